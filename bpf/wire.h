@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Records that cross the ring buffer. src/wire/layout.gen.ts is generated from
+ * the BTF of the compiled object, so this file is the only place a layout is
+ * written down. Natural alignment, no packing; every size is a multiple of 8.
+ */
+#ifndef HOPSCOPE_WIRE_H
+#define HOPSCOPE_WIRE_H
+
+#define HS_SNAP_LEN 176
+#define HS_NAME_LEN 16
+
+enum hs_record_type {
+	HS_RECORD_HOP = 1,	/* struct hs_hop */
+	HS_RECORD_HOP_CT = 2,	/* struct hs_hop_ct */
+	HS_RECORD_FREE = 3,	/* struct hs_free: an skb's life ended, not a drop */
+	HS_RECORD_DELIVER = 4,	/* struct hs_deliver: a socket took it */
+};
+
+enum hs_stage {
+	HS_STAGE_EGRESS = 1,
+	HS_STAGE_INGRESS = 2,
+	HS_STAGE_NETFILTER = 3,
+	HS_STAGE_DELIVER = 4,
+	HS_STAGE_DROP = 5,
+};
+
+/* Every record starts so. */
+struct hs_header {
+	__u16 type;		/* enum hs_record_type */
+	__u16 size;		/* of the whole record */
+	__u32 cpu;
+	__u64 time;		/* CLOCK_MONOTONIC, ns */
+	__u64 skb;		/* address of the struct sk_buff */
+};
+
+struct hs_hop {
+	struct hs_header header;
+	__u64 head;		/* skb->head: clones share it */
+	__u64 location;		/* drop: return address of the caller of kfree_skb */
+	__u32 netns;		/* inode number of the network namespace */
+	__u32 ifindex;		/* 0: no device known */
+	__u32 mtu;
+	__u32 len;		/* bytes of the frame from the first byte of snap */
+	__u32 mark;
+	__u32 reason;		/* drop: enum skb_drop_reason */
+	__s32 priority;		/* netfilter: of this observation */
+	__u32 sock;		/* reserved */
+	__u16 l3_offset;	/* network header from the start of snap */
+	__u16 snap_len;		/* valid bytes in snap */
+	__u16 gso_size;
+	__u16 gso_segs;
+	__u16 vlan_tci;		/* of an offloaded tag, when vlan_proto is not 0 */
+	__u16 vlan_proto;	/* host order */
+	__u16 protocol;		/* skb->protocol, host order */
+	__u16 dev_type;		/* ARPHRD_* */
+	__u8 stage;		/* enum hs_stage */
+	__u8 hook;		/* netfilter: enum nf_inet_hooks, else 0xff */
+	__u8 family;		/* netfilter: NFPROTO_* */
+	__u8 ct_info;		/* enum ip_conntrack_info; 0xff: no entry */
+	__u32 ifindex_in;	/* netfilter: state->in, 0 when none */
+	char dev[HS_NAME_LEN];
+	char kind[HS_NAME_LEN];	/* rtnl_link_ops->kind, "" for hardware */
+	__u8 snap[HS_SNAP_LEN];
+};
+
+/* struct nf_conntrack_tuple, flattened; addresses and ports in network order. */
+struct hs_tuple {
+	__u8 src[16];
+	__u8 dst[16];
+	__u16 sport;		/* or ICMP id */
+	__u16 dport;		/* or ICMP type and code */
+	__u16 l3num;		/* AF_INET or AF_INET6, host order */
+	__u8 protonum;
+	__u8 pad;
+};
+
+struct hs_hop_ct {
+	struct hs_hop hop;
+	__u64 ct;		/* address of the struct nf_conn */
+	__u32 status;		/* IPS_* */
+	__u16 zone;
+	__u16 pad;
+	struct hs_tuple original;
+	struct hs_tuple reply;
+};
+
+struct hs_free {
+	struct hs_header header;
+};
+
+struct hs_deliver {
+	struct hs_header header;
+	__u64 sock;
+	__u32 netns;
+	__u32 pad;
+};
+
+_Static_assert(sizeof(struct hs_header) == 24, "hs_header");
+_Static_assert(sizeof(struct hs_hop) == 24 + 16 + 32 + 16 + 8 + 32 + HS_SNAP_LEN, "hs_hop");
+_Static_assert(sizeof(struct hs_tuple) == 40, "hs_tuple");
+_Static_assert(sizeof(struct hs_hop_ct) == sizeof(struct hs_hop) + 16 + 80, "hs_hop_ct");
+_Static_assert(sizeof(struct hs_deliver) == 40, "hs_deliver");
+
+#endif

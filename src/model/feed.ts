@@ -1,0 +1,48 @@
+import type { FlowRecord, PathRecord } from './records.js';
+
+/** Counters of everything that can be lost between the kernel and a reader. */
+export interface QualityRecord {
+  readonly eventsPerSecond: number;
+  readonly events: string;
+  /** Events the kernel could not hand over: the ring was full. */
+  readonly lost: string;
+  /** Flows and paths dropped from a bounded table before they had ended. */
+  readonly evicted: string;
+  /** Messages not sent because a client read too slowly. */
+  readonly shed: string;
+  /** Records that could not be decoded, by error code. */
+  readonly malformed: Readonly<Record<string, string>>;
+  /** Share of one core the daemon itself used over the last second, 0 to 1 and more. */
+  readonly cpu: number;
+  readonly openPaths: number;
+  readonly flows: number;
+  /** What this kernel or these privileges do not give, in words. */
+  readonly missing: readonly string[];
+}
+
+export interface NamespaceRecord {
+  readonly name: string;
+  readonly node: string | null;
+  readonly inode: number;
+}
+
+/**
+ * What the joining half offers to whoever shows flows. All of it is pull: a slow
+ * reader costs nothing, it only sees fewer intermediate states.
+ */
+export interface FlowFeed {
+  /**
+   * Flows changed since `cursor` (0 for all), and those that left the table.
+   * Pass the returned cursor to the next call.
+   */
+  changedSince(cursor: number): {
+    readonly cursor: number;
+    readonly flows: readonly FlowRecord[];
+    readonly removed: readonly string[];
+  };
+  flow(id: string): FlowRecord | null;
+  /** The newest finished paths of a flow, newest first, at most `limit`. */
+  recentPaths(flowId: string, limit: number): readonly PathRecord[];
+  quality(): QualityRecord;
+  namespaces(): readonly NamespaceRecord[];
+}

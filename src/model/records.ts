@@ -1,0 +1,173 @@
+/**
+ * The records that leave hopscope, one JSON object a line. Names and meanings are
+ * an interface that other programs check against: add to it, never rename in it.
+ *
+ * Counts and times that may pass 2^53 are decimal strings; absent things are `null`.
+ */
+
+export type Stage = 'egress' | 'ingress' | 'netfilter' | 'deliver' | 'drop';
+export type Hook = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
+export type Protocol = 'tcp' | 'udp' | 'icmp' | 'icmpv6' | 'arp' | 'sctp' | 'gre' | string;
+export type PathVerdict = 'delivered' | 'dropped' | 'forwarded' | 'unknown';
+export type MtuVerdict = 'fits' | 'fragments' | 'blackhole' | 'pmtu' | 'unknown';
+export type Direction = 'original' | 'reply';
+export type EncapsulationType = 'ipip' | 'vxlan' | 'wireguard' | 'gre' | 'geneve' | 'ip6tnl' | 'sit';
+
+export interface IcmpRecord {
+  readonly type: number;
+  readonly code: number;
+  /** Identifier of an echo; `null` where the type has none. */
+  readonly id: number | null;
+  readonly seq: number | null;
+}
+
+/** The innermost transport tuple as it is at one hop. */
+export interface TupleRecord {
+  readonly proto: Protocol;
+  readonly src: string;
+  readonly dst: string;
+  readonly sport: number | null;
+  readonly dport: number | null;
+  readonly icmp?: IcmpRecord | null;
+}
+
+export interface OuterRecord {
+  readonly type: EncapsulationType;
+  readonly src: string;
+  readonly dst: string;
+  readonly sport: number | null;
+  readonly dport: number | null;
+  readonly vni: number | null;
+  /** Bytes the encapsulation adds to the inner IP packet's frame on this device. */
+  readonly overhead: number;
+}
+
+export interface ConntrackRecord {
+  readonly state: 'new' | 'established' | 'related' | 'untracked' | string;
+  readonly zone: number;
+  /** Whether this packet travels in conntrack's reply direction. */
+  readonly reply?: boolean;
+}
+
+export interface TcpRecord {
+  /** Letters as tcpdump prints them: `S`, `S.`, `.`, `P.`, `F.`, `R`. */
+  readonly flags: string;
+  readonly seq: number;
+  readonly ack: number;
+  readonly payload: number;
+  readonly mss: number | null;
+  readonly windowScale: number | null;
+}
+
+export interface HopRecord {
+  readonly node: string | null;
+  readonly netns: string;
+  readonly dev: string | null;
+  readonly ifindex: number | null;
+  /** rtnetlink link kind, `null` for hardware. */
+  readonly kind: string | null;
+  readonly stage: Stage;
+  readonly hook: Hook | null;
+  readonly priority: number | null;
+  /** Frame length in bytes as `tcpdump -e` prints it on that device. */
+  readonly len: number | null;
+  readonly mtu: number | null;
+  readonly gso: { readonly size: number; readonly segs: number } | null;
+  readonly mac: { readonly src: string; readonly dst: string } | null;
+  readonly vlan?: { readonly id: number; readonly proto: number } | null;
+  readonly outer: OuterRecord | null;
+  readonly tuple: TupleRecord | null;
+  readonly ttl: number | null;
+  /** IPv4 identification of the innermost header. */
+  readonly ipId?: number | null;
+  readonly tcp?: TcpRecord | null;
+  readonly mark: string;
+  readonly ct: ConntrackRecord | null;
+  /** Nanoseconds since the hop before it, `null` at the first. */
+  readonly sincePrevNs: number | null;
+}
+
+export interface DropRecord {
+  readonly reason: string | null;
+  readonly location: string | null;
+  readonly hook: Hook | null;
+  readonly table: string | null;
+  readonly chain: string | null;
+  readonly rule: string | null;
+}
+
+export interface PathRecord {
+  readonly type: 'path';
+  readonly id: string;
+  readonly flow: string | null;
+  /** Wall-clock nanoseconds since the epoch. */
+  readonly start: string;
+  readonly complete: boolean;
+  readonly verdict: PathVerdict;
+  readonly drop: DropRecord | null;
+  readonly hops: readonly HopRecord[];
+}
+
+export interface LatencyRecord {
+  readonly count: string;
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+export interface LegRecord {
+  readonly direction: Direction;
+  readonly node: string | null;
+  readonly netns: string;
+  readonly dev: string | null;
+  readonly stage: Stage;
+  readonly hook: Hook | null;
+  readonly packets: string;
+  readonly bytes: string;
+  /** Time since the leg before it; `null` for a first leg. */
+  readonly latencyNs: LatencyRecord | null;
+}
+
+export interface EndpointRecord {
+  readonly name: string | null;
+  readonly kind: 'pod' | 'node' | 'service' | 'external' | null;
+  readonly node: string | null;
+}
+
+export interface EncapsulationRecord {
+  readonly type: EncapsulationType;
+  readonly src: string;
+  readonly dst: string;
+  readonly vni: number | null;
+  readonly overhead: number;
+}
+
+export interface FlowRecord {
+  readonly type: 'flow';
+  readonly id: string;
+  readonly state: string;
+  readonly start: string;
+  readonly last: string;
+  readonly original: TupleRecord;
+  readonly reply: TupleRecord | null;
+  readonly nat: {
+    readonly dnat: { readonly dst: string; readonly dport: number | null } | null;
+    readonly snat: { readonly src: string; readonly sport: number | null } | null;
+  };
+  readonly src: EndpointRecord;
+  readonly dst: EndpointRecord;
+  readonly service: string | null;
+  readonly packets: { readonly original: string; readonly reply: string };
+  readonly bytes: { readonly original: string; readonly reply: string };
+  readonly legs: readonly LegRecord[];
+  readonly encapsulation: readonly EncapsulationRecord[];
+  readonly mtu: { readonly path: number | null; readonly largest: number; readonly verdict: MtuVerdict };
+  readonly drops: {
+    readonly original: string;
+    readonly reply: string;
+    readonly reasons: Readonly<Record<string, string>>;
+  };
+  readonly sampled: { readonly paths: string; readonly of: string };
+  readonly lost: string;
+}
