@@ -64,15 +64,18 @@ struct hs_hop {
 	__u8 snap[HS_SNAP_LEN];
 };
 
-/* struct nf_conntrack_tuple, flattened; addresses and ports in network order. */
+/*
+ * struct nf_conntrack_tuple byte for byte, so that one read takes it over;
+ * addresses and ports in network order.
+ */
 struct hs_tuple {
 	__u8 src[16];
-	__u8 dst[16];
 	__u16 sport;		/* or ICMP id */
-	__u16 dport;		/* or ICMP type and code */
 	__u16 l3num;		/* AF_INET or AF_INET6, host order */
+	__u8 dst[16];
+	__u16 dport;		/* or ICMP type and code */
 	__u8 protonum;
-	__u8 pad;
+	__u8 dir;
 };
 
 struct hs_hop_ct {
@@ -89,11 +92,33 @@ struct hs_free {
 	struct hs_header header;
 };
 
+/* Indices of the per-CPU counter map. */
+enum hs_counter {
+	HS_COUNTER_LOST_HOP = 0,	/* no room in the ring for a hop or a drop */
+	HS_COUNTER_LOST_END = 1,	/* no room for a free or a deliver record */
+	HS_COUNTER_OWN = 2,		/* left out: hopscope's own traffic */
+	HS_COUNTER_MAX,
+};
+
 struct hs_deliver {
 	struct hs_header header;
 	__u64 sock;
 	__u32 netns;
 	__u32 pad;
+};
+
+/*
+ * Names every type above once, so that one variable of this type puts all of
+ * them into the object's BTF, from which the reader's layout is generated.
+ */
+struct hs_wire {
+	enum hs_record_type type;
+	enum hs_stage stage;
+	enum hs_counter counter;
+	struct hs_hop hop;
+	struct hs_hop_ct hop_ct;
+	struct hs_free free;
+	struct hs_deliver deliver;
 };
 
 _Static_assert(sizeof(struct hs_header) == 24, "hs_header");

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The tracer: one record for every observation of a packet. Entry points are
+ * thin; what they share is in emit.h. Nothing here changes a packet, and every
+ * netfilter program accepts.
+ */
+#include "emit.h"
+#include <bpf/bpf_tracing.h>
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+static __always_inline __u32 netns_of(const struct net_device *dev)
+{
+	return dev->nd_net.net->ns.inum;
+}
+
+/* Unix and netlink sockets share the skb tracepoints; they carry no protocol. */
+static __always_inline int is_network(const struct sk_buff *skb)
+{
+	__u16 protocol = bpf_ntohs(skb->protocol);
+
+	return protocol == ETH_P_IP || protocol == ETH_P_IPV6 || protocol == ETH_P_ARP;
+}
+
+/* net/core/dev.c, __dev_queue_xmit: the frame as the device is given it. */
+SEC("tp_btf/net_dev_queue")
+int BPF_PROG(on_egress, struct sk_buff *skb)
+{
+	struct net_device *dev = skb->dev;
+	struct observation o = {
+		.skb = skb,
+		.dev = dev,
+		.netns = netns_of(dev),
+		.start = skb->data - skb->head,
+		.stage = HS_STAGE_EGRESS,
+		.hook = NO_HOOK,
+	};
+
+	if (is_observed(o.netns))
+		emit(&o);
+	return 0;
+}
+
+/*
+ * net/core/dev.c, __netif_receive_skb_core: data is at the network header and
+ * len leaves the link header out, so start at the MAC header where there is one.
+ */
+SEC("tp_btf/netif_receive_skb")
+int BPF_PROG(on_ingress, struct sk_buff *skb)
+{
+	struct net_device *dev = skb->dev;
+	struct observation o = {
+		.skb = skb,
+		.dev = dev,
+		.netns = netns_of(dev),
+		.start = skb->data - skb->head,
+		.stage = HS_STAGE_INGRESS,
+		.hook = NO_HOOK,
+	};
+
+	if (has_link_header(dev) && skb->mac_header != HEADER_UNSET)
+		o.start = skb->mac_header;
+	if (is_observed(o.netns))
+		emit(&o);
+	return 0;
+}
+
+/*
+ * net/core/skbuff.c, kfree_skb. The device may be gone already or its field be
+ * used for something else, so the routing decision's device stands in.
+ */
+SEC("tp_btf/kfree_skb")
+int BPF_PROG(on_drop, struct sk_buff *skb, void *location, int reason)
+{
+	struct net_device *dev = skb->dev;
+	struct dst_entry *dst;
+	struct observation o = {
+		.skb = skb,
+		.location = (__u64)location,
+		.reason = reason,
+		.start = skb->network_header,
+		.stage = HS_STAGE_DROP,
+		.hook = NO_HOOK,
+	};
+
+	if (!is_network(skb))
+		return 0;
+	if (dev) {
+		o.netns = netns_of(dev);
+		o.dev = dev;
+	}
+	if (!o.netns) {
+		o.dev = 0;
+		dst = (struct dst_entry *)(skb->_skb_refdst & DST_PTR_MASK);
+		if (dst)
+			o.netns = BPF_CORE_READ(dst, dev, nd_net.net, ns.inum);
+	}
+	if (!o.netns || is_observed(o.netns))
+		emit(&o);
+	return 0;
+}
+
+/* net/core/skbuff.c, consume_skb: the end of a life that is not a drop. */
+SEC("tp_btf/consume_skb")
+int BPF_PROG(on_consume, struct sk_buff *skb)
+{
+	struct hs_free *record;
+
+	if (!is_network(skb))
+		return 0;
+	record = bpf_ringbuf_reserve(&events, sizeof(*record), 0);
+	if (!record) {
+		count(HS_COUNTER_LOST_END);
+		return 0;
+	}
+	fill_header(&record->header, skb, HS_RECORD_FREE, sizeof(*record));
+	bpf_ringbuf_submit(record, SUBMIT_FLAGS);
+	return 0;
+}
+
+static __always_inline void emit_deliver(const struct sk_buff *skb, const struct sock *sk)
+{
+	struct hs_deliver *record;
+	__u32 netns = sk ? sk->__sk_common.skc_net.net->ns.inum : 0;
+
+	if (netns && !is_observed(netns))
+		return;
+	record = bpf_ringbuf_reserve(&events, sizeof(*record), 0);
+	if (!record) {
+		count(HS_COUNTER_LOST_END);
+		return;
+	}
+	fill_header(&record->header, skb, HS_RECORD_DELIVER, sizeof(*record));
+	record->sock = (__u64)sk;
+	record->netns = netns;
+	record->pad = 0;
+	bpf_ringbuf_submit(record, SUBMIT_FLAGS);
+}
+
+/* net/ipv4/tcp_input.c, tcp_rcv_established: a segment reaches its connection. */
+SEC("tp_btf/tcp_probe")
+int BPF_PROG(on_tcp_segment, struct sock *sk, struct sk_buff *skb)
+{
+	emit_deliver(skb, sk);
+	return 0;
+}
+
+/* net/core/datagram.c, skb_copy_datagram_iter: a process reads it. */
+SEC("tp_btf/skb_copy_datagram_iovec")
+int BPF_PROG(on_read, struct sk_buff *skb)
+{
+	if (is_network(skb))
+		emit_deliver(skb, skb->sk);
+	return 0;
+}
+
+static __always_inline int observe_hook(struct bpf_nf_ctx *ctx, __s32 priority)
+{
+	const struct nf_hook_state *state = ctx->state;
+	struct net_device *in = state->in;
+	struct net_device *out = state->out;
+	struct observation o = {
+		.skb = ctx->skb,
+		.dev = out ? out : in,
+		.netns = state->net->ns.inum,
+		.priority = priority,
+		.ifindex_in = in ? in->ifindex : 0,
+		.start = ctx->skb->network_header,
+		.stage = HS_STAGE_NETFILTER,
+		.hook = state->hook,
+		.family = state->pf,
+	};
+
+	emit(&o);
+	return NF_ACCEPT;
+}
+
+/*
+ * A netfilter program is not told at which priority it was attached, so there is
+ * one entry point for each. They stand just before and just after the priorities
+ * at which a table may change or drop a packet: raw -300, conntrack -200, mangle
+ * -150, destination NAT -100, filter 0, IPVS 98 and 99, source NAT 100
+ * (include/uapi/linux/netfilter_ipv4.h).
+ */
+SEC("netfilter")
+int nf_before_raw(struct bpf_nf_ctx *ctx)
+{
+	return observe_hook(ctx, -301);
+}
+
+SEC("netfilter")
+int nf_before_mangle(struct bpf_nf_ctx *ctx)
+{
+	return observe_hook(ctx, -151);
+}
+
+SEC("netfilter")
+int nf_before_dstnat(struct bpf_nf_ctx *ctx)
+{
+	return observe_hook(ctx, -101);
+}
+
+SEC("netfilter")
+int nf_after_dstnat(struct bpf_nf_ctx *ctx)
+{
+	return observe_hook(ctx, -99);
+}
+
+SEC("netfilter")
+int nf_before_filter(struct bpf_nf_ctx *ctx)
+{
+	return observe_hook(ctx, -1);
+}
+
+SEC("netfilter")
+int nf_after_filter(struct bpf_nf_ctx *ctx)
+{
+	return observe_hook(ctx, 1);
+}
+
+SEC("netfilter")
+int nf_before_srcnat(struct bpf_nf_ctx *ctx)
+{
+	return observe_hook(ctx, 97);
+}
+
+SEC("netfilter")
+int nf_after_srcnat(struct bpf_nf_ctx *ctx)
+{
+	return observe_hook(ctx, 101);
+}
