@@ -1,0 +1,72 @@
+// @ts-check
+
+/**
+ * @typedef {object} Sum
+ * @property {number} passed
+ * @property {number} failed
+ * @property {number} skipped
+ *
+ * @typedef {object} FileReport what vitest's JSON reporter writes for a file
+ * @property {string} name
+ * @property {string} status
+ * @property {{ status: string, fullName?: string }[]} assertionResults
+ */
+
+/** @returns {Sum} */
+export function emptySum() {
+  return { passed: 0, failed: 0, skipped: 0 };
+}
+
+/** @param {Sum} a @param {Sum} b @returns {Sum} */
+export function addSums(a, b) {
+  return {
+    passed: a.passed + b.passed,
+    failed: a.failed + b.failed,
+    skipped: a.skipped + b.skipped,
+  };
+}
+
+/** @param {Sum} sum */
+export function sumLine(sum) {
+  const skipped = sum.skipped > 0 ? `, ${sum.skipped} skipped` : '';
+  return `${sum.passed} passed, ${sum.failed} failed${skipped}`;
+}
+
+/**
+ * Count one suite from vitest's JSON report and exit status. A file that failed
+ * without a failed test in it (it did not load, or a hook threw) counts as one
+ * failure, and so does a suite that ended badly with nothing else to show for it.
+ *
+ * @param {unknown} report parsed JSON, or `null` when there is none
+ * @param {number} status exit status of the run
+ * @returns {{ sum: Sum, problems: string[] }}
+ */
+export function sumReport(report, status) {
+  const sum = emptySum();
+  /** @type {string[]} */
+  const problems = [];
+  for (const file of fileReports(report)) {
+    let failedHere = 0;
+    for (const test of file.assertionResults) {
+      if (test.status === 'passed') sum.passed += 1;
+      else if (test.status === 'failed') failedHere += 1;
+      else sum.skipped += 1;
+    }
+    if (file.status === 'failed' && failedHere === 0) {
+      failedHere = 1;
+      problems.push(`${file.name} did not run to its end`);
+    }
+    sum.failed += failedHere;
+  }
+  if (report === null) problems.push('the suite ended without a report');
+  else if (sum.passed + sum.failed === 0) problems.push('the suite ran no test');
+  if (status !== 0) problems.push(`the suite ended with status ${status}`);
+  if (sum.failed === 0 && problems.length > 0) sum.failed = 1;
+  return { sum, problems };
+}
+
+/** @param {unknown} report @returns {FileReport[]} */
+function fileReports(report) {
+  if (typeof report !== 'object' || report === null || !('testResults' in report)) return [];
+  return Array.isArray(report.testResults) ? report.testResults : [];
+}

@@ -1,0 +1,133 @@
+#!/usr/bin/env node
+// @ts-check
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { argv, env, execPath, stdout } from 'node:process';
+import { bootstrap, ROOT, reportFailure } from '../src/setup/bootstrap.mjs';
+import { runChecks } from '../src/setup/check.mjs';
+import { runChild } from '../src/setup/child-process.mjs';
+import { addSums, emptySum, sumLine, sumReport } from './report/vitest-report.mjs';
+
+/**
+ * @typedef {import('./report/vitest-report.mjs').Sum} Sum
+ *
+ * @typedef {object} Suite
+ * @property {string} name a vitest project, or `check`
+ * @property {number} limitSeconds
+ * @property {boolean} [root] needs root
+ * @property {boolean} [lab] uses the lab, of which a machine has one
+ */
+
+/** @type {readonly Suite[]} */
+const SUITES = [
+  { name: 'check', limitSeconds: 600 },
+  { name: 'unit', limitSeconds: 300 },
+  { name: 'fuzz', limitSeconds: 300 },
+  { name: 'native', limitSeconds: 600, root: true },
+  { name: 'kernel', limitSeconds: 1200, root: true, lab: true },
+  { name: 'browser', limitSeconds: 600, root: true, lab: true },
+];
+
+const RESULTS = join(ROOT, 'test-results');
+const LAB_LOCK = join(tmpdir(), 'hopscope-lab.lock');
+const LAB_WAIT_SECONDS = 1200;
+
+/** @param {string} line */
+function say(line) {
+  stdout.write(`${line}\n`);
+}
+
+/** @param {Suite} suite @returns {Promise<Sum>} */
+async function runSuite(suite) {
+  if (suite.name === 'check') return { ...(await runChecks(say)), skipped: 0 };
+  if (suite.root && process.getuid?.() !== 0) {
+    say(`${suite.name}: cannot run, it loads kernel programs and makes namespaces: run as root`);
+    // Outside CI an unprivileged run is of use; in CI a suite left out is a failure.
+    return env.CI === 'true' ? { ...emptySum(), failed: 1 } : { ...emptySum(), skipped: 1 };
+  }
+  const file = join(RESULTS, `${suite.name}.json`);
+  const vitest = [
+    join('node_modules', 'vitest', 'vitest.mjs'),
+    'run',
+    '--project',
+    suite.name,
+    '--passWithNoTests',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${file}`,
+  ];
+  const locked = suite.lab === true && env.HOPSCOPE_LAB_LOCKED !== '1';
+  const [command, args] = locked
+    ? ['flock', ['-w', String(LAB_WAIT_SECONDS), '-E', '75', LAB_LOCK, execPath, ...vitest]]
+    : [execPath, vitest];
+  const result = await runChild(command, args, {
+    cwd: ROOT,
+    inherit: true,
+    limitSeconds: suite.limitSeconds + (locked ? LAB_WAIT_SECONDS : 0),
+    env: { ...env, HOPSCOPE_LAB_LOCKED: '1' },
+  });
+  if (suite.lab) await takeLabDown();
+  const { sum, problems } = sumReport(readReport(file), result.status);
+  if (result.timedOut) problems.push(`the suite took over ${suite.limitSeconds} s and was ended`);
+  for (const problem of problems) say(`${suite.name}: ${problem}`);
+  return sum;
+}
+
+/** What a failed test left of the lab must not reach the next suite. */
+async function takeLabDown() {
+  const main = join(ROOT, 'dist', 'cli', 'main.js');
+  if (!existsSync(main)) return;
+  const result = await runChild(execPath, [main, 'lab', 'down'], { limitSeconds: 60 });
+  if (result.status !== 0) say(`lab down: status ${result.status}\n${result.output}`);
+}
+
+/** @param {string} file @returns {unknown} */
+function readReport(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch {
+    return null;
+  }
+}
+
+/** @param {readonly string[]} names */
+function chosenSuites(names) {
+  const unknown = names.filter((name) => !SUITES.some((suite) => suite.name === name));
+  if (unknown.length > 0) {
+    say(`no suite ${unknown.join(', ')}; there are ${SUITES.map(({ name }) => name).join(', ')}`);
+    return null;
+  }
+  return names.length === 0 ? SUITES : SUITES.filter((suite) => names.includes(suite.name));
+}
+
+async function main() {
+  const suites = chosenSuites(argv.slice(2));
+  if (suites === null) return 2;
+  rmSync(RESULTS, { recursive: true, force: true });
+  mkdirSync(RESULTS, { recursive: true });
+  try {
+    await bootstrap({ test: process.getuid?.() === 0 });
+  } catch (error) {
+    const status = reportFailure(error);
+    say(sumLine({ ...emptySum(), failed: 1 }));
+    return status;
+  }
+  /** @type {{ name: string, sum: Sum, seconds: number }[]} */
+  const results = [];
+  for (const suite of suites) {
+    say(`\n== ${suite.name} ==`);
+    const started = performance.now();
+    const sum = await runSuite(suite);
+    results.push({ name: suite.name, sum, seconds: (performance.now() - started) / 1000 });
+  }
+  say('');
+  for (const { name, sum, seconds } of results) {
+    say(`${name.padEnd(8)} ${sumLine(sum)} (${seconds.toFixed(0)} s)`);
+  }
+  const total = results.reduce((all, { sum }) => addSums(all, sum), emptySum());
+  say(sumLine(total));
+  return total.failed === 0 ? 0 : 1;
+}
+
+process.exitCode = await main();

@@ -1,0 +1,73 @@
+import { defineConfig } from 'vitest/config';
+
+/**
+ * One project a kind of test. Those that touch the kernel run one file at a time, in
+ * processes of their own: the lab's names exist once on a machine.
+ */
+const PRIVILEGED = {
+  native: ['test/native/**/*.test.ts'],
+  kernel: [
+    'test/lab/**/*.test.ts',
+    'test/source/**/*.test.ts',
+    'test/scenario/**/*.test.ts',
+    'test/doctor/**/*.test.ts',
+    'test/cli/**/*.test.ts',
+    'test/pipeline/**/*.test.ts',
+  ],
+  browser: ['test/browser/**/*.test.ts'],
+};
+const FUZZ = ['test/fuzz/**/*.test.ts'];
+
+const ONE_AT_A_TIME = { pool: 'forks', poolOptions: { forks: { singleFork: true } } } as const;
+
+export default defineConfig({
+  test: {
+    // Node loads the native package itself, as it does in production.
+    server: { deps: { external: [/\/native\/dist\//] } },
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: [...Object.values(PRIVILEGED).flat(), ...FUZZ],
+          pool: 'forks',
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'fuzz', include: FUZZ, testTimeout: 120_000, ...ONE_AT_A_TIME },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'native',
+          include: PRIVILEGED.native,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          ...ONE_AT_A_TIME,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'kernel',
+          include: PRIVILEGED.kernel,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          ...ONE_AT_A_TIME,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'browser',
+          include: PRIVILEGED.browser,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          ...ONE_AT_A_TIME,
+        },
+      },
+    ],
+  },
+});
