@@ -1,0 +1,190 @@
+import { parseArgs } from 'node:util';
+import { HopscopeError, UnsupportedError, UsageError } from '../model/errors.js';
+import { labDown } from './down.js';
+import { ENCAPS, IPTABLES_BACKENDS, type LabUpOptions, PROXIES } from './options.js';
+import { labState, type LabState } from './state.js';
+import { labUp } from './up.js';
+
+const HELP = `Usage: hopscope lab COMMAND
+
+A cluster of two nodes, three pods and a client outside, in network namespaces.
+
+Commands:
+  up        build it (a lab that is up is removed first)
+  down      remove it, with everything in it
+  status    what is up; --json for the state as JSON
+
+Options of up:
+  --encap ipip|vxlan|wireguard|none   how pods reach the other node
+                                      (default: ipip where the kernel has it, else vxlan)
+  --proxy iptables|ipvs|nftables      how services are done (default: iptables)
+  --iptables nft|legacy               back end of iptables (default: nft)
+  --cross-subnet                      tunnel only between subnets: here, not at all
+  --pod-mtu BYTES                     MTU of the pods' devices (default: what the tunnel leaves)
+  --policy                            with the network policy in force
+  --dual-stack                        IPv6 as well
+  -q, --quiet                         say nothing but errors
+
+Exit status: 0 done, 2 bad usage, 3 not permitted or not supported here.
+`;
+
+/** `hopscope lab ARGS…`; returns the exit status and throws nothing it knows. */
+export async function runLab(args: string[]): Promise<number> {
+  try {
+    return await dispatch(args);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      say(`hopscope lab: ${error.message}\nSee hopscope lab --help`);
+      return 2;
+    }
+    if (error instanceof UnsupportedError) {
+      say(`hopscope lab: ${error.message}\nRemedy: ${error.remedy}`);
+      return 3;
+    }
+    if (error instanceof HopscopeError) {
+      say(`hopscope lab: ${error.message} [${error.code}]`);
+      return 1;
+    }
+    throw error;
+  }
+}
+
+async function dispatch(args: string[]): Promise<number> {
+  const [command, ...rest] = args;
+  if (command === undefined) throw new UsageError('LAB_USAGE', 'no command given');
+  if (command === '--help' || command === '-h' || command === 'help') return help();
+  switch (command) {
+    case 'up':
+      return up(rest);
+    case 'down':
+      return down(rest);
+    case 'status':
+      return status(rest);
+    default:
+      throw new UsageError('LAB_USAGE', `no such command: ${command}`);
+  }
+}
+
+async function up(args: string[]): Promise<number> {
+  const values = usage(() =>
+    parseArgs({
+      args,
+      options: {
+        encap: { type: 'string' },
+        proxy: { type: 'string' },
+        iptables: { type: 'string' },
+        'cross-subnet': { type: 'boolean' },
+        'pod-mtu': { type: 'string' },
+        policy: { type: 'boolean' },
+        'dual-stack': { type: 'boolean' },
+        quiet: { type: 'boolean', short: 'q' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    }),
+  ).values;
+  if (values.help === true) return help();
+  const podMtu = values['pod-mtu'];
+  const options: LabUpOptions = {
+    ...(values.encap === undefined ? {} : { encap: choice('--encap', values.encap, ENCAPS) }),
+    ...(values.proxy === undefined ? {} : { proxy: choice('--proxy', values.proxy, PROXIES) }),
+    ...(values.iptables === undefined
+      ? {}
+      : { iptables: choice('--iptables', values.iptables, IPTABLES_BACKENDS) }),
+    ...(podMtu === undefined ? {} : { podMtu: integer('--pod-mtu', podMtu, 68, 65535) }),
+    crossSubnet: values['cross-subnet'] ?? false,
+    policy: values.policy ?? false,
+    dualStack: values['dual-stack'] ?? false,
+  };
+  const report = values.quiet === true ? () => undefined : say;
+  const started = performance.now();
+  const state = await untilSignalled((signal) => labUp({ ...options, signal }, report));
+  report(`${describe(state)}, in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  return 0;
+}
+
+async function down(args: string[]): Promise<number> {
+  const { values } = usage(() =>
+    parseArgs({
+      args,
+      options: {
+        quiet: { type: 'boolean', short: 'q' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    }),
+  );
+  if (values.help === true) return help();
+  const removed = await labDown();
+  if (values.quiet !== true) say(removed ? 'the lab is removed' : 'no lab was up');
+  return 0;
+}
+
+async function status(args: string[]): Promise<number> {
+  const { values } = usage(() =>
+    parseArgs({
+      args,
+      options: { json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+    }),
+  );
+  if (values.help === true) return help();
+  const state = await labState();
+  if (values.json === true) process.stdout.write(`${JSON.stringify(state)}\n`);
+  else process.stdout.write(`${state === null ? 'no lab is up' : describe(state)}\n`);
+  return 0;
+}
+
+function describe(state: LabState): string {
+  const more = [
+    state.crossSubnet ? 'cross-subnet' : null,
+    state.podMtu === null ? null : `pod MTU ${state.podMtu}`,
+    state.policy ? 'policy on' : null,
+    state.dualStack ? 'dual stack' : null,
+  ].filter((word) => word !== null);
+  const words = [`encapsulation ${state.encap}`, `proxy ${state.proxy} (${state.iptables})`, ...more];
+  return `the lab is up: ${words.join(', ')}`;
+}
+
+/** Runs `work` with a signal that an interrupt aborts, so that it undoes what it did. */
+export async function untilSignalled<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const stop = (): void => controller.abort();
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  try {
+    return await work(controller.signal);
+  } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+  }
+}
+
+function usage<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new UsageError('LAB_USAGE', message, { cause });
+  }
+}
+
+function choice<T extends string>(option: string, value: string, allowed: readonly T[]): T {
+  const found = allowed.find((candidate) => candidate === value);
+  if (found === undefined) {
+    throw new UsageError('LAB_USAGE', `${option} is ${allowed.join(', ')}; not ${value}`);
+  }
+  return found;
+}
+
+function integer(option: string, text: string, least: number, most: number): number {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= least && value <= most)) {
+    throw new UsageError('LAB_USAGE', `${option} is a number from ${least} to ${most}; not ${text}`);
+  }
+  return value;
+}
+
+function help(): number {
+  process.stdout.write(HELP);
+  return 0;
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}

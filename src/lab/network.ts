@@ -1,0 +1,254 @@
+/**
+ * The commands of iproute2 that wire the reference cluster. Pure: what to run, in
+ * which namespace, in which order; up.ts runs it.
+ */
+import { ETHERNET_MTU, type LabShape, TUNNEL_DEVICE, TUNNEL_MTU } from './options.js';
+import {
+  ALL_NETNS,
+  CLIENT,
+  HOST_SIDE_MAC,
+  LAN_DEVICE,
+  type LabNode,
+  type LabPod,
+  NODES,
+  otherNode,
+  POD_GATEWAY,
+  PODS,
+  podsOf,
+  WAN_DEVICE,
+  WIRES,
+} from './topology.js';
+
+/** Calico's VXLAN network and port. */
+export const VXLAN_VNI = 4096;
+export const VXLAN_PORT = 4789;
+
+/** Kernel parameters each namespace starts with, before any device is in it. */
+export function initialSysctls(netns: string, dualStack: boolean): string[] {
+  const isNode = NODES.some((node) => node.name === netns);
+  const routes = isNode || netns === WIRES.wan;
+  const settings = [
+    `net/ipv6/conf/all/disable_ipv6=${dualStack ? 0 : 1}`,
+    `net/ipv6/conf/default/disable_ipv6=${dualStack ? 0 : 1}`,
+    // No router advertises here and a tentative address would delay the first packet.
+    'net/ipv6/conf/default/accept_ra=0',
+    'net/ipv6/conf/default/accept_dad=0',
+    'net/ipv4/conf/all/send_redirects=0',
+    'net/ipv4/conf/default/send_redirects=0',
+    // Calico wants strict source checks on its workloads' devices.
+    `net/ipv4/conf/all/rp_filter=${isNode ? 1 : 0}`,
+    `net/ipv4/conf/default/rp_filter=${isNode ? 1 : 0}`,
+  ];
+  if (routes) settings.push('net/ipv4/ip_forward=1');
+  if (routes && dualStack) settings.push('net/ipv6/conf/all/forwarding=1');
+  return settings;
+}
+
+/** The links between namespaces, made from outside all of them. */
+export function wireLinks(): string[] {
+  const lines = [
+    `link add br-lan netns ${WIRES.lan} type bridge forward_delay 0 stp_state 0 mcast_snooping 0`,
+    `link add br-wan netns ${WIRES.wan} type bridge forward_delay 0 stp_state 0 mcast_snooping 0`,
+  ];
+  for (const node of NODES) {
+    // The second uplink comes first in the node's list of devices: where a route names no
+    // source, the kernel takes the first address it finds (inet_select_addr in
+    // net/ipv4/devinet.c), so towards a local pod it is this one.
+    lines.push(
+      `link add ${WAN_DEVICE} index 3 netns ${node.name} address ${node.wan.mac} ` +
+        `type veth peer name wan-${node.name} netns ${WIRES.wan}`,
+      `link add ${LAN_DEVICE} index 2 netns ${node.name} address ${node.lan.mac} ` +
+        `type veth peer name lan-${node.name} netns ${WIRES.lan}`,
+    );
+  }
+  lines.push(
+    `link add eth0 netns ${CLIENT.netns} address ${CLIENT.mac} ` +
+      `type veth peer name wan-client netns ${WIRES.wan}`,
+  );
+  return lines;
+}
+
+export function wireSetup(dualStack: boolean): Map<string, string[]> {
+  const lan = ['link set lo up', 'link set br-lan up'];
+  const wan = ['link set lo up', 'link set br-wan up', `addr add ${WIRES.wanGateway}/24 dev br-wan`];
+  for (const { name } of NODES) {
+    lan.push(`link set lan-${name} master br-lan up`);
+    wan.push(`link set wan-${name} master br-wan up`);
+  }
+  wan.push(`addr add ${CLIENT.router}/24 dev wan-client`, 'link set wan-client up');
+  const client = [
+    'link set lo up',
+    `addr add ${CLIENT.ip}/24 dev eth0`,
+    'link set eth0 up',
+    `route add default via ${CLIENT.router} dev eth0`,
+  ];
+  if (dualStack) {
+    wan.push(
+      `addr add ${WIRES.wanGateway6}/64 dev br-wan nodad`,
+      `addr add ${CLIENT.router6}/64 dev wan-client nodad`,
+    );
+    client.push(
+      `addr add ${CLIENT.ip6}/64 dev eth0 nodad`,
+      `route add default via ${CLIENT.router6} dev eth0`,
+    );
+  }
+  return new Map([
+    [WIRES.lan, lan],
+    [WIRES.wan, wan],
+    [CLIENT.netns, client],
+  ]);
+}
+
+/** MTU of a pod's `eth0` and of its host side, bytes. */
+export function podMtu(shape: LabShape): number {
+  return shape.podMtu ?? TUNNEL_MTU[shape.encap];
+}
+
+/** Uplinks, pod links, tunnel and routes of one node, in the order the kernel needs. */
+export function nodeSetup(node: LabNode, shape: LabShape): string[] {
+  return [
+    'link set lo up',
+    `addr add ${node.wan.ip}/24 dev ${WAN_DEVICE}`,
+    `addr add ${node.lan.ip}/24 dev ${LAN_DEVICE}`,
+    ...(shape.dualStack
+      ? [
+          `addr add ${node.wan.ip6}/64 dev ${WAN_DEVICE} nodad`,
+          `addr add ${node.lan.ip6}/64 dev ${LAN_DEVICE} nodad`,
+        ]
+      : []),
+    `link set ${WAN_DEVICE} mtu ${ETHERNET_MTU} up`,
+    `link set ${LAN_DEVICE} mtu ${ETHERNET_MTU} up`,
+    `route add default via ${WIRES.wanGateway} dev ${WAN_DEVICE}`,
+    ...(shape.dualStack ? [`route add default via ${WIRES.wanGateway6} dev ${WAN_DEVICE}`] : []),
+    ...tunnelLink(node, shape),
+    ...podsOf(node.name).flatMap((pod) => hostSide(pod, shape)),
+    `route add blackhole ${node.block} proto bird`,
+    ...(shape.dualStack ? [`-6 route add blackhole ${node.block6} proto bird`] : []),
+    ...blockRoutes(node, shape),
+  ];
+}
+
+function hostSide(pod: LabPod, shape: LabShape): string[] {
+  const mtu = podMtu(shape);
+  return [
+    `link add ${pod.hostDevice} address ${HOST_SIDE_MAC} mtu ${mtu} type veth ` +
+      `peer name eth0 address ${pod.mac} mtu ${mtu} netns ${pod.name}`,
+    `link set ${pod.hostDevice} up`,
+    `route add ${pod.ip}/32 dev ${pod.hostDevice} scope link`,
+    ...(shape.dualStack ? [`-6 route add ${pod.ip6}/128 dev ${pod.hostDevice}`] : []),
+  ];
+}
+
+function tunnelLink(node: LabNode, shape: LabShape): string[] {
+  const device = TUNNEL_DEVICE[shape.encap];
+  if (device === null) return [];
+  const mtu = TUNNEL_MTU[shape.encap];
+  const lines: string[] = [];
+  if (shape.encap === 'vxlan') {
+    lines.push(
+      `link add ${device} address ${node.vtepMac} type vxlan id ${VXLAN_VNI} ` +
+        `local ${node.lan.ip} dev ${LAN_DEVICE} dstport ${VXLAN_PORT} nolearning`,
+    );
+  } else if (shape.encap === 'wireguard') {
+    lines.push(`link add ${device} type wireguard`);
+  }
+  // The kernel puts tunl0 into every namespace itself once it has ipip.
+  lines.push(
+    `link set ${device} mtu ${mtu} up`,
+    `addr add ${node.tunnelIp}/32 dev ${device}`,
+    ...(shape.dualStack && shape.encap !== 'ipip'
+      ? [`addr add ${node.tunnelIp6}/128 dev ${device} nodad`]
+      : []),
+  );
+  return lines;
+}
+
+/** Routes to the other node's block: through the tunnel, or straight over `ens10`. */
+function blockRoutes(node: LabNode, shape: LabShape): string[] {
+  const peer = otherNode(node.name);
+  const device = TUNNEL_DEVICE[shape.encap];
+  const straight = `via ${peer.lan.ip} dev ${LAN_DEVICE} proto bird`;
+  const straight6 = `via ${peer.lan.ip6} dev ${LAN_DEVICE} proto bird`;
+  const six = (line: string): string[] => (shape.dualStack ? [line] : []);
+
+  if (device === null || (shape.crossSubnet && shape.encap !== 'wireguard')) {
+    return [
+      `route add ${peer.block} ${straight}`,
+      ...six(`-6 route add ${peer.block6} ${straight6}`),
+    ];
+  }
+  switch (shape.encap) {
+    case 'vxlan':
+      // Calico routes to the other node's tunnel address, which a static neighbour entry
+      // and a static forwarding entry lead to that node.
+      return [
+        `neigh add ${peer.tunnelIp} lladdr ${peer.vtepMac} dev ${device} nud permanent`,
+        `route add ${peer.block} via ${peer.tunnelIp} dev ${device} onlink`,
+        ...six(`neigh add ${peer.tunnelIp6} lladdr ${peer.vtepMac} dev ${device} nud permanent`),
+        ...six(`-6 route add ${peer.block6} via ${peer.tunnelIp6} dev ${device} onlink`),
+      ];
+    case 'wireguard':
+      // Felix's form: everything but the tunnel's own packets looks at table 1 first.
+      return [
+        `route add ${peer.block} ${straight}`,
+        `route add ${peer.block} dev ${device} table 1 scope link`,
+        `route add throw ${node.block} table 1`,
+        `rule add not fwmark ${WIREGUARD_MARK}/${WIREGUARD_MARK} lookup 1 priority 99`,
+        ...six(`-6 route add ${peer.block6} ${straight6}`),
+        ...six(`-6 route add ${peer.block6} dev ${device} table 1`),
+        ...six(`-6 route add throw ${node.block6} table 1`),
+        ...six(`-6 rule add not fwmark ${WIREGUARD_MARK}/${WIREGUARD_MARK} lookup 1 priority 99`),
+      ];
+    default:
+      return [
+        `route add ${peer.block} via ${peer.lan.ip} dev ${device} proto bird onlink`,
+        // Calico has no IPv6 in IPIP: IPv6 pods are routed straight.
+        ...six(`-6 route add ${peer.block6} ${straight6}`),
+      ];
+  }
+}
+
+/** What WireGuard's own packets carry, so that they are not routed into the tunnel again. */
+export const WIREGUARD_MARK = '0x100000';
+export const WIREGUARD_PORT = 51820;
+
+/** Forwarding entries of the VXLAN device, for `bridge`. */
+export function vxlanForwarding(node: LabNode, shape: LabShape): string[] {
+  if (shape.encap !== 'vxlan') return [];
+  const peer = otherNode(node.name);
+  return [`fdb add ${peer.vtepMac} dev ${TUNNEL_DEVICE.vxlan} dst ${peer.lan.ip} self permanent`];
+}
+
+/** Kernel parameters of the devices, once they are there. */
+export function deviceSysctls(node: LabNode, shape: LabShape): string[] {
+  return podsOf(node.name).flatMap(({ hostDevice }) => [
+    `net/ipv4/conf/${hostDevice}/proxy_arp=1`,
+    // The kernel would hold back an answer for another's address by up to 0.8 s.
+    `net/ipv4/neigh/${hostDevice}/proxy_delay=0`,
+    ...(shape.dualStack
+      ? [`net/ipv6/conf/${hostDevice}/proxy_ndp=1`, `net/ipv6/neigh/${hostDevice}/proxy_delay=0`]
+      : []),
+  ]);
+}
+
+export function podSetup(pod: LabPod, shape: LabShape): string[] {
+  return [
+    'link set lo up',
+    `addr add ${pod.ip}/32 dev eth0`,
+    ...(shape.dualStack ? [`addr add ${pod.ip6}/128 dev eth0 nodad`] : []),
+    'link set eth0 up',
+    `route add ${POD_GATEWAY} dev eth0 scope link`,
+    `route add default via ${POD_GATEWAY} dev eth0`,
+    // Calico gives a pod the link-local address of the host side as its IPv6 gateway.
+    ...(shape.dualStack ? [`route add default via ${HOST_SIDE_LINK_LOCAL} dev eth0`] : []),
+  ];
+}
+
+/** EUI-64 of HOST_SIDE_MAC (RFC 4291, appendix A). */
+export const HOST_SIDE_LINK_LOCAL = 'fe80::ecee:eeff:feee:eeee';
+
+export function netnsLines(verb: 'add' | 'del', names: readonly string[] = ALL_NETNS): string[] {
+  return names.map((name) => `netns ${verb} ${name}`);
+}
+
+export const POD_NAMES: readonly string[] = PODS.map((pod) => pod.name);

@@ -1,0 +1,49 @@
+export const ENCAPS = ['ipip', 'vxlan', 'wireguard', 'none'] as const;
+export const PROXIES = ['iptables', 'ipvs', 'nftables'] as const;
+export const IPTABLES_BACKENDS = ['nft', 'legacy'] as const;
+
+export type Encap = (typeof ENCAPS)[number];
+export type Proxy = (typeof PROXIES)[number];
+export type IptablesBackend = (typeof IPTABLES_BACKENDS)[number];
+
+/** What a cluster is built like. */
+export interface LabShape {
+  readonly encap: Encap;
+  readonly proxy: Proxy;
+  readonly iptables: IptablesBackend;
+  /** Tunnel only between subnets; the lab's nodes share one, so pods meet no tunnel. */
+  readonly crossSubnet: boolean;
+  /** MTU of pod `eth0` and of its host side, bytes; `null` for what the tunnel leaves. */
+  readonly podMtu: number | null;
+  /** Whether the network policy of the reference cluster is in force. */
+  readonly policy: boolean;
+  readonly dualStack: boolean;
+}
+
+export interface LabUpOptions extends Partial<Omit<LabShape, 'encap'>> {
+  /** Left out: ipip where the kernel has it, else vxlan. */
+  readonly encap?: Encap;
+  /** Aborting undoes what was built and rejects. */
+  readonly signal?: AbortSignal;
+}
+
+/** Told, a line at a time, what a person should know. */
+export type LabReporter = (line: string) => void;
+
+export const ETHERNET_MTU = 1500;
+
+/** Largest inner packet that fits a 1500-byte uplink, as Calico sets it, bytes. */
+export const TUNNEL_MTU: Readonly<Record<Encap, number>> = {
+  ipip: 1480,
+  vxlan: 1450,
+  wireguard: 1440,
+  none: ETHERNET_MTU,
+};
+
+/** The tunnel device of each mode, by Calico's name for it. */
+export const TUNNEL_DEVICE: Readonly<Record<Encap, string | null>> = {
+  ipip: 'tunl0',
+  vxlan: 'vxlan.calico',
+  wireguard: 'wireguard.calico',
+  none: null,
+};

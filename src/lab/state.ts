@@ -1,0 +1,187 @@
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { HopscopeError } from '../model/errors.js';
+import {
+  ENCAPS,
+  type Encap,
+  IPTABLES_BACKENDS,
+  type IptablesBackend,
+  type LabShape,
+  PROXIES,
+  type Proxy,
+} from './options.js';
+import { CLIENT, K8S_NAMESPACE, NODES, PODS, podNamed, SERVICES, WIRES } from './topology.js';
+
+export const LAB_DIRECTORY = '/run/hopscope/lab';
+export const STATE_FILE = `${LAB_DIRECTORY}/state.json`;
+export const STATE_VERSION = 1;
+
+export type NetnsRole = 'node' | 'pod' | 'client' | 'wire';
+
+export interface LabNetnsState {
+  readonly name: string;
+  readonly node: string | null;
+  readonly role: NetnsRole;
+}
+
+export interface LabPodState {
+  readonly name: string;
+  readonly namespace: string;
+  readonly node: string;
+  readonly netns: string;
+  readonly ips: readonly string[];
+  readonly hostDevice: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface LabServiceState {
+  readonly name: string;
+  readonly namespace: string;
+  readonly clusterIP: string;
+  readonly clusterIPs: readonly string[];
+  readonly ports: readonly { readonly protocol: string; readonly port: number }[];
+  readonly nodePorts: readonly { readonly protocol: string; readonly port: number }[];
+  readonly endpoints: readonly { readonly ip: string; readonly port: number }[];
+}
+
+export interface LabNodeState {
+  readonly name: string;
+  readonly ips: readonly string[];
+}
+
+/** What a running lab is, as other stages and other processes read it. */
+export interface LabState {
+  readonly version: typeof STATE_VERSION;
+  readonly encap: Encap;
+  readonly proxy: Proxy;
+  readonly iptables: IptablesBackend;
+  readonly crossSubnet: boolean;
+  readonly podMtu: number | null;
+  readonly policy: boolean;
+  readonly dualStack: boolean;
+  readonly netns: readonly LabNetnsState[];
+  readonly pods: readonly LabPodState[];
+  readonly services: readonly LabServiceState[];
+  readonly nodes: readonly LabNodeState[];
+}
+
+/** The state file of the lab cannot be understood. */
+export class LabStateError extends HopscopeError {}
+
+export function describeLab(shape: LabShape): LabState {
+  const both = (ip: string, ip6: string): string[] => (shape.dualStack ? [ip, ip6] : [ip]);
+  return {
+    version: STATE_VERSION,
+    ...shape,
+    netns: [
+      ...NODES.map(({ name }) => ({ name, node: name, role: 'node' as const })),
+      ...PODS.map(({ name, node }) => ({ name, node, role: 'pod' as const })),
+      { name: CLIENT.netns, node: null, role: 'client' },
+      { name: WIRES.lan, node: null, role: 'wire' },
+      { name: WIRES.wan, node: null, role: 'wire' },
+    ],
+    pods: PODS.map((pod) => ({
+      name: pod.name,
+      namespace: K8S_NAMESPACE,
+      node: pod.node,
+      netns: pod.name,
+      ips: both(pod.ip, pod.ip6),
+      hostDevice: pod.hostDevice,
+      labels: pod.labels,
+    })),
+    services: SERVICES.map((service) => ({
+      name: service.name,
+      namespace: K8S_NAMESPACE,
+      clusterIP: service.clusterIp,
+      clusterIPs: both(service.clusterIp, service.clusterIp6),
+      ports: [{ protocol: service.protocol, port: service.port }],
+      nodePorts: [{ protocol: service.protocol, port: service.nodePort }],
+      endpoints: service.endpoints.flatMap(({ pod, port }) =>
+        both(podNamed(pod).ip, podNamed(pod).ip6).map((ip) => ({ ip, port })),
+      ),
+    })),
+    nodes: NODES.map((node) => ({
+      name: node.name,
+      ips: [
+        ...both(node.lan.ip, node.lan.ip6),
+        ...both(node.wan.ip, node.wan.ip6),
+        ...(shape.encap === 'none' ? [] : both(node.tunnelIp, node.tunnelIp6)),
+      ],
+    })),
+  };
+}
+
+export async function writeLabState(state: LabState): Promise<void> {
+  await mkdir(LAB_DIRECTORY, { recursive: true });
+  // Readers look at any moment: they must never meet half a file.
+  await writeFile(`${STATE_FILE}.new`, `${JSON.stringify(state, null, 2)}\n`);
+  await rename(`${STATE_FILE}.new`, STATE_FILE);
+}
+
+/**
+ * The lab that is up on this machine, `null` when none is.
+ *
+ * @throws LabStateError when the file is there but not one this version wrote
+ */
+export async function labState(): Promise<LabState | null> {
+  let text: string;
+  try {
+    text = await readFile(STATE_FILE, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+    throw error;
+  }
+  return parseLabState(text);
+}
+
+/** @throws LabStateError */
+export function parseLabState(text: string): LabState {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new LabStateError('LAB_STATE_MALFORMED', `${STATE_FILE} is not JSON`, { cause });
+  }
+  if (!isRecord(value)) throw malformed('an object');
+  if (value['version'] !== STATE_VERSION) {
+    throw new LabStateError(
+      'LAB_STATE_VERSION',
+      `${STATE_FILE} has version ${String(value['version'])}, this program reads ` +
+        `${STATE_VERSION}: run lab down and lab up again`,
+    );
+  }
+  const podMtu = value['podMtu'];
+  // The rest follows from these: a file cannot claim pods the lab does not have.
+  return describeLab({
+    encap: oneOf(value, 'encap', ENCAPS),
+    proxy: oneOf(value, 'proxy', PROXIES),
+    iptables: oneOf(value, 'iptables', IPTABLES_BACKENDS),
+    crossSubnet: flag(value, 'crossSubnet'),
+    podMtu: typeof podMtu === 'number' ? podMtu : null,
+    policy: flag(value, 'policy'),
+    dualStack: flag(value, 'dualStack'),
+  });
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function malformed(expected: string): LabStateError {
+  return new LabStateError('LAB_STATE_MALFORMED', `${STATE_FILE}: expected ${expected}`);
+}
+
+function flag(value: Record<string, unknown>, key: string): boolean {
+  const found = value[key];
+  if (typeof found !== 'boolean') throw malformed(`${key} to be true or false`);
+  return found;
+}
+
+function oneOf<T extends string>(
+  value: Record<string, unknown>,
+  key: string,
+  allowed: readonly T[],
+): T {
+  const found = allowed.find((candidate) => candidate === value[key]);
+  if (found === undefined) throw malformed(`${key} to be one of ${allowed.join(', ')}`);
+  return found;
+}

@@ -1,0 +1,86 @@
+import { settleShape } from './capability.js';
+import { labDown } from './down.js';
+import {
+  deviceSysctls,
+  initialSysctls,
+  netnsLines,
+  nodeSetup,
+  podSetup,
+  vxlanForwarding,
+  wireLinks,
+  wireSetup,
+} from './network.js';
+import type { LabReporter, LabShape, LabUpOptions } from './options.js';
+import { claimNetns } from './ownership.js';
+import { startServer } from './process-control.js';
+import { installRules } from './rules.js';
+import { bridgeBatch, ipBatch, type RunOptions, setSysctls } from './run-command.js';
+import { describeLab, type LabState, writeLabState } from './state.js';
+import { ALL_NETNS, NODES, PODS, SERVER_PODS } from './topology.js';
+import { configureWireguard } from './wireguard.js';
+
+/**
+ * Builds the reference cluster. A lab that is already up is removed first; when a step
+ * fails, or `options.signal` aborts, what was built is removed again.
+ *
+ * @throws UnsupportedError where the kernel, the privileges or a tool are lacking
+ * @throws LabNameTakenError, LabCommandError, LabProcessError
+ */
+export async function labUp(
+  options: LabUpOptions = {},
+  report: LabReporter = () => undefined,
+): Promise<LabState> {
+  const shape = await settleShape(
+    {
+      encap: options.encap ?? null,
+      proxy: options.proxy ?? 'iptables',
+      iptables: options.iptables ?? 'nft',
+      crossSubnet: options.crossSubnet ?? false,
+      podMtu: options.podMtu ?? null,
+      policy: options.policy ?? false,
+      dualStack: options.dualStack ?? false,
+    },
+    report,
+  );
+  if (await labDown()) report('removed the lab that was up');
+  await claimNetns();
+  const run: RunOptions = options.signal === undefined ? {} : { signal: options.signal };
+  try {
+    await build(shape, run);
+    const state = describeLab(shape);
+    await writeLabState(state);
+    return state;
+  } catch (error) {
+    await labDown();
+    throw error;
+  }
+}
+
+async function build(shape: LabShape, run: RunOptions): Promise<void> {
+  await ipBatch(null, netnsLines('add'), run);
+  await together(ALL_NETNS, (netns) =>
+    setSysctls(netns, initialSysctls(netns, shape.dualStack), run),
+  );
+  await ipBatch(null, wireLinks(), run);
+  await together([...wireSetup(shape.dualStack)], ([netns, lines]) => ipBatch(netns, lines, run));
+  await together(NODES, async (node) => {
+    await ipBatch(node.name, nodeSetup(node, shape), run);
+    const forwarding = vxlanForwarding(node, shape);
+    if (forwarding.length > 0) await bridgeBatch(node.name, forwarding, run);
+    await setSysctls(node.name, deviceSysctls(node, shape), run);
+    await installRules(node, shape, run);
+  });
+  if (shape.encap === 'wireguard') await configureWireguard(shape.dualStack, run);
+  await together(PODS, (pod) => ipBatch(pod.name, podSetup(pod, shape), run));
+  const mode = shape.dualStack ? ['dual-stack'] : [];
+  await together(SERVER_PODS, (pod) => startServer(pod, 'pod-server', [pod, ...mode], run.signal));
+}
+
+/** All at once; when one fails, waits for the others before it says so. */
+async function together<T>(
+  items: readonly T[],
+  work: (item: T) => Promise<unknown>,
+): Promise<void> {
+  const results = await Promise.allSettled(items.map(work));
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+}
