@@ -32,6 +32,9 @@ const SUITES = [
 const RESULTS = join(ROOT, 'test-results');
 const LAB_LOCK = join(tmpdir(), 'hopscope-lab.lock');
 const LAB_WAIT_SECONDS = 1200;
+/** Exit status of flock(1) when the lab stayed taken. */
+const LAB_BUSY = 75;
+const KILL_AFTER_SECONDS = 15;
 
 /** @param {string} line */
 function say(line) {
@@ -58,18 +61,29 @@ async function runSuite(suite) {
     `--outputFile.json=${file}`,
   ];
   const locked = suite.lab === true && env.HOPSCOPE_LAB_LOCKED !== '1';
+  const limit = String(suite.limitSeconds);
+  // The time limit starts when the lab is ours, so it is inside the lock.
   const [command, args] = locked
-    ? ['flock', ['-w', String(LAB_WAIT_SECONDS), '-E', '75', LAB_LOCK, execPath, ...vitest]]
-    : [execPath, vitest];
+    ? [
+        'flock',
+        ['-w', String(LAB_WAIT_SECONDS), '-E', String(LAB_BUSY), LAB_LOCK].concat(
+          ['timeout', `--kill-after=${KILL_AFTER_SECONDS}`, limit, execPath],
+          vitest,
+        ),
+      ]
+    : ['timeout', [`--kill-after=${KILL_AFTER_SECONDS}`, limit, execPath, ...vitest]];
   const result = await runChild(command, args, {
     cwd: ROOT,
     inherit: true,
-    limitSeconds: suite.limitSeconds + (locked ? LAB_WAIT_SECONDS : 0),
+    limitSeconds: suite.limitSeconds + KILL_AFTER_SECONDS + (locked ? LAB_WAIT_SECONDS : 0),
     env: { ...env, HOPSCOPE_LAB_LOCKED: '1' },
   });
-  if (suite.lab) await takeLabDown();
+  if (suite.lab && result.status !== LAB_BUSY) await takeLabDown();
   const { sum, problems } = sumReport(readReport(file), result.status);
-  if (result.timedOut) problems.push(`the suite took over ${suite.limitSeconds} s and was ended`);
+  if (result.status === LAB_BUSY) problems.push('another run kept the lab to itself');
+  if (result.timedOut || [124, 137].includes(result.status)) {
+    problems.push(`the suite took over ${limit} s and was ended`);
+  }
   for (const problem of problems) say(`${suite.name}: ${problem}`);
   return sum;
 }
