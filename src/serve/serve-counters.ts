@@ -1,0 +1,21 @@
+/** What the server refused or could not send, since it started. */
+export class ServeCounters {
+  /** Ticks a client did not get because it had not read what was sent before. */
+  shed = 0;
+  /** WebSocket clients turned away because CLIENT_LIMIT was reached. */
+  clientsRefused = 0;
+  /** Clients cut off because they were silent. */
+  clientsSilent = 0;
+  /** Rows that had to wait for a later tick. */
+  rowsDelayed = 0;
+  readonly refusedRequests = new Map<string, number>();
+  readonly badMessages = new Map<string, number>();
+
+  refuseRequest(code: string): void {
+    this.refusedRequests.set(code, (this.refusedRequests.get(code) ?? 0) + 1);
+  }
+
+  badMessage(code: string): void {
+    this.badMessages.set(code, (this.badMessages.get(code) ?? 0) + 1);
+  }
+}
