@@ -100,6 +100,8 @@ export interface PathRecord {
   readonly type: 'path';
   readonly id: string;
   readonly flow: string | null;
+  /** Which way of its flow it went; absent when it belongs to none. */
+  readonly direction?: Direction;
   /** Wall-clock nanoseconds since the epoch. */
   readonly start: string;
   readonly complete: boolean;
@@ -167,6 +169,11 @@ export interface FlowRecord {
     readonly original: string;
     readonly reply: string;
     readonly reasons: Readonly<Record<string, string>>;
+  };
+  /** First hop to last of each direction's paths that were not dropped. */
+  readonly latencyNs?: {
+    readonly original: LatencyRecord | null;
+    readonly reply: LatencyRecord | null;
   };
   readonly sampled: { readonly paths: string; readonly of: string };
   readonly lost: string;

@@ -6,8 +6,9 @@ export interface DirectionRates {
   readonly reply: Rate;
 }
 
-/** Which way of the flow a path went, from what its first hop shows. */
+/** Which way of the flow a path went: as recorded, else from what its first hop shows. */
 export function pathDirection(flow: FlowRecord, path: PathRecord): Direction {
+  if (path.direction !== undefined) return path.direction;
   const first = path.hops.find((hop) => hop.tuple !== null)?.tuple;
   if (first !== undefined && first !== null) {
     const { original, reply } = flow;
@@ -64,7 +65,8 @@ export function flowRow(
   rates: DirectionRates | null,
 ): FlowRow {
   const { original, nat } = flow;
-  const durations = paths
+  const latency = flow.latencyNs?.original ?? null;
+  const durations = (latency === null ? paths : [])
     .filter((path) => path.verdict !== 'dropped' && pathDirection(flow, path) === 'original')
     .map(pathDuration)
     .filter((duration) => duration !== null)
@@ -93,7 +95,7 @@ export function flowRow(
     bytes: String(BigInt(flow.bytes.original) + BigInt(flow.bytes.reply)),
     packetsPerSecond: rates && sum(rates.original.packetsPerSecond, rates.reply.packetsPerSecond),
     bytesPerSecond: rates && sum(rates.original.bytesPerSecond, rates.reply.bytesPerSecond),
-    p50: percentile(durations, 0.5),
-    p99: percentile(durations, 0.99),
+    p50: latency?.p50 ?? percentile(durations, 0.5),
+    p99: latency?.p99 ?? percentile(durations, 0.99),
   };
 }

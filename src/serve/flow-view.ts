@@ -2,7 +2,7 @@ import type { FlowFeed } from '../model/feed.js';
 import type { FlowRecord } from '../model/records.js';
 import { type DirectionRates, flowRow } from './flow-row.js';
 import { ROW_PATH_LIMIT, TOMBSTONE_LIMIT } from './limits.js';
-import { type FilterTerm, type FlowRow, matchesFilter, type Rate } from './protocol.js';
+import { type FilterTerm, type FlowRow, matchesFilter, type Rate, ROW_WINDOW } from './protocol.js';
 
 interface Entry {
   row: FlowRow;
@@ -95,11 +95,12 @@ export class FlowView {
 
   /**
    * Rows changed since `cursor` that match, oldest change first, at most `limit`.
-   * A cursor of 0, or one older than the remembered removals, starts anew.
+   * A cursor of 0, or one older than the remembered removals, starts anew, with
+   * the ROW_WINDOW rows that changed last.
    */
   since(cursor: number, terms: readonly FilterTerm[], limit: number): ViewDelta {
     const reset = cursor === 0 || cursor < this.#forgotten;
-    const from = reset ? 0 : cursor;
+    const from = reset ? this.#windowStart(terms) : cursor;
     const rows: string[] = [];
     const unmatched: string[] = [];
     let reached = from;
@@ -132,6 +133,15 @@ export class FlowView {
       removed: [...removed, ...unmatched],
       behind,
     };
+  }
+
+  /** The sequence after which ROW_WINDOW matching rows remain. */
+  #windowStart(terms: readonly FilterTerm[]): number {
+    const matching: number[] = [];
+    for (const { row, sequence } of this.#entries.values()) {
+      if (terms.length === 0 || matchesFilter(row, terms)) matching.push(sequence);
+    }
+    return matching.at(-ROW_WINDOW - 1) ?? 0;
   }
 
   #put(flow: FlowRecord, rates: DirectionRates | null): void {

@@ -15,6 +15,8 @@ export const PROTOCOL_VERSION = 1;
 export const TICK_MS = 1000;
 /** Rows one `flows` message holds at most; the rest follow at the next tick. */
 export const ROWS_PER_MESSAGE = 1000;
+/** Rows a client is sent when it starts anew, those that changed last, and keeps at most. */
+export const ROW_WINDOW = 5000;
 /** Flows whose detail one client may follow at a time. */
 export const SUBSCRIPTION_LIMIT = 4;
 /** Newest finished paths of a followed flow that a client is told of. */
@@ -71,7 +73,7 @@ export interface FlowRow {
   readonly bytes: string;
   readonly packetsPerSecond: number | null;
   readonly bytesPerSecond: number | null;
-  /** Nanoseconds from first to last hop in the original direction, over the newest paths. */
+  /** Nanoseconds from first to last hop in the original direction. */
   readonly p50: number | null;
   readonly p99: number | null;
 }
