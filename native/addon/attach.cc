@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every way a loaded program is attached. libbpf does the ones it knows; links of
+// kernels newer than libbpf 1.1 go straight to the system call.
+#include <bpf/bpf.h>
+#include <fcntl.h>
+#include <linux/perf_event.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+
+#include "failure.h"
+#include "kernel-abi.h"
+#include "link.h"
+#include "log.h"
+#include "netns.h"
+#include "object.h"
+
+namespace ebpf_ts {
+
+namespace {
+
+Napi::Value WrapLink(Napi::Env env, const char* operation, bpf_link* link, const LogScope& log) {
+  if (link == nullptr) ThrowErrno(env, operation, errno, log.FirstLine(), log.Text());
+  return Wrap(env, std::make_unique<LinkHandle>(env, link));
+}
+
+std::string OptionalString(const Napi::Value& value) {
+  return value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string();
+}
+
+Napi::Value CreateLink(Napi::Env env, const char* operation, const std::string& netns,
+                       LinkCreateAttr& attr) {
+  NetnsResult result = CallInNetns(netns, [&attr]() -> int {
+    long fd = Bpf(kCmdLinkCreate, &attr, sizeof(attr));
+    return fd < 0 ? -errno : static_cast<int>(fd);
+  });
+  if (result.value < 0) {
+    std::string step = result.failed;
+    std::string detail = step == "call" ? std::string("bpf(BPF_LINK_CREATE)")
+                                        : step + " of network namespace " + netns;
+    ThrowErrno(env, operation, result.error, detail);
+  }
+  return Wrap(env, std::make_unique<LinkHandle>(env, result.value));
+}
+
+// (object, program, pf, hook, priority, flags, netns | null)
+Napi::Value AttachNetfilter(const Napi::CallbackInfo& info) {
+  auto& object = Unwrap<ObjectHandle>(info[0], "attachNetfilter");
+  LinkCreateAttr attr = {};
+  attr.prog_fd = static_cast<std::uint32_t>(object.ProgramFd(info[1], "attachNetfilter"));
+  attr.attach_type = kAttachNetfilter;
+  attr.netfilter.pf = info[2].ToNumber().Uint32Value();
+  attr.netfilter.hooknum = info[3].ToNumber().Uint32Value();
+  attr.netfilter.priority = info[4].ToNumber().Int32Value();
+  attr.netfilter.flags = info[5].ToNumber().Uint32Value();
+  return CreateLink(info.Env(), "attachNetfilter", OptionalString(info[6]), attr);
+}
+
+// (object, program, ifindex, attach type, flags, netns | null)
+Napi::Value AttachTcx(const Napi::CallbackInfo& info) {
+  auto& object = Unwrap<ObjectHandle>(info[0], "attachTcx");
+  LinkCreateAttr attr = {};
+  attr.prog_fd = static_cast<std::uint32_t>(object.ProgramFd(info[1], "attachTcx"));
+  attr.target = info[2].ToNumber().Uint32Value();
+  attr.attach_type = info[3].ToNumber().Uint32Value();
+  attr.flags = info[4].ToNumber().Uint32Value();
+  return CreateLink(info.Env(), "attachTcx", OptionalString(info[5]), attr);
+}
+
+Napi::Value AttachTrace(const Napi::CallbackInfo& info) {
+  auto& object = Unwrap<ObjectHandle>(info[0], "attachBtf");
+  object.ProgramFd(info[1], "attachBtf");
+  LogScope log;
+  bpf_link* link = bpf_program__attach_trace(object.ProgramAt(info[1], "attachBtf"));
+  return WrapLink(info.Env(), "attachBtf", link, log);
+}
+
+Napi::Value AttachRawTracepoint(const Napi::CallbackInfo& info) {
+  auto& object = Unwrap<ObjectHandle>(info[0], "attachRawTracepoint");
+  object.ProgramFd(info[1], "attachRawTracepoint");
+  std::string name = info[2].ToString().Utf8Value();
+  LogScope log;
+  bpf_link* link = bpf_program__attach_raw_tracepoint(
+      object.ProgramAt(info[1], "attachRawTracepoint"), name.c_str());
+  return WrapLink(info.Env(), "attachRawTracepoint", link, log);
+}
+
+int ReadTracepointId(const std::string& root, const std::string& event) {
+  std::string path = root + "/events/" + event + "/id";
+  int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return -errno;
+  char text[32] = {};
+  ssize_t length = read(fd, text, sizeof(text) - 1);
+  int error = errno;
+  close(fd);
+  if (length <= 0) return -(length < 0 ? error : EIO);
+  return std::atoi(text);
+}
+
+// The number of a tracepoint is only told by tracefs. Where none is mounted, a
+// thread mounts one in a mount namespace of its own, which nobody else sees and
+// which ends with the thread.
+int TracepointId(const std::string& event) {
+  for (const char* root : {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"}) {
+    int id = ReadTracepointId(root, event);
+    if (id >= 0) return id;
+    if (access((std::string(root) + "/events").c_str(), F_OK) == 0) return id;
+  }
+  int id = -ENOENT;
+  try {
+    std::thread thread([&id, &event] {
+      if (unshare(CLONE_NEWNS) != 0 ||
+          mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+          mount("tracefs", "/sys/kernel/tracing", "tracefs", MS_RDONLY, nullptr) != 0) {
+        id = -errno;
+        return;
+      }
+      id = ReadTracepointId("/sys/kernel/tracing", event);
+    });
+    thread.join();
+  } catch (const std::system_error& failure) {
+    id = -failure.code().value();
+  }
+  return id;
+}
+
+Napi::Value AttachTracepoint(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto& object = Unwrap<ObjectHandle>(info[0], "attachTracepoint");
+  object.ProgramFd(info[1], "attachTracepoint");
+  std::string event =
+      info[2].ToString().Utf8Value() + "/" + info[3].ToString().Utf8Value();
+  int id = TracepointId(event);
+  if (id < 0) ThrowErrno(env, "attachTracepoint", -id, "tracepoint " + event);
+  perf_event_attr attr = {};
+  attr.type = PERF_TYPE_TRACEPOINT;
+  attr.size = sizeof(attr);
+  attr.config = static_cast<std::uint64_t>(id);
+  int fd = static_cast<int>(
+      syscall(__NR_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC));
+  if (fd < 0) ThrowErrno(env, "attachTracepoint", errno, "perf_event_open of " + event);
+  LogScope log;
+  bpf_link* link =
+      bpf_program__attach_perf_event(object.ProgramAt(info[1], "attachTracepoint"), fd);
+  if (link == nullptr) {
+    int error = errno;
+    close(fd);
+    ThrowErrno(env, "attachTracepoint", error, log.FirstLine(), log.Text());
+  }
+  return Wrap(env, std::make_unique<LinkHandle>(env, link));
+}
+
+}  // namespace
+
+void InitAttach(Napi::Env env, Napi::Object exports) {
+  exports.Set("attachNetfilter", Napi::Function::New(env, AttachNetfilter));
+  exports.Set("attachTcx", Napi::Function::New(env, AttachTcx));
+  exports.Set("attachTrace", Napi::Function::New(env, AttachTrace));
+  exports.Set("attachRawTracepoint", Napi::Function::New(env, AttachRawTracepoint));
+  exports.Set("attachTracepoint", Napi::Function::New(env, AttachTracepoint));
+}
+
+}  // namespace ebpf_ts

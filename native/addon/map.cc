@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "map.h"
+
+#include <bpf/bpf.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+#include "failure.h"
+
+namespace ebpf_ts {
+
+namespace {
+
+// Not in any user space header: "operation is not supported" inside the kernel.
+constexpr int kEnotsupp = 524;
+
+bool IsPerCpu(std::uint32_t type) {
+  return type == BPF_MAP_TYPE_PERCPU_HASH || type == BPF_MAP_TYPE_PERCPU_ARRAY ||
+         type == BPF_MAP_TYPE_LRU_PERCPU_HASH || type == BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE;
+}
+
+}  // namespace
+
+MapHandle::MapHandle(Napi::Env env, std::shared_ptr<ObjectState> state, bpf_map* map)
+    : Handle(env),
+      type(bpf_map__type(map)),
+      key_size(bpf_map__key_size(map)),
+      max_entries(bpf_map__max_entries(map)),
+      value_bytes(bpf_map__value_size(map)),
+      state_(std::move(state)),
+      map_(map) {
+  if (IsPerCpu(type)) {
+    int cpus = libbpf_num_possible_cpus();
+    value_bytes = (value_bytes + 7) / 8 * 8 * static_cast<std::size_t>(cpus < 1 ? 1 : cpus);
+  }
+}
+
+int MapHandle::Fd(Napi::Env env, const char* operation) const {
+  if (state_ == nullptr || state_->object == nullptr) ThrowClosed(env, operation);
+  int fd = bpf_map__fd(map_);
+  if (fd < 0) ThrowCode(env, operation, "BPF_NOT_LOADED", "the map's object is not loaded");
+  return fd;
+}
+
+namespace {
+
+Napi::Value Open(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto& object = Unwrap<ObjectHandle>(info[0], "map");
+  bpf_map* map = object.MapAt(info[1], "map");
+  if (bpf_map__fd(map) < 0) {
+    ThrowCode(env, "map", "BPF_NOT_LOADED", "the map's object is not loaded");
+  }
+  return Wrap(env, std::make_unique<MapHandle>(env, object.state, map));
+}
+
+Napi::Value ValueBytes(const Napi::CallbackInfo& info) {
+  auto& map = Unwrap<MapHandle>(info[0], "map");
+  return Napi::Number::New(info.Env(), static_cast<double>(map.value_bytes));
+}
+
+Napi::Value Get(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto& map = Unwrap<MapHandle>(info[0], "get");
+  int fd = map.Fd(env, "get");
+  auto key = info[1].As<Napi::Uint8Array>();
+  auto value = Napi::Uint8Array::New(env, map.value_bytes);
+  if (bpf_map_lookup_elem(fd, key.Data(), value.Data()) != 0) {
+    if (errno == ENOENT) return env.Null();
+    ThrowErrno(env, "get", errno);
+  }
+  return value;
+}
+
+Napi::Value Put(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto& map = Unwrap<MapHandle>(info[0], "put");
+  int fd = map.Fd(env, "put");
+  auto key = info[1].As<Napi::Uint8Array>();
+  auto value = info[2].As<Napi::Uint8Array>();
+  auto flags = static_cast<std::uint64_t>(info[3].ToNumber().Int64Value());
+  if (bpf_map_update_elem(fd, key.Data(), value.Data(), flags) != 0) {
+    ThrowErrno(env, "put", errno);
+  }
+  return env.Undefined();
+}
+
+Napi::Value Delete(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto& map = Unwrap<MapHandle>(info[0], "delete");
+  int fd = map.Fd(env, "delete");
+  auto key = info[1].As<Napi::Uint8Array>();
+  if (bpf_map_delete_elem(fd, key.Data()) != 0) {
+    if (errno == ENOENT) return Napi::Boolean::New(env, false);
+    ThrowErrno(env, "delete", errno);
+  }
+  return Napi::Boolean::New(env, true);
+}
+
+// (map, key | null) => the key after it, the first for null, null at the end
+Napi::Value NextKey(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto& map = Unwrap<MapHandle>(info[0], "keys");
+  int fd = map.Fd(env, "keys");
+  const void* previous = info[1].IsNull() ? nullptr : info[1].As<Napi::Uint8Array>().Data();
+  auto next = Napi::Uint8Array::New(env, map.key_size);
+  if (bpf_map_get_next_key(fd, previous, next.Data()) != 0) {
+    if (errno == ENOENT) return env.Null();
+    ThrowErrno(env, "keys", errno);
+  }
+  return next;
+}
+
+struct Batch {
+  std::vector<std::uint8_t> keys;
+  std::vector<std::uint8_t> values;
+  std::vector<std::uint8_t> cursor;
+  std::uint32_t count = 0;
+  bool more = false;
+  bool batched = true;
+};
+
+// Element by element, for map types without batch operations. Returns an errno.
+int ReadSingly(MapHandle& map, int fd, std::uint32_t limit, bool remove, const void* from,
+               Batch& batch) {
+  batch.batched = false;
+  std::vector<std::uint8_t> key(map.key_size);
+  const void* previous = from;
+  // Keys that go while we look are passed over; the bound keeps a map that
+  // changes under us from holding us here.
+  std::uint32_t vanished = 0;
+  while (batch.count < limit) {
+    if (bpf_map_get_next_key(fd, previous, key.data()) != 0) return errno == ENOENT ? 0 : errno;
+    std::uint8_t* value = batch.values.data() + batch.count * map.value_bytes;
+    bool found = bpf_map_lookup_elem(fd, key.data(), value) == 0;
+    if (!found && errno != ENOENT) return errno;
+    if (found && remove && bpf_map_delete_elem(fd, key.data()) != 0) {
+      if (errno != ENOENT) return errno;
+      found = false;
+    }
+    if (found) {
+      std::memcpy(batch.keys.data() + static_cast<std::size_t>(batch.count) * map.key_size,
+                  key.data(), map.key_size);
+      batch.count++;
+    } else if (++vanished > map.max_entries) {
+      return 0;
+    }
+    batch.cursor = key;
+    // After a removal the next key is looked for from the start again.
+    previous = remove ? nullptr : batch.cursor.data();
+  }
+  batch.more = bpf_map_get_next_key(fd, previous, key.data()) == 0;
+  return 0;
+}
+
+// (map, limit, remove, cursor | null, batched) =>
+//   { count, keys, values, cursor | null, batched }
+Napi::Value ReadBatch(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto& map = Unwrap<MapHandle>(info[0], "readBatch");
+  int fd = map.Fd(env, "readBatch");
+  std::uint32_t limit = info[1].ToNumber().Uint32Value();
+  bool remove = info[2].ToBoolean();
+  bool use_batch = info[4].ToBoolean();
+  // The kernel's cursor is a key for arrays and tries and a u32 for hashes.
+  std::size_t cursor_bytes = std::max<std::size_t>(map.key_size, sizeof(std::uint32_t));
+  std::vector<std::uint8_t> from;
+  if (!info[3].IsNull()) {
+    auto given = info[3].As<Napi::Uint8Array>();
+    from.assign(given.Data(), given.Data() + given.ByteLength());
+    from.resize(cursor_bytes);
+  }
+
+  Batch batch;
+  batch.keys.resize(static_cast<std::size_t>(limit) * map.key_size);
+  batch.values.resize(static_cast<std::size_t>(limit) * map.value_bytes);
+  int error = 0;
+  if (use_batch) {
+    batch.cursor.resize(cursor_bytes);
+    LIBBPF_OPTS(bpf_map_batch_opts, options);
+    std::uint32_t count = limit;
+    auto read = remove ? bpf_map_lookup_and_delete_batch : bpf_map_lookup_batch;
+    int result = read(fd, from.empty() ? nullptr : from.data(), batch.cursor.data(),
+                      batch.keys.data(), batch.values.data(), &count, &options);
+    error = result == 0 ? 0 : errno;
+    if (error == 0 || error == ENOENT) {
+      batch.count = count;
+      batch.more = error == 0;
+      error = 0;
+    } else if (error == kEnotsupp || error == EOPNOTSUPP || error == EINVAL) {
+      use_batch = false;
+    }
+  }
+  if (!use_batch) {
+    batch.cursor.clear();
+    error = ReadSingly(map, fd, limit, remove, from.empty() ? nullptr : from.data(), batch);
+  }
+  if (error != 0) {
+    ThrowErrno(env, "readBatch", error,
+               error == ENOSPC ? "one hash bucket holds more entries than the limit" : "");
+  }
+
+  std::size_t key_bytes = static_cast<std::size_t>(batch.count) * map.key_size;
+  std::size_t value_bytes = static_cast<std::size_t>(batch.count) * map.value_bytes;
+  auto keys = Napi::Uint8Array::New(env, key_bytes);
+  auto values = Napi::Uint8Array::New(env, value_bytes);
+  if (key_bytes != 0) std::memcpy(keys.Data(), batch.keys.data(), key_bytes);
+  if (value_bytes != 0) std::memcpy(values.Data(), batch.values.data(), value_bytes);
+  auto out = Napi::Object::New(env);
+  out.Set("count", static_cast<double>(batch.count));
+  out.Set("keys", keys);
+  out.Set("values", values);
+  if (batch.more) {
+    auto cursor = Napi::Uint8Array::New(env, batch.cursor.size());
+    std::memcpy(cursor.Data(), batch.cursor.data(), batch.cursor.size());
+    out.Set("cursor", cursor);
+  } else {
+    out.Set("cursor", env.Null());
+  }
+  out.Set("batched", batch.batched);
+  return out;
+}
+
+}  // namespace
+
+void InitMap(Napi::Env env, Napi::Object exports) {
+  exports.Set("mapOpen", Napi::Function::New(env, Open));
+  exports.Set("mapValueBytes", Napi::Function::New(env, ValueBytes));
+  exports.Set("mapGet", Napi::Function::New(env, Get));
+  exports.Set("mapPut", Napi::Function::New(env, Put));
+  exports.Set("mapDelete", Napi::Function::New(env, Delete));
+  exports.Set("mapNextKey", Napi::Function::New(env, NextKey));
+  exports.Set("mapReadBatch", Napi::Function::New(env, ReadBatch));
+}
+
+}  // namespace ebpf_ts

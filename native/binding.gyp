@@ -1,0 +1,32 @@
+{
+  "targets": [
+    {
+      "target_name": "ebpf",
+      "sources": [
+        "addon/module.cc",
+        "addon/handle.cc",
+        "addon/failure.cc",
+        "addon/log.cc",
+        "addon/netns.cc",
+        "addon/object.cc",
+        "addon/attach.cc",
+        "addon/link.cc",
+        "addon/map.cc",
+        "addon/ring.cc",
+        "addon/btf.cc",
+        "addon/packet-filter.cc",
+        "addon/probe.cc"
+      ],
+      "include_dirs": ["<!@(node -p \"require('node-addon-api').include_dir\")"],
+      "defines": ["NAPI_VERSION=9", "NAPI_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"],
+      "cflags!": ["-fno-exceptions", "-O3"],
+      "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-std=gnu++17", "-O3"],
+      "cflags_cc": [
+        "-std=gnu++20", "-fexceptions", "-frtti", "-O2",
+        "-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-missing-field-initializers",
+        "-fvisibility=hidden"
+      ],
+      "libraries": ["-lbpf", "-lelf", "-lz", "-lpcap"]
+    }
+  ]
+}

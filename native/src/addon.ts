@@ -1,0 +1,199 @@
+/** The native addon, typed: flat functions over opaque handles, no checks. */
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { BpfError, errnoName } from './error.js';
+
+declare const handleKind: unique symbol;
+/** An opaque native handle; the addon refuses one of another kind. */
+export interface NativeHandle<Kind extends string> {
+  readonly [handleKind]: Kind;
+}
+export type NativeObject = NativeHandle<'object'>;
+export type NativeMap = NativeHandle<'map'>;
+export type NativeLink = NativeHandle<'link'>;
+export type NativeRing = NativeHandle<'ring'>;
+export type NativeBtf = NativeHandle<'btf'>;
+
+export interface NativeProgramEntry {
+  name: string;
+  section: string;
+  type: number;
+  attachType: number;
+  autoload: boolean;
+}
+
+export interface NativeMapEntry {
+  name: string;
+  type: number;
+  keySize: number;
+  valueSize: number;
+  maxEntries: number;
+}
+
+export interface NativeConstant {
+  map: number;
+  offset: number;
+  size: number;
+  kind: 'integer' | 'boolean' | 'bytes';
+  signed: boolean;
+}
+
+export interface NativeBatch {
+  count: number;
+  keys: Uint8Array;
+  values: Uint8Array;
+  cursor: Uint8Array | null;
+  batched: boolean;
+}
+
+export interface NativeProgramInfo {
+  id: number;
+  tag: string;
+  type: number;
+  name: string;
+  loadTimeNs: bigint;
+  runTimeNs: bigint;
+  runCount: bigint;
+  recursionMisses: bigint;
+  verifiedInstructions: number;
+  translatedBytes: number;
+  jitedBytes: number;
+}
+
+export interface NativeMember {
+  name: string;
+  offset: number;
+  size: number;
+  type: string;
+  count?: number;
+  bitOffset?: number;
+  bitSize?: number;
+  struct?: NativeLayout;
+}
+
+export interface NativeLayout {
+  size: number;
+  members: NativeMember[];
+}
+
+export interface NativeProbe {
+  errno: number;
+  step: string;
+}
+
+interface Addon {
+  setErrorFactory(
+    make: (
+      operation: string,
+      errno: number,
+      code: string | null,
+      detail: string,
+      log: string | null,
+    ) => BpfError,
+  ): void;
+  close(handle: NativeHandle<string>): void;
+
+  objectOpen(source: string | Uint8Array, name: string | null): NativeObject;
+  objectPrograms(object: NativeObject): NativeProgramEntry[];
+  objectMaps(object: NativeObject): NativeMapEntry[];
+  objectLoad(object: NativeObject): void;
+  objectFindConstant(object: NativeObject, name: string): NativeConstant | null;
+  objectWriteInitial(object: NativeObject, map: number, offset: number, value: Uint8Array): void;
+
+  programSetAutoload(object: NativeObject, program: number, on: boolean): void;
+  programSetType(object: NativeObject, program: number, type: number, attachType: number): void;
+  programSetAttachTarget(object: NativeObject, program: number, name: string): void;
+  programInfo(object: NativeObject, program: number): NativeProgramInfo;
+
+  attachNetfilter(
+    object: NativeObject,
+    program: number,
+    family: number,
+    hook: number,
+    priority: number,
+    flags: number,
+    netns: string | null,
+  ): NativeLink;
+  attachTcx(
+    object: NativeObject,
+    program: number,
+    ifindex: number,
+    attachType: number,
+    flags: number,
+    netns: string | null,
+  ): NativeLink;
+  attachTrace(object: NativeObject, program: number): NativeLink;
+  attachRawTracepoint(object: NativeObject, program: number, name: string): NativeLink;
+  attachTracepoint(
+    object: NativeObject,
+    program: number,
+    category: string,
+    name: string,
+  ): NativeLink;
+  linkInfo(link: NativeLink): { id: number; type: number; programId: number };
+  enableStats(): NativeLink;
+
+  mapSetMaxEntries(object: NativeObject, map: number, entries: number): void;
+  mapOpen(object: NativeObject, map: number): NativeMap;
+  mapValueBytes(map: NativeMap): number;
+  mapGet(map: NativeMap, key: Uint8Array): Uint8Array | null;
+  mapPut(map: NativeMap, key: Uint8Array, value: Uint8Array, flags: number): void;
+  mapDelete(map: NativeMap, key: Uint8Array): boolean;
+  mapNextKey(map: NativeMap, key: Uint8Array | null): Uint8Array | null;
+  mapReadBatch(
+    map: NativeMap,
+    limit: number,
+    remove: boolean,
+    cursor: Uint8Array | null,
+    batched: boolean,
+  ): NativeBatch;
+
+  ringOpen(map: NativeMap): NativeRing;
+  ringDrain(ring: NativeRing, target: Uint8Array, counts: Uint32Array): void;
+  ringAvailable(ring: NativeRing): number;
+
+  btfKernel(): NativeBtf;
+  btfModule(name: string): NativeBtf;
+  btfFromObject(path: string): NativeBtf;
+  btfHasType(btf: NativeBtf, kind: number, name: string): boolean;
+  btfEnumValues(btf: NativeBtf, name: string): [string, bigint][] | null;
+  btfStructLayout(btf: NativeBtf, name: string): NativeLayout | null;
+
+  compilePacketFilter(expression: string, linkType: number, snapLength: number): Uint32Array;
+  pcapVersion(): string;
+
+  probeNetfilter(): NativeProbe;
+  probeTcx(): NativeProbe;
+  probeTracing(attachType: number, target: string): NativeProbe;
+  probeProgramType(type: number): NativeProbe;
+  probeMapType(type: number): NativeProbe;
+  probeHelper(programType: number, helper: number): NativeProbe;
+  probeMapBatch(): NativeProbe;
+  probeStats(): NativeProbe;
+  libbpfVersion(): string;
+  possibleCpus(): number;
+}
+
+function loadAddon(): Addon {
+  const path = fileURLToPath(new URL('../build/Release/ebpf.node', import.meta.url));
+  let loaded: Addon;
+  try {
+    loaded = createRequire(import.meta.url)(path) as Addon;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new BpfError(
+      'import',
+      0,
+      'BPF_ADDON_MISSING',
+      `cannot load ${path} (${reason}); run "npm run build" in the package ebpf-ts`,
+      null,
+    );
+  }
+  loaded.setErrorFactory(
+    (operation, errno, code, detail, log) =>
+      new BpfError(operation, errno, code ?? errnoName(errno), detail, log),
+  );
+  return loaded;
+}
+
+export const addon: Addon = loadAddon();

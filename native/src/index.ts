@@ -1,0 +1,51 @@
+/** TypeScript bindings for libbpf. */
+export {
+  Btf,
+  type StructLayout,
+  type StructMember,
+} from './btf.js';
+export { BpfError } from './error.js';
+export type {
+  AttachTypeName,
+  BtfKindName,
+  MapTypeName,
+  ProgramTypeName,
+} from './kernel-names.js';
+export { enableStats, Link, type LinkInfo } from './link.js';
+export {
+  type Batch,
+  BpfMap,
+  READ_BATCH_BYTES_MAX,
+  READ_BATCH_LIMIT,
+  type ReadBatchOptions,
+} from './map.js';
+export { BpfObject, type OpenOptions } from './object.js';
+export {
+  type ClassicInstruction,
+  compilePacketFilter,
+  EXPRESSION_MAX,
+  type PacketFilterOptions,
+} from './packet-filter.js';
+export {
+  type Feature,
+  type Features,
+  kernelRelease,
+  libbpfVersion,
+  pcapVersion,
+  possibleCpus,
+  probe,
+} from './probe.js';
+export {
+  type NetfilterFamily,
+  type NetfilterHook,
+  type NetfilterOptions,
+  Program,
+  type ProgramInfo,
+  type TcxOptions,
+} from './program.js';
+export {
+  DRAIN_TARGET_MAX,
+  type Drained,
+  RECORD_HEADER_BYTES,
+  RingBuffer,
+} from './ring-buffer.js';

@@ -1,0 +1,172 @@
+/** Maps: element access and batched reads. */
+import { addon, type NativeMap, type NativeMapEntry } from './addon.js';
+import {
+  checkBoolean,
+  checkBytes,
+  checkBytesOf,
+  checkInteger,
+  checkUint32,
+} from './argument.js';
+import { badArgument } from './error.js';
+import { mapTypeName } from './kernel-names.js';
+import type { ProgramOwner } from './program.js';
+
+/** Largest memory that one `readBatch` asks for: keys and values together, bytes. */
+export const READ_BATCH_BYTES_MAX = 256 * 2 ** 20;
+/** Entries that one `readBatch` reads when no limit is given, memory permitting. */
+export const READ_BATCH_LIMIT = 4096;
+
+export interface ReadBatchOptions {
+  /** Most entries to return, 1 to 2^32-1. */
+  readonly limit?: number;
+  /** Remove what is returned (look-up and delete). */
+  readonly remove?: boolean;
+  /** Where the last batch of this map ended; absent or null: at the start. */
+  readonly cursor?: Uint8Array | null;
+}
+
+export interface Batch {
+  readonly count: number;
+  /** `count` keys of `keySize` bytes, one after the other. */
+  readonly keys: Uint8Array;
+  /** `count` values of `valueBytes` bytes, in the order of the keys. */
+  readonly values: Uint8Array;
+  /** Pass it on to go on; null when the map is at its end. */
+  readonly cursor: Uint8Array | null;
+  /** False when the map's type has no batch operation and it was read one by one. */
+  readonly batched: boolean;
+}
+
+export class BpfMap {
+  readonly name: string;
+  /** enum bpf_map_type. */
+  readonly type: number;
+  /** Such as `lru_hash`. */
+  readonly typeName: string;
+  /** Bytes. */
+  readonly keySize: number;
+  /** Bytes of one value, on one CPU. */
+  readonly valueSize: number;
+  readonly #owner: ProgramOwner;
+  readonly #index: number;
+  #maxEntries: number;
+  #open: { handle: NativeMap; valueBytes: number } | null = null;
+
+  /** @internal */
+  constructor(owner: ProgramOwner, index: number, entry: NativeMapEntry) {
+    this.#owner = owner;
+    this.#index = index;
+    this.name = entry.name;
+    this.type = entry.type;
+    this.typeName = mapTypeName(entry.type);
+    this.keySize = entry.keySize;
+    this.valueSize = entry.valueSize;
+    this.#maxEntries = entry.maxEntries;
+  }
+
+  /** Entries, or bytes for a ring buffer; as set before load. */
+  get maxEntries(): number {
+    return this.#maxEntries;
+  }
+
+  /**
+   * Bytes of a value as read and written: `valueSize`, or for a per-CPU map one
+   * value, rounded up to 8 bytes, for each possible CPU in order. After load only.
+   */
+  get valueBytes(): number {
+    return this.#loaded('valueBytes').valueBytes;
+  }
+
+  /** The value, or null when there is none. */
+  get(key: Uint8Array): Uint8Array | null {
+    const { handle } = this.#loaded('get');
+    return addon.mapGet(handle, checkBytesOf('get', 'key', key, this.keySize));
+  }
+
+  /** `flags`: 0 or BPF_ANY, 1 BPF_NOEXIST (EEXIST), 2 BPF_EXIST (ENOENT). E2BIG: full. */
+  put(key: Uint8Array, value: Uint8Array, flags = 0): void {
+    const { handle, valueBytes } = this.#loaded('put');
+    addon.mapPut(
+      handle,
+      checkBytesOf('put', 'key', key, this.keySize),
+      checkBytesOf('put', 'value', value, valueBytes),
+      checkInteger('put', 'flags', flags, 0, 2 ** 32 - 1),
+    );
+  }
+
+  /** Whether there was one to remove. */
+  delete(key: Uint8Array): boolean {
+    const { handle } = this.#loaded('delete');
+    return addon.mapDelete(handle, checkBytesOf('delete', 'key', key, this.keySize));
+  }
+
+  /**
+   * Every key, one system call each. When the map changes meanwhile, keys may be
+   * missed or come twice, never more than `maxEntries` in all.
+   */
+  *keys(): Generator<Uint8Array, void, undefined> {
+    let key = addon.mapNextKey(this.#loaded('keys').handle, null);
+    for (let seen = 0; key !== null && seen < this.#maxEntries; seen++) {
+      // The caller may change what it is given; the cursor is ours.
+      const cursor: Uint8Array = key;
+      yield cursor.slice();
+      key = addon.mapNextKey(this.#loaded('keys').handle, cursor);
+    }
+  }
+
+  /** Keys with their values; those removed meanwhile are passed over. */
+  *entries(): Generator<[key: Uint8Array, value: Uint8Array], void, undefined> {
+    for (const key of this.keys()) {
+      const value = this.get(key);
+      if (value !== null) yield [key, value];
+    }
+  }
+
+  /**
+   * Many entries in one system call (Linux 5.6), packed. ENOSPC: `limit` is smaller
+   * than the entries of one hash bucket; raise it.
+   */
+  readBatch(options: ReadBatchOptions = {}): Batch {
+    const { handle, valueBytes } = this.#loaded('readBatch');
+    const entryBytes = this.keySize + valueBytes;
+    const fitting = Math.max(1, Math.floor(READ_BATCH_BYTES_MAX / Math.max(1, entryBytes)));
+    const limit =
+      options.limit === undefined
+        ? Math.min(READ_BATCH_LIMIT, fitting)
+        : checkUint32('readBatch', 'limit', options.limit, 1);
+    if (limit > fitting) {
+      throw badArgument(
+        'readBatch',
+        `limit ${limit} needs more than ${READ_BATCH_BYTES_MAX} bytes; at most ${fitting}`,
+      );
+    }
+    const remove = checkBoolean('readBatch', 'remove', options.remove ?? false);
+    const cursor = options.cursor ?? null;
+    if (cursor !== null) {
+      checkBytes('readBatch', 'cursor', cursor);
+      if (cursor.length !== Math.max(4, this.keySize) && cursor.length !== this.keySize) {
+        throw badArgument('readBatch', 'cursor is not one that readBatch returned');
+      }
+    }
+    return addon.mapReadBatch(handle, limit, remove, cursor, true);
+  }
+
+  /** @internal the native handle of a loaded map. */
+  nativeHandle(operation: string): NativeMap {
+    return this.#loaded(operation).handle;
+  }
+
+  /** @internal called by BpfObject.setMapMaxEntries. */
+  resized(entries: number): void {
+    this.#maxEntries = entries;
+  }
+
+  #loaded(operation: string): { handle: NativeMap; valueBytes: number } {
+    const object = this.#owner.handle(operation);
+    if (this.#open === null) {
+      const handle = addon.mapOpen(object, this.#index);
+      this.#open = { handle, valueBytes: addon.mapValueBytes(handle) };
+    }
+    return this.#open;
+  }
+}

@@ -1,0 +1,141 @@
+/** What the running kernel and the process's privileges allow, found by trying. */
+import { existsSync } from 'node:fs';
+import { release } from 'node:os';
+import { addon, type NativeProbe } from './addon.js';
+import { errnoName } from './error.js';
+import {
+  ATTACH_TYPES,
+  MAP_TYPES,
+  type MapTypeName,
+  PROGRAM_TYPES,
+  type ProgramTypeName,
+} from './kernel-names.js';
+
+export interface Feature {
+  readonly available: boolean;
+  /** Why not: the step that failed and its errno; null when available. */
+  readonly reason: string | null;
+}
+
+export interface Features {
+  readonly kernel: string;
+  readonly libbpf: string;
+  /** The kernel's own type information in /sys/kernel/btf/vmlinux. */
+  readonly btf: Feature;
+  readonly ringBuffer: Feature;
+  /** A `tp_btf` program loaded and attached. */
+  readonly tracepointBtf: Feature;
+  /** An `fentry` program loaded and attached. */
+  readonly fentry: Feature;
+  /** A netfilter link made in a namespace of its own. */
+  readonly netfilterLink: Feature;
+  /** A tcx link made on the loopback device of a namespace of its own. */
+  readonly tcx: Feature;
+  readonly mapBatch: Feature;
+  readonly stats: Feature;
+  readonly programTypes: Readonly<Record<string, Feature>>;
+  readonly mapTypes: Readonly<Record<string, Feature>>;
+  readonly helpers: Readonly<Record<string, Feature>>;
+}
+
+const PROBED_PROGRAM_TYPES: readonly ProgramTypeName[] = [
+  'socket_filter',
+  'kprobe',
+  'sched_cls',
+  'tracepoint',
+  'xdp',
+  'raw_tracepoint',
+];
+
+const PROBED_MAP_TYPES: readonly MapTypeName[] = [
+  'hash',
+  'array',
+  'percpu_hash',
+  'percpu_array',
+  'lru_hash',
+  'lru_percpu_hash',
+  'lpm_trie',
+  'ringbuf',
+];
+
+/** Helpers by their number in include/uapi/linux/bpf.h, for tracepoint programs. */
+const PROBED_HELPERS = {
+  probe_read_kernel: 113,
+  ringbuf_reserve: 131,
+  ktime_get_ns: 5,
+  ktime_get_boot_ns: 125,
+  loop: 181,
+} as const;
+
+/** A function that exists in every kernel with BPF and runs only in kernel tests. */
+const FENTRY_TARGET = 'bpf_fentry_test1';
+const TRACEPOINT_TARGET = 'kfree_skb';
+
+function feature(probe: NativeProbe): Feature {
+  if (probe.errno === 0) return { available: true, reason: null };
+  return { available: false, reason: `${errnoName(probe.errno)} at step "${probe.step}"` };
+}
+
+/** Tries everything once; some milliseconds, and nothing is left behind. */
+export function probe(): Features {
+  const programTypes: Record<string, Feature> = {};
+  for (const name of PROBED_PROGRAM_TYPES) {
+    programTypes[name] = feature(addon.probeProgramType(PROGRAM_TYPES[name]));
+  }
+  const mapTypes: Record<string, Feature> = {};
+  for (const name of PROBED_MAP_TYPES) {
+    mapTypes[name] = feature(addon.probeMapType(MAP_TYPES[name]));
+  }
+  const helpers: Record<string, Feature> = {};
+  for (const [name, number] of Object.entries(PROBED_HELPERS)) {
+    helpers[name] = feature(addon.probeHelper(PROGRAM_TYPES.raw_tracepoint, number));
+  }
+  const tracepointBtf = feature(
+    addon.probeTracing(ATTACH_TYPES.trace_raw_tp, TRACEPOINT_TARGET),
+  );
+  // libbpf's own probe of this type is an fentry program, which a kernel may
+  // refuse while it takes tp_btf.
+  programTypes['tracing'] = tracepointBtf;
+  const netfilterLink = feature(addon.probeNetfilter());
+  programTypes['netfilter'] =
+    netfilterLink.reason?.includes('"load"') === true
+      ? netfilterLink
+      : { available: true, reason: null };
+  return {
+    kernel: kernelRelease(),
+    libbpf: libbpfVersion(),
+    btf: existsSync('/sys/kernel/btf/vmlinux')
+      ? { available: true, reason: null }
+      : { available: false, reason: '/sys/kernel/btf/vmlinux does not exist' },
+    ringBuffer: feature(addon.probeMapType(MAP_TYPES.ringbuf)),
+    tracepointBtf,
+    fentry: feature(addon.probeTracing(ATTACH_TYPES.trace_fentry, FENTRY_TARGET)),
+    netfilterLink,
+    tcx: feature(addon.probeTcx()),
+    mapBatch: feature(addon.probeMapBatch()),
+    stats: feature(addon.probeStats()),
+    programTypes,
+    mapTypes,
+    helpers,
+  };
+}
+
+/** Such as `1.1`. */
+export function libbpfVersion(): string {
+  return addon.libbpfVersion().replace(/^v/, '');
+}
+
+/** Such as `libpcap version 1.10.3 (with TPACKET_V3)`. */
+export function pcapVersion(): string {
+  return addon.pcapVersion();
+}
+
+/** `uname -r`. */
+export function kernelRelease(): string {
+  return release();
+}
+
+/** CPUs that per-CPU maps hold values for; may exceed those online. */
+export function possibleCpus(): number {
+  return addon.possibleCpus();
+}

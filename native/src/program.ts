@@ -1,0 +1,212 @@
+/** One program of an object. */
+import { addon, type NativeObject } from './addon.js';
+import { checkBoolean, checkInteger, checkName, checkString } from './argument.js';
+import { badArgument } from './error.js';
+import {
+  ATTACH_TYPES,
+  type AttachTypeName,
+  PROGRAM_TYPES,
+  type ProgramTypeName,
+} from './kernel-names.js';
+import { Link } from './link.js';
+
+/** enum nf_inet_hooks of include/uapi/linux/netfilter.h. */
+const NETFILTER_HOOKS = {
+  prerouting: 0,
+  input: 1,
+  forward: 2,
+  output: 3,
+  postrouting: 4,
+} as const;
+export type NetfilterHook = keyof typeof NETFILTER_HOOKS;
+
+/** NFPROTO_IPV4 and NFPROTO_IPV6 of include/uapi/linux/netfilter.h. */
+const NETFILTER_FAMILIES = { ipv4: 2, ipv6: 10 } as const;
+export type NetfilterFamily = keyof typeof NETFILTER_FAMILIES;
+
+const NETFILTER_IP_DEFRAG = 1;
+/** NF_IP_PRI_FIRST and NF_IP_PRI_LAST are INT_MIN and INT_MAX; the kernel refuses both. */
+const PRIORITY_MIN = -(2 ** 31) + 1;
+const PRIORITY_MAX = 2 ** 31 - 2;
+
+const TCX_DIRECTIONS = {
+  ingress: ATTACH_TYPES.tcx_ingress,
+  egress: ATTACH_TYPES.tcx_egress,
+} as const;
+/** BPF_F_BEFORE and BPF_F_AFTER without a relative link: first and last of all. */
+const TCX_POSITIONS = { first: 1 << 3, last: 1 << 4 } as const;
+
+export interface NetfilterOptions {
+  readonly family: NetfilterFamily;
+  readonly hook: NetfilterHook;
+  /** As in nftables: lower runs earlier; the tables stand at -300, -150, -100, 0, 50, 100. */
+  readonly priority: number;
+  /** Reassemble fragments first; needs a priority above -400 (conntrack's defragmentation). */
+  readonly defrag?: boolean;
+  /** Path of the network namespace, such as `/run/netns/x`; the caller's own when absent. */
+  readonly netns?: string;
+}
+
+export interface TcxOptions {
+  readonly ifindex: number;
+  readonly direction: 'ingress' | 'egress';
+  /** Among the programs already on the device; `last` when absent. */
+  readonly position?: 'first' | 'last';
+  /** Path of the network namespace of the device; the caller's own when absent. */
+  readonly netns?: string;
+}
+
+/** What the kernel tells of a loaded program. */
+export interface ProgramInfo {
+  readonly id: number;
+  /** 16 hexadecimal digits, a hash of the instructions. */
+  readonly tag: string;
+  /** enum bpf_prog_type. */
+  readonly type: number;
+  readonly name: string;
+  /** When it was loaded: CLOCK_BOOTTIME, ns. */
+  readonly loadTimeNs: bigint;
+  /** ns spent in the program while statistics were on (`enableStats`). */
+  readonly runTimeNs: bigint;
+  readonly runCount: bigint;
+  /** Runs that the kernel left out because the program was already on this CPU. */
+  readonly recursionMisses: bigint;
+  readonly verifiedInstructions: number;
+  readonly translatedBytes: number;
+  readonly jitedBytes: number;
+}
+
+/** What a Program needs of the object it belongs to. */
+export interface ProgramOwner {
+  /** The open handle; throws BPF_CLOSED. */
+  handle(operation: string): NativeObject;
+  /** Throws BPF_LOADED after load. */
+  unloaded(operation: string): NativeObject;
+}
+
+function optionalPath(operation: string, value: unknown): string | null {
+  return value === undefined ? null : checkString(operation, 'netns', value);
+}
+
+export class Program {
+  readonly name: string;
+  readonly section: string;
+  readonly #owner: ProgramOwner;
+  readonly #index: number;
+
+  /** @internal */
+  constructor(owner: ProgramOwner, index: number, name: string, section: string) {
+    this.#owner = owner;
+    this.#index = index;
+    this.name = name;
+    this.section = section;
+  }
+
+  /** Whether `load()` loads it; true at first unless the section begins with `?`. */
+  setAutoload(on: boolean): void {
+    const handle = this.#owner.unloaded('setAutoload');
+    addon.programSetAutoload(handle, this.#index, checkBoolean('setAutoload', 'on', on));
+  }
+
+  /** Overrides what the section's name says. Before load only. */
+  setType(type: ProgramTypeName, expectedAttachType: AttachTypeName = 'none'): void {
+    const handle = this.#owner.unloaded('setType');
+    addon.programSetType(
+      handle,
+      this.#index,
+      checkName('setType', 'type', PROGRAM_TYPES, type),
+      checkName('setType', 'expectedAttachType', ATTACH_TYPES, expectedAttachType),
+    );
+  }
+
+  /**
+   * Chooses the kernel function or tracepoint of a `tp_btf`, `fentry` or `fexit`
+   * program, whatever its section says. Before load only. ESRCH or ENOENT: the
+   * kernel has none of that name.
+   */
+  setAttachTarget(name: string): void {
+    const handle = this.#owner.unloaded('setAttachTarget');
+    const target = checkString('setAttachTarget', 'name', name, 256);
+    addon.programSetAttachTarget(handle, this.#index, target);
+  }
+
+  /** Attaches to `category:name`, such as `sock:inet_sock_set_state`. */
+  attachTracepoint(category: string, name: string): Link {
+    const handle = this.#owner.handle('attachTracepoint');
+    checkTracepointPart('category', category);
+    checkTracepointPart('name', name);
+    return new Link(
+      'tracepoint',
+      addon.attachTracepoint(handle, this.#index, category, name),
+    );
+  }
+
+  attachRawTracepoint(name: string): Link {
+    const handle = this.#owner.handle('attachRawTracepoint');
+    const checked = checkString('attachRawTracepoint', 'name', name, 256);
+    return new Link('raw_tracepoint', addon.attachRawTracepoint(handle, this.#index, checked));
+  }
+
+  /** Attaches a `tp_btf`, `fentry` or `fexit` program to the target it was loaded for. */
+  attachBtf(): Link {
+    const handle = this.#owner.handle('attachBtf');
+    return new Link('btf', addon.attachTrace(handle, this.#index));
+  }
+
+  /**
+   * Attaches to a netfilter hook (Linux 6.4) of a network namespace. The calling
+   * thread stays in its namespace.
+   */
+  attachNetfilter(options: NetfilterOptions): Link {
+    const operation = 'attachNetfilter';
+    const handle = this.#owner.handle(operation);
+    if (typeof options !== 'object' || options === null) {
+      throw badArgument(operation, 'options must be an object');
+    }
+    const family = checkName(operation, 'family', NETFILTER_FAMILIES, options.family);
+    const hook = checkName(operation, 'hook', NETFILTER_HOOKS, options.hook);
+    const priority = checkInteger(
+      operation,
+      'priority',
+      options.priority,
+      PRIORITY_MIN,
+      PRIORITY_MAX,
+    );
+    const defrag = checkBoolean(operation, 'defrag', options.defrag ?? false);
+    const netns = optionalPath(operation, options.netns);
+    const flags = defrag ? NETFILTER_IP_DEFRAG : 0;
+    return new Link(
+      'netfilter',
+      addon.attachNetfilter(handle, this.#index, family, hook, priority, flags, netns),
+    );
+  }
+
+  /** Attaches to a device's tcx hook (Linux 6.6). The calling thread stays in its namespace. */
+  attachTcx(options: TcxOptions): Link {
+    const operation = 'attachTcx';
+    const handle = this.#owner.handle(operation);
+    if (typeof options !== 'object' || options === null) {
+      throw badArgument(operation, 'options must be an object');
+    }
+    const ifindex = checkInteger(operation, 'ifindex', options.ifindex, 1, 2 ** 31 - 1);
+    const attachType = checkName(operation, 'direction', TCX_DIRECTIONS, options.direction);
+    const position = checkName(operation, 'position', TCX_POSITIONS, options.position ?? 'last');
+    const netns = optionalPath(operation, options.netns);
+    return new Link(
+      'tcx',
+      addon.attachTcx(handle, this.#index, ifindex, attachType, position, netns),
+    );
+  }
+
+  info(): ProgramInfo {
+    return addon.programInfo(this.#owner.handle('info'), this.#index);
+  }
+}
+
+/** Tracepoint names become part of a path: letters, digits and underscores only. */
+function checkTracepointPart(what: string, value: unknown): void {
+  const text = checkString('attachTracepoint', what, value, 256);
+  if (!/^[A-Za-z0-9_-]+$/.test(text)) {
+    throw badArgument('attachTracepoint', `${what} must be a tracepoint's ${what}`);
+  }
+}
