@@ -150,7 +150,7 @@ static __always_inline void fill(struct hs_hop *hop, const struct observation *o
 	hop->netns = o->netns;
 	hop->reason = o->reason;
 	hop->priority = o->priority;
-	hop->sock = 0;
+	hop->reserved = 0;
 	hop->stage = o->stage;
 	hop->hook = o->hook;
 	hop->family = o->family;

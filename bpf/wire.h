@@ -45,7 +45,7 @@ struct hs_hop {
 	__u32 mark;
 	__u32 reason;		/* drop: enum skb_drop_reason */
 	__s32 priority;		/* netfilter: of this observation */
-	__u32 sock;		/* reserved */
+	__u32 reserved;
 	__u16 l3_offset;	/* network header from the start of snap */
 	__u16 snap_len;		/* valid bytes in snap */
 	__u16 gso_size;

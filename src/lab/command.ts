@@ -2,7 +2,10 @@ import { parseArgs } from 'node:util';
 import { HopscopeError, UnsupportedError, UsageError } from '../model/errors.js';
 import { labDown } from './down.js';
 import { ENCAPS, IPTABLES_BACKENDS, type LabUpOptions, PROXIES } from './options.js';
+import { parseDuration } from './duration.js';
+import { policyOff, policyOn } from './policy.js';
 import { labState, type LabState } from './state.js';
+import { labTraffic, type TrafficReport, wentAsExpected } from './traffic.js';
 import { labUp } from './up.js';
 
 const HELP = `Usage: hopscope lab COMMAND
@@ -11,8 +14,10 @@ A cluster of two nodes, three pods and a client outside, in network namespaces.
 
 Commands:
   up        build it (a lab that is up is removed first)
-  down      remove it, with everything in it
+  traffic   make a steady, gentle mix of traffic until interrupted
+  policy    policy on, policy off: only pods labelled role=pod1 reach app=nginx on TCP 80
   status    what is up; --json for the state as JSON
+  down      remove it, with everything in it
 
 Options of up:
   --encap ipip|vxlan|wireguard|none   how pods reach the other node
@@ -25,7 +30,14 @@ Options of up:
   --dual-stack                        IPv6 as well
   -q, --quiet                         say nothing but errors
 
-Exit status: 0 done, 2 bad usage, 3 not permitted or not supported here.
+Options of traffic:
+  --duration 10s                      stop after this time (ms, s, m or h)
+  --once                              every kind one time; exit status 1 when one did not go
+                                      as it must
+  --json                              the totals at the end as JSON
+  -q, --quiet                         no line of progress each second
+
+Exit status: 0 done, 1 failed, 2 bad usage, 3 not permitted or not supported here.
 `;
 
 /** `hopscope lab ARGS…`; returns the exit status and throws nothing it knows. */
@@ -58,6 +70,10 @@ async function dispatch(args: string[]): Promise<number> {
       return up(rest);
     case 'down':
       return down(rest);
+    case 'traffic':
+      return traffic(rest);
+    case 'policy':
+      return policy(rest);
     case 'status':
       return status(rest);
     default:
@@ -115,6 +131,63 @@ async function down(args: string[]): Promise<number> {
   if (values.help === true) return help();
   const removed = await labDown();
   if (values.quiet !== true) say(removed ? 'the lab is removed' : 'no lab was up');
+  return 0;
+}
+
+async function traffic(args: string[]): Promise<number> {
+  const { values } = usage(() =>
+    parseArgs({
+      args,
+      options: {
+        duration: { type: 'string' },
+        once: { type: 'boolean' },
+        json: { type: 'boolean' },
+        quiet: { type: 'boolean', short: 'q' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    }),
+  );
+  if (values.help === true) return help();
+  const { duration } = values;
+  const once = values.once ?? false;
+  const quiet = values.quiet ?? false;
+  const report = await untilSignalled((signal) =>
+    labTraffic(
+      {
+        once,
+        ...(duration === undefined ? {} : { durationMs: parseDuration('--duration', duration) }),
+        ...(quiet ? {} : { report: say }),
+      },
+      signal,
+    ),
+  );
+  if (values.json === true) process.stdout.write(`${JSON.stringify(report)}\n`);
+  else if (!quiet) process.stdout.write(table(report));
+  return once && !wentAsExpected(report) ? 1 : 0;
+}
+
+function table(report: TrafficReport): string {
+  const lines = report.activities.map(({ from, name, tries, answered, expect }) => {
+    const what = `${from} → ${name}`.padEnd(40);
+    return `${what} ${answered} of ${tries} answered${expect === 'silence' ? ' (none must)' : ''}`;
+  });
+  return `${lines.join('\n')}\n`;
+}
+
+async function policy(args: string[]): Promise<number> {
+  const { values, positionals } = usage(() =>
+    parseArgs({
+      args,
+      allowPositionals: true,
+      options: { help: { type: 'boolean', short: 'h' } },
+    }),
+  );
+  if (values.help === true) return help();
+  const [word, ...more] = positionals;
+  if (more.length > 0 || (word !== 'on' && word !== 'off')) {
+    throw new UsageError('LAB_USAGE', 'policy is followed by on or off');
+  }
+  await (word === 'on' ? policyOn() : policyOff());
   return 0;
 }
 

@@ -107,6 +107,8 @@ export interface PathRecord {
   readonly complete: boolean;
   readonly verdict: PathVerdict;
   readonly drop: DropRecord | null;
+  /** Set when this is a copy or a piece of another packet; it is not counted again. */
+  readonly branch?: 'clone' | 'segment' | 'fragment';
   readonly hops: readonly HopRecord[];
 }
 
@@ -123,6 +125,8 @@ export interface LegRecord {
   readonly node: string | null;
   readonly netns: string;
   readonly dev: string | null;
+  /** rtnetlink link kind, `null` for hardware. */
+  readonly kind?: string | null;
   readonly stage: Stage;
   readonly hook: Hook | null;
   readonly packets: string;
@@ -177,4 +181,6 @@ export interface FlowRecord {
   };
   readonly sampled: { readonly paths: string; readonly of: string };
   readonly lost: string;
+  /** What became of the newest packet. */
+  readonly verdict: PathVerdict;
 }

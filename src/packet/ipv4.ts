@@ -35,27 +35,29 @@ const HEADER = 20;
 export function ipv4Header(p: DecodedPacket, view: DataView): number {
   if (!p.has(HEADER, ERROR_IP_LENGTH_LONG)) return -1;
   const at = p.cursor;
-  const first = view.getUint8(at);
-  if (first >> 4 !== 4) {
+  // Whole words taken apart: a read costs more than a shift.
+  const word0 = view.getInt32(at);
+  if (word0 >>> 28 !== 4) {
     p.fail(ERROR_IP_VERSION);
     return -1;
   }
-  const headerLength = (first & 0xf) << 2;
+  const headerLength = ((word0 >> 24) & 0xf) << 2;
   if (headerLength < HEADER) {
     p.fail(ERROR_IPV4_HEADER_LENGTH);
     return -1;
   }
-  const declared = view.getUint16(at + 2);
-  const fragment = view.getUint16(at + 6);
-  const protocol = view.getUint8(at + 9);
+  const declared = word0 & 0xffff;
+  const word1 = view.getInt32(at + 4);
+  const word2 = view.getInt32(at + 8);
+  const protocol = (word2 >> 16) & 0xff;
   p.family = 4;
   p.innerOffset = at;
-  p.tos = view.getUint8(at + 1);
-  p.ipId = view.getUint16(at + 4);
-  p.dontFragment = (fragment & 0x4000) !== 0;
-  p.moreFragments = (fragment & 0x2000) !== 0;
-  p.fragmentOffset = (fragment & 0x1fff) << 3;
-  p.ttl = view.getUint8(at + 8);
+  p.tos = (word0 >> 16) & 0xff;
+  p.ipId = word1 >>> 16;
+  p.dontFragment = (word1 & 0x4000) !== 0;
+  p.moreFragments = (word1 & 0x2000) !== 0;
+  p.fragmentOffset = (word1 & 0x1fff) << 3;
+  p.ttl = word2 >>> 24;
   p.protocol = protocol;
   p.src3 = view.getUint32(at + 12);
   p.dst3 = view.getUint32(at + 16);

@@ -50,14 +50,16 @@ export function tcpHeader(p: DecodedPacket, view: DataView): void {
     if (there >= 14) p.tcpFlags = view.getUint8(at + 13);
     return;
   }
-  p.sport = view.getUint16(at);
-  p.dport = view.getUint16(at + 2);
+  const ports = view.getInt32(at);
+  p.sport = ports >>> 16;
+  p.dport = ports & 0xffff;
   p.tcpSeq = view.getUint32(at + 4);
   p.tcpAck = view.getUint32(at + 8);
-  const flags = view.getUint8(at + 13);
+  const word3 = view.getInt32(at + 12);
+  const flags = (word3 >> 16) & 0xff;
   p.tcpFlags = flags;
-  p.tcpWindow = view.getUint16(at + 14);
-  const headerLength = (view.getUint8(at + 12) >> 4) << 2;
+  p.tcpWindow = word3 & 0xffff;
+  const headerLength = (word3 >>> 28) << 2;
   if (headerLength < HEADER) {
     p.fail(ERROR_TCP_OFFSET);
     return;

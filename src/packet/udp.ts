@@ -28,8 +28,9 @@ export function udpHeader(p: DecodedPacket, view: DataView): boolean {
     }
     return false;
   }
-  p.sport = view.getUint16(at);
-  p.dport = view.getUint16(at + 2);
+  const ports = view.getInt32(at);
+  p.sport = ports >>> 16;
+  p.dport = ports & 0xffff;
   const length = view.getUint16(at + 4);
   p.cursor = at + HEADER;
   p.payloadLength = p.end - p.cursor;

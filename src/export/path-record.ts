@@ -1,0 +1,229 @@
+import { type FinishedPath, ORIGINAL } from '../flow/flow.js';
+import { IdentifierHash } from '../flow/identifier.js';
+import type { Conntrack, Hop, Outer } from '../join/hop.js';
+import { ORIGIN_CLONE, ORIGIN_FRAGMENT, ORIGIN_SEGMENT, type Path } from '../join/path.js';
+import { isComplete } from '../join/verdict.js';
+import type {
+  ConntrackRecord,
+  DropRecord,
+  EncapsulationType,
+  HopRecord,
+  OuterRecord,
+  PathRecord,
+  Stage,
+  TcpRecord,
+} from '../model/records.js';
+import { HOOK_NAMES, tableAfter } from '../name/netfilter-table.js';
+import type { Names } from '../name/names.js';
+import { macText } from '../packet/address-text.js';
+import {
+  OUTER_GENEVE,
+  OUTER_GRE,
+  OUTER_IP6TNL,
+  OUTER_IPIP,
+  OUTER_SIT,
+  OUTER_VXLAN,
+  OUTER_WIREGUARD,
+} from '../packet/decoded-packet.js';
+import type { Epoch } from '../wire/clock.js';
+import * as layout from '../wire/layout.gen.js';
+
+const STAGES = new Map<number, Stage>([
+  [layout.STAGE_EGRESS, 'egress'],
+  [layout.STAGE_INGRESS, 'ingress'],
+  [layout.STAGE_NETFILTER, 'netfilter'],
+  [layout.STAGE_DELIVER, 'deliver'],
+  [layout.STAGE_DROP, 'drop'],
+]);
+
+const OUTER_NAMES = new Map<number, EncapsulationType>([
+  [OUTER_IPIP, 'ipip'],
+  [OUTER_VXLAN, 'vxlan'],
+  [OUTER_GRE, 'gre'],
+  [OUTER_GENEVE, 'geneve'],
+  [OUTER_IP6TNL, 'ip6tnl'],
+  [OUTER_SIT, 'sit'],
+  [OUTER_WIREGUARD, 'wireguard'],
+]);
+
+const CT_STATES: readonly string[] = [
+  'established',
+  'related',
+  'new',
+  'established',
+  'related',
+  'new',
+  'invalid',
+  'untracked',
+];
+const IP_CT_IS_REPLY = 3;
+
+export function stageName(stage: number): Stage {
+  return STAGES.get(stage) ?? 'drop';
+}
+
+export function encapsulationName(type: number): EncapsulationType {
+  return OUTER_NAMES.get(type) ?? 'gre';
+}
+
+export function pathId(path: Path): string {
+  const first = path.hops[0];
+  return new IdentifierHash()
+    .number(path.skb)
+    .number(first?.time ?? 0)
+    .number(path.inherited)
+    .hex();
+}
+
+/** A finished path as the contract has it. */
+export function pathRecord(finished: FinishedPath, names: Names, epoch: Epoch): PathRecord {
+  const { path, flow, verdict } = finished;
+  const start = epoch.monotonicNs + BigInt(path.hops[0]?.time ?? 0);
+  const hops: HopRecord[] = [];
+  let previous: Hop | null = null;
+  for (const hop of path.hops) {
+    hops.push(hopRecord(hop, previous, path, names));
+    previous = hop;
+  }
+  return {
+    type: 'path',
+    id: pathId(path),
+    flow: flow?.id ?? null,
+    direction: flow === null ? null : finished.direction === ORIGINAL ? 'original' : 'reply',
+    start: String(names.wallClock(start)),
+    complete: isComplete(path),
+    verdict,
+    drop: path.dropped ? dropRecord(path, names) : null,
+    hops,
+    ...branchOf(path),
+  };
+}
+
+/** How a path began that is a piece or a copy of another packet. */
+function branchOf(path: Path): { branch?: 'clone' | 'segment' | 'fragment' } {
+  switch (path.origin) {
+    case ORIGIN_CLONE:
+      return { branch: 'clone' };
+    case ORIGIN_SEGMENT:
+      return { branch: 'segment' };
+    case ORIGIN_FRAGMENT:
+      return { branch: 'fragment' };
+    default:
+      return {};
+  }
+}
+
+function hopRecord(hop: Hop, previous: Hop | null, path: Path, names: Names): HopRecord {
+  const netfilter = hop.stage === layout.STAGE_NETFILTER;
+  const known = hop.device.ifindex !== 0;
+  return {
+    node: names.node(hop.device.netns),
+    netns: names.netns(hop.device.netns),
+    dev: known ? hop.device.name : null,
+    ifindex: known ? hop.device.ifindex : null,
+    kind: known && hop.device.kind !== '' ? hop.device.kind : null,
+    stage: stageName(hop.stage),
+    hook: netfilter ? (HOOK_NAMES[hop.hook] ?? null) : null,
+    priority: netfilter ? hop.priority : null,
+    len: hop.len,
+    mtu: known ? hop.mtu : null,
+    gso: hop.gsoSize > 0 ? { size: hop.gsoSize, segs: hop.gsoSegs } : null,
+    mac:
+      hop.mac === null
+        ? null
+        : {
+            src: macText(hop.mac.srcHi, hop.mac.srcLo),
+            dst: macText(hop.mac.dstHi, hop.mac.dstLo),
+          },
+    vlan: hop.vlanId >= 0 ? { id: hop.vlanId, proto: hop.vlanProto } : null,
+    outer: outerRecord(hop.outer),
+    tuple:
+      hop.tuple?.toRecord(
+        path.icmpType >= 0
+          ? { type: path.icmpType, code: path.icmpCode, seq: path.icmpSeq }
+          : null,
+      ) ?? null,
+    ttl: hop.ttl >= 0 ? hop.ttl : null,
+    ipId: hop.ipId >= 0 ? hop.ipId : null,
+    tcp: tcpRecord(path),
+    mark: `0x${hop.mark.toString(16)}`,
+    ct: conntrackRecord(hop.ct),
+    sincePrevNs: previous === null ? null : hop.time - previous.time,
+  };
+}
+
+function outerRecord(outer: Outer | null): OuterRecord | null {
+  if (outer === null) {
+    return null;
+  }
+  return {
+    type: encapsulationName(outer.type),
+    src: outer.src,
+    dst: outer.dst,
+    sport: outer.sport >= 0 ? outer.sport : null,
+    dport: outer.dport >= 0 ? outer.dport : null,
+    vni: outer.vni >= 0 ? outer.vni : null,
+    overhead: outer.overhead,
+  };
+}
+
+function conntrackRecord(ct: Conntrack | null): ConntrackRecord | null {
+  if (ct === null) {
+    return null;
+  }
+  return {
+    state: CT_STATES[ct.info] ?? 'invalid',
+    zone: ct.zone,
+    reply: ct.info >= IP_CT_IS_REPLY && ct.info < 6,
+  };
+}
+
+/** Letters in tcpdump's order (print-tcp.c's notation): S F R P . with U, E and W. */
+export function tcpFlagText(flags: number): string {
+  const letters: readonly (readonly [number, string])[] = [
+    [0x01, 'F'],
+    [0x02, 'S'],
+    [0x04, 'R'],
+    [0x08, 'P'],
+    [0x10, '.'],
+    [0x20, 'U'],
+    [0x40, 'E'],
+    [0x80, 'W'],
+  ];
+  const text = letters.filter(([bit]) => (flags & bit) !== 0).map(([, letter]) => letter);
+  return text.length === 0 ? 'none' : text.join('');
+}
+
+function tcpRecord(path: Path): TcpRecord | null {
+  if (path.tcpFlags < 0) {
+    return null;
+  }
+  return {
+    flags: tcpFlagText(path.tcpFlags),
+    seq: path.tcpSeq,
+    ack: path.tcpAck,
+    payload: path.payloadLength,
+    mss: path.tcpMss >= 0 ? path.tcpMss : null,
+    windowScale: path.tcpWindowScale >= 0 ? path.tcpWindowScale : null,
+  };
+}
+
+/** Chain and rule stay null: the hops tell where, not which rule. */
+function dropRecord(path: Path, names: Names): DropRecord {
+  const drop = path.last as Hop;
+  const reason = names.reason(drop.reason);
+  const before = path.hops[path.hops.length - 2];
+  const inNetfilter =
+    before !== undefined &&
+    before.stage === layout.STAGE_NETFILTER &&
+    reason === 'NETFILTER_DROP';
+  const hook = inNetfilter ? (HOOK_NAMES[before.hook] ?? null) : null;
+  return {
+    reason,
+    location: drop.location === 0n ? null : names.symbol(drop.location),
+    hook,
+    table: hook === null || before === undefined ? null : tableAfter(hook, before.priority),
+    chain: null,
+    rule: null,
+  };
+}

@@ -1,0 +1,576 @@
+import { verdictOf } from '../join/verdict.js';
+import type { Hop } from '../join/hop.js';
+import { ORIGIN_FIRST_SEEN, type Path } from '../join/path.js';
+import { PROTOCOL_ARP, type Tuple, type TupleTable } from '../join/tuple.js';
+import { OUTER_NONE } from '../packet/decoded-packet.js';
+import { PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP } from '../packet/proto.js';
+import * as layout from '../wire/layout.gen.js';
+import { bind, findBinding, unbind } from './binding.js';
+import {
+  type DirectionIndex,
+  type FinishedPath,
+  Flow,
+  type FlowDirection,
+  LEG_LIMIT,
+  Leg,
+  ORIGINAL,
+  REPLY,
+} from './flow.js';
+import { Histogram } from './histogram.js';
+import { IdentifierHash } from './identifier.js';
+
+/** Flows kept; one past it the one longest without a packet goes. */
+export const FLOW_LIMIT = 65_536;
+/** Finished paths kept for display, over all flows and for one. */
+export const RECENT_PATH_LIMIT = 8_192;
+export const RECENT_PATHS_PER_FLOW = 32;
+/** Ended flows remembered by id, for readers that come to ask what went. */
+export const REMOVED_LIMIT = 65_536;
+const ENCAPSULATION_LIMIT = 8;
+const REASON_LIMIT = 32;
+const KEY_LIMIT = 64;
+
+const SECOND = 1e9;
+/** How long a flow stays without a packet, by state, nanoseconds. */
+export const IDLE_NS = {
+  closed: 10 * SECOND,
+  closing: 60 * SECOND,
+  tcpActive: 600 * SECOND,
+  tcpNew: 120 * SECOND,
+  other: 60 * SECOND,
+} as const;
+
+const TCP_FIN = 0x01;
+const TCP_SYN = 0x02;
+const TCP_RST = 0x04;
+const TCP_ACK = 0x10;
+const HOOK_OUTPUT = 3;
+const IP_CT_IS_REPLY = 3;
+const IP_CT_UNTRACKED = 7;
+const ICMP_ECHO_REPLY = 0;
+const ICMPV6_ECHO_REPLY = 129;
+const ICMP_DEST_UNREACHABLE = 3;
+const ICMP_FRAGMENTATION_NEEDED = 4;
+const ICMPV6_PACKET_TOO_BIG = 2;
+
+export interface FlowCounters {
+  /** Flows dropped from the full table before their time. */
+  evicted: number;
+  /** Flows that ended by age. */
+  expired: number;
+  /** Paths that could not be put to any flow (ARP and what could not be read). */
+  unassigned: number;
+  /** Keys, legs and encapsulations past their limits. */
+  refused: number;
+}
+
+/** Flows from finished paths. Pure: time is the paths' and what `age` is told. */
+export class FlowTable {
+  readonly counters: FlowCounters = { evicted: 0, expired: 0, unassigned: 0, refused: 0 };
+  readonly #tuples: TupleTable;
+  readonly #limit: number;
+  readonly #limited: boolean;
+  readonly #tooBigReasons: ReadonlySet<number>;
+  readonly #onRemove: (flow: Flow) => void;
+  readonly #flows = new Map<string, Flow>();
+  readonly #recent: (FinishedPath | undefined)[] = [];
+  readonly #removed: { id: string; version: number }[] = [];
+  #recentNext = 0;
+  #version = 0;
+  #removedBefore = 0;
+  #oldest: Flow | null = null;
+  #newest: Flow | null = null;
+
+  constructor(
+    tuples: TupleTable,
+    options: {
+      limit?: number;
+      /** Whether some namespaces are left out of the observation on purpose. */
+      limited?: boolean;
+      /** Drop reasons that mean "larger than the MTU". */
+      tooBigReasons?: ReadonlySet<number>;
+      onRemove?: (flow: Flow) => void;
+    } = {},
+  ) {
+    this.#tuples = tuples;
+    this.#limit = options.limit ?? FLOW_LIMIT;
+    this.#limited = options.limited ?? false;
+    this.#tooBigReasons = options.tooBigReasons ?? new Set();
+    this.#onRemove = options.onRemove ?? (() => undefined);
+  }
+
+  get size(): number {
+    return this.#flows.size;
+  }
+
+  get version(): number {
+    return this.#version;
+  }
+
+  get(id: string): Flow | undefined {
+    return this.#flows.get(id);
+  }
+
+  /** Puts a finished path to its flow, making the flow when it is the first. */
+  add(path: Path): FinishedPath {
+    const verdict = verdictOf(path, this.#limited);
+    const first = path.hops[0];
+    const tuple = path.about ?? first?.tuple ?? null;
+    if (first === undefined || tuple === null || tuple.protocol === PROTOCOL_ARP) {
+      this.counters.unassigned += 1;
+      return { path, verdict, flow: null, direction: ORIGINAL };
+    }
+    if (path.about !== null) {
+      return this.#addError(path, path.about, verdict);
+    }
+    const found = this.#find(path);
+    const flow = found?.flow ?? this.#create(path, first);
+    const direction = found?.direction ?? (isReply(path) ? REPLY : ORIGINAL);
+    this.#learnTuples(flow, direction, path, verdict);
+    const finished: FinishedPath = { path, verdict, flow, direction };
+    this.#account(flow, direction, path, verdict);
+    this.#remember(flow, finished);
+    this.#touch(flow, path.lastTime);
+    return finished;
+  }
+
+  /** Removes what has been idle too long by `now` (source's epoch, ns). */
+  age(now: number): void {
+    for (let flow = this.#oldest; flow !== null; ) {
+      const newer: Flow | null = flow.newer;
+      if (now - flow.last > SECOND * 600) {
+        this.counters.expired += 1;
+        this.#remove(flow);
+      } else if (now - flow.last > idleLimit(flow)) {
+        this.counters.expired += 1;
+        this.#remove(flow);
+      } else if (now - flow.last < IDLE_NS.closed) {
+        // The list is in the order of change: all that follow are younger.
+        break;
+      }
+      flow = newer;
+    }
+  }
+
+  /** Flows changed after `version`, the oldest change first. */
+  changedSince(version: number): Flow[] {
+    const changed: Flow[] = [];
+    for (let flow = this.#newest; flow !== null && flow.version > version; flow = flow.older) {
+      changed.push(flow);
+    }
+    return changed.reverse();
+  }
+
+  /** Ids removed after `version`; null when that is too long ago to tell. */
+  removedSince(version: number): string[] | null {
+    if (version < this.#removedBefore) {
+      return null;
+    }
+    const ids: string[] = [];
+    for (let i = this.#removed.length - 1; i >= 0; i--) {
+      const entry = this.#removed[i];
+      if (entry === undefined || entry.version <= version) {
+        break;
+      }
+      ids.push(entry.id);
+    }
+    return ids.reverse();
+  }
+
+  #find(path: Path): { flow: Flow; direction: DirectionIndex } | null {
+    let lastTuple: Tuple | null = null;
+    let lastNetns = -1;
+    for (const hop of path.hops) {
+      const netns = hop.device.netns;
+      if (hop.tuple === null || (hop.tuple === lastTuple && netns === lastNetns)) {
+        continue;
+      }
+      lastTuple = hop.tuple;
+      lastNetns = netns;
+      const binding = findBinding(hop.tuple, netns);
+      if (binding === null) {
+        continue;
+      }
+      if (startsAnew(path, binding.flow, binding.direction)) {
+        unbind(binding.flow);
+        continue;
+      }
+      return binding;
+    }
+    return null;
+  }
+
+  #create(path: Path, first: Hop): Flow {
+    const tuple = first.tuple as Tuple;
+    const reply = isReply(path);
+    const original = reply ? conntrackOriginal(path, this.#tuples) : tuple;
+    const id = new IdentifierHash()
+      .text(original.src)
+      .text(original.dst)
+      .number(original.sport * 65536 + original.dport)
+      .number(original.protocol)
+      .number(first.device.netns)
+      .number(first.time)
+      .hex();
+    if (this.#flows.size >= this.#limit && this.#oldest !== null) {
+      this.counters.evicted += 1;
+      this.#remove(this.#oldest);
+    }
+    const flow = new Flow(id, original, first.time, path.icmpType, path.icmpCode);
+    this.#flows.set(id, flow);
+    return flow;
+  }
+
+  /** Binds every tuple of the path, and learns what the flow's two ends call each other. */
+  #learnTuples(flow: Flow, direction: DirectionIndex, path: Path, verdict: string): void {
+    let lastTuple: Tuple | null = null;
+    let lastNetns = -1;
+    for (const hop of path.hops) {
+      const netns = hop.device.netns;
+      if (hop.tuple === null || (hop.tuple === lastTuple && netns === lastNetns)) {
+        continue;
+      }
+      lastTuple = hop.tuple;
+      lastNetns = netns;
+      this.#bindBoth(flow, hop.tuple, netns, direction);
+    }
+    const first = path.hops[0];
+    const last = path.last;
+    if (first?.tuple == null || last?.tuple == null) {
+      return;
+    }
+    const fromSource = startsAtSource(first);
+    if (direction === ORIGINAL) {
+      if (fromSource && !flow.originalFromSource) {
+        flow.originalFromSource = true;
+        flow.original = first.tuple;
+      }
+      if (verdict === 'delivered') {
+        flow.reply = last.tuple.reversed(this.#tuples);
+      }
+    } else {
+      if (fromSource) {
+        flow.reply = first.tuple;
+      }
+      if (verdict === 'delivered' && !flow.originalFromSource) {
+        flow.original = last.tuple.reversed(this.#tuples);
+      }
+    }
+    if (flow.reply === null) {
+      flow.reply = conntrackReply(path, direction);
+    }
+  }
+
+  #bindBoth(flow: Flow, tuple: Tuple, netns: number, direction: DirectionIndex): void {
+    const bound = findBinding(tuple, netns);
+    if (bound !== null) {
+      return;
+    }
+    if (flow.keys.length >= KEY_LIMIT) {
+      this.counters.refused += 1;
+      return;
+    }
+    bind(tuple, { netns, flow, direction });
+    const reversed = tuple.reversed(this.#tuples);
+    if (findBinding(reversed, netns) === null) {
+      bind(reversed, { netns, flow, direction: direction === ORIGINAL ? REPLY : ORIGINAL });
+    }
+  }
+
+  #account(flow: Flow, index: DirectionIndex, path: Path, verdict: string): void {
+    const direction = flow.directions[index];
+    const counted = path.origin === ORIGIN_FIRST_SEEN;
+    if (counted) {
+      direction.packets += 1;
+      direction.bytes += path.ipLength;
+    }
+    if (verdict === 'dropped') {
+      direction.drops += 1;
+      this.#countReason(flow, path.last as Hop);
+    }
+    flow.paths += 1;
+    if (path.gap || path.hopsCut > 0) {
+      flow.lost += 1;
+    }
+    flow.lastVerdict = path.children > 0 && verdict !== 'dropped' ? flow.lastVerdict : verdict as Flow['lastVerdict'];
+    this.#accountLegs(flow, direction, path);
+    const first = path.hops[0] as Hop;
+    const last = path.last as Hop;
+    if (counted && verdict !== 'dropped') {
+      direction.latency.add(last.time - first.time);
+    }
+    if (direction.first === null || startsAtSource(first)) {
+      direction.first = first.device;
+    }
+    if (verdict === 'delivered' || direction.last === null) {
+      direction.last = last.device;
+    }
+    this.#accountState(flow, index, path);
+    const segment = first.gsoSize > 0 ? path.ipLength - path.payloadLength + first.gsoSize : path.ipLength;
+    flow.largest = Math.max(flow.largest, segment);
+    if (path.fragment) {
+      flow.fragmentsSeen = true;
+    }
+  }
+
+  #accountLegs(flow: Flow, direction: FlowDirection, path: Path): void {
+    const legs = direction.legs;
+    let at = 0;
+    let previousKey = -1;
+    let previousTime = -1;
+    for (let i = 0; i < path.hops.length; i++) {
+      const hop = path.hops[i] as Hop;
+      const key = hop.device.index * 64 + hop.stage * 8 + (hop.hook & 7);
+      if (key === previousKey && hop.stage === layout.STAGE_NETFILTER) {
+        continue;
+      }
+      previousKey = key;
+      if (i >= path.inherited) {
+        let found = legs[at];
+        if (found === undefined || found.key !== key) {
+          const elsewhere = legs.findIndex((leg) => leg.key === key);
+          if (elsewhere >= 0) {
+            at = elsewhere;
+          } else if (legs.length < LEG_LIMIT) {
+            legs.splice(at, 0, new Leg(key, hop.device, hop.stage, hop.hook));
+          } else {
+            direction.legsRefused += 1;
+            this.counters.refused += 1;
+            continue;
+          }
+          found = legs[at] as Leg;
+        }
+        found.packets += 1;
+        found.bytes += path.ipLength;
+        if (previousTime >= 0) {
+          found.latency ??= new Histogram();
+          found.latency.add(hop.time - previousTime);
+        }
+        this.#accountDevice(flow, hop);
+      }
+      at += 1;
+      previousTime = hop.time;
+    }
+  }
+
+  #accountDevice(flow: Flow, hop: Hop): void {
+    const isDevice = hop.stage === layout.STAGE_EGRESS || hop.stage === layout.STAGE_INGRESS;
+    if (isDevice && hop.mtu > 0) {
+      const room = hop.mtu - (hop.outer?.overhead ?? 0);
+      if (flow.pathMtu === 0 || room < flow.pathMtu) {
+        flow.pathMtu = room;
+      }
+    }
+    const outer = hop.outer;
+    if (outer === null || outer.type === OUTER_NONE) {
+      return;
+    }
+    const known = flow.encapsulations.some(
+      (e) => e.type === outer.type && e.src === outer.src && e.dst === outer.dst && e.vni === outer.vni,
+    );
+    if (known) {
+      return;
+    }
+    if (flow.encapsulations.length >= ENCAPSULATION_LIMIT) {
+      this.counters.refused += 1;
+      return;
+    }
+    flow.encapsulations.push({
+      type: outer.type,
+      src: outer.src,
+      dst: outer.dst,
+      vni: outer.vni,
+      overhead: outer.overhead,
+    });
+  }
+
+  #countReason(flow: Flow, drop: Hop): void {
+    const count = flow.reasons.get(drop.reason);
+    if (count === undefined && flow.reasons.size >= REASON_LIMIT) {
+      this.counters.refused += 1;
+      return;
+    }
+    flow.reasons.set(drop.reason, (count ?? 0) + 1);
+    if (this.#tooBigReasons.has(drop.reason)) {
+      flow.tooBigDropped = true;
+    }
+  }
+
+  #accountState(flow: Flow, direction: DirectionIndex, path: Path): void {
+    if (path.protocol === PROTO_TCP && path.tcpFlags >= 0) {
+      if ((path.tcpFlags & TCP_RST) !== 0) {
+        flow.state = 'closed';
+        return;
+      }
+      if ((path.tcpFlags & TCP_FIN) !== 0) {
+        flow.finSeen |= 1 << direction;
+        flow.state = flow.finSeen === 3 ? 'closed' : 'closing';
+        return;
+      }
+    }
+    if (flow.state === 'new' && flow.directions[0].packets > 0 && flow.directions[1].packets > 0) {
+      flow.state = 'active';
+    }
+  }
+
+  /** An ICMP error belongs to the flow it complains about, but is none of its packets. */
+  #addError(path: Path, about: Tuple, verdict: FinishedPath['verdict']): FinishedPath {
+    let flow: Flow | null = null;
+    let direction: DirectionIndex = REPLY;
+    for (const hop of path.hops) {
+      const binding = findBinding(about, hop.device.netns);
+      if (binding !== null) {
+        flow = binding.flow;
+        direction = binding.direction === ORIGINAL ? REPLY : ORIGINAL;
+        break;
+      }
+    }
+    const finished: FinishedPath = { path, verdict, flow, direction };
+    if (flow === null) {
+      this.counters.unassigned += 1;
+      return finished;
+    }
+    const tooBig =
+      (path.protocol === PROTO_ICMP &&
+        path.icmpType === ICMP_DEST_UNREACHABLE &&
+        path.icmpCode === ICMP_FRAGMENTATION_NEEDED) ||
+      (path.protocol === PROTO_ICMPV6 && path.icmpType === ICMPV6_PACKET_TOO_BIG);
+    if (tooBig) {
+      flow.icmpTooBigSeen = true;
+    }
+    this.#remember(flow, finished);
+    this.#touch(flow, path.lastTime);
+    return finished;
+  }
+
+  #remember(flow: Flow, finished: FinishedPath): void {
+    const pushedOut = this.#recent[this.#recentNext];
+    if (pushedOut?.flow != null) {
+      const index = pushedOut.flow.recent.indexOf(pushedOut);
+      if (index >= 0) {
+        pushedOut.flow.recent.splice(index, 1);
+      }
+    }
+    this.#recent[this.#recentNext] = finished;
+    this.#recentNext = (this.#recentNext + 1) % RECENT_PATH_LIMIT;
+    flow.recent.push(finished);
+    if (flow.recent.length > RECENT_PATHS_PER_FLOW) {
+      flow.recent.shift();
+    }
+  }
+
+  #touch(flow: Flow, time: number): void {
+    flow.last = Math.max(flow.last, time);
+    flow.version = ++this.#version;
+    if (this.#newest === flow) {
+      return;
+    }
+    this.#unlink(flow);
+    flow.older = this.#newest;
+    if (this.#newest !== null) {
+      this.#newest.newer = flow;
+    }
+    this.#newest = flow;
+    this.#oldest ??= flow;
+  }
+
+  #unlink(flow: Flow): void {
+    if (flow.older !== null) {
+      flow.older.newer = flow.newer;
+    } else if (this.#oldest === flow) {
+      this.#oldest = flow.newer;
+    }
+    if (flow.newer !== null) {
+      flow.newer.older = flow.older;
+    } else if (this.#newest === flow) {
+      this.#newest = flow.older;
+    }
+    flow.older = null;
+    flow.newer = null;
+  }
+
+  #remove(flow: Flow): void {
+    this.#unlink(flow);
+    unbind(flow);
+    this.#flows.delete(flow.id);
+    flow.recent = [];
+    this.#removed.push({ id: flow.id, version: ++this.#version });
+    if (this.#removed.length > REMOVED_LIMIT) {
+      const dropped = this.#removed.splice(0, REMOVED_LIMIT >> 3);
+      this.#removedBefore = dropped[dropped.length - 1]?.version ?? this.#removedBefore;
+    }
+    this.#onRemove(flow);
+  }
+}
+
+function idleLimit(flow: Flow): number {
+  switch (flow.state) {
+    case 'closed':
+      return IDLE_NS.closed;
+    case 'closing':
+      return IDLE_NS.closing;
+    default:
+      if (flow.original.protocol !== PROTO_TCP) {
+        return IDLE_NS.other;
+      }
+      return flow.state === 'active' ? IDLE_NS.tcpActive : IDLE_NS.tcpNew;
+  }
+}
+
+/** A SYN on a connection that is over opens another with the same addresses and ports. */
+function startsAnew(path: Path, flow: Flow, direction: DirectionIndex): boolean {
+  return (
+    direction === ORIGINAL &&
+    flow.state === 'closed' &&
+    path.protocol === PROTO_TCP &&
+    (path.tcpFlags & (TCP_SYN | TCP_ACK)) === TCP_SYN
+  );
+}
+
+/** Whether the first packet seen of a connection is an answer. */
+function isReply(path: Path): boolean {
+  if (path.protocol === PROTO_TCP && (path.tcpFlags & TCP_SYN) !== 0) {
+    return (path.tcpFlags & TCP_ACK) !== 0;
+  }
+  if (path.protocol === PROTO_ICMP && path.icmpType === ICMP_ECHO_REPLY) {
+    return true;
+  }
+  if (path.protocol === PROTO_ICMPV6 && path.icmpType === ICMPV6_ECHO_REPLY) {
+    return true;
+  }
+  for (const hop of path.hops) {
+    if (hop.ct !== null && hop.ct.info !== IP_CT_UNTRACKED) {
+      return hop.ct.info >= IP_CT_IS_REPLY;
+    }
+  }
+  return false;
+}
+
+/** The original tuple of a connection first seen by an answer. */
+function conntrackOriginal(path: Path, tuples: TupleTable): Tuple {
+  let original: Tuple | null = null;
+  for (const hop of path.hops) {
+    // The last node on the way is nearest to who began it.
+    original = hop.ct?.original ?? original;
+  }
+  return original ?? (path.last?.tuple as Tuple).reversed(tuples);
+}
+
+/** What an answer will look like when it leaves, according to the last node on the way. */
+function conntrackReply(path: Path, direction: DirectionIndex): Tuple | null {
+  let reply: Tuple | null = null;
+  for (const hop of path.hops) {
+    const seen = hop.ct?.reply ?? null;
+    if (seen !== null) {
+      reply = direction === ORIGINAL ? seen : (reply ?? seen);
+    }
+  }
+  return reply;
+}
+
+function startsAtSource(first: Hop): boolean {
+  return (
+    first.stage === layout.STAGE_EGRESS ||
+    (first.stage === layout.STAGE_NETFILTER && first.hook === HOOK_OUTPUT)
+  );
+}

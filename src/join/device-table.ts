@@ -1,0 +1,89 @@
+import * as layout from '../wire/layout.gen.js';
+import type { RecordCursor } from '../wire/record-cursor.js';
+
+/** How many devices are remembered; a node with thousands of pods has fewer. */
+export const DEVICE_LIMIT = 65_536;
+
+/** A network device as the newest record about it showed it. */
+export class Device {
+  /** Dense number, for keys. */
+  readonly index: number;
+  /** Inode of its network namespace. */
+  readonly netns: number;
+  readonly ifindex: number;
+  name = '';
+  /** rtnetlink link kind, '' for hardware. */
+  kind = '';
+  mtu = 0;
+  /** ARPHRD_* (include/uapi/linux/if_arp.h). */
+  type = 0;
+  /** The bytes of name and kind last seen, to notice a rename cheaply. */
+  word0 = 0;
+  word1 = 0;
+  word2 = 0;
+  word3 = 0;
+
+  constructor(index: number, netns: number, ifindex: number) {
+    this.index = index;
+    this.netns = netns;
+    this.ifindex = ifindex;
+  }
+}
+
+/** Devices by namespace and interface index, learned from the records themselves. */
+export class DeviceTable {
+  readonly #devices = new Map<number, Device>();
+  readonly #limit: number;
+  #count = 0;
+  evicted = 0;
+
+  constructor(limit = DEVICE_LIMIT) {
+    this.#limit = limit;
+  }
+
+  get size(): number {
+    return this.#devices.size;
+  }
+
+  /** The device of the hop record under the cursor. Index 0 stands for "none known". */
+  of(record: RecordCursor): Device {
+    const netns = record.u32(layout.HOP_NETNS);
+    const ifindex = record.u32(layout.HOP_IFINDEX);
+    const key = netns * 2097152 + (ifindex & 0x1fffff);
+    let device = this.#devices.get(key);
+    if (device === undefined) {
+      if (this.#devices.size >= this.#limit) {
+        const oldest = this.#devices.keys().next();
+        if (oldest.done !== true) {
+          this.#devices.delete(oldest.value);
+          this.evicted += 1;
+        }
+      }
+      device = new Device(++this.#count, netns, ifindex);
+      this.#devices.set(key, device);
+    }
+    if (ifindex === 0) {
+      return device;
+    }
+    const word0 = record.u32(layout.HOP_DEV);
+    const word1 = record.u32(layout.HOP_DEV + 4);
+    const word2 = record.u32(layout.HOP_DEV + 8);
+    const word3 = record.u32(layout.HOP_KIND);
+    if (
+      word0 !== device.word0 ||
+      word1 !== device.word1 ||
+      word2 !== device.word2 ||
+      word3 !== device.word3
+    ) {
+      device.word0 = word0;
+      device.word1 = word1;
+      device.word2 = word2;
+      device.word3 = word3;
+      device.name = record.text(layout.HOP_DEV, 16);
+      device.kind = record.text(layout.HOP_KIND, 16);
+      device.type = record.u16(layout.HOP_DEV_TYPE);
+    }
+    device.mtu = record.u32(layout.HOP_MTU);
+    return device;
+  }
+}

@@ -1,0 +1,66 @@
+import type { Device } from './device-table.js';
+import type { Tuple } from './tuple.js';
+
+/** Link-layer addresses, as text because they seldom change within a path. */
+export interface LinkAddresses {
+  readonly srcHi: number;
+  readonly srcLo: number;
+  readonly dstHi: number;
+  readonly dstLo: number;
+}
+
+export interface Outer {
+  /** OUTER_* of packet/decoded-packet.ts. */
+  readonly type: number;
+  readonly src: string;
+  readonly dst: string;
+  readonly sport: number;
+  readonly dport: number;
+  readonly vni: number;
+  readonly overhead: number;
+  /** What makes two equal without comparing text. */
+  readonly key: number;
+}
+
+/** A conntrack entry as it was at one hop. */
+export interface Conntrack {
+  /** enum ip_conntrack_info (include/uapi/linux/netfilter/nf_conntrack_common.h). */
+  readonly info: number;
+  readonly status: number;
+  readonly zone: number;
+  readonly address: number;
+  readonly original: Tuple | null;
+  readonly reply: Tuple | null;
+}
+
+/** One observation of one packet. Times are nanoseconds since the source's epoch. */
+export class Hop {
+  time = 0;
+  device: Device;
+  /** STAGE_* of wire/layout.gen.ts. */
+  stage = 0;
+  /** enum nf_inet_hooks, or 255. */
+  hook = 255;
+  priority = 0;
+  len = 0;
+  /** MTU of the device at that moment. */
+  mtu = 0;
+  mark = 0;
+  ttl = -1;
+  gsoSize = 0;
+  gsoSegs = 0;
+  vlanId = -1;
+  vlanProto = 0;
+  ipId = -1;
+  tuple: Tuple | null = null;
+  mac: LinkAddresses | null = null;
+  outer: Outer | null = null;
+  ct: Conntrack | null = null;
+  /** Drops only: enum skb_drop_reason and the address that dropped. */
+  reason = 0;
+  location = 0n;
+
+  constructor(device: Device) {
+    this.device = device;
+  }
+}

@@ -1,0 +1,66 @@
+import type { DecodedPacket } from '../packet/decoded-packet.js';
+import { PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP } from '../packet/proto.js';
+import type { Invariants, Path } from './path.js';
+
+/** Takes over from a decoded packet what no hop rewrites. */
+export function rememberInvariants(path: Path, p: DecodedPacket): void {
+  path.protocol = p.protocol;
+  path.ipId = p.ipId;
+  path.tcpSeq = p.tcpSeq;
+  path.payloadLength = p.payloadLength;
+  path.icmpType = p.icmpType;
+  path.icmpSeq = p.icmpSeq;
+  path.fragment = p.moreFragments || p.fragmentOffset > 0;
+  path.isArp = p.isArp;
+}
+
+/**
+ * Whether what was just decoded can be the packet remembered. Buffers are reused
+ * without a word from the kernel, so an address alone proves nothing; address
+ * translation rewrites addresses and ports, so those prove nothing either.
+ */
+export function isSamePacket(path: Invariants & { isArp: boolean }, p: DecodedPacket): boolean {
+  if (path.isArp || p.isArp) {
+    return path.isArp && p.isArp;
+  }
+  if (path.protocol !== p.protocol || path.ipId !== p.ipId) {
+    return false;
+  }
+  if (p.fragmentOffset > 0) {
+    return true;
+  }
+  switch (p.protocol) {
+    case PROTO_TCP:
+      if (path.tcpSeq !== p.tcpSeq) {
+        return false;
+      }
+      break;
+    case PROTO_ICMP:
+    case PROTO_ICMPV6:
+      if (path.icmpType !== p.icmpType || path.icmpSeq !== p.icmpSeq) {
+        return false;
+      }
+      break;
+    default:
+  }
+  // Fragmentation and reassembly change the length and nothing else.
+  return path.payloadLength === p.payloadLength || path.fragment || p.moreFragments;
+}
+
+/**
+ * A key under which copies of a packet can be found; 0 when nothing in it tells it
+ * from another. Equal keys do not prove equal packets: ask `isSamePacket`.
+ */
+export function identityKey(p: DecodedPacket): number {
+  if (p.family === 0) {
+    return 0;
+  }
+  const id = p.ipId < 0 ? 0 : p.ipId & 0xffff;
+  if (p.protocol === PROTO_TCP && p.transportOffset >= 0) {
+    return p.tcpSeq * 65536 + id;
+  }
+  if (p.icmpSeq >= 0) {
+    return 2 ** 50 + p.icmpType * 2 ** 40 + p.icmpSeq * 65536 + id;
+  }
+  return id === 0 ? 0 : 2 ** 51 + p.protocol * 65536 + id;
+}

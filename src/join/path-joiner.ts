@@ -1,0 +1,642 @@
+import type { PacketFilter } from '../filter/packet-filter.js';
+import { decodeEthernet, decodeNetwork } from '../packet/decode.js';
+import { DecodedPacket, OUTER_NONE, OUTER_WIREGUARD } from '../packet/decoded-packet.js';
+import { PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP } from '../packet/proto.js';
+import * as layout from '../wire/layout.gen.js';
+import type { RecordCursor } from '../wire/record-cursor.js';
+import { DeviceTable } from './device-table.js';
+import { type Conntrack, Hop, type Outer } from './hop.js';
+import { identityKey, isSamePacket, rememberInvariants } from './identity.js';
+import { ORIGIN_CLONE, ORIGIN_FRAGMENT, ORIGIN_SEGMENT, Path } from './path.js';
+import { PROTOCOL_ARP, type Tuple, TupleTable } from './tuple.js';
+
+/** Packets that may be under way at once; one past it the oldest is closed early. */
+export const OPEN_PATH_LIMIT = 131_072;
+/** Hops kept of one packet; a routing loop makes more. */
+export const HOP_LIMIT = 256;
+/** After its end a packet is kept this long, for copies and late drops. */
+const LINGER_NS = 20e6;
+/** A packet handed to a socket layer is done when nothing is heard of it for this long. */
+const SETTLE_INPUT_NS = 250e6;
+/** A packet elsewhere may sit in a queue of a device. */
+const SETTLE_NS = 1e9;
+/** Super-packets and fragmented packets remembered to find their pieces by. */
+const PARENT_LIMIT = 4_096;
+
+const HOOK_PREROUTING = 0;
+const HOOK_INPUT = 1;
+const HOOK_OUTPUT = 3;
+const NO_CT = 0xff;
+const AF_INET = 2;
+const AF_INET6 = 10;
+
+export interface JoinCounters {
+  /** Hops and ends joined. */
+  events: number;
+  /** Paths finished. */
+  paths: number;
+  /** Paths closed early because too many were open. */
+  evicted: number;
+  /** Hops refused because their path had too many. */
+  hopsCut: number;
+  /** Packets whose headers were malformed. */
+  malformedPackets: number;
+}
+
+/**
+ * Joins hops into paths. Pure: time comes with the records and with `sweep`.
+ *
+ * A packet is followed by the address of its buffer, checked at each hop against
+ * what no hop rewrites. Clones are found by the data they share, copies by their
+ * invariants, segments by their place in the stream, fragments by their IP id.
+ */
+export class PathJoiner {
+  readonly devices = new DeviceTable();
+  readonly tuples = new TupleTable();
+  readonly counters: JoinCounters = {
+    events: 0,
+    paths: 0,
+    evicted: 0,
+    hopsCut: 0,
+    malformedPackets: 0,
+  };
+
+  readonly #onPath: (path: Path) => void;
+  readonly #filter: PacketFilter | null;
+  readonly #limit: number;
+  readonly #packet = new DecodedPacket();
+  readonly #bySkb = new Map<number, Path>();
+  readonly #byHead = new Map<number, Path>();
+  readonly #byIdentity = new Map<number, Path>();
+  readonly #superPackets = new Map<Tuple, Path>();
+  readonly #fragmented = new Map<string, Path>();
+  readonly #open: Path[] = [];
+
+  constructor(
+    onPath: (path: Path) => void,
+    options: { filter?: PacketFilter | null; openPathLimit?: number } = {},
+  ) {
+    this.#onPath = onPath;
+    this.#filter = options.filter ?? null;
+    this.#limit = options.openPathLimit ?? OPEN_PATH_LIMIT;
+  }
+
+  get openPaths(): number {
+    return this.#open.length;
+  }
+
+  /** Takes the record under the cursor. */
+  add(record: RecordCursor): void {
+    this.counters.events += 1;
+    this.tuples.now = record.time;
+    switch (record.type) {
+      case layout.RECORD_HOP:
+      case layout.RECORD_HOP_CT:
+        this.#hop(record);
+        break;
+      case layout.RECORD_FREE: {
+        const path = this.#bySkb.get(record.skb);
+        if (path !== undefined && !path.ended) {
+          path.ended = true;
+          path.freed = true;
+          path.lastTime = record.time;
+        }
+        break;
+      }
+      case layout.RECORD_DELIVER:
+        this.#deliver(record);
+        break;
+      default:
+    }
+  }
+
+  /** Finishes the packets that nothing more can come of by `now` (source's epoch, ns). */
+  sweep(now: number): void {
+    const open = this.#open;
+    let kept = 0;
+    for (const path of open) {
+      if (now - path.lastTime >= settleTime(path)) {
+        this.#finish(path);
+      } else {
+        open[kept++] = path;
+      }
+    }
+    open.length = kept;
+    trim(this.#superPackets, PARENT_LIMIT);
+    trim(this.#fragmented, PARENT_LIMIT);
+  }
+
+  /** Finishes everything: the source has ended. */
+  flush(): void {
+    this.sweep(Number.POSITIVE_INFINITY);
+  }
+
+  #hop(record: RecordCursor): void {
+    const p = this.#packet;
+    const stage = record.u8(layout.HOP_STAGE);
+    const l3Offset = record.u16(layout.HOP_L3_OFFSET);
+    const snap = record.offset + layout.HOP_SNAP;
+    const snapLength = record.u16(layout.HOP_SNAP_LEN);
+    const length = record.u32(layout.HOP_LEN);
+    const linkHeader = l3Offset >= 14;
+    if (linkHeader) {
+      decodeEthernet(p, record.view, snap, snapLength, length);
+    } else {
+      decodeNetwork(p, record.view, snap, snapLength, record.u16(layout.HOP_PROTOCOL), length);
+    }
+    if (p.error !== 0) {
+      this.counters.malformedPackets += 1;
+    }
+    const device = this.devices.of(record);
+    let path = this.#bySkb.get(record.skb);
+    if (path === undefined || !continues(path, p, stage, record)) {
+      path = this.#begin(record, p, stage, path);
+    }
+    path.lastTime = record.time;
+    if (path.hops.length >= HOP_LIMIT) {
+      path.hopsCut += 1;
+      this.counters.hopsCut += 1;
+      return;
+    }
+    const last = path.last;
+    const hop = new Hop(device);
+    hop.time = record.time;
+    hop.stage = stage;
+    hop.hook = record.u8(layout.HOP_HOOK);
+    hop.priority = record.i32(layout.HOP_PRIORITY);
+    hop.len = length;
+    hop.mtu = device.mtu;
+    hop.mark = record.u32(layout.HOP_MARK);
+    hop.gsoSize = record.u16(layout.HOP_GSO_SIZE);
+    hop.gsoSegs = record.u16(layout.HOP_GSO_SEGS);
+    hop.ttl = p.ttl;
+    hop.ipId = p.ipId;
+    if (p.vlanId >= 0) {
+      hop.vlanId = p.vlanId;
+      hop.vlanProto = p.vlanProto;
+    } else {
+      const proto = record.u16(layout.HOP_VLAN_PROTO);
+      if (proto !== 0) {
+        hop.vlanId = record.u16(layout.HOP_VLAN_TCI) & 0xfff;
+        hop.vlanProto = proto;
+      }
+    }
+    const opaque = p.outerType === OUTER_WIREGUARD;
+    if (opaque && last !== undefined && last.tuple !== null && wasInside(path)) {
+      // The inner packet is encrypted here, but the buffer says whose it is.
+      hop.tuple = last.tuple;
+      hop.outer = outerOf(p, last.outer);
+      hop.ttl = last.ttl;
+      hop.ipId = last.ipId;
+    } else if (p.fragmentOffset > 0 && last !== undefined) {
+      hop.tuple = last.tuple;
+      hop.outer = p.outerType === OUTER_NONE ? null : outerOf(p, last.outer);
+    } else if (p.family !== 0 || p.isArp) {
+      hop.tuple = this.#tuple(p, last?.tuple ?? null);
+      hop.outer = p.outerType === OUTER_NONE || opaque ? null : outerOf(p, last?.outer ?? null);
+    } else {
+      hop.tuple = last?.tuple ?? null;
+    }
+    if (linkHeader && p.hasMac) {
+      const mac = last?.mac ?? null;
+      hop.mac =
+        mac !== null &&
+        mac.srcLo === p.macSrcLo &&
+        mac.dstLo === p.macDstLo &&
+        mac.srcHi === p.macSrcHi &&
+        mac.dstHi === p.macDstHi
+          ? mac
+          : { srcHi: p.macSrcHi, srcLo: p.macSrcLo, dstHi: p.macDstHi, dstLo: p.macDstLo };
+    }
+    const info = record.u8(layout.HOP_CT_INFO);
+    if (info !== NO_CT) {
+      hop.ct = this.#conntrack(record, info, last?.ct ?? null);
+    }
+    if (stage === layout.STAGE_DROP) {
+      hop.reason = record.u32(layout.HOP_REASON);
+      hop.location = record.location;
+      path.ended = true;
+      path.dropped = true;
+    }
+    if (last !== undefined && isGap(last, hop)) {
+      path.gap = true;
+    }
+    path.hops.push(hop);
+    const head = record.head;
+    if (path.head !== head) {
+      if (this.#byHead.get(path.head) === path) {
+        this.#byHead.delete(path.head);
+      }
+      path.head = head;
+      this.#byHead.set(head, path);
+    }
+    if (hop.gsoSize > 0 && hop.tuple !== null && p.payloadLength > hop.gsoSize) {
+      this.#superPackets.set(hop.tuple, path);
+    }
+    if (
+      this.#filter !== null &&
+      !path.matched &&
+      this.#filter.matches(record.view, snap, snapLength, linkHeader, length, p)
+    ) {
+      path.matched = true;
+    }
+  }
+
+  #begin(
+    record: RecordCursor,
+    p: DecodedPacket,
+    stage: number,
+    superseded: Path | undefined,
+  ): Path {
+    if (superseded !== undefined && !superseded.ended) {
+      // Its buffer was given to another packet, so its own life is over.
+      superseded.ended = true;
+    }
+    const parent = this.#copyOf(record, p, stage);
+    if (parent !== null) {
+      this.#bySkb.delete(parent.skb);
+      parent.skb = record.skb;
+      parent.ended = false;
+      parent.freed = false;
+      this.#bySkb.set(record.skb, parent);
+      return parent;
+    }
+    const branch = this.#branchOf(record, p, stage);
+    const path = new Path(record.skb);
+    rememberInvariants(path, p);
+    path.ipLength = p.ipLength;
+    path.tcpAck = p.tcpAck;
+    path.tcpFlags = p.tcpFlags;
+    path.tcpWindow = p.tcpWindow;
+    path.tcpMss = p.tcpMss;
+    path.tcpWindowScale = p.tcpWindowScale;
+    path.icmpCode = p.icmpCode;
+    path.icmpMtu = p.icmpMtu;
+    path.dontFragment = p.dontFragment;
+    path.malformed = p.error;
+    path.truncated = p.truncated;
+    path.matched = this.#filter === null;
+    if (p.hasEmbedded && p.embeddedFamily !== 0) {
+      path.about = this.#embeddedTuple(p);
+    }
+    if (branch !== null) {
+      path.origin = branch.origin;
+      path.parent = branch.path;
+      path.hops = branch.path.hops.slice();
+      path.inherited = path.hops.length;
+      path.ipLength = branch.path.ipLength;
+      path.matched = branch.path.matched;
+      branch.path.children += 1;
+    } else if (p.moreFragments) {
+      // It came in pieces: the first one stands for the packet.
+      this.#fragmented.set(fragmentKey(p), path);
+    }
+    if (this.#open.length >= this.#limit) {
+      this.#evictOldest();
+    }
+    this.#open.push(path);
+    this.#bySkb.set(record.skb, path);
+    path.head = record.head;
+    this.#byHead.set(path.head, path);
+    const key = identityKey(p);
+    if (key !== 0 && branch === null) {
+      path.identity = key;
+      this.#byIdentity.set(key, path);
+    }
+    return path;
+  }
+
+  /**
+   * The open path that goes on in a buffer not seen before: the kernel copied the
+   * packet, or cloned it and let the original go.
+   */
+  #copyOf(record: RecordCursor, p: DecodedPacket, stage: number): Path | null {
+    if (p.fragmentOffset > 0) {
+      return null;
+    }
+    const byHead = this.#byHead.get(record.head);
+    if (byHead !== undefined && byHead.freed && mayGoOn(byHead, record, p, stage)) {
+      return byHead;
+    }
+    const key = identityKey(p);
+    const copied = key === 0 ? undefined : this.#byIdentity.get(key);
+    if (
+      copied === undefined ||
+      copied.head === record.head ||
+      !mayGoOn(copied, record, p, stage) ||
+      copied.last?.tuple !== this.#tuple(p, null)
+    ) {
+      return null;
+    }
+    if (p.moreFragments) {
+      this.#fragmented.set(fragmentKey(p), copied);
+    }
+    return copied;
+  }
+
+  /** The open path that a buffer not seen before is a clone or a piece of. */
+  #branchOf(
+    record: RecordCursor,
+    p: DecodedPacket,
+    stage: number,
+  ): { path: Path; origin: number } | null {
+    if (p.fragmentOffset > 0) {
+      const whole = this.#fragmented.get(fragmentKey(p));
+      return whole === undefined ? null : { path: whole, origin: ORIGIN_FRAGMENT };
+    }
+    const byHead = this.#byHead.get(record.head);
+    if (byHead !== undefined && mayGoOn(byHead, record, p, stage)) {
+      return { path: byHead, origin: ORIGIN_CLONE };
+    }
+    if (p.protocol === PROTO_TCP && this.#superPackets.size > 0) {
+      const whole = this.#superPackets.get(this.#tuple(p, null));
+      if (
+        whole !== undefined &&
+        p.payloadLength < whole.payloadLength &&
+        (p.tcpSeq - whole.tcpSeq) >>> 0 < whole.payloadLength
+      ) {
+        return { path: whole, origin: ORIGIN_SEGMENT };
+      }
+    }
+    return null;
+  }
+
+  #deliver(record: RecordCursor): void {
+    const path = this.#bySkb.get(record.skb);
+    const last = path?.last;
+    if (path === undefined || last === undefined || path.ended) {
+      return;
+    }
+    const netns = record.u32(layout.DELIVER_NETNS);
+    if (netns !== 0 && netns !== last.device.netns) {
+      return;
+    }
+    const hop = new Hop(last.device);
+    hop.time = record.time;
+    hop.stage = layout.STAGE_DELIVER;
+    hop.len = last.len;
+    hop.mtu = last.mtu;
+    hop.mark = last.mark;
+    hop.ttl = last.ttl;
+    hop.ipId = last.ipId;
+    hop.tuple = last.tuple;
+    hop.ct = last.ct;
+    path.hops.push(hop);
+    path.lastTime = record.time;
+    path.ended = true;
+    path.delivered = true;
+  }
+
+  #tuple(p: DecodedPacket, last: Tuple | null): Tuple {
+    if (p.isArp) {
+      const words = this.tuples.words.fill(0);
+      words[3] = p.arpSenderIp;
+      words[7] = p.arpTargetIp;
+      return this.tuples.intern(4, PROTOCOL_ARP, -1, -1);
+    }
+    const sport = p.icmpType >= 0 ? p.icmpId : p.sport;
+    const dport = p.icmpType >= 0 ? p.icmpId : p.dport;
+    if (
+      last !== null &&
+      last.src3 === p.src3 &&
+      last.dst3 === p.dst3 &&
+      last.sport === sport &&
+      last.dport === dport &&
+      last.protocol === p.protocol &&
+      last.family === p.family &&
+      last.src0 === p.src0 &&
+      last.src1 === p.src1 &&
+      last.src2 === p.src2 &&
+      last.dst0 === p.dst0 &&
+      last.dst1 === p.dst1 &&
+      last.dst2 === p.dst2
+    ) {
+      return last;
+    }
+    const words = this.tuples.words;
+    words[0] = p.src0;
+    words[1] = p.src1;
+    words[2] = p.src2;
+    words[3] = p.src3;
+    words[4] = p.dst0;
+    words[5] = p.dst1;
+    words[6] = p.dst2;
+    words[7] = p.dst3;
+    return this.tuples.intern(p.family, p.protocol, sport, dport);
+  }
+
+  #embeddedTuple(p: DecodedPacket): Tuple {
+    const words = this.tuples.words;
+    words[0] = p.embeddedSrc0;
+    words[1] = p.embeddedSrc1;
+    words[2] = p.embeddedSrc2;
+    words[3] = p.embeddedSrc3;
+    words[4] = p.embeddedDst0;
+    words[5] = p.embeddedDst1;
+    words[6] = p.embeddedDst2;
+    words[7] = p.embeddedDst3;
+    const icmp = p.embeddedProtocol === PROTO_ICMP || p.embeddedProtocol === PROTO_ICMPV6;
+    return this.tuples.intern(
+      p.embeddedFamily,
+      p.embeddedProtocol,
+      icmp ? p.embeddedIcmpId : p.embeddedSport,
+      icmp ? p.embeddedIcmpId : p.embeddedDport,
+    );
+  }
+
+  #conntrack(record: RecordCursor, info: number, last: Conntrack | null): Conntrack {
+    if (!record.hasConntrack) {
+      return { info, status: 0, zone: 0, address: 0, original: null, reply: null };
+    }
+    const address =
+      (record.u32(layout.HOP_CT_CT + 4) & 0xffff) * 4294967296 + record.u32(layout.HOP_CT_CT);
+    const status = record.u32(layout.HOP_CT_STATUS);
+    const zone = record.u16(layout.HOP_CT_ZONE);
+    // A translation sets a status bit when it rewrites the tuples.
+    if (
+      last !== null &&
+      last.address === address &&
+      last.status === status &&
+      last.info === info &&
+      last.zone === zone
+    ) {
+      return last;
+    }
+    return {
+      info,
+      status,
+      zone,
+      address,
+      original: this.#conntrackTuple(record, layout.HOP_CT_ORIGINAL),
+      reply: this.#conntrackTuple(record, layout.HOP_CT_REPLY),
+    };
+  }
+
+  #conntrackTuple(record: RecordCursor, at: number): Tuple | null {
+    const words = this.tuples.words;
+    const l3num = record.u16(at + layout.TUPLE_L3NUM);
+    const protocol = record.u8(at + layout.TUPLE_PROTONUM);
+    if (l3num === AF_INET) {
+      words.fill(0);
+      words[3] = record.u32be(at + layout.TUPLE_SRC);
+      words[7] = record.u32be(at + layout.TUPLE_DST);
+    } else if (l3num === AF_INET6) {
+      for (let i = 0; i < 4; i++) {
+        words[i] = record.u32be(at + layout.TUPLE_SRC + 4 * i);
+        words[4 + i] = record.u32be(at + layout.TUPLE_DST + 4 * i);
+      }
+    } else {
+      return null;
+    }
+    const icmp = protocol === PROTO_ICMP || protocol === PROTO_ICMPV6;
+    const sport = record.u16be(at + layout.TUPLE_SPORT);
+    const dport = icmp ? sport : record.u16be(at + layout.TUPLE_DPORT);
+    return this.tuples.intern(l3num === AF_INET ? 4 : 6, protocol, sport, dport);
+  }
+
+  /** A sixteenth at once: taking one off the front of a long array costs as much. */
+  #evictOldest(): void {
+    for (const path of this.#open.splice(0, Math.max(1, this.#limit >> 4))) {
+      this.counters.evicted += 1;
+      this.#finish(path);
+    }
+  }
+
+  #finish(path: Path): void {
+    if (this.#bySkb.get(path.skb) === path) {
+      this.#bySkb.delete(path.skb);
+    }
+    if (this.#byHead.get(path.head) === path) {
+      this.#byHead.delete(path.head);
+    }
+    if (path.identity !== 0 && this.#byIdentity.get(path.identity) === path) {
+      this.#byIdentity.delete(path.identity);
+    }
+    const tuple = path.last?.tuple;
+    if (tuple != null && this.#superPackets.get(tuple) === path) {
+      this.#superPackets.delete(tuple);
+    }
+    if (path.hops.length > 0 && path.matched) {
+      this.counters.paths += 1;
+      this.#onPath(path);
+    }
+  }
+}
+
+/** Whether a record for a buffer belongs to the packet last seen in it. */
+function continues(path: Path, p: DecodedPacket, stage: number, record: RecordCursor): boolean {
+  const drop = stage === layout.STAGE_DROP;
+  if (path.ended && !(drop && path.delivered && !path.dropped)) {
+    return false;
+  }
+  if (isSamePacket(path, p)) {
+    return true;
+  }
+  // At a drop the network header may point anywhere; what cannot be read cannot
+  // speak against the buffer's address.
+  if (drop && (p.family === 0 || p.error !== 0 || p.truncated)) {
+    return true;
+  }
+  return p.outerType === OUTER_WIREGUARD && wasInside(path) && record.time - path.lastTime < SETTLE_NS;
+}
+
+/** Whether a path stands where a copy of its packet would carry on. */
+function mayGoOn(path: Path, record: RecordCursor, p: DecodedPacket, stage: number): boolean {
+  const last = path.last;
+  if (
+    last === undefined ||
+    path.delivered ||
+    path.dropped ||
+    !isSamePacket(path, p) ||
+    record.time - path.lastTime > SETTLE_NS
+  ) {
+    return false;
+  }
+  // A retransmission also shares data and sequence number, but starts at the source.
+  const atStart =
+    stage === layout.STAGE_NETFILTER &&
+    record.u8(layout.HOP_HOOK) === HOOK_OUTPUT &&
+    p.outerType === OUTER_NONE;
+  return !atStart;
+}
+
+/** Whether the path went into a WireGuard device before. */
+function wasInside(path: Path): boolean {
+  for (let i = path.hops.length - 1; i >= 0; i--) {
+    if (path.hops[i]?.device.kind === 'wireguard') {
+      return true;
+    }
+  }
+  return false;
+}
+
+function settleTime(path: Path): number {
+  if (path.ended) {
+    return LINGER_NS;
+  }
+  const last = path.last;
+  return last !== undefined && last.stage === layout.STAGE_NETFILTER && last.hook === HOOK_INPUT
+    ? SETTLE_INPUT_NS
+    : SETTLE_NS;
+}
+
+/**
+ * A hop between the two must exist and was not seen: nothing enters a namespace
+ * but through a device, and nothing is routed that was not received.
+ */
+function isGap(last: Hop, hop: Hop): boolean {
+  if (hop.stage === layout.STAGE_DROP || hop.stage === layout.STAGE_DELIVER) {
+    return false;
+  }
+  if (hop.device.netns !== last.device.netns && hop.stage !== layout.STAGE_INGRESS) {
+    return true;
+  }
+  return (
+    last.stage === layout.STAGE_EGRESS &&
+    hop.stage === layout.STAGE_NETFILTER &&
+    hop.hook === HOOK_PREROUTING
+  );
+}
+
+function outerOf(p: DecodedPacket, last: Outer | null): Outer {
+  const key = outerKey(p);
+  if (last !== null && last.key === key && last.type === p.outerType) {
+    return last;
+  }
+  return {
+    type: p.outerType,
+    src: p.outerSrcText(),
+    dst: p.outerDstText(),
+    sport: p.outerSport,
+    dport: p.outerDport,
+    vni: p.vni,
+    overhead: p.overhead,
+    key,
+  };
+}
+
+/** Exact for IPv4, whose addresses and ports it holds in full but for a fold. */
+function outerKey(p: DecodedPacket): number {
+  const addresses = Math.imul(p.outerSrc3, 0x85ebca6b) ^ Math.imul(p.outerDst3, 0xc2b2ae35);
+  const high = Math.imul(p.outerSrc0 ^ p.outerSrc1 ^ p.outerSrc2, 31) ^ p.outerDst1 ^ p.outerDst2;
+  return ((addresses ^ high) >>> 0) * 1048576 + ((p.outerSport & 0xffff) ^ (p.vni & 0xfffff));
+}
+
+function fragmentKey(p: DecodedPacket): string {
+  return `${p.family}:${p.protocol}:${p.src3}:${p.dst3}:${p.src0}:${p.dst0}:${p.ipId}`;
+}
+
+/** Drops the oldest entries of a map over its limit. */
+function trim<K, V>(map: Map<K, V>, limit: number): void {
+  if (map.size <= limit) {
+    return;
+  }
+  let over = map.size - limit;
+  for (const key of map.keys()) {
+    map.delete(key);
+    over -= 1;
+    if (over <= 0) {
+      return;
+    }
+  }
+}

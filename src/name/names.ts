@@ -1,0 +1,100 @@
+import type { EndpointRecord } from '../model/records.js';
+import type { Tuple } from '../join/tuple.js';
+import type { Catalog, CatalogEndpoint, CatalogNamespace } from './catalog.js';
+
+/** Look-ups in a catalog. Unknown things get their neutral form, never a guess. */
+export class Names {
+  #catalog: Catalog;
+  #namespaces = new Map<number, CatalogNamespace>();
+  #endpoints = new Map<string, CatalogEndpoint>();
+  #services = new Map<string, string>();
+  #nodePorts = new Map<string, string>();
+  #reasons = new Map<number, string>();
+  #symbols = new Map<bigint, string>();
+  #clockOffset = 0n;
+
+  constructor(catalog: Catalog) {
+    this.#catalog = catalog;
+    this.update(catalog);
+  }
+
+  get catalog(): Catalog {
+    return this.#catalog;
+  }
+
+  update(catalog: Catalog): void {
+    this.#catalog = catalog;
+    this.#namespaces = new Map(catalog.namespaces.map((n) => [n.inode, n]));
+    this.#endpoints = new Map(catalog.endpoints.map((e) => [e.ip, e]));
+    this.#services = new Map();
+    this.#nodePorts = new Map();
+    for (const service of catalog.services) {
+      if (service.ip === null) {
+        this.#nodePorts.set(`${service.proto}:${service.port}`, service.name);
+      } else {
+        this.#services.set(`${service.proto}:${service.ip}:${service.port}`, service.name);
+      }
+    }
+    this.#reasons = new Map(catalog.dropReasons);
+    this.#clockOffset = BigInt(catalog.clockOffsetNs);
+  }
+
+  /** Names found for return addresses in the kernel's text. */
+  addSymbols(symbols: Iterable<readonly [bigint, string]>): void {
+    for (const [address, name] of symbols) {
+      this.#symbols.set(address, name);
+    }
+  }
+
+  netns(inode: number): string {
+    return this.#namespaces.get(inode)?.name ?? `net:[${inode}]`;
+  }
+
+  node(inode: number): string | null {
+    return this.#namespaces.get(inode)?.node ?? null;
+  }
+
+  role(inode: number): CatalogNamespace['role'] {
+    return this.#namespaces.get(inode)?.role ?? null;
+  }
+
+  /** Who has an address, as seen from a namespace when that is known. */
+  endpoint(ip: string, inode: number | null): EndpointRecord {
+    const known = this.#endpoints.get(ip);
+    if (known !== undefined) {
+      return { name: known.name, kind: known.kind, node: known.node };
+    }
+    const namespace = inode === null ? undefined : this.#namespaces.get(inode);
+    if (namespace !== undefined && namespace.role !== null && namespace.role !== 'wire') {
+      const kind = namespace.role === 'client' ? 'external' : namespace.role;
+      return { name: namespace.name, kind, node: namespace.node };
+    }
+    return { name: null, kind: null, node: null };
+  }
+
+  /** The service a connection was opened to, by ClusterIP, or by NodePort on a node's address. */
+  service(original: Tuple, translated: boolean): string | null {
+    const proto = original.protocolName;
+    const byIp = this.#services.get(`${proto}:${original.dst}:${original.dport}`);
+    if (byIp !== undefined) {
+      return byIp;
+    }
+    const byPort = this.#nodePorts.get(`${proto}:${original.dport}`);
+    const onNode = this.#endpoints.get(original.dst)?.kind === 'node';
+    return byPort !== undefined && (translated || onNode) ? byPort : null;
+  }
+
+  reason(reason: number): string {
+    return this.#reasons.get(reason) ?? `REASON_${reason}`;
+  }
+
+  /** Function that holds an address of the kernel's text, or null. */
+  symbol(address: bigint): string | null {
+    return this.#symbols.get(address) ?? null;
+  }
+
+  /** Wall-clock nanoseconds since 1970 of a monotonic time. */
+  wallClock(monotonicNs: bigint): bigint {
+    return monotonicNs + this.#clockOffset;
+  }
+}

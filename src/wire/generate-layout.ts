@@ -1,0 +1,55 @@
+/**
+ * Writes layout.gen.ts from the BTF of the compiled tracer, so that a layout is
+ * written down once, in bpf/wire.h.
+ */
+
+/** One member of a C struct as BTF tells it: byte offset and size. */
+export interface WireMember {
+  readonly name: string;
+  readonly offset: number;
+  readonly size: number;
+}
+
+export interface WireStruct {
+  readonly name: string;
+  readonly size: number;
+  readonly members: readonly WireMember[];
+}
+
+export interface WireEnum {
+  readonly name: string;
+  readonly values: ReadonlyMap<string, number | bigint>;
+}
+
+/** Structs and enums that the reader needs, in the order they are written. */
+export const WIRE_STRUCTS = ['hs_header', 'hs_hop', 'hs_tuple', 'hs_hop_ct', 'hs_free', 'hs_deliver'];
+export const WIRE_ENUMS = ['hs_record_type', 'hs_stage', 'hs_counter'];
+
+function constantName(...parts: readonly string[]): string {
+  return parts.join('_').replace(/^hs_/u, '').toUpperCase();
+}
+
+/** The text of layout.gen.ts. */
+export function generateLayout(structs: readonly WireStruct[], enums: readonly WireEnum[]): string {
+  const lines = [
+    '// Generated from the BTF of the tracer by `npm run generate`; do not edit.',
+    '// Byte offsets and sizes of the records of bpf/wire.h.',
+    '',
+  ];
+  for (const item of enums) {
+    for (const [name, value] of item.values) {
+      lines.push(`export const ${constantName(name)} = ${value};`);
+    }
+    lines.push('');
+  }
+  for (const struct of structs) {
+    lines.push(`export const ${`SIZEOF_${constantName(struct.name)}`} = ${struct.size};`);
+    for (const member of struct.members) {
+      lines.push(`export const ${constantName(struct.name, member.name)} = ${member.offset};`);
+    }
+    lines.push('');
+  }
+  const snap = structs.find((s) => s.name === 'hs_hop')?.members.find((m) => m.name === 'snap');
+  lines.push(`export const SNAP_LENGTH = ${snap?.size ?? 0};`, '');
+  return lines.join('\n');
+}
