@@ -123,7 +123,7 @@ export function nodeSetup(node: LabNode, shape: LabShape): string[] {
     ...tunnelLink(node, shape),
     ...podsOf(node.name).flatMap((pod) => hostSide(pod, shape)),
     `route add blackhole ${node.block} proto bird`,
-    ...(shape.dualStack ? [`-6 route add blackhole ${node.block6} proto bird`] : []),
+    ...(shape.dualStack ? [`route add blackhole ${node.block6} proto bird`] : []),
     ...blockRoutes(node, shape),
   ];
 }
@@ -135,7 +135,7 @@ function hostSide(pod: LabPod, shape: LabShape): string[] {
       `peer name eth0 address ${pod.mac} mtu ${mtu} netns ${pod.name}`,
     `link set ${pod.hostDevice} up`,
     `route add ${pod.ip}/32 dev ${pod.hostDevice} scope link`,
-    ...(shape.dualStack ? [`-6 route add ${pod.ip6}/128 dev ${pod.hostDevice}`] : []),
+    ...(shape.dualStack ? [`route add ${pod.ip6}/128 dev ${pod.hostDevice}`] : []),
   ];
 }
 
@@ -174,7 +174,7 @@ function blockRoutes(node: LabNode, shape: LabShape): string[] {
   if (device === null || (shape.crossSubnet && shape.encap !== 'wireguard')) {
     return [
       `route add ${peer.block} ${straight}`,
-      ...six(`-6 route add ${peer.block6} ${straight6}`),
+      ...six(`route add ${peer.block6} ${straight6}`),
     ];
   }
   switch (shape.encap) {
@@ -185,7 +185,7 @@ function blockRoutes(node: LabNode, shape: LabShape): string[] {
         `neigh add ${peer.tunnelIp} lladdr ${peer.vtepMac} dev ${device} nud permanent`,
         `route add ${peer.block} via ${peer.tunnelIp} dev ${device} onlink`,
         ...six(`neigh add ${peer.tunnelIp6} lladdr ${peer.vtepMac} dev ${device} nud permanent`),
-        ...six(`-6 route add ${peer.block6} via ${peer.tunnelIp6} dev ${device} onlink`),
+        ...six(`route add ${peer.block6} via ${peer.tunnelIp6} dev ${device} onlink`),
       ];
     case 'wireguard':
       // Felix's form: everything but the tunnel's own packets looks at table 1 first.
@@ -194,16 +194,16 @@ function blockRoutes(node: LabNode, shape: LabShape): string[] {
         `route add ${peer.block} dev ${device} table 1 scope link`,
         `route add throw ${node.block} table 1`,
         `rule add not fwmark ${WIREGUARD_MARK}/${WIREGUARD_MARK} lookup 1 priority 99`,
-        ...six(`-6 route add ${peer.block6} ${straight6}`),
-        ...six(`-6 route add ${peer.block6} dev ${device} table 1`),
-        ...six(`-6 route add throw ${node.block6} table 1`),
-        ...six(`-6 rule add not fwmark ${WIREGUARD_MARK}/${WIREGUARD_MARK} lookup 1 priority 99`),
+        ...six(`route add ${peer.block6} ${straight6}`),
+        ...six(`route add ${peer.block6} dev ${device} table 1`),
+        ...six(`route add throw ${node.block6} table 1`),
+        ...six(`rule add not from ::/0 fwmark ${WIREGUARD_MARK}/${WIREGUARD_MARK} lookup 1 priority 99`),
       ];
     default:
       return [
         `route add ${peer.block} via ${peer.lan.ip} dev ${device} proto bird onlink`,
         // Calico has no IPv6 in IPIP: IPv6 pods are routed straight.
-        ...six(`-6 route add ${peer.block6} ${straight6}`),
+        ...six(`route add ${peer.block6} ${straight6}`),
       ];
   }
 }
