@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { addressOf, type Family, podCidr } from './family.js';
 import { comment } from './kube-iptables.js';
 import { type Encap, type LabShape, TUNNEL_DEVICE } from './options.js';
-import { HTTP_PORT, type LabPod, type NodeName, NODES, PODS, podsOf } from './topology.js';
+import { HTTP_PORT, type LabPod, NODES, type NodeName, PODS, podsOf } from './topology.js';
 
 const ACCEPT_MARK = '0x10000';
 const PASS_MARK = '0x20000';

@@ -3,7 +3,7 @@
  * of its own that is gone afterwards.
  */
 import { UnsupportedError } from '../model/errors.js';
-import type { Encap, IptablesBackend, LabShape, Proxy } from './options.js';
+import type { Encap, IptablesBackend, LabShape, ProxyMode } from './options.js';
 import { ipBatch, LabCommandError, runCommand, runIn } from './run-command.js';
 
 const PROBE_LINK: Readonly<Record<Encap, string | null>> = {
@@ -14,7 +14,7 @@ const PROBE_LINK: Readonly<Record<Encap, string | null>> = {
 };
 
 /** Kernel options that bring what a mode needs, for the remedy. */
-const KERNEL_OPTION: Readonly<Record<Encap | Proxy, string>> = {
+const KERNEL_OPTION: Readonly<Record<Encap | ProxyMode, string>> = {
   ipip: 'CONFIG_NET_IPIP (module ipip)',
   vxlan: 'CONFIG_VXLAN (module vxlan)',
   wireguard: 'CONFIG_WIREGUARD (module wireguard)',
@@ -27,7 +27,7 @@ const KERNEL_OPTION: Readonly<Record<Encap | Proxy, string>> = {
 /** A namespace to try things in; `null` reason means it worked. */
 export interface Probe {
   readonly encap: (mode: Encap) => Promise<string | null>;
-  readonly proxy: (mode: Proxy, iptables: IptablesBackend) => Promise<string | null>;
+  readonly proxy: (mode: ProxyMode, iptables: IptablesBackend) => Promise<string | null>;
 }
 
 /**
@@ -76,7 +76,7 @@ async function tryEncap(netns: string, mode: Encap): Promise<string | null> {
 
 async function tryProxy(
   netns: string,
-  mode: Proxy,
+  mode: ProxyMode,
   iptables: IptablesBackend,
 ): Promise<string | null> {
   return reasonOf(async () => {
@@ -91,13 +91,15 @@ async function tryProxy(
   });
 }
 
+/** A chain that uses each match and target the rules need, made and removed. */
 const RULES_PROBE = `*nat
 :HSPROBE - [0:0]
 -A HSPROBE -p tcp -m comment --comment "probe" -m statistic --mode random --probability 0.5 -j DNAT --to-destination 127.0.0.1:1
--A HSPROBE -m mark --mark 0x1/0x1 -m addrtype --src-type LOCAL -j RETURN
+-A HSPROBE -m mark --mark 0x1/0x1 -m addrtype --src-type LOCAL -j MARK --set-xmark 0x1/0x1
+-F HSPROBE
 -X HSPROBE
 COMMIT
-`.replace('-X HSPROBE\n', '-F HSPROBE\n-X HSPROBE\n');
+`;
 
 const NFT_PROBE = `table ip hsprobe {
   chain c { numgen random mod 2 vmap { 0 : return, 1 : return } ; }
@@ -147,7 +149,7 @@ async function pickEncap(probe: Probe, report: (line: string) => void): Promise<
   return 'vxlan';
 }
 
-function unsupported(what: string, mode: Encap | Proxy, reason: string): UnsupportedError {
+function unsupported(what: string, mode: Encap | ProxyMode, reason: string): UnsupportedError {
   return new UnsupportedError(
     'LAB_MODE_UNSUPPORTED',
     `this machine cannot do ${what}: ${reason}`,

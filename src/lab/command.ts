@@ -1,10 +1,10 @@
 import { parseArgs } from 'node:util';
 import { HopscopeError, UnsupportedError, UsageError } from '../model/errors.js';
 import { labDown } from './down.js';
-import { ENCAPS, IPTABLES_BACKENDS, type LabUpOptions, PROXIES } from './options.js';
 import { parseDuration } from './duration.js';
+import { ENCAPS, IPTABLES_BACKENDS, type LabUpOptions, PROXIES } from './options.js';
 import { policyOff, policyOn } from './policy.js';
-import { labState, type LabState } from './state.js';
+import { type LabState, labState } from './state.js';
 import { labTraffic, type TrafficReport, wentAsExpected } from './traffic.js';
 import { labUp } from './up.js';
 
@@ -212,7 +212,11 @@ function describe(state: LabState): string {
     state.policy ? 'policy on' : null,
     state.dualStack ? 'dual stack' : null,
   ].filter((word) => word !== null);
-  const words = [`encapsulation ${state.encap}`, `proxy ${state.proxy} (${state.iptables})`, ...more];
+  const words = [
+    `encapsulation ${state.encap}`,
+    `proxy ${state.proxy} (${state.iptables})`,
+    ...more,
+  ];
   return `the lab is up: ${words.join(', ')}`;
 }
 
@@ -248,7 +252,10 @@ function choice<T extends string>(option: string, value: string, allowed: readon
 function integer(option: string, text: string, least: number, most: number): number {
   const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
   if (!(value >= least && value <= most)) {
-    throw new UsageError('LAB_USAGE', `${option} is a number from ${least} to ${most}; not ${text}`);
+    throw new UsageError(
+      'LAB_USAGE',
+      `${option} is a number from ${least} to ${most}; not ${text}`,
+    );
   }
   return value;
 }

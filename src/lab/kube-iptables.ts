@@ -171,10 +171,7 @@ function addService(service: LabService, node: NodeName, family: Family, out: Na
     const here = localEndpoints(service, node);
     if (here.length > 0) {
       out.chains.add(local);
-      out.rules.push(
-        `-A ${external} -j ${local}`,
-        ...balance(local, service, here, family),
-      );
+      out.rules.push(`-A ${external} -j ${local}`, ...balance(local, service, here, family));
     }
   } else {
     out.rules.push(

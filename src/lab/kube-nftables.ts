@@ -144,11 +144,7 @@ function serviceChains(service: LabService, node: LabNode, family: Family): stri
   return lines;
 }
 
-function balance(
-  service: LabService,
-  endpoints: readonly LabEndpoint[],
-  family: Family,
-): string[] {
+function balance(service: LabService, endpoints: readonly LabEndpoint[], family: Family): string[] {
   const verdicts = endpoints.map(
     (endpoint, index) => `${index} : goto ${endpointName(service, endpoint, family)}`,
   );

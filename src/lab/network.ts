@@ -70,7 +70,11 @@ export function wireLinks(): string[] {
 
 export function wireSetup(dualStack: boolean): Map<string, string[]> {
   const lan = ['link set lo up', 'link set br-lan up'];
-  const wan = ['link set lo up', 'link set br-wan up', `addr add ${WIRES.wanGateway}/24 dev br-wan`];
+  const wan = [
+    'link set lo up',
+    'link set br-wan up',
+    `addr add ${WIRES.wanGateway}/24 dev br-wan`,
+  ];
   for (const { name } of NODES) {
     lan.push(`link set lan-${name} master br-lan up`);
     wan.push(`link set wan-${name} master br-wan up`);
@@ -172,10 +176,7 @@ function blockRoutes(node: LabNode, shape: LabShape): string[] {
   const six = (line: string): string[] => (shape.dualStack ? [line] : []);
 
   if (device === null || (shape.crossSubnet && shape.encap !== 'wireguard')) {
-    return [
-      `route add ${peer.block} ${straight}`,
-      ...six(`route add ${peer.block6} ${straight6}`),
-    ];
+    return [`route add ${peer.block} ${straight}`, ...six(`route add ${peer.block6} ${straight6}`)];
   }
   switch (shape.encap) {
     case 'vxlan':
@@ -197,7 +198,9 @@ function blockRoutes(node: LabNode, shape: LabShape): string[] {
         ...six(`route add ${peer.block6} ${straight6}`),
         ...six(`route add ${peer.block6} dev ${device} table 1`),
         ...six(`route add throw ${node.block6} table 1`),
-        ...six(`rule add not from ::/0 fwmark ${WIREGUARD_MARK}/${WIREGUARD_MARK} lookup 1 priority 99`),
+        ...six(
+          `rule add not from ::/0 fwmark ${WIREGUARD_MARK}/${WIREGUARD_MARK} lookup 1 priority 99`,
+        ),
       ];
     default:
       return [

@@ -3,13 +3,13 @@ export const PROXIES = ['iptables', 'ipvs', 'nftables'] as const;
 export const IPTABLES_BACKENDS = ['nft', 'legacy'] as const;
 
 export type Encap = (typeof ENCAPS)[number];
-export type Proxy = (typeof PROXIES)[number];
+export type ProxyMode = (typeof PROXIES)[number];
 export type IptablesBackend = (typeof IPTABLES_BACKENDS)[number];
 
 /** What a cluster is built like. */
 export interface LabShape {
   readonly encap: Encap;
-  readonly proxy: Proxy;
+  readonly proxy: ProxyMode;
   readonly iptables: IptablesBackend;
   /** Tunnel only between subnets; the lab's nodes share one, so pods meet no tunnel. */
   readonly crossSubnet: boolean;

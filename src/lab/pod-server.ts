@@ -21,7 +21,10 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
   const url = new URL(request.url ?? '/', 'http://pod');
   if (url.pathname === '/bulk') {
     const wanted = Number(url.searchParams.get('bytes') ?? '0');
-    sendBulk(response, Number.isSafeInteger(wanted) ? Math.min(Math.max(wanted, 0), BULK_LIMIT) : 0);
+    sendBulk(
+      response,
+      Number.isSafeInteger(wanted) ? Math.min(Math.max(wanted, 0), BULK_LIMIT) : 0,
+    );
     return;
   }
   const { remoteAddress, remotePort, localAddress, localPort } = request.socket;

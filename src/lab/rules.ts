@@ -1,5 +1,5 @@
 import { calicoIptables, calicoSets } from './calico-iptables.js';
-import { families, type Family } from './family.js';
+import { type Family, families } from './family.js';
 import { kubeIptables } from './kube-iptables.js';
 import { IPVS_SYSCTLS, ipvsDevice, ipvsIptables, ipvsServers, ipvsSets } from './kube-ipvs.js';
 import { kubeNftables } from './kube-nftables.js';

@@ -7,7 +7,7 @@ import {
   type IptablesBackend,
   type LabShape,
   PROXIES,
-  type Proxy,
+  type ProxyMode,
 } from './options.js';
 import { CLIENT, K8S_NAMESPACE, NODES, PODS, podNamed, SERVICES, WIRES } from './topology.js';
 
@@ -52,7 +52,7 @@ export interface LabNodeState {
 export interface LabState {
   readonly version: typeof STATE_VERSION;
   readonly encap: Encap;
-  readonly proxy: Proxy;
+  readonly proxy: ProxyMode;
   readonly iptables: IptablesBackend;
   readonly crossSubnet: boolean;
   readonly podMtu: number | null;
