@@ -24,7 +24,8 @@ function report(line) {
  * From a bare checkout to one that runs: system packages, npm packages, build. Does
  * nothing, and says nothing, when all is in place.
  *
- * @param {{ test?: boolean, buildToo?: boolean }} [options] `test` adds what only tests need
+ * @param {{ test?: boolean, steps?: readonly string[] }} [options] `test` adds the packages only
+ *   tests need; `steps` limits the build to those of build-steps.mjs, none for an empty list
  * @throws {SetupError}
  */
 export async function bootstrap(options = {}) {
@@ -32,7 +33,7 @@ export async function bootstrap(options = {}) {
   await withBuildLock(join(ROOT, STATE_FOLDER, 'lock'), report, async () => {
     await provideSystemPackages(options.test ? ['build', 'run', 'test'] : ['build', 'run'], report);
     await provideNpmPackages(ROOT, report);
-    if (options.buildToo ?? true) await build(ROOT, report);
+    await build(ROOT, report, options.steps);
   });
 }
 
@@ -77,7 +78,10 @@ export function reportFailure(error) {
 
 if (import.meta.url === pathToFileURL(argv[1] ?? '').href) {
   try {
-    await bootstrap({ test: argv.includes('--test'), buildToo: !argv.includes('--no-build') });
+    await bootstrap({
+      test: argv.includes('--test'),
+      ...(argv.includes('--no-build') ? { steps: [] } : {}),
+    });
   } catch (error) {
     process.exitCode = reportFailure(error);
   }

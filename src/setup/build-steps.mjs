@@ -68,11 +68,13 @@ export const BUILD_STEPS = [
  *
  * @param {string} root
  * @param {(line: string) => void} report
+ * @param {readonly string[]} [names] all steps without it
  * @throws {SetupError} `SETUP_BUILD` with the failing tool's own words
  */
-export async function build(root, report) {
+export async function build(root, report, names) {
   mkdirSync(join(root, STATE_FOLDER), { recursive: true });
   for (const each of BUILD_STEPS) {
+    if (names !== undefined && !names.includes(each.name)) continue;
     const stamp = join(root, STATE_FOLDER, `${each.name}.stamp`);
     const wanted = fingerprint(root, each.inputs, each.extra);
     if (isCurrent(root, each, stamp, wanted)) continue;

@@ -78,7 +78,7 @@ export async function runChecks(say) {
 if (import.meta.url === pathToFileURL(argv[1] ?? '').href) {
   try {
     // The types of src rest on the native package's declarations.
-    await bootstrap();
+    await bootstrap({ steps: ['native'] });
     const { passed, failed } = await runChecks((line) => stdout.write(`${line}\n`));
     stdout.write(`${passed} passed, ${failed} failed\n`);
     process.exitCode = failed === 0 ? 0 : 1;

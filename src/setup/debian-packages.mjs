@@ -62,6 +62,13 @@ export const SYSTEM_NEEDS = [
   { package: 'nftables', purpose: 'run', why: 'the lab in nftables mode', evidence: ['nft'] },
   { package: 'ipset', purpose: 'run', why: "the lab's address sets", evidence: ['ipset'] },
   { package: 'conntrack', purpose: 'run', why: "the lab's flow states", evidence: ['conntrack'] },
+  { package: 'ipvsadm', purpose: 'run', why: 'the lab in IPVS mode', evidence: ['ipvsadm'] },
+  {
+    package: 'wireguard-tools',
+    purpose: 'run',
+    why: 'the lab in WireGuard mode',
+    evidence: ['wg'],
+  },
   { package: 'iputils-ping', purpose: 'run', why: "the lab's traffic", evidence: ['ping'] },
   {
     package: 'kmod',
