@@ -12,18 +12,17 @@
 
 namespace ebpf_ts {
 
-constexpr int kCmdProgLoad = 5;
 constexpr int kCmdLinkCreate = 28;
 
 constexpr std::uint32_t kProgTypeSchedCls = 3;
 constexpr std::uint32_t kProgTypeTracing = 26;
 constexpr std::uint32_t kProgTypeNetfilter = 32;
 
-constexpr std::uint32_t kAttachTraceRawTp = 23;
-constexpr std::uint32_t kAttachTraceFentry = 24;
 constexpr std::uint32_t kAttachNetfilter = 45;
 constexpr std::uint32_t kAttachTcxIngress = 46;
-constexpr std::uint32_t kAttachTcxEgress = 47;
+
+constexpr std::uint32_t kLinkTypeNetfilter = 10;
+constexpr std::uint32_t kLinkTypeTcx = 11;
 
 // union bpf_attr, BPF_LINK_CREATE.
 struct LinkCreateAttr {

@@ -27,6 +27,22 @@ Napi::Value Info(const Napi::CallbackInfo& info) {
   out.Set("id", static_cast<double>(raw.id));
   out.Set("type", static_cast<double>(raw.type));
   out.Set("programId", static_cast<double>(raw.prog_id));
+  out.Set("netfilter", env.Null());
+  out.Set("tcx", env.Null());
+  if (raw.type == kLinkTypeNetfilter) {
+    auto netfilter = Napi::Object::New(env);
+    netfilter.Set("family", static_cast<double>(raw.netfilter.pf));
+    netfilter.Set("hook", static_cast<double>(raw.netfilter.hooknum));
+    netfilter.Set("priority", static_cast<double>(raw.netfilter.priority));
+    netfilter.Set("flags", static_cast<double>(raw.netfilter.flags));
+    out.Set("netfilter", netfilter);
+  } else if (raw.type == kLinkTypeTcx) {
+    auto tcx = Napi::Object::New(env);
+    // 0 once the device is gone: the link stays, attached to nothing.
+    tcx.Set("ifindex", static_cast<double>(raw.tcx.ifindex));
+    tcx.Set("attachType", static_cast<double>(raw.tcx.attach_type));
+    out.Set("tcx", tcx);
+  }
   return out;
 }
 

@@ -50,6 +50,8 @@ int ObjectHandle::ProgramFd(const Napi::Value& index, const char* operation) {
 
 namespace {
 
+constexpr std::size_t kDataOutRoom = 256;
+
 void Check(Napi::Env env, const char* operation, int result, const LogScope& log) {
   if (result != 0) {
     ThrowErrno(env, operation, result < 0 ? -result : errno, log.FirstLine(), log.Text());
@@ -151,12 +153,12 @@ Napi::Value SetAttachTarget(const Napi::CallbackInfo& info) {
 
 Napi::Value SetMaxEntries(const Napi::CallbackInfo& info) {
   auto& handle = Unwrap<ObjectHandle>(info[0], "setMapMaxEntries");
+  bpf_map* map = handle.MapAt(info[1], "setMapMaxEntries");
   LogScope log;
   Check(info.Env(), "setMapMaxEntries",
-        bpf_map__set_max_entries(handle.MapAt(info[1], "setMapMaxEntries"),
-                                 info[2].ToNumber().Uint32Value()),
-        log);
-  return info.Env().Undefined();
+        bpf_map__set_max_entries(map, info[2].ToNumber().Uint32Value()), log);
+  // libbpf rounds a ring buffer up to what the kernel takes.
+  return Napi::Number::New(info.Env(), bpf_map__max_entries(map));
 }
 
 // The read-only variable `name` in the BTF of the object: the map that holds it,
@@ -249,6 +251,50 @@ Napi::Value ProgramInfo(const Napi::CallbackInfo& info) {
   return out;
 }
 
+// (object, program, data | null, context | null, repeat) =>
+//   { returnValue, durationNs, data, context }
+Napi::Value ProgramRun(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto& handle = Unwrap<ObjectHandle>(info[0], "run");
+  int fd = handle.ProgramFd(info[1], "run");
+  LIBBPF_OPTS(bpf_test_run_opts, options);
+  std::vector<std::uint8_t> data_in;
+  std::vector<std::uint8_t> data_out;
+  std::vector<std::uint8_t> context;
+  if (!info[2].IsNull()) {
+    auto data = info[2].As<Napi::Uint8Array>();
+    data_in.assign(data.Data(), data.Data() + data.ByteLength());
+    // A program may make its packet longer, by bpf_skb_adjust_room and the like.
+    data_out.resize(data_in.size() + kDataOutRoom);
+    options.data_in = data_in.data();
+    options.data_size_in = static_cast<__u32>(data_in.size());
+    options.data_out = data_out.data();
+    options.data_size_out = static_cast<__u32>(data_out.size());
+  }
+  if (!info[3].IsNull()) {
+    auto given = info[3].As<Napi::Uint8Array>();
+    context.assign(given.Data(), given.Data() + given.ByteLength());
+    options.ctx_in = context.data();
+    options.ctx_size_in = static_cast<__u32>(context.size());
+  }
+  options.repeat = info[4].ToNumber().Int32Value();
+  if (bpf_prog_test_run_opts(fd, &options) != 0) {
+    ThrowErrno(env, "run", errno, bpf_program__name(handle.ProgramAt(info[1], "run")));
+  }
+  auto copy = [&env](const std::vector<std::uint8_t>& bytes, std::size_t size) {
+    auto array = Napi::Uint8Array::New(env, size);
+    if (size != 0) std::memcpy(array.Data(), bytes.data(), size);
+    return array;
+  };
+  auto out = Napi::Object::New(env);
+  out.Set("returnValue", static_cast<double>(options.retval));
+  out.Set("durationNs", static_cast<double>(options.duration));
+  out.Set("data", copy(data_out, info[2].IsNull() ? 0 : options.data_size_out));
+  // Programs of type syscall write to the context they were given.
+  out.Set("context", copy(context, context.size()));
+  return out;
+}
+
 }  // namespace
 
 void InitObject(Napi::Env env, Napi::Object exports) {
@@ -262,6 +308,7 @@ void InitObject(Napi::Env env, Napi::Object exports) {
   exports.Set("programSetAutoload", Napi::Function::New(env, SetAutoload));
   exports.Set("programSetType", Napi::Function::New(env, SetType));
   exports.Set("programSetAttachTarget", Napi::Function::New(env, SetAttachTarget));
+  exports.Set("programRun", Napi::Function::New(env, ProgramRun));
   exports.Set("programInfo", Napi::Function::New(env, ProgramInfo));
 }
 

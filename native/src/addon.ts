@@ -60,6 +60,21 @@ export interface NativeProgramInfo {
   jitedBytes: number;
 }
 
+export interface NativeRun {
+  returnValue: number;
+  durationNs: number;
+  data: Uint8Array;
+  context: Uint8Array;
+}
+
+export interface NativeLinkInfo {
+  id: number;
+  type: number;
+  programId: number;
+  netfilter: { family: number; hook: number; priority: number; flags: number } | null;
+  tcx: { ifindex: number; attachType: number } | null;
+}
+
 export interface NativeMember {
   name: string;
   offset: number;
@@ -104,6 +119,13 @@ interface Addon {
   programSetType(object: NativeObject, program: number, type: number, attachType: number): void;
   programSetAttachTarget(object: NativeObject, program: number, name: string): void;
   programInfo(object: NativeObject, program: number): NativeProgramInfo;
+  programRun(
+    object: NativeObject,
+    program: number,
+    data: Uint8Array | null,
+    context: Uint8Array | null,
+    repeat: number,
+  ): NativeRun;
 
   attachNetfilter(
     object: NativeObject,
@@ -130,10 +152,10 @@ interface Addon {
     category: string,
     name: string,
   ): NativeLink;
-  linkInfo(link: NativeLink): { id: number; type: number; programId: number };
+  linkInfo(link: NativeLink): NativeLinkInfo;
   enableStats(): NativeLink;
 
-  mapSetMaxEntries(object: NativeObject, map: number, entries: number): void;
+  mapSetMaxEntries(object: NativeObject, map: number, entries: number): number;
   mapOpen(object: NativeObject, map: number): NativeMap;
   mapValueBytes(map: NativeMap): number;
   mapGet(map: NativeMap, key: Uint8Array): Uint8Array | null;

@@ -10,12 +10,7 @@ function describe(value: unknown): string {
 }
 
 /** A string without NUL, which C would cut there, of 1 to `limit` characters. */
-export function checkString(
-  operation: string,
-  what: string,
-  value: unknown,
-  limit = 4096,
-): string {
+export function checkString(operation: string, what: string, value: unknown, limit = 4096): string {
   if (typeof value !== 'string' || value === '') {
     throw badArgument(operation, `${what} must be a non-empty string, not ${describe(value)}`);
   }

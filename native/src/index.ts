@@ -41,6 +41,9 @@ export {
   type NetfilterOptions,
   Program,
   type ProgramInfo,
+  RUN_INPUT_MAX,
+  type RunOptions,
+  type RunResult,
   type TcxOptions,
 } from './program.js';
 export {

@@ -9,6 +9,15 @@ export interface LinkInfo {
   /** enum bpf_link_type of include/uapi/linux/bpf.h. */
   readonly type: number;
   readonly programId: number;
+  /** Of a netfilter link: NFPROTO_*, enum nf_inet_hooks, priority, BPF_F_NETFILTER_*. */
+  readonly netfilter: {
+    readonly family: number;
+    readonly hook: number;
+    readonly priority: number;
+    readonly flags: number;
+  } | null;
+  /** Of a tcx link; `ifindex` is 0 once the device is gone. */
+  readonly tcx: { readonly ifindex: number; readonly attachType: number } | null;
 }
 
 /**

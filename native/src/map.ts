@@ -1,12 +1,6 @@
 /** Maps: element access and batched reads. */
 import { addon, type NativeMap, type NativeMapEntry } from './addon.js';
-import {
-  checkBoolean,
-  checkBytes,
-  checkBytesOf,
-  checkInteger,
-  checkUint32,
-} from './argument.js';
+import { checkBoolean, checkBytes, checkBytesOf, checkInteger, checkUint32 } from './argument.js';
 import { badArgument } from './error.js';
 import { mapTypeName } from './kernel-names.js';
 import type { ProgramOwner } from './program.js';

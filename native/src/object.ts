@@ -55,7 +55,7 @@ export class BpfObject {
   readonly programs: readonly Program[];
   readonly maps: readonly BpfMap[];
   #handle: NativeObject | null;
-  #loaded = false;
+  #state: 'open' | 'loaded' | 'failed' = 'open';
 
   private constructor(handle: NativeObject) {
     this.#handle = handle;
@@ -78,8 +78,7 @@ export class BpfObject {
    * is not a BPF object.
    */
   static open(source: string | Uint8Array, options: OpenOptions = {}): BpfObject {
-    const name =
-      options.name === undefined ? null : checkString('open', 'name', options.name, 64);
+    const name = options.name === undefined ? null : checkString('open', 'name', options.name, 64);
     if (typeof source === 'string') {
       return new BpfObject(addon.objectOpen(checkString('open', 'source', source), name));
     }
@@ -89,7 +88,7 @@ export class BpfObject {
   }
 
   get loaded(): boolean {
-    return this.#loaded;
+    return this.#state === 'loaded';
   }
 
   get closed(): boolean {
@@ -117,13 +116,15 @@ export class BpfObject {
     addon.objectWriteInitial(handle, found.map, found.offset, bytes);
   }
 
-  /** Sizes a map before load. Ring buffers need a power of two times the page size. */
+  /**
+   * Sizes a map before load. A ring buffer's bytes are rounded up to a power of two
+   * of at least a page; `maxEntries` of the map tells.
+   */
   setMapMaxEntries(map: string, entries: number): void {
     const handle = this.#unloaded('setMapMaxEntries');
     const found = this.map(map);
     const checked = checkUint32('setMapMaxEntries', 'entries', entries, 1);
-    addon.mapSetMaxEntries(handle, this.maps.indexOf(found), checked);
-    found.resized(checked);
+    found.resized(addon.mapSetMaxEntries(handle, this.maps.indexOf(found), checked));
   }
 
   program(name: string): Program {
@@ -147,8 +148,10 @@ export class BpfObject {
    * libbpf's messages and the verifier's log, and the object can only be closed.
    */
   load(): void {
-    addon.objectLoad(this.#unloaded('load'));
-    this.#loaded = true;
+    const handle = this.#unloaded('load');
+    this.#state = 'failed';
+    addon.objectLoad(handle);
+    this.#state = 'loaded';
   }
 
   close(): void {
@@ -168,8 +171,10 @@ export class BpfObject {
 
   #unloaded(operation: string): NativeObject {
     const handle = this.#open(operation);
-    if (this.#loaded) {
-      throw new BpfError(operation, 0, 'BPF_LOADED', 'the object is already loaded', null);
+    if (this.#state !== 'open') {
+      const detail =
+        this.#state === 'loaded' ? 'the object is already loaded' : 'its load has failed before';
+      throw new BpfError(operation, 0, 'BPF_LOADED', detail, null);
     }
     return handle;
   }

@@ -90,9 +90,7 @@ export function probe(): Features {
   for (const [name, number] of Object.entries(PROBED_HELPERS)) {
     helpers[name] = feature(addon.probeHelper(PROGRAM_TYPES.raw_tracepoint, number));
   }
-  const tracepointBtf = feature(
-    addon.probeTracing(ATTACH_TYPES.trace_raw_tp, TRACEPOINT_TARGET),
-  );
+  const tracepointBtf = feature(addon.probeTracing(ATTACH_TYPES.trace_raw_tp, TRACEPOINT_TARGET));
   // libbpf's own probe of this type is an fentry program, which a kernel may
   // refuse while it takes tp_btf.
   programTypes['tracing'] = tracepointBtf;

@@ -1,6 +1,6 @@
 /** One program of an object. */
 import { addon, type NativeObject } from './addon.js';
-import { checkBoolean, checkInteger, checkName, checkString } from './argument.js';
+import { checkBoolean, checkBytes, checkInteger, checkName, checkString } from './argument.js';
 import { badArgument } from './error.js';
 import {
   ATTACH_TYPES,
@@ -76,6 +76,29 @@ export interface ProgramInfo {
   readonly jitedBytes: number;
 }
 
+export interface RunOptions {
+  /** The packet, for program types that take one; at least an Ethernet header. */
+  readonly data?: Uint8Array;
+  /** The context, as the program's type has it. */
+  readonly context?: Uint8Array;
+  /** Runs; once when absent or 0. Some program types take no other. */
+  readonly repeat?: number;
+}
+
+export interface RunResult {
+  /** u32. */
+  readonly returnValue: number;
+  /** Mean of a run, ns. */
+  readonly durationNs: number;
+  /** The packet afterwards; empty when none was given. */
+  readonly data: Uint8Array;
+  /** The context afterwards, for programs of type `syscall`. */
+  readonly context: Uint8Array;
+}
+
+/** Largest packet or context of one run, bytes. */
+export const RUN_INPUT_MAX = 2 ** 20;
+
 /** What a Program needs of the object it belongs to. */
 export interface ProgramOwner {
   /** The open handle; throws BPF_CLOSED. */
@@ -135,10 +158,7 @@ export class Program {
     const handle = this.#owner.handle('attachTracepoint');
     checkTracepointPart('category', category);
     checkTracepointPart('name', name);
-    return new Link(
-      'tracepoint',
-      addon.attachTracepoint(handle, this.#index, category, name),
-    );
+    return new Link('tracepoint', addon.attachTracepoint(handle, this.#index, category, name));
   }
 
   attachRawTracepoint(name: string): Link {
@@ -196,6 +216,25 @@ export class Program {
       'tcx',
       addon.attachTcx(handle, this.#index, ifindex, attachType, position, netns),
     );
+  }
+
+  /**
+   * Runs the program once, or several times, on what it is given (BPF_PROG_TEST_RUN).
+   * ENOTSUPP: not possible with this type of program.
+   */
+  run(options: RunOptions = {}): RunResult {
+    const handle = this.#owner.handle('run');
+    const input = (what: string, bytes: Uint8Array | undefined): Uint8Array | null => {
+      if (bytes === undefined) return null;
+      if (checkBytes('run', what, bytes).length > RUN_INPUT_MAX) {
+        throw badArgument('run', `${what} has more than ${RUN_INPUT_MAX} bytes`);
+      }
+      return bytes;
+    };
+    const data = input('data', options.data);
+    const context = input('context', options.context);
+    const repeat = checkInteger('run', 'repeat', options.repeat ?? 0, 0, 2 ** 31 - 1);
+    return addon.programRun(handle, this.#index, data, context, repeat);
   }
 
   info(): ProgramInfo {

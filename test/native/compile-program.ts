@@ -1,0 +1,31 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const compiled = new Map<string, string>();
+let directory: string | null = null;
+
+/** Compiles programs/NAME.bpf.c with clang, once a process, and returns the object's path. */
+export function compileProgram(name: string): string {
+  const known = compiled.get(name);
+  if (known !== undefined) return known;
+  if (directory === null) {
+    const made = mkdtempSync(join(tmpdir(), 'ebpf-ts-'));
+    directory = made;
+    process.once('exit', () => rmSync(made, { recursive: true, force: true }));
+  }
+  const source = fileURLToPath(new URL(`programs/${name}.bpf.c`, import.meta.url));
+  const object = join(directory, `${name}.o`);
+  const architecture = process.arch === 'arm64' ? 'arm64' : 'x86';
+  const triplet = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
+  execFileSync('clang', [
+    ...['-g', '-O2', '-target', 'bpf', '-mcpu=v3', '-Wall', '-Werror'],
+    `-D__TARGET_ARCH_${architecture}`,
+    `-I/usr/include/${triplet}`,
+    ...['-c', source, '-o', object],
+  ]);
+  compiled.set(name, object);
+  return object;
+}
