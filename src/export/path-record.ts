@@ -89,7 +89,7 @@ export function pathRecord(finished: FinishedPath, names: Names, epoch: Epoch): 
     type: 'path',
     id: pathId(path),
     flow: flow?.id ?? null,
-    direction: flow === null ? null : finished.direction === ORIGINAL ? 'original' : 'reply',
+    ...(flow === null ? {} : { direction: finished.direction === ORIGINAL ? 'original' : 'reply' }),
     start: String(names.wallClock(start)),
     complete: isComplete(path),
     verdict,

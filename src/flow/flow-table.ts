@@ -1,7 +1,8 @@
-import { verdictOf } from '../join/verdict.js';
 import type { Hop } from '../join/hop.js';
 import { ORIGIN_FIRST_SEEN, type Path } from '../join/path.js';
 import { PROTOCOL_ARP, type Tuple, type TupleTable } from '../join/tuple.js';
+import { verdictOf } from '../join/verdict.js';
+import type { PathVerdict } from '../model/records.js';
 import { OUTER_NONE } from '../packet/decoded-packet.js';
 import { PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP } from '../packet/proto.js';
 import * as layout from '../wire/layout.gen.js';
@@ -70,7 +71,7 @@ export class FlowTable {
   readonly #tuples: TupleTable;
   readonly #limit: number;
   readonly #limited: boolean;
-  readonly #tooBigReasons: ReadonlySet<number>;
+  readonly #isTooBig: (reason: number) => boolean;
   readonly #onRemove: (flow: Flow) => void;
   readonly #flows = new Map<string, Flow>();
   readonly #recent: (FinishedPath | undefined)[] = [];
@@ -87,15 +88,15 @@ export class FlowTable {
       limit?: number;
       /** Whether some namespaces are left out of the observation on purpose. */
       limited?: boolean;
-      /** Drop reasons that mean "larger than the MTU". */
-      tooBigReasons?: ReadonlySet<number>;
+      /** Whether a drop reason means "larger than the MTU". */
+      isTooBig?: (reason: number) => boolean;
       onRemove?: (flow: Flow) => void;
     } = {},
   ) {
     this.#tuples = tuples;
     this.#limit = options.limit ?? FLOW_LIMIT;
     this.#limited = options.limited ?? false;
-    this.#tooBigReasons = options.tooBigReasons ?? new Set();
+    this.#isTooBig = options.isTooBig ?? (() => false);
     this.#onRemove = options.onRemove ?? (() => undefined);
   }
 
@@ -222,7 +223,7 @@ export class FlowTable {
   }
 
   /** Binds every tuple of the path, and learns what the flow's two ends call each other. */
-  #learnTuples(flow: Flow, direction: DirectionIndex, path: Path, verdict: string): void {
+  #learnTuples(flow: Flow, direction: DirectionIndex, path: Path, verdict: PathVerdict): void {
     let lastTuple: Tuple | null = null;
     let lastNetns = -1;
     for (const hop of path.hops) {
@@ -277,7 +278,7 @@ export class FlowTable {
     }
   }
 
-  #account(flow: Flow, index: DirectionIndex, path: Path, verdict: string): void {
+  #account(flow: Flow, index: DirectionIndex, path: Path, verdict: PathVerdict): void {
     const direction = flow.directions[index];
     const counted = path.origin === ORIGIN_FIRST_SEEN;
     if (counted) {
@@ -292,7 +293,10 @@ export class FlowTable {
     if (path.gap || path.hopsCut > 0) {
       flow.lost += 1;
     }
-    flow.lastVerdict = path.children > 0 && verdict !== 'dropped' ? flow.lastVerdict : verdict as Flow['lastVerdict'];
+    if (path.children === 0 || verdict === 'dropped') {
+      // The end of a packet that went on in pieces is theirs to tell.
+      flow.lastVerdict = verdict;
+    }
     this.#accountLegs(flow, direction, path);
     const first = path.hops[0] as Hop;
     const last = path.last as Hop;
@@ -326,19 +330,10 @@ export class FlowTable {
       }
       previousKey = key;
       if (i >= path.inherited) {
-        let found = legs[at];
-        if (found === undefined || found.key !== key) {
-          const elsewhere = legs.findIndex((leg) => leg.key === key);
-          if (elsewhere >= 0) {
-            at = elsewhere;
-          } else if (legs.length < LEG_LIMIT) {
-            legs.splice(at, 0, new Leg(key, hop.device, hop.stage, hop.hook));
-          } else {
-            direction.legsRefused += 1;
-            this.counters.refused += 1;
-            continue;
-          }
-          found = legs[at] as Leg;
+        at = this.#legIndex(direction, at, key, hop);
+        const found = legs[at];
+        if (found === undefined) {
+          continue;
         }
         found.packets += 1;
         found.bytes += path.ipLength;
@@ -351,6 +346,29 @@ export class FlowTable {
       at += 1;
       previousTime = hop.time;
     }
+  }
+
+  /**
+   * Where a hop's leg is: at `expected` when the packet went the way of the one
+   * before it; else elsewhere (it left places out), or new. Past the limit none.
+   */
+  #legIndex(direction: FlowDirection, expected: number, key: number, hop: Hop): number {
+    const legs = direction.legs;
+    if (legs[expected]?.key === key) {
+      return expected;
+    }
+    const elsewhere = legs.findIndex((leg) => leg.key === key);
+    if (elsewhere >= 0) {
+      return elsewhere;
+    }
+    if (legs.length >= LEG_LIMIT) {
+      direction.legsRefused += 1;
+      this.counters.refused += 1;
+      return legs.length;
+    }
+    const at = Math.min(expected, legs.length);
+    legs.splice(at, 0, new Leg(key, hop.device, hop.stage, hop.hook));
+    return at;
   }
 
   #accountDevice(flow: Flow, hop: Hop): void {
@@ -391,7 +409,7 @@ export class FlowTable {
       return;
     }
     flow.reasons.set(drop.reason, (count ?? 0) + 1);
-    if (this.#tooBigReasons.has(drop.reason)) {
+    if (this.#isTooBig(drop.reason)) {
       flow.tooBigDropped = true;
     }
   }

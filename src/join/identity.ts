@@ -12,6 +12,9 @@ export function rememberInvariants(path: Path, p: DecodedPacket): void {
   path.icmpSeq = p.icmpSeq;
   path.fragment = p.moreFragments || p.fragmentOffset > 0;
   path.isArp = p.isArp;
+  path.arpOp = p.arpOp;
+  path.arpSenderIp = p.arpSenderIp;
+  path.arpTargetIp = p.arpTargetIp;
 }
 
 /**
@@ -19,9 +22,15 @@ export function rememberInvariants(path: Path, p: DecodedPacket): void {
  * without a word from the kernel, so an address alone proves nothing; address
  * translation rewrites addresses and ports, so those prove nothing either.
  */
-export function isSamePacket(path: Invariants & { isArp: boolean }, p: DecodedPacket): boolean {
+export function isSamePacket(path: Invariants, p: DecodedPacket): boolean {
   if (path.isArp || p.isArp) {
-    return path.isArp && p.isArp;
+    return (
+      path.isArp &&
+      p.isArp &&
+      path.arpOp === p.arpOp &&
+      path.arpSenderIp === p.arpSenderIp &&
+      path.arpTargetIp === p.arpTargetIp
+    );
   }
   if (path.protocol !== p.protocol || path.ipId !== p.ipId) {
     return false;

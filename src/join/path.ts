@@ -10,6 +10,10 @@ export interface Invariants {
   icmpType: number;
   icmpSeq: number;
   fragment: boolean;
+  isArp: boolean;
+  arpOp: number;
+  arpSenderIp: number;
+  arpTargetIp: number;
 }
 
 /** How a path came by its first hops. */
@@ -66,6 +70,9 @@ export class Path implements Invariants {
   fragment = false;
   dontFragment = false;
   isArp = false;
+  arpOp = -1;
+  arpSenderIp = 0;
+  arpTargetIp = 0;
   /** Bytes of the innermost IP packet as first seen. */
   ipLength = 0;
   /** For an ICMP error: the tuple of the packet it complains about. */

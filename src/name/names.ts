@@ -10,11 +10,13 @@ export class Names {
   #services = new Map<string, string>();
   #nodePorts = new Map<string, string>();
   #reasons = new Map<number, string>();
-  #symbols = new Map<bigint, string>();
   #clockOffset = 0n;
+  readonly #symbol: (address: bigint) => string | null;
 
-  constructor(catalog: Catalog) {
+  /** @param symbol names the function that holds an address of the kernel's text */
+  constructor(catalog: Catalog, symbol: (address: bigint) => string | null = () => null) {
     this.#catalog = catalog;
+    this.#symbol = symbol;
     this.update(catalog);
   }
 
@@ -37,13 +39,6 @@ export class Names {
     }
     this.#reasons = new Map(catalog.dropReasons);
     this.#clockOffset = BigInt(catalog.clockOffsetNs);
-  }
-
-  /** Names found for return addresses in the kernel's text. */
-  addSymbols(symbols: Iterable<readonly [bigint, string]>): void {
-    for (const [address, name] of symbols) {
-      this.#symbols.set(address, name);
-    }
   }
 
   netns(inode: number): string {
@@ -90,7 +85,7 @@ export class Names {
 
   /** Function that holds an address of the kernel's text, or null. */
   symbol(address: bigint): string | null {
-    return this.#symbols.get(address) ?? null;
+    return this.#symbol(address);
   }
 
   /** Wall-clock nanoseconds since 1970 of a monotonic time. */

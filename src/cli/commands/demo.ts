@@ -1,0 +1,121 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { labDown } from '../../lab/down.js';
+import { labTraffic } from '../../lab/traffic.js';
+import { labUp } from '../../lab/up.js';
+import { HopscopeError, UnsupportedError } from '../../model/errors.js';
+import { DEFAULT_HOST, DEFAULT_PORT } from '../../serve/server.js';
+import { Recording } from '../../source/recording.js';
+import { ReplaySource } from '../../source/replay-source.js';
+import { type Dashboard, startDashboard } from '../dashboard.js';
+import { announceReady, kernelSource, untilStopped, warn } from '../observe.js';
+import { COMMON_HELP, COMMON_OPTIONS, commonOptions, parse, parsePort } from '../options.js';
+import { LISTEN_HELP, LISTEN_OPTIONS } from './serve.js';
+
+/** A recording of the lab, shown where the kernel cannot be used. */
+export const DEMO_RECORDING = fileURLToPath(
+  new URL('../../source/demo-recording.hops.gz', import.meta.url),
+);
+
+const HELP = `Usage: hopscope demo [options]
+
+The reference cluster in network namespaces, traffic in it, and the dashboard
+that watches it; all of it is gone when the demo ends. Where the kernel cannot be
+used, a recording of the same is shown, and it says so.
+
+  --encap MODE         ipip, vxlan, wireguard or none; by default what the kernel has
+  --replay             show the recording even where the kernel can be used
+${LISTEN_HELP}${COMMON_HELP}`;
+
+const ENCAPS = ['ipip', 'vxlan', 'wireguard', 'none'] as const;
+
+export async function runDemo(args: string[]): Promise<number> {
+  const { values } = parse(args, {
+    ...COMMON_OPTIONS,
+    ...LISTEN_OPTIONS,
+    encap: { type: 'string' },
+    replay: { type: 'boolean' },
+  });
+  if (values.help === true) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const options = commonOptions(values);
+  const listen = {
+    host: values.host ?? DEFAULT_HOST,
+    port: parsePort(values.port, DEFAULT_PORT),
+    allowHosts: values['allow-host'] ?? [],
+  };
+  const encap = ENCAPS.find((e) => e === values.encap);
+  const abort = new AbortController();
+  let dashboard: Dashboard;
+  let traffic: Promise<unknown> = Promise.resolve();
+  let lab = false;
+  try {
+    if (values.replay === true) {
+      throw new UnsupportedError('DEMO_REPLAY', 'a recording was asked for', '');
+    }
+    warn('bringing up the lab …');
+    await labUp(encap === undefined ? {} : { encap }, warn);
+    lab = true;
+    const source = kernelSource(options);
+    dashboard = await startDashboard({
+      source,
+      options,
+      mode: 'demo',
+      description: 'live packets of the lab: two nodes, three pods and a client on this machine',
+      ...listen,
+      onListen: (taken) => {
+        source.ownPort = taken;
+      },
+    });
+    traffic = labTraffic({}, abort.signal).catch((error: unknown) => {
+      if (!abort.signal.aborted) {
+        warn(`traffic has stopped: ${String(error)}`);
+      }
+    });
+    process.stderr.write(`hopscope: dashboard on ${dashboard.server.url}\n`);
+    announceReady(source);
+  } catch (error) {
+    if (lab) {
+      await labDown();
+    }
+    if (!(error instanceof UnsupportedError)) {
+      throw error;
+    }
+    lab = false;
+    dashboard = await startReplay(error, options, listen);
+  }
+  await untilStopped(options.durationMs);
+  abort.abort();
+  await traffic;
+  await dashboard.stop();
+  if (lab) {
+    await labDown();
+  }
+  return 0;
+}
+
+async function startReplay(
+  reason: UnsupportedError,
+  options: ReturnType<typeof commonOptions>,
+  listen: { host: string; port: number; allowHosts: readonly string[] },
+): Promise<Dashboard> {
+  if (!existsSync(DEMO_RECORDING)) {
+    throw new HopscopeError('DEMO_RECORDING_MISSING', 'the recording for the demo is missing: run npm run build');
+  }
+  if (reason.code !== 'DEMO_REPLAY') {
+    warn(`${reason.message} [${reason.code}]`);
+    warn(reason.remedy);
+  }
+  warn('showing a RECORDING of the lab, not live packets');
+  const dashboard = await startDashboard({
+    source: new ReplaySource(Recording.read(DEMO_RECORDING), { paced: true, loop: true }),
+    options,
+    mode: 'replay',
+    description: 'a recording of the lab, not live packets',
+    ...listen,
+  });
+  process.stderr.write(`hopscope: dashboard on ${dashboard.server.url}\nready\n`);
+  return dashboard;
+}

@@ -1,0 +1,64 @@
+import { flowText } from '../../export/flow-text.js';
+import type { Flow } from '../../flow/flow.js';
+import { Pipeline } from '../../pipeline.js';
+import { announceReady, kernelSource, untilStopped } from '../observe.js';
+import { COMMON_HELP, COMMON_OPTIONS, commonOptions, parse } from '../options.js';
+import { LineOutput } from '../output.js';
+import { reportLosses } from './trace.js';
+
+const HELP = `Usage: hopscope flows [options] [EXPR]
+
+Flows as they change: one line each time a connection has new packets, at most
+one a second for each. A flow is one connection, both directions, joined across
+NAT, tunnels, namespaces and nodes.
+
+  --json               JSON Lines instead of text
+${COMMON_HELP}
+Examples:
+  hopscope flows
+  hopscope flows --json --duration 10s 'tcp port 8080'
+`;
+
+const REPORT_MS = 1_000;
+
+export async function runFlows(args: string[]): Promise<number> {
+  const { values, positionals } = parse(args, COMMON_OPTIONS);
+  if (values.help === true) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const expression = positionals.join(' ');
+  const options = commonOptions({
+    ...values,
+    ...(expression === '' ? {} : { filter: expression }),
+  });
+  const output = new LineOutput();
+  const colour = process.stdout.isTTY === true;
+  const source = kernelSource(options);
+  const show = (flow: Flow, state?: string): void => {
+    const record = pipeline.flowRecord(flow, state);
+    output.line(options.json ? JSON.stringify(record) : flowText(record, colour));
+  };
+  const pipeline = new Pipeline(source, {
+    filter: options.filter,
+    limited: options.netns !== null,
+    onFlowEnd: (flow) => show(flow, flow.state === 'closed' ? 'closed' : 'expired'),
+  });
+  let cursor = 0;
+  const report = (): void => {
+    for (const flow of pipeline.flows.changedSince(cursor)) {
+      show(flow);
+    }
+    cursor = pipeline.flows.version;
+  };
+  await pipeline.start();
+  announceReady(source);
+  const timer = setInterval(report, REPORT_MS);
+  await untilStopped(options.durationMs);
+  clearInterval(timer);
+  await pipeline.stop();
+  report();
+  await output.flush();
+  reportLosses(pipeline, output);
+  return 0;
+}

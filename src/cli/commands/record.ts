@@ -1,0 +1,67 @@
+import { release } from 'node:os';
+import { UsageError } from '../../model/errors.js';
+import { Pipeline } from '../../pipeline.js';
+import { layoutFingerprint, RecordingWriter } from '../../source/recording.js';
+import { announceReady, kernelSource, untilStopped } from '../observe.js';
+import { COMMON_HELP, COMMON_OPTIONS, commonOptions, parse } from '../options.js';
+
+const HELP = `Usage: hopscope record FILE [options]
+
+Saves what the kernel gives, unjoined and complete, to FILE; see hopscope replay.
+A filter does not make the file smaller: it holds everything that was seen.
+
+${COMMON_HELP}`;
+
+const PROGRESS_MS = 1_000;
+
+export async function runRecord(args: string[]): Promise<number> {
+  const { values, positionals } = parse(args, COMMON_OPTIONS);
+  if (values.help === true) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const file = positionals[0];
+  if (file === undefined || positionals.length > 1) {
+    throw new UsageError('RECORD_USAGE', 'record takes one FILE; see hopscope record --help');
+  }
+  const options = commonOptions(values);
+  const source = kernelSource(options);
+  const symbols = new Map<bigint, string>();
+  const writer = new RecordingWriter(file, {
+    format: 1,
+    layout: layoutFingerprint(),
+    epochNs: String(source.epochNs),
+    kernel: release(),
+    missing: source.missing,
+  });
+  const pipeline = new Pipeline(source, {
+    tap: writer,
+    onPath: ({ path }) => {
+      const location = path.dropped ? path.last?.location : undefined;
+      const name = location === undefined ? null : source.symbol(location);
+      if (location !== undefined && name !== null) {
+        symbols.set(location, name);
+      }
+    },
+  });
+  await pipeline.start();
+  announceReady(source);
+  const progress = setInterval(() => {
+    const { events, paths } = pipeline.joiner.counters;
+    process.stderr.write(
+      `hopscope: ${events} events, ${paths} packets, ${pipeline.flows.size} flows, ${(writer.bytes / 1e6).toFixed(1)} MB\n`,
+    );
+  }, PROGRESS_MS);
+  await untilStopped(options.durationMs);
+  clearInterval(progress);
+  await pipeline.stop();
+  writer.finish({
+    lost: String(source.lost()),
+    own: String(source.own()),
+    symbols: [...symbols].map(([address, name]) => [String(address), name]),
+  });
+  process.stderr.write(
+    `hopscope: ${pipeline.joiner.counters.events} events in ${file}, ${source.lost()} lost\n`,
+  );
+  return 0;
+}

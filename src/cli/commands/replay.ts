@@ -1,0 +1,95 @@
+import { flowText } from '../../export/flow-text.js';
+import { pathText } from '../../export/path-text.js';
+import type { Flow } from '../../flow/flow.js';
+import { UsageError } from '../../model/errors.js';
+import { Pipeline } from '../../pipeline.js';
+import { DEFAULT_HOST, DEFAULT_PORT } from '../../serve/server.js';
+import { Recording } from '../../source/recording.js';
+import { ReplaySource } from '../../source/replay-source.js';
+import { startDashboard } from '../dashboard.js';
+import { untilStopped, warn } from '../observe.js';
+import { COMMON_HELP, COMMON_OPTIONS, commonOptions, parse, parsePort } from '../options.js';
+import { LineOutput } from '../output.js';
+import { LISTEN_HELP, LISTEN_OPTIONS } from './serve.js';
+import { reportLosses } from './trace.js';
+
+const HELP = `Usage: hopscope replay FILE [options]
+
+Plays a recording made by hopscope record, gzip-compressed or not. Needs neither
+root nor BPF. Without an option it prints the flows of the recording.
+
+  --flows              flows at their end (the default)
+  --paths              one block per packet, as hopscope trace
+  --serve              a dashboard that shows it at the pace it was recorded,
+                       again and again
+${LISTEN_HELP}  --json               JSON Lines instead of text
+${COMMON_HELP}`;
+
+export async function runReplay(args: string[]): Promise<number> {
+  const { values, positionals } = parse(args, {
+    ...COMMON_OPTIONS,
+    ...LISTEN_OPTIONS,
+    flows: { type: 'boolean' },
+    paths: { type: 'boolean' },
+    serve: { type: 'boolean' },
+  });
+  if (values.help === true) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const file = positionals[0];
+  if (file === undefined || positionals.length > 1) {
+    throw new UsageError('REPLAY_USAGE', 'replay takes one FILE; see hopscope replay --help');
+  }
+  const options = commonOptions(values);
+  const recording = Recording.read(file);
+  if (!recording.finished) {
+    warn(`${file} was cut off while it was recorded; its counts of losses are missing`);
+  }
+  if (values.serve === true) {
+    const source = new ReplaySource(recording, { paced: true, loop: true });
+    const dashboard = await startDashboard({
+      source,
+      options,
+      mode: 'replay',
+      description: `a recording, played again and again: ${file}`,
+      host: values.host ?? DEFAULT_HOST,
+      port: parsePort(values.port, DEFAULT_PORT),
+      allowHosts: values['allow-host'] ?? [],
+    });
+    process.stderr.write(`hopscope: dashboard on ${dashboard.server.url}\nready\n`);
+    await untilStopped(options.durationMs);
+    await dashboard.stop();
+    return 0;
+  }
+  const source = new ReplaySource(recording, { paced: false });
+  const output = new LineOutput();
+  const colour = process.stdout.isTTY === true;
+  const showFlow = (flow: Flow, state?: string): void => {
+    const record = pipeline.flowRecord(flow, state);
+    output.line(options.json ? JSON.stringify(record) : flowText(record, colour));
+  };
+  const pipeline = new Pipeline(source, {
+    filter: options.filter,
+    sampleOneIn: options.sampleOneIn,
+    ...(values.paths === true
+      ? {
+          onPath: (finished) => {
+            const record = pipeline.pathRecord(finished);
+            output.line(options.json ? JSON.stringify(record) : pathText(record, colour));
+          },
+        }
+      : {}),
+    ...(values.paths === true && values.flows !== true ? {} : { onFlowEnd: showFlow }),
+  });
+  await pipeline.start();
+  await source.finished;
+  if (values.paths !== true || values.flows === true) {
+    for (const flow of pipeline.flows.changedSince(0)) {
+      showFlow(flow);
+    }
+  }
+  await output.flush();
+  reportLosses(pipeline, output);
+  return 0;
+}

@@ -1,0 +1,63 @@
+import { pathText } from '../../export/path-text.js';
+import { Pipeline } from '../../pipeline.js';
+import { announceReady, kernelSource, untilStopped, warn } from '../observe.js';
+import { COMMON_HELP, COMMON_OPTIONS, commonOptions, parse } from '../options.js';
+import { LineOutput } from '../output.js';
+
+const HELP = `Usage: hopscope trace [options] [EXPR]
+
+One block per packet: its hops in order, with the time between them and what
+changed at each. With --json one JSON object a line.
+
+  --json               JSON Lines instead of text
+${COMMON_HELP}
+Examples:
+  hopscope trace --duration 10s 'icmp'
+  hopscope trace --json -f 'host 10.244.146.205 and tcp port 80' | jq .verdict
+`;
+
+export async function runTrace(args: string[]): Promise<number> {
+  const { values, positionals } = parse(args, COMMON_OPTIONS);
+  if (values.help === true) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const expression = positionals.join(' ');
+  const options = commonOptions({
+    ...values,
+    ...(expression === '' ? {} : { filter: expression }),
+  });
+  const output = new LineOutput();
+  const colour = process.stdout.isTTY === true;
+  const source = kernelSource(options);
+  const pipeline = new Pipeline(source, {
+    filter: options.filter,
+    sampleOneIn: options.sampleOneIn,
+    limited: options.netns !== null,
+    onPath: (finished) => {
+      const record = pipeline.pathRecord(finished);
+      output.line(options.json ? JSON.stringify(record) : pathText(record, colour));
+    },
+  });
+  await pipeline.start();
+  announceReady(source);
+  await untilStopped(options.durationMs);
+  await pipeline.stop();
+  await output.flush();
+  reportLosses(pipeline, output);
+  return 0;
+}
+
+/** Nothing is lost in silence. */
+export function reportLosses(pipeline: Pipeline, output: LineOutput): void {
+  const quality = pipeline.quality();
+  const losses = [
+    [quality.lost, 'events lost: the kernel produced faster than they were read'],
+    [quality.evicted, 'evicted from full tables'],
+    [String(output.shed), 'lines left out: the reader was too slow'],
+    ...Object.entries(quality.malformed).map(([code, count]) => [count, code]),
+  ].filter(([count]) => count !== '0');
+  for (const [count, what] of losses) {
+    warn(`${count} ${what}`);
+  }
+}

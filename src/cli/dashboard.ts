@@ -1,0 +1,66 @@
+import { hostname, release } from 'node:os';
+import { Pipeline } from '../pipeline.js';
+import { type RunningServer, startServer } from '../serve/server.js';
+import type { Source } from '../source/source.js';
+import { VERSION } from '../version.js';
+import { UI_DIRECTORY } from './observe.js';
+import type { CommonOptions } from './options.js';
+
+export interface DashboardOptions {
+  readonly source: Source;
+  readonly options: Pick<CommonOptions, 'filter' | 'netns' | 'sampleOneIn'>;
+  readonly mode: 'live' | 'replay' | 'demo';
+  readonly description: string;
+  readonly host: string;
+  readonly port: number;
+  readonly allowHosts: readonly string[];
+  /** Told the port taken, before anything is watched. */
+  readonly onListen?: (port: number) => void;
+}
+
+export interface Dashboard {
+  readonly pipeline: Pipeline;
+  readonly server: RunningServer;
+  stop(): Promise<void>;
+}
+
+/** A source, its pipeline and the server that shows it. */
+export async function startDashboard(settings: DashboardOptions): Promise<Dashboard> {
+  const { source, options, mode, description, host, port, allowHosts } = settings;
+  const pipeline = new Pipeline(source, {
+    filter: options.filter,
+    limited: options.netns !== null,
+    sampleOneIn: options.sampleOneIn,
+  });
+  // The server comes first: the port it really has is left out of what is watched.
+  const server = await startServer({
+    feed: pipeline,
+    uiDirectory: UI_DIRECTORY,
+    info: {
+      version: VERSION,
+      node: hostname(),
+      kernel: release(),
+      mode,
+      description,
+      missing: source.missing,
+    },
+    host,
+    port,
+    allowHosts,
+  });
+  try {
+    settings.onListen?.(server.port);
+    await pipeline.start();
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+  return {
+    pipeline,
+    server,
+    stop: async () => {
+      await server.close();
+      await pipeline.stop();
+    },
+  };
+}

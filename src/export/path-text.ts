@@ -1,0 +1,96 @@
+import type { HopRecord, PathRecord, TupleRecord } from '../model/records.js';
+import { painter, verdictColour } from './colour.js';
+import { durationText } from './duration-text.js';
+
+/** An address with its port, IPv6 in brackets. */
+export function endpointText(address: string, port: number | null): string {
+  if (port === null) {
+    return address;
+  }
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+export function tupleText(tuple: TupleRecord): string {
+  return `${endpointText(tuple.src, tuple.sport)} → ${endpointText(tuple.dst, tuple.dport)}`;
+}
+
+/** A packet for a person: one line of summary, one line a hop, what changed behind it. */
+export function pathText(path: PathRecord, colour: boolean): string {
+  const paint = painter(colour);
+  const first = path.hops[0];
+  const tuple = first?.tuple ?? null;
+  const time = new Date(Number(BigInt(path.start) / 1_000_000n)).toISOString().slice(11, 23);
+  const detail = first?.tcp
+    ? ` [${first.tcp.flags}] seq ${first.tcp.seq}`
+    : tuple?.icmp
+      ? ` type ${tuple.icmp.type} id ${tuple.icmp.id ?? '-'} seq ${tuple.icmp.seq ?? '-'}`
+      : '';
+  const verdict = paint(verdictColour(path.verdict), path.verdict);
+  const drop =
+    path.drop === null
+      ? ''
+      : paint(
+          'red',
+          ` ${[
+            path.drop.reason,
+            path.drop.location === null ? null : `in ${path.drop.location}`,
+            path.drop.hook === null ? null : `at ${path.drop.hook} ${path.drop.table ?? ''}`.trim(),
+          ]
+            .filter((part) => part !== null)
+            .join(' ')}`,
+        );
+  const lines = [
+    `${time} ${paint('bold', tuple === null ? '?' : `${tuple.proto} ${tupleText(tuple)}`)}${detail} ${verdict}${drop}${path.complete ? '' : paint('yellow', ' (hops missing)')}`,
+  ];
+  let previous: HopRecord | null = null;
+  for (const hop of path.hops) {
+    const since = hop.sincePrevNs === null ? '' : `+${durationText(hop.sincePrevNs)}`;
+    const where = `${hop.netns}${hop.dev === null ? '' : `/${hop.dev}`}`;
+    const what =
+      hop.stage === 'netfilter' ? `${hop.hook} ${hop.priority}` : hop.stage === 'drop' ? paint('red', 'drop') : hop.stage;
+    const changes = changesText(previous, hop);
+    lines.push(
+      `  ${since.padStart(11)}  ${where.padEnd(26)} ${what.padEnd(17)} ${String(hop.len ?? '').padStart(5)}  ${paint('cyan', changes)}`.trimEnd(),
+    );
+    previous = hop;
+  }
+  return lines.join('\n');
+}
+
+/** What is new at a hop against the one before it. */
+export function changesText(previous: HopRecord | null, hop: HopRecord): string {
+  const parts: string[] = [];
+  if (hop.mac !== null && JSON.stringify(hop.mac) !== JSON.stringify(previous?.mac ?? null)) {
+    parts.push(`mac ${hop.mac.src} → ${hop.mac.dst}`);
+  }
+  const outer = hop.outer;
+  if (outer !== null && previous?.outer == null) {
+    const vni = outer.vni === null ? '' : ` vni ${outer.vni}`;
+    parts.push(`+${outer.type} ${outer.src} → ${outer.dst}${vni} (+${outer.overhead})`);
+  }
+  if (previous === null) {
+    return parts.join(', ');
+  }
+  if (outer === null && previous.outer !== null) {
+    parts.push(`-${previous.outer.type}`);
+  }
+  if (hop.tuple !== null && previous.tuple !== null) {
+    const before = previous.tuple;
+    if (before.dst !== hop.tuple.dst || before.dport !== hop.tuple.dport) {
+      parts.push(`dst ${endpointText(hop.tuple.dst, hop.tuple.dport)}`);
+    }
+    if (before.src !== hop.tuple.src || before.sport !== hop.tuple.sport) {
+      parts.push(`src ${endpointText(hop.tuple.src, hop.tuple.sport)}`);
+    }
+  }
+  if (hop.ttl !== null && previous.ttl !== null && hop.ttl !== previous.ttl) {
+    parts.push(`ttl ${hop.ttl}`);
+  }
+  if (hop.mark !== previous.mark) {
+    parts.push(`mark ${hop.mark}`);
+  }
+  if (hop.ct !== null && hop.ct.state !== previous.ct?.state) {
+    parts.push(`ct ${hop.ct.state}`);
+  }
+  return parts.join(', ');
+}

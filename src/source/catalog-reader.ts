@@ -1,0 +1,92 @@
+import { hostname } from 'node:os';
+import { type LabState, labState } from '../lab/state.js';
+import type {
+  Catalog,
+  CatalogEndpoint,
+  CatalogNamespace,
+  CatalogService,
+} from '../name/catalog.js';
+import type { FoundNamespace } from './namespace-watcher.js';
+import { NamespaceWatcher } from './namespace-watcher.js';
+import { readServices } from './service-rules.js';
+
+/** Gathers the names of what is on this machine. */
+export class CatalogReader {
+  readonly #own = NamespaceWatcher.own();
+  readonly #dropReasons: readonly (readonly [number, string])[];
+
+  constructor(dropReasons: ReadonlyMap<string, number | bigint>) {
+    this.#dropReasons = [...dropReasons].map(([name, value]) => [
+      Number(value),
+      name.replace(/^SKB_(?:DROP_REASON_)?/u, ''),
+    ]);
+  }
+
+  async read(namespaces: Iterable<FoundNamespace>): Promise<Catalog> {
+    const lab = await readLab();
+    const found = [...namespaces];
+    const named = found.map((namespace) => this.#name(namespace, lab));
+    const services: CatalogService[] = [];
+    for (const [index, namespace] of named.entries()) {
+      const path = found[index]?.path;
+      if (path !== undefined && (namespace.role === 'node' || namespace.inode === this.#own)) {
+        services.push(...(await readServices(path)));
+      }
+    }
+    return {
+      host: hostname(),
+      clockOffsetNs: String(clockOffset()),
+      namespaces: named,
+      endpoints: lab === null ? [] : labEndpoints(lab),
+      services: unique(services),
+      dropReasons: this.#dropReasons,
+    };
+  }
+
+  #name(namespace: FoundNamespace, lab: LabState | null): CatalogNamespace {
+    const known = lab?.netns.find((n) => n.name === namespace.name);
+    if (known !== undefined) {
+      return {
+        inode: namespace.inode,
+        name: known.name,
+        node: known.node ?? hostname(),
+        role: known.role,
+      };
+    }
+    const own = namespace.inode === this.#own;
+    return {
+      inode: namespace.inode,
+      name: namespace.name ?? (own ? 'host' : `net:[${namespace.inode}]`),
+      node: hostname(),
+      role: own ? 'node' : null,
+    };
+  }
+}
+
+/** Wall clock minus the monotonic clock of bpf_ktime_get_ns, nanoseconds. */
+function clockOffset(): bigint {
+  return BigInt(Date.now()) * 1_000_000n - process.hrtime.bigint();
+}
+
+/** A state file that cannot be read costs names, nothing else. */
+async function readLab(): Promise<LabState | null> {
+  try {
+    return await labState();
+  } catch {
+    return null;
+  }
+}
+
+function labEndpoints(lab: LabState): CatalogEndpoint[] {
+  const pods = lab.pods.flatMap((pod) =>
+    pod.ips.map((ip): CatalogEndpoint => ({ ip, name: pod.name, kind: 'pod', node: pod.node })),
+  );
+  const nodes = lab.nodes.flatMap((node) =>
+    node.ips.map((ip): CatalogEndpoint => ({ ip, name: node.name, kind: 'node', node: node.name })),
+  );
+  return [...pods, ...nodes];
+}
+
+function unique(services: readonly CatalogService[]): CatalogService[] {
+  return [...new Map(services.map((s) => [`${s.ip}:${s.proto}:${s.port}`, s])).values()];
+}

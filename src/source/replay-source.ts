@@ -1,0 +1,159 @@
+import type { Catalog } from '../name/catalog.js';
+import { HEADER_TIME, SIZEOF_HEADER } from '../wire/layout.gen.js';
+import { FRAME_HEADER } from '../wire/record-cursor.js';
+import { CHUNK_BATCH, CHUNK_CATALOG, CHUNK_TICK, type Chunk, type Recording } from './recording.js';
+import type { Source, SourceSink } from './source.js';
+
+/** Longest pause kept between chunks; a recording of a quiet machine need not be quiet. */
+const LONGEST_PAUSE_MS = 2_000;
+
+export interface ReplayOptions {
+  /** At the pace it was recorded; else as fast as it can be read. */
+  readonly paced: boolean;
+  /** Begin again at the end, with times moved on, until stopped. */
+  readonly loop?: boolean;
+}
+
+/** Plays a recording as if the kernel gave it. */
+export class ReplaySource implements Source {
+  readonly epochNs: bigint;
+  readonly catalog: Catalog;
+  readonly missing: readonly string[];
+  readonly #recording: Recording;
+  readonly #options: ReplayOptions;
+  readonly #symbols: ReadonlyMap<bigint, string>;
+  #stopped = false;
+  #ended = false;
+  #wake: (() => void) | null = null;
+  #sink: SourceSink | null = null;
+  #done: Promise<void> = Promise.resolve();
+
+  constructor(recording: Recording, options: ReplayOptions) {
+    this.#recording = recording;
+    this.#options = options;
+    this.epochNs = BigInt(recording.header.epochNs);
+    this.catalog = recording.catalog;
+    this.missing = recording.header.missing;
+    this.#symbols = new Map(
+      recording.footer.symbols.map(([address, name]) => [BigInt(address), name]),
+    );
+  }
+
+  lost(): bigint {
+    return BigInt(this.#recording.footer.lost);
+  }
+
+  own(): bigint {
+    return BigInt(this.#recording.footer.own);
+  }
+
+  symbol(address: bigint): string | null {
+    return this.#symbols.get(address) ?? null;
+  }
+
+  /** Resolves at once; see `finished` for the end. */
+  start(sink: SourceSink): Promise<void> {
+    this.#sink = sink;
+    this.#done = this.#play(sink);
+    return Promise.resolve();
+  }
+
+  /** Resolves when the recording is over or was stopped. */
+  get finished(): Promise<void> {
+    return this.#done;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#wake?.();
+    await this.#done;
+    if (!this.#ended) {
+      this.#ended = true;
+      this.#sink?.end();
+    }
+  }
+
+  async #play(sink: SourceSink): Promise<void> {
+    let shift = 0n;
+    do {
+      let last = 0n;
+      let first = 0n;
+      for (const chunk of this.#recording.chunks) {
+        if (this.#stopped) {
+          return;
+        }
+        const time = tickTime(chunk);
+        if (time !== null) {
+          if (last !== 0n && this.#options.paced) {
+            await this.#pause(Number(time - last) / 1e6);
+          }
+          first = first === 0n ? time : first;
+          last = time;
+        }
+        give(sink, chunk, shift);
+      }
+      shift += last - first + 1_000_000_000n;
+      if (this.#options.loop === true && last === 0n) {
+        break;
+      }
+    } while (this.#options.loop === true);
+    if (!this.#ended) {
+      this.#ended = true;
+      sink.end();
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(done, Math.min(ms, LONGEST_PAUSE_MS));
+      const wake = (): void => done();
+      this.#wake = wake;
+      function done(): void {
+        clearTimeout(timer);
+        resolve();
+      }
+    });
+  }
+}
+
+function give(sink: SourceSink, chunk: Chunk, shift: bigint): void {
+  switch (chunk.type) {
+    case CHUNK_BATCH:
+      if (shift === 0n) {
+        sink.batch(chunk.payload, chunk.payload.byteLength);
+      } else {
+        const moved = moveTimes(chunk.payload, shift);
+        sink.batch(moved, moved.byteLength);
+      }
+      break;
+    case CHUNK_CATALOG:
+      sink.catalog(JSON.parse(Buffer.from(chunk.payload).toString('utf8')) as Catalog);
+      break;
+    case CHUNK_TICK:
+      sink.tick((tickTime(chunk) ?? 0n) + shift);
+      break;
+    default:
+    // A chunk type of a later version: nothing to do here.
+  }
+}
+
+function tickTime(chunk: Chunk): bigint | null {
+  if (chunk.type !== CHUNK_TICK || chunk.payload.byteLength < 8) {
+    return null;
+  }
+  const { buffer, byteOffset } = chunk.payload;
+  return new DataView(buffer, byteOffset, 8).getBigUint64(0, true);
+}
+
+/** A copy of a batch with every record's time moved on: a second round is not the first. */
+function moveTimes(batch: Uint8Array, shift: bigint): Uint8Array {
+  const copy = batch.slice();
+  const view = new DataView(copy.buffer);
+  for (let at = 0; at + FRAME_HEADER + SIZEOF_HEADER <= copy.byteLength; ) {
+    const length = view.getUint32(at, true);
+    const time = at + FRAME_HEADER + HEADER_TIME;
+    view.setBigUint64(time, view.getBigUint64(time, true) + shift, true);
+    at += FRAME_HEADER + ((length + 7) & ~7);
+  }
+  return copy;
+}

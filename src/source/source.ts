@@ -1,0 +1,31 @@
+import type { Catalog } from '../name/catalog.js';
+
+/** What takes a source's output. Nothing borrowed may be kept after the call. */
+export interface SourceSink {
+  /** Framed records (see wire/record-cursor.ts); borrowed. */
+  batch(records: Uint8Array, length: number): void;
+  /** Time has come this far: kernel monotonic nanoseconds. */
+  tick(now: bigint): void;
+  /** Names have changed. */
+  catalog(catalog: Catalog): void;
+  /** Nothing more will come. */
+  end(): void;
+}
+
+/** Where records come from: the kernel, or a recording of one. */
+export interface Source {
+  /** Kernel monotonic nanoseconds near the first record. */
+  readonly epochNs: bigint;
+  readonly catalog: Catalog;
+  /** Records the kernel could not hand over, so far. */
+  lost(): bigint;
+  /** Records left out because they were hopscope's own traffic. */
+  own(): bigint;
+  /** Function that holds an address of the kernel's text. */
+  symbol(address: bigint): string | null;
+  /** What this source cannot see, in words. */
+  readonly missing: readonly string[];
+  /** Begins; resolves when everything is attached. */
+  start(sink: SourceSink): Promise<void>;
+  stop(): Promise<void>;
+}
