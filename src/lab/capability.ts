@@ -24,6 +24,8 @@ const KERNEL_OPTION: Readonly<Record<Encap | ProxyMode, string>> = {
   nftables: 'CONFIG_NF_TABLES with CONFIG_NFT_NAT, CONFIG_NFT_MASQ and CONFIG_NFT_NUMGEN',
 };
 
+let probes = 0;
+
 /** A namespace to try things in; `null` reason means it worked. */
 export interface Probe {
   readonly encap: (mode: Encap) => Promise<string | null>;
@@ -43,7 +45,7 @@ export async function withProbe<T>(use: (probe: Probe) => Promise<T>): Promise<T
       'run the command as root (sudo hopscope lab …)',
     );
   }
-  const netns = `hs-probe-${process.pid}`;
+  const netns = `hs-probe-${process.pid}-${probes++}`;
   try {
     await runCommand('ip', ['netns', 'add', netns]);
   } catch (cause) {

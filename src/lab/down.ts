@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { exclusively } from './exclusive.js';
 import { netnsLines } from './network.js';
 import { ownedNetns } from './ownership.js';
 import { stopProcesses } from './process-control.js';
@@ -10,9 +11,14 @@ import { LAB_DIRECTORY } from './state.js';
  * part of it exists; with none there, does nothing.
  *
  * @returns whether there was anything to remove
- * @throws LabCommandError, LabProcessError
+ * @throws LabCommandError, LabProcessError, LabBusyError
  */
-export async function labDown(): Promise<boolean> {
+export function labDown(): Promise<boolean> {
+  return exclusively(removeLab);
+}
+
+/** labDown for who already holds the lab. */
+export async function removeLab(): Promise<boolean> {
   const netns = await ownedNetns();
   await stopProcesses(netns);
   if (netns.length > 0) await ipBatch(null, netnsLines('del', netns));

@@ -1,4 +1,5 @@
 import { policyIptables } from './calico-iptables.js';
+import { exclusively } from './exclusive.js';
 import { families } from './family.js';
 import { LabNotUpError } from './not-up.js';
 import { restoreRules } from './rules.js';
@@ -8,12 +9,12 @@ import { NODES } from './topology.js';
 
 /** Puts the network policy in force: only pods labelled role=pod1 reach app=nginx, on TCP 80. */
 export function policyOn(options?: RunOptions): Promise<void> {
-  return setPolicy(true, options);
+  return exclusively(() => setPolicy(true, options));
 }
 
 /** Takes the network policy back. */
 export function policyOff(options?: RunOptions): Promise<void> {
-  return setPolicy(false, options);
+  return exclusively(() => setPolicy(false, options));
 }
 
 async function setPolicy(on: boolean, options: RunOptions = {}): Promise<void> {

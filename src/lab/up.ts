@@ -1,5 +1,6 @@
 import { settleShape } from './capability.js';
-import { labDown } from './down.js';
+import { removeLab } from './down.js';
+import { exclusively } from './exclusive.js';
 import {
   deviceSysctls,
   initialSysctls,
@@ -24,7 +25,7 @@ import { configureWireguard } from './wireguard.js';
  * fails, or `options.signal` aborts, what was built is removed again.
  *
  * @throws UnsupportedError where the kernel, the privileges or a tool are lacking
- * @throws LabNameTakenError, LabCommandError, LabProcessError
+ * @throws LabNameTakenError, LabCommandError, LabProcessError, LabBusyError
  */
 export async function labUp(
   options: LabUpOptions = {},
@@ -42,16 +43,24 @@ export async function labUp(
     },
     report,
   );
-  if (await labDown()) report('removed the lab that was up');
+  return exclusively(() => replaceLab(shape, options.signal, report), options.signal);
+}
+
+async function replaceLab(
+  shape: LabShape,
+  signal: AbortSignal | undefined,
+  report: LabReporter,
+): Promise<LabState> {
+  if (await removeLab()) report('removed the lab that was up');
   await claimNetns();
-  const run: RunOptions = options.signal === undefined ? {} : { signal: options.signal };
+  const run: RunOptions = signal === undefined ? {} : { signal };
   try {
     await build(shape, run);
     const state = describeLab(shape);
     await writeLabState(state);
     return state;
   } catch (error) {
-    await labDown();
+    await removeLab();
     throw error;
   }
 }

@@ -1,0 +1,330 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { labDown } from '../../src/lab/down.js';
+import type { Encap, LabUpOptions } from '../../src/lab/options.js';
+import { policyOff, policyOn } from '../../src/lab/policy.js';
+import { LabCommandError, runCommand, runIn } from '../../src/lab/run-command.js';
+import { LAB_DIRECTORY, labState } from '../../src/lab/state.js';
+import { ALL_NETNS, PODS } from '../../src/lab/topology.js';
+import { labUp } from '../../src/lab/up.js';
+import { call, counted, pings } from './calls.js';
+import { captured } from './frames.js';
+
+const [pod1, pod2, pod3] = ['10.244.153.204', '10.244.153.201', '10.244.146.205'];
+const GATEWAY_MAC = 'ee:ee:ee:ee:ee:ee';
+const MAC = {
+  node111: '52:54:00:dc:c7:b4',
+  node112: '52:54:00:d3:bf:21',
+  pod1: '32:21:45:c4:c5:d5',
+  pod2: '7a:0e:9c:41:d3:02',
+};
+
+/** Processes that carry the lab's marker. */
+function labProcesses(): string[] {
+  return readdirSync('/proc').filter((pid) => {
+    if (!/^\d+$/.test(pid) || pid === String(process.pid)) return false;
+    try {
+      return readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0').includes('HOPSCOPE_LAB=1');
+    } catch {
+      return false;
+    }
+  });
+}
+
+function expectNothingLeft(): void {
+  const left = ALL_NETNS.filter((name) => existsSync(`/run/netns/${name}`));
+  expect(left).toEqual([]);
+  expect(existsSync(LAB_DIRECTORY)).toBe(false);
+  expect(labProcesses()).toEqual([]);
+}
+
+const MODES: readonly LabUpOptions[] = [
+  { encap: 'vxlan', proxy: 'iptables', iptables: 'nft' },
+  { encap: 'vxlan', proxy: 'iptables', iptables: 'legacy' },
+  { encap: 'none', proxy: 'iptables', iptables: 'nft' },
+  { encap: 'none', proxy: 'iptables', iptables: 'legacy' },
+  { encap: 'vxlan', proxy: 'nftables', iptables: 'nft' },
+];
+
+/** By which address a node reaches pods of the other node. */
+const TUNNEL_SOURCE: Readonly<Record<Encap, string>> = {
+  ipip: '10.244.153.192',
+  vxlan: '10.244.153.192',
+  wireguard: '10.244.153.192',
+  none: '192.168.100.111',
+};
+
+describe.each(MODES)('a lab with $encap, $proxy ($iptables)', (options) => {
+  const source = TUNNEL_SOURCE[options.encap ?? 'none'];
+  const backend = options.iptables ?? 'nft';
+
+  beforeAll(async () => {
+    await labUp(options);
+  });
+
+  afterAll(async () => {
+    await labDown();
+    expectNothingLeft();
+  });
+
+  it('S1: leads pod1 to pod2 through the two host sides, with no tunnel', async () => {
+    const [left, right, wire] = await captured(
+      [
+        ['node111', 'calice0906292e2', 2],
+        ['node111', 'calibd2348b4f67', 2],
+        ['node111', 'ens10', 0],
+      ],
+      'icmp or udp port 4789',
+      () => runIn('pod1', 'ping', ['-n', '-c', '1', pod2 ?? '']),
+    );
+    expect(left?.map(({ length, from, to }) => [length, from, to])).toEqual([
+      [98, MAC.pod1, GATEWAY_MAC],
+      [98, GATEWAY_MAC, MAC.pod1],
+    ]);
+    expect(right?.map(({ length, from, to }) => [length, from, to])).toEqual([
+      [98, GATEWAY_MAC, MAC.pod2],
+      [98, MAC.pod2, GATEWAY_MAC],
+    ]);
+    expect(wire).toEqual([]);
+  });
+
+  it('S2, S16, S20: leads pod1 to pod3 over ens10 in the form of the mode', async () => {
+    const [wire] = await captured([['node112', 'ens10', 2]], 'icmp or udp port 4789', () =>
+      runIn('pod1', 'ping', ['-n', '-c', '1', pod3 ?? '']),
+    );
+    const overhead = options.encap === 'vxlan' ? 50 : 0;
+    expect(wire?.map(({ length, from, to }) => [length, from, to])).toEqual([
+      [98 + overhead, MAC.node111, MAC.node112],
+      [98 + overhead, MAC.node112, MAC.node111],
+    ]);
+    if (options.encap === 'vxlan') expect(wire?.[0]?.line).toMatch(/VXLAN.* vni 4096/);
+    else expect(wire?.[0]?.line).not.toContain('VXLAN');
+  });
+
+  it('S3, S4: gives a node process the right source', async () => {
+    const near = await call('node111', `http://${pod2}/`);
+    expect(near).toMatchObject({ pod: 'pod2', peer: { address: '172.18.22.111' } });
+    const far = await call('node111', `http://${pod3}/`);
+    expect(far).toMatchObject({ pod: 'pod3', peer: { address: source } });
+  });
+
+  it('S5, S6: translates the service and shows the pod its caller', async () => {
+    const [before, after] = await captured(
+      [
+        ['node111', 'calice0906292e2', 2],
+        ['node111', 'calibd2348b4f67', 2],
+      ],
+      'tcp[tcpflags] & tcp-syn != 0',
+      async () => {
+        const answer = await call('pod1', 'http://10.107.161.2:8080/');
+        expect(answer).toMatchObject({ pod: 'pod2', peer: { address: pod1 } });
+        expect(answer?.peer.port).toBe(answer?.callerPort);
+      },
+    );
+    expect(before?.[0]?.line).toMatch(
+      /10\.244\.153\.204\.\d+ > 10\.107\.161\.2\.8080: Flags \[S\]/,
+    );
+    expect(before?.[1]?.line).toMatch(/10\.107\.161\.2\.8080 > 10\.244\.153\.204\.\d+/);
+    expect(after?.[0]?.line).toMatch(/10\.244\.153\.204\.\d+ > 10\.244\.153\.201\.80: Flags \[S\]/);
+    const far = await call('pod1', 'http://10.107.161.3:8080/');
+    expect(far).toMatchObject({ pod: 'pod3', peer: { address: pod1, port: far?.callerPort } });
+  });
+
+  it('picks every endpoint of a service at some time', async () => {
+    const seen = new Set<string>();
+    for (let tries = 0; tries < 60 && seen.size < 2; tries++) {
+      seen.add((await call('pod1', 'http://10.107.161.255:8080/'))?.pod ?? 'none');
+    }
+    expect([...seen].sort()).toEqual(['pod2', 'pod3']);
+  });
+
+  it('S7, S8: masquerades a node process that uses a service, with a new port', async () => {
+    const near = await call('node111', 'http://10.107.161.2:8080/');
+    expect(near).toMatchObject({ pod: 'pod2', peer: { address: '172.18.22.111' } });
+    expect(near?.peer.port).not.toBe(near?.callerPort);
+    const far = await call('node111', 'http://10.107.161.3:8080/');
+    expect(far).toMatchObject({ pod: 'pod3', peer: { address: source } });
+  });
+
+  it('S9, S10: masquerades the client outside at a node port', async () => {
+    const near = await call('client', 'http://172.18.22.111:30082/');
+    expect(near).toMatchObject({ pod: 'pod2', peer: { address: '172.18.22.111' } });
+    const far = await call('client', 'http://172.18.22.111:30083/');
+    expect(far).toMatchObject({ pod: 'pod3', peer: { address: source } });
+  });
+
+  it('S11: shows the client to a local endpoint, and drops where there is none', async () => {
+    const answer = await call('client', 'http://172.18.22.111:30081/');
+    expect(answer).toMatchObject({
+      pod: 'pod2',
+      peer: { address: '172.20.151.77', port: answer?.callerPort },
+    });
+    expect(await call('client', 'http://172.18.22.112:30081/')).toBeNull();
+    if (options.proxy === 'iptables') {
+      const words = 'default/nginx-local has no local endpoints';
+      expect(await counted('node112', backend, 'filter', words)).toBeGreaterThan(0);
+    }
+  });
+
+  it('S12: with the policy lets only pod1 in, and only on TCP 80', async () => {
+    await policyOn();
+    expect((await labState())?.policy).toBe(true);
+    try {
+      expect(await call('pod1', 'http://10.107.161.3:8080/')).toMatchObject({ pod: 'pod3' });
+      expect(await pings('pod1', pod3 ?? '')).toBe(false);
+      const [arrived, reached] = await captured(
+        [
+          ['node112', 'ens10', 1],
+          ['pod3', 'eth0', 0],
+        ],
+        options.encap === 'vxlan' ? 'udp port 4789 or (tcp and port 80)' : 'tcp and port 80',
+        async () => expect(await call('pod2', `http://${pod3}/`)).toBeNull(),
+      );
+      expect(arrived?.length).toBeGreaterThan(0);
+      expect(reached).toEqual([]);
+      const words = 'Drop if no policies passed packet';
+      expect(await counted('node112', backend, 'filter', words)).toBeGreaterThan(0);
+    } finally {
+      await policyOff();
+    }
+    expect(await call('pod2', `http://${pod3}/`)).toMatchObject({ pod: 'pod3' });
+    expect(await pings('pod1', pod3 ?? '')).toBe(true);
+  });
+
+  it('S17: answers the ARP of a pod for 169.254.1.1 at once', async () => {
+    await runIn('pod1', 'ip', ['neigh', 'flush', 'dev', 'eth0']);
+    const [frames] = await captured([['pod1', 'eth0', 2]], 'arp host 169.254.1.1', () =>
+      runIn('pod1', 'ping', ['-n', '-c', '1', pod2 ?? '']),
+    );
+    expect(frames?.[0]?.line).toMatch(/Request who-has 169\.254\.1\.1 tell 10\.244\.153\.204/);
+    expect(frames?.[1]?.line).toMatch(/Reply 169\.254\.1\.1 is-at ee:ee:ee:ee:ee:ee/);
+    const [asked, told] = (frames ?? []).map(({ line }) => Number(line.slice(6, 15)));
+    expect(((told ?? 0) - (asked ?? 0) + 60) % 60).toBeLessThan(0.1);
+  });
+
+  it('S18: loses what goes to an unassigned address of the block', async () => {
+    expect(await pings('pod1', '10.244.153.250')).toBe(false);
+    const route = runIn('node111', 'ip', ['route', 'get', '10.244.153.250']);
+    await expect(route).rejects.toThrow('Invalid argument');
+  });
+
+  it('makes no traffic of its own', async () => {
+    const [frames] = await captured([['node111', 'any', 0]], 'not arp', () =>
+      runCommand('sleep', ['1.2']),
+    );
+    expect(frames).toEqual([]);
+  });
+
+  it('says what it is', async () => {
+    const state = await labState();
+    expect(state).toMatchObject(options);
+    expect(state?.netns.map(({ name }) => name).sort()).toEqual([...ALL_NETNS].sort());
+    expect(state?.pods.map(({ ips }) => ips)).toEqual([[pod1], [pod2], [pod3]]);
+    expect(state?.services.map(({ name }) => name)).toContain('nginx-service');
+  });
+});
+
+describe('labUp', () => {
+  afterAll(async () => {
+    await labDown();
+  });
+
+  it('replaces a lab that is up', async () => {
+    await labUp({ encap: 'none' });
+    const told: string[] = [];
+    const state = await labUp({ encap: 'vxlan', podMtu: 1300 }, (line) => told.push(line));
+    expect(told).toEqual(['removed the lab that was up']);
+    expect(state).toMatchObject({ encap: 'vxlan', podMtu: 1300 });
+    expect(labProcesses().length).toBe(2);
+    for (const pod of PODS) {
+      const near = await runIn(pod.name, 'ip', ['-o', 'link', 'show', 'eth0']);
+      const far = await runIn(pod.node, 'ip', ['-o', 'link', 'show', pod.hostDevice]);
+      expect(near).toContain('mtu 1300');
+      expect(far).toContain('mtu 1300');
+    }
+  });
+
+  it('routes straight between nodes of one subnet with crossSubnet', async () => {
+    await labUp({ encap: 'vxlan', crossSubnet: true });
+    const [wire] = await captured([['node112', 'ens10', 2]], 'icmp', () =>
+      runIn('pod1', 'ping', ['-n', '-c', '1', pod3 ?? '']),
+    );
+    expect(wire?.map(({ length }) => length)).toEqual([98, 98]);
+  });
+
+  it('carries IPv6 in every form with dualStack', async () => {
+    await labUp({ encap: 'vxlan', dualStack: true });
+    const near = await call('pod1', 'http://[fd00:10:96::2]:8080/');
+    expect(near).toMatchObject({ pod: 'pod2', peer: { address: 'fd00:10:244:99c0::c' } });
+    const far = await call('pod1', 'http://[fd00:10:96::3]:8080/');
+    expect(far).toMatchObject({ pod: 'pod3', peer: { address: 'fd00:10:244:99c0::c' } });
+    const outside = await call('client', 'http://[fd00:172:18:22::111]:30083/');
+    expect(outside).toMatchObject({ pod: 'pod3', peer: { address: 'fd00:10:244:99c0::' } });
+  });
+
+  it('lets one at a time change it', async () => {
+    const told: string[] = [];
+    await Promise.all([
+      labUp({ encap: 'none' }, (line) => told.push(line)),
+      labUp({ encap: 'none' }, (line) => told.push(line)),
+    ]);
+    expect(told).toContain('removed the lab that was up');
+    expect(await call('pod1', `http://${pod3}/`)).toMatchObject({ pod: 'pod3' });
+    expect((await Promise.all([labDown(), labDown()])).sort()).toEqual([false, true]);
+  });
+
+  it('undoes everything when it is aborted half way', async () => {
+    const controller = new AbortController();
+    const building = labUp({ encap: 'none', signal: controller.signal });
+    const halfWay = setInterval(() => {
+      if (existsSync('/run/netns/hs-wan')) controller.abort();
+    }, 1);
+    await expect(building).rejects.toThrow();
+    clearInterval(halfWay);
+    expectNothingLeft();
+  });
+
+  it('leaves alone a namespace it did not make', async () => {
+    await runCommand('ip', ['netns', 'add', 'pod1']);
+    try {
+      await expect(labUp({ encap: 'none' })).rejects.toMatchObject({ code: 'LAB_NAME_TAKEN' });
+      expect(await labDown()).toBe(false);
+      expect(existsSync('/run/netns/pod1')).toBe(true);
+      expect(existsSync('/run/netns/node111')).toBe(false);
+    } finally {
+      await runCommand('ip', ['netns', 'del', 'pod1']);
+    }
+  });
+});
+
+describe('labDown', () => {
+  it('removes half a lab', async () => {
+    await labUp({ encap: 'none' });
+    await runCommand('ip', ['netns', 'del', 'pod3']);
+    await runIn('node111', 'ip', ['link', 'del', 'ens10']);
+    expect(await labDown()).toBe(true);
+    expectNothingLeft();
+  });
+
+  it('does nothing when there is none', async () => {
+    expect(await labDown()).toBe(false);
+    expect(await labState()).toBeNull();
+  });
+});
+
+describe('runCommand', () => {
+  it('says which command failed and why', async () => {
+    const failing = runCommand('ip', ['netns', 'del', 'hs-not-there']);
+    await expect(failing).rejects.toBeInstanceOf(LabCommandError);
+    await expect(failing).rejects.toMatchObject({ code: 'LAB_COMMAND_FAILED' });
+    await expect(failing).rejects.toThrow(/^ip netns del hs-not-there: .*No such file/);
+  });
+
+  it('says which package a missing program is in', async () => {
+    const missing = runCommand('hs-no-such-program', []);
+    await expect(missing).rejects.toMatchObject({
+      code: 'LAB_TOOL_MISSING',
+      remedy: 'apt-get install hs-no-such-program',
+    });
+  });
+});
