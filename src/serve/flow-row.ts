@@ -1,21 +1,9 @@
-import type { Direction, FlowRecord, PathRecord } from '../model/records.js';
-import type { FlowRow, Rate, RowVerdict } from './protocol.js';
+import type { FlowRecord, PathRecord } from '../model/records.js';
+import { type FlowRow, pathDirection, type Rate, type RowVerdict } from './protocol.js';
 
 export interface DirectionRates {
   readonly original: Rate;
   readonly reply: Rate;
-}
-
-/** Which way of the flow a path went: as recorded, else from what its first hop shows. */
-export function pathDirection(flow: FlowRecord, path: PathRecord): Direction {
-  if (path.direction !== undefined) return path.direction;
-  const first = path.hops.find((hop) => hop.tuple !== null)?.tuple;
-  if (first !== undefined && first !== null) {
-    const { original, reply } = flow;
-    if (first.src === original.src && first.sport === original.sport) return 'original';
-    if (reply !== null && first.src === reply.src && first.sport === reply.sport) return 'reply';
-  }
-  return path.hops.some((hop) => hop.ct?.reply === true) ? 'reply' : 'original';
 }
 
 /** Nanoseconds from first to last hop; `null` when a time between is not known. */

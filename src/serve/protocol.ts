@@ -7,7 +7,13 @@
  * optional field does not.
  */
 import type { QualityRecord } from '../model/feed.js';
-import type { EncapsulationType, FlowRecord, MtuVerdict, PathRecord } from '../model/records.js';
+import type {
+  Direction,
+  EncapsulationType,
+  FlowRecord,
+  MtuVerdict,
+  PathRecord,
+} from '../model/records.js';
 
 export const PROTOCOL_VERSION = 1;
 
@@ -171,6 +177,20 @@ export type ClientMessage = SubscribeMessage | UnsubscribeMessage | FilterMessag
 export type Parsed<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly code: string; readonly message: string };
+
+// ---------------------------------------------------------------- meaning
+
+/** Which way of the flow a path went: as recorded, else from what its first hop shows. */
+export function pathDirection(flow: FlowRecord, path: PathRecord): Direction {
+  if (path.direction !== undefined) return path.direction;
+  const first = path.hops.find((hop) => hop.tuple !== null)?.tuple;
+  if (first !== undefined && first !== null) {
+    const { original, reply } = flow;
+    if (first.src === original.src && first.sport === original.sport) return 'original';
+    if (reply !== null && first.src === reply.src && first.sport === reply.sport) return 'reply';
+  }
+  return path.hops.some((hop) => hop.ct?.reply === true) ? 'reply' : 'original';
+}
 
 // ---------------------------------------------------------------- filters
 

@@ -304,6 +304,7 @@ function path(
     type: 'path',
     id: `${flow}-${direction}-${index}`,
     flow,
+    direction,
     start: String(FIXTURE_EPOCH + BigInt(index) * 100_000_000n),
     complete: true,
     verdict: drop === null ? 'delivered' : 'dropped',

@@ -1,0 +1,105 @@
+import type { Direction } from '../../../src/model/records.js';
+import { formatBytes, formatCount, formatDuration } from '../format/quantity.js';
+
+/** One line of a chart; `key` names its points in the history. */
+export interface Series {
+  readonly key: string;
+  readonly label: string;
+  readonly color: string;
+}
+
+export interface ShownLeg {
+  readonly key: string;
+  readonly label: string;
+  readonly color: string;
+}
+
+export interface ChartContext {
+  readonly direction: Direction;
+  /** Hops whose latency is drawn. */
+  readonly legs: readonly ShownLeg[];
+}
+
+/** A chart is data: adding one here puts it on every flow's page. */
+export interface Chart {
+  readonly id: string;
+  readonly title: string;
+  readonly help: string;
+  readonly group: 'throughput' | 'latency';
+  readonly logarithmic: boolean;
+  readonly format: (value: number | null) => string;
+  readonly series: (context: ChartContext) => readonly Series[];
+}
+
+const ORIGINAL = '#5cc8ff';
+const REPLY = '#f2b84b';
+
+const PALETTE = [
+  '#5cc8ff',
+  '#f2b84b',
+  '#4fd18b',
+  '#ff8f8f',
+  '#c9a6ff',
+  '#e6e36a',
+  '#5ce0d0',
+  '#ff9ed8',
+  '#9fb4ff',
+  '#d6a77a',
+  '#a8d86e',
+  '#b9c3d4',
+] as const;
+
+export function colorOf(index: number): string {
+  return PALETTE[index % PALETTE.length] ?? PALETTE[0];
+}
+
+function directions(quantity: string): readonly Series[] {
+  return [
+    { key: `${quantity}|original`, label: 'original', color: ORIGINAL },
+    { key: `${quantity}|reply`, label: 'reply', color: REPLY },
+  ];
+}
+
+function perLeg(quantile: string): Chart['series'] {
+  return ({ legs }) =>
+    legs.map(({ key, label, color }) => ({ key: `${quantile}|${key}`, label, color }));
+}
+
+export const CHARTS: readonly Chart[] = [
+  {
+    id: 'packets',
+    title: 'Packets/s',
+    help: 'Packets of each direction, each counted once',
+    group: 'throughput',
+    logarithmic: false,
+    format: formatCount,
+    series: () => directions('packets'),
+  },
+  {
+    id: 'bytes',
+    title: 'Bytes/s',
+    help: 'IP bytes of each direction as sent by the source',
+    group: 'throughput',
+    logarithmic: false,
+    format: formatBytes,
+    series: () => directions('bytes'),
+  },
+  {
+    id: 'p50',
+    title: 'p50 per hop',
+    help: 'Half of the packets came here from the hop before in less',
+    group: 'latency',
+    logarithmic: true,
+    format: formatDuration,
+    series: perLeg('p50'),
+  },
+  {
+    id: 'p99',
+    title: 'p99 per hop',
+    help: '99 of 100 packets came here from the hop before in less',
+    group: 'latency',
+    logarithmic: true,
+    format: formatDuration,
+    series: perLeg('p99'),
+  },
+];

@@ -1,0 +1,48 @@
+import type { Component } from 'svelte';
+import FlowPage from '../flow/flow-page.svelte';
+import type { Dashboard } from '../store/dashboard.svelte.js';
+import { shortService } from '../table/columns.js';
+import FlowsView from '../table/flows-view.svelte';
+
+type Params = Record<string, string>;
+
+/** A view is what one kind of address shows. Add one here to have it. */
+export interface View {
+  readonly name: string;
+  /** The parameters when the address is this view's, else `null`. */
+  readonly match: (segments: readonly string[]) => Params | null;
+  readonly title: (params: Params, dashboard: Dashboard) => string;
+  readonly component: Component<Params>;
+}
+
+const FLOWS: View = {
+  name: 'flows',
+  match: ([first]) => (first === undefined || first === 'flows' ? {} : null),
+  title: () => 'Flows',
+  component: FlowsView as Component<Params>,
+};
+
+export const VIEWS: readonly View[] = [
+  FLOWS,
+  {
+    name: 'flow',
+    match: ([first, id]) => (first === 'flow' && id !== undefined ? { id } : null),
+    title: (_params, dashboard) => {
+      const flow = dashboard.detail?.flow;
+      if (flow === null || flow === undefined) return 'Flow';
+      const target =
+        flow.service === null ? (flow.dst.name ?? flow.original.dst) : shortService(flow.service);
+      return `${flow.src.name ?? flow.original.src} → ${target}`;
+    },
+    component: FlowPage as unknown as Component<Params>,
+  },
+];
+
+/** An address that is no view's shows the flows. */
+export function findView(segments: readonly string[]): { view: View; params: Params } {
+  for (const view of VIEWS) {
+    const params = view.match(segments);
+    if (params !== null) return { view, params };
+  }
+  return { view: FLOWS, params: {} };
+}

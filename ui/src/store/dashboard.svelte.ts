@@ -1,0 +1,114 @@
+import { createContext } from 'svelte';
+import { type FilterTerm, ROW_WINDOW, type ServerMessage } from '../../../src/serve/protocol.js';
+import { Connection, type ConnectionState } from '../stream/connection.js';
+import { FlowDetailStore } from './flow-detail.svelte.js';
+import { FlowTableStore } from './flow-table.svelte.js';
+import { QualityStore } from './quality.svelte.js';
+import { SessionStore } from './session.svelte.js';
+
+/**
+ * Everything the page knows, and the only place that talks to the daemon. Views
+ * read the stores; none of them touches the stream.
+ */
+export class Dashboard {
+  readonly session = new SessionStore();
+  readonly table = new FlowTableStore();
+  readonly quality = new QualityStore();
+  detail = $state.raw<FlowDetailStore | null>(null);
+  paused = $state(false);
+  readonly #connection: Connection;
+  #terms: readonly FilterTerm[] = [];
+  /** Whether the daemon was asked to send matching rows only. */
+  #narrowed = false;
+
+  constructor(url: string) {
+    this.#connection = new Connection(url, {
+      onState: (state) => this.#onState(state),
+      onMessage: (message) => this.#onMessage(message),
+      onProblem: (code, message) => this.session.report(code, message),
+    });
+  }
+
+  open(): void {
+    this.#connection.open();
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+
+  retryNow(): void {
+    this.#connection.retryNow();
+  }
+
+  setPaused(paused: boolean): void {
+    if (this.paused === paused) return;
+    this.paused = paused;
+    this.#connection.send({ type: 'pause', paused });
+    const id = this.detail?.id;
+    if (id !== undefined) this.#connection.send({ type: paused ? 'unsubscribe' : 'subscribe', id });
+  }
+
+  /** Follows one flow, or none. */
+  follow(id: string | null): void {
+    const before = this.detail?.id ?? null;
+    if (before === id) return;
+    if (before !== null) this.#connection.send({ type: 'unsubscribe', id: before });
+    this.detail = id === null ? null : new FlowDetailStore(id);
+    if (id !== null) this.#connection.send({ type: 'subscribe', id });
+  }
+
+  /**
+   * Tells which rows are wanted. The page filters by itself; only when the daemon
+   * has more flows than the page holds is the daemon asked to choose.
+   */
+  want(terms: readonly FilterTerm[]): void {
+    this.#terms = terms;
+    this.#narrow();
+  }
+
+  #narrow(force = false): void {
+    const wanted = this.#terms.length > 0 && (this.#narrowed || this.table.total > ROW_WINDOW);
+    if (!wanted && !this.#narrowed) return;
+    if (!force && wanted === this.#narrowed && this.#sent === this.#terms) return;
+    this.#narrowed = wanted;
+    this.#sent = this.#terms;
+    this.#connection.send({ type: 'filter', terms: wanted ? this.#terms : [] });
+  }
+  #sent: readonly FilterTerm[] = [];
+
+  #onState(state: ConnectionState): void {
+    this.session.connection = state;
+  }
+
+  #onMessage(message: ServerMessage): void {
+    switch (message.type) {
+      case 'hello':
+        this.session.hello = message;
+        // The daemon knows nothing of what an earlier connection asked for.
+        if (this.paused) this.#connection.send({ type: 'pause', paused: true });
+        else if (this.detail !== null) {
+          this.#connection.send({ type: 'subscribe', id: this.detail.id });
+        }
+        if (this.#narrowed) this.#narrow(true);
+        break;
+      case 'flows':
+        // One that was on its way when the pause began.
+        if (this.paused && this.table.received) break;
+        this.table.apply(message);
+        if (this.table.total > ROW_WINDOW) this.#narrow();
+        break;
+      case 'flow':
+        if (message.id === this.detail?.id && !this.paused) this.detail.apply(message);
+        break;
+      case 'quality':
+        this.quality.apply(message);
+        break;
+      case 'error':
+        this.session.report(message.code, message.message);
+        break;
+    }
+  }
+}
+
+export const [getDashboard, setDashboard] = createContext<Dashboard>();

@@ -1,0 +1,56 @@
+import { type FlowRow, type FlowsMessage, ROW_WINDOW } from '../../../src/serve/protocol.js';
+
+/** Holds one row, so that a change of it redraws that row alone. */
+export class RowCell {
+  row = $state.raw() as FlowRow;
+
+  constructor(row: FlowRow) {
+    this.row = row;
+  }
+}
+
+/** The rows known to the page, at most ROW_WINDOW: those that changed last. */
+export class FlowTableStore {
+  /** In the order of changes: a changed row moves to the end. */
+  readonly #cells = new Map<string, RowCell>();
+  /** Rises with every message that changed rows; read it to depend on all of them. */
+  version = $state(0);
+  /** Flows in the daemon's table. */
+  total = $state(0);
+  behind = $state(0);
+  /** The feed's time, wall-clock nanoseconds. */
+  now = $state('0');
+  received = $state(false);
+
+  get size(): number {
+    return this.#cells.size;
+  }
+
+  cell(id: string): RowCell | undefined {
+    return this.#cells.get(id);
+  }
+
+  cells(): IterableIterator<RowCell> {
+    return this.#cells.values();
+  }
+
+  apply(message: FlowsMessage): void {
+    if (message.reset) this.#cells.clear();
+    for (const id of message.removed) this.#cells.delete(id);
+    for (const row of message.rows) {
+      const cell = this.#cells.get(row.id) ?? new RowCell(row);
+      cell.row = row;
+      this.#cells.delete(row.id);
+      this.#cells.set(row.id, cell);
+    }
+    for (const id of this.#cells.keys()) {
+      if (this.#cells.size <= ROW_WINDOW) break;
+      this.#cells.delete(id);
+    }
+    this.total = message.total;
+    this.behind = message.behind;
+    this.now = message.now;
+    this.received = true;
+    if (message.reset || message.rows.length > 0 || message.removed.length > 0) this.version += 1;
+  }
+}

@@ -1,0 +1,45 @@
+/** Points kept: five minutes of ticks. */
+export const HISTORY_LIMIT = 300;
+/** Series kept; more are refused and counted. */
+export const SERIES_LIMIT = 160;
+
+/** Values over time, one point a tick, bounded in both directions. */
+export class History {
+  #times: number[] = [];
+  readonly #series = new Map<string, (number | null)[]>();
+  refused = 0;
+
+  get times(): readonly number[] {
+    return this.#times;
+  }
+
+  series(name: string): readonly (number | null)[] {
+    return this.#series.get(name) ?? this.#times.map(() => null);
+  }
+
+  /** `time` in seconds. A time that does not move on is no new point. */
+  push(time: number, values: ReadonlyMap<string, number | null>): void {
+    const last = this.#times.at(-1);
+    if (last !== undefined && time <= last) return;
+    for (const name of values.keys()) {
+      if (this.#series.has(name)) continue;
+      if (this.#series.size >= SERIES_LIMIT) this.refused += 1;
+      else
+        this.#series.set(
+          name,
+          this.#times.map(() => null),
+        );
+    }
+    this.#times.push(time);
+    for (const [name, points] of this.#series) points.push(values.get(name) ?? null);
+    if (this.#times.length > HISTORY_LIMIT) this.#dropOldest();
+  }
+
+  #dropOldest(): void {
+    this.#times.shift();
+    for (const [name, points] of this.#series) {
+      points.shift();
+      if (points.every((point) => point === null)) this.#series.delete(name);
+    }
+  }
+}

@@ -1,0 +1,381 @@
+import {
+  type Endpoint,
+  endpointText,
+  type FilterField,
+  type FilterTerm,
+  type FlowRow,
+  type RowVerdict,
+} from '../../../src/serve/protocol.js';
+import { fieldTerm } from '../filter/grammar.js';
+import { clockTime, dateTime, elapsed, shortAge } from '../format/clock.js';
+import { formatBytes, formatCount, formatDuration, formatExact } from '../format/quantity.js';
+
+export type Tone = 'plain' | 'name' | 'dim' | 'good' | 'warn' | 'bad' | 'mark';
+
+/** A piece of a cell. One with a term is a button that filters by it. */
+export interface Part {
+  readonly text: string;
+  readonly tone?: Tone;
+  readonly term?: FilterTerm;
+  readonly title?: string;
+}
+
+export interface CellContext {
+  /** The feed's time, wall-clock nanoseconds. */
+  readonly now: string;
+}
+
+/** A column is data: adding one here is all it takes to have it in the table. */
+export interface Column {
+  readonly id: string;
+  readonly label: string;
+  readonly help: string;
+  /** Share of the width, and the pixels below which it does not shrink. */
+  readonly grow: number;
+  readonly width: number;
+  readonly numeric?: boolean;
+  /** Columns of a higher number give way first in a narrow window. */
+  readonly rank: number;
+  /** What it is ordered by; `null` sorts last either way. */
+  readonly key: (row: FlowRow) => string | number | null;
+  /** Large values first when first clicked. */
+  readonly descending?: boolean;
+  readonly parts: (row: FlowRow, context: CellContext) => readonly Part[];
+}
+
+export const VERDICT_TONE: Readonly<Record<RowVerdict, Tone>> = {
+  delivered: 'good',
+  forwarded: 'good',
+  lossy: 'warn',
+  dropped: 'bad',
+  unknown: 'dim',
+};
+
+/** Shape as well as colour, for those who do not see the difference. */
+export const VERDICT_SIGN: Readonly<Record<RowVerdict, string>> = {
+  delivered: '●',
+  forwarded: '◐',
+  lossy: '▲',
+  dropped: '✕',
+  unknown: '○',
+};
+
+/** `default/nginx-service` is `nginx-service` where people read it. */
+export function shortService(service: string): string {
+  return service.startsWith('default/') ? service.slice('default/'.length) : service;
+}
+
+function place(name: string | null, field: FilterField, endpoint: Endpoint): Part[] {
+  const address = endpointText(endpoint);
+  const parts: Part[] = [];
+  if (name !== null) parts.push({ text: name, tone: 'name', term: fieldTerm(field, name) });
+  parts.push({
+    text: address,
+    tone: name === null ? 'plain' : 'dim',
+    term: fieldTerm(field, endpoint.address),
+    title: address,
+  });
+  return parts;
+}
+
+function time(nanoseconds: string): number {
+  return Number(nanoseconds);
+}
+
+export function sourceLabel(row: FlowRow): string {
+  return row.srcName ?? row.src.address;
+}
+
+export function destinationLabel(row: FlowRow): string {
+  if (row.service !== null) return shortService(row.service);
+  return row.dstName ?? row.dst.address;
+}
+
+export const COLUMNS: readonly Column[] = [
+  {
+    id: 'start',
+    label: 'Started',
+    help: 'When the first packet of the flow was seen',
+    grow: 0,
+    width: 72,
+    rank: 0,
+    descending: true,
+    key: (row) => time(row.start),
+    parts: (row) => [{ text: clockTime(row.start), title: dateTime(row.start) }],
+  },
+  {
+    id: 'last',
+    label: 'Last',
+    help: 'How long ago the newest packet was seen',
+    grow: 0,
+    width: 44,
+    numeric: true,
+    rank: 4,
+    descending: true,
+    key: (row) => time(row.last),
+    parts: (row, { now }) => {
+      const ago = elapsed(row.last, now);
+      return [{ text: ago < 2e9 ? 'now' : shortAge(ago), tone: 'dim', title: dateTime(row.last) }];
+    },
+  },
+  {
+    id: 'src',
+    label: 'Source',
+    help: 'Who sent the first packet: name and address',
+    grow: 3,
+    width: 174,
+    rank: 0,
+    key: (row) => sourceLabel(row),
+    parts: (row) => place(row.srcName, 'src', row.src),
+  },
+  {
+    id: 'dst',
+    label: 'Sent to',
+    help: 'The destination as the source wrote it, before any translation',
+    grow: 4,
+    width: 224,
+    rank: 0,
+    key: (row) => destinationLabel(row),
+    parts: (row) => {
+      if (row.service !== null) {
+        return [
+          {
+            text: shortService(row.service),
+            tone: 'name',
+            term: fieldTerm('service', row.service),
+            title: row.service,
+          },
+          ...place(null, 'dst', row.dst).map((part) => ({ ...part, tone: 'dim' as const })),
+        ];
+      }
+      return place(row.dnat === null ? row.dstName : null, 'dst', row.dst);
+    },
+  },
+  {
+    id: 'to',
+    label: 'Arrives as',
+    help: 'Addresses after translation (NAT); “as sent” where nothing changed',
+    grow: 4,
+    width: 186,
+    rank: 1,
+    key: (row) => (row.dnat === null ? null : (row.dstName ?? row.dnat.address)),
+    parts: (row) => {
+      const parts: Part[] =
+        row.dnat === null
+          ? [{ text: 'as sent', tone: 'dim' }]
+          : [{ text: '→', tone: 'mark', title: 'destination translated (DNAT)' }];
+      if (row.dnat !== null) parts.push(...place(row.dstName, 'to', row.dnat));
+      if (row.snat !== null) {
+        const address = endpointText(row.snat);
+        parts.push({
+          text: `from ${address}`,
+          tone: 'mark',
+          term: fieldTerm('src', row.snat.address),
+          title: `source translated (SNAT) to ${address}`,
+        });
+      }
+      return parts;
+    },
+  },
+  {
+    id: 'proto',
+    label: 'Proto',
+    help: 'Transport protocol',
+    grow: 0,
+    width: 42,
+    rank: 2,
+    key: (row) => row.proto,
+    parts: (row) => [{ text: row.proto, term: fieldTerm('proto', row.proto) }],
+  },
+  {
+    id: 'state',
+    label: 'State',
+    help: 'State of the connection',
+    grow: 1,
+    width: 78,
+    rank: 4,
+    key: (row) => row.state,
+    parts: (row) => [{ text: row.state, tone: 'dim', term: fieldTerm('state', row.state) }],
+  },
+  {
+    id: 'verdict',
+    label: 'Verdict',
+    help: 'What became of the packets, with the reason where some were dropped',
+    grow: 3,
+    width: 116,
+    rank: 0,
+    key: (row) => row.verdict,
+    parts: (row) => {
+      const tone = VERDICT_TONE[row.verdict];
+      const parts: Part[] = [
+        {
+          text: `${VERDICT_SIGN[row.verdict]} ${row.verdict}`,
+          tone,
+          term: fieldTerm('verdict', row.verdict),
+          title: row.drops === '0' ? row.verdict : `${formatExact(row.drops)} packets dropped`,
+        },
+      ];
+      if (row.dropReason !== null) {
+        parts.push({
+          text: row.dropReason,
+          tone: tone === 'bad' ? 'bad' : 'warn',
+          term: fieldTerm('reason', row.dropReason),
+          title: `${row.dropReason}: ${formatExact(row.drops)} packets dropped`,
+        });
+      }
+      if (row.mtu !== 'fits' && row.mtu !== 'unknown') {
+        parts.push({
+          text: `MTU ${row.mtu}`,
+          tone: row.mtu === 'blackhole' ? 'bad' : 'warn',
+          term: fieldTerm('mtu', row.mtu),
+        });
+      }
+      return parts;
+    },
+  },
+  {
+    id: 'encap',
+    label: 'Encap',
+    help: 'Encapsulation on the way and the bytes it adds to each packet',
+    grow: 0,
+    width: 78,
+    rank: 2,
+    key: (row) => row.encapsulation[0]?.type ?? null,
+    parts: (row) =>
+      row.encapsulation.length === 0
+        ? [{ text: 'none', tone: 'dim', term: fieldTerm('encap', 'none') }]
+        : row.encapsulation.map(({ type, overhead }) => ({
+            text: `${type} +${overhead}`,
+            term: fieldTerm('encap', type),
+            title: `${type}, ${overhead} bytes of overhead`,
+          })),
+  },
+  {
+    id: 'pps',
+    label: 'Pkt/s',
+    help: 'Packets in the last second, both directions',
+    grow: 0,
+    width: 50,
+    numeric: true,
+    rank: 1,
+    descending: true,
+    key: (row) => row.packetsPerSecond,
+    parts: (row) => [
+      {
+        text: formatCount(row.packetsPerSecond),
+        tone: row.packetsPerSecond === 0 ? 'dim' : 'plain',
+        title: `${formatExact(row.packets)} packets in all`,
+      },
+    ],
+  },
+  {
+    id: 'bps',
+    label: 'Bytes/s',
+    help: 'IP bytes in the last second, both directions',
+    grow: 0,
+    width: 66,
+    numeric: true,
+    rank: 3,
+    descending: true,
+    key: (row) => row.bytesPerSecond,
+    parts: (row) => [
+      {
+        text: formatBytes(row.bytesPerSecond),
+        tone: row.bytesPerSecond === 0 ? 'dim' : 'plain',
+        title: `${formatExact(row.bytes)} bytes in all`,
+      },
+    ],
+  },
+  {
+    id: 'p50',
+    label: 'p50',
+    help: 'Half of the packets took less, from first to last hop',
+    grow: 0,
+    width: 60,
+    numeric: true,
+    rank: 3,
+    descending: true,
+    key: (row) => row.p50,
+    parts: (row) => [{ text: formatDuration(row.p50), tone: row.p50 === null ? 'dim' : 'plain' }],
+  },
+  {
+    id: 'p99',
+    label: 'p99',
+    help: '99 of 100 packets took less, from first to last hop',
+    grow: 0,
+    width: 60,
+    numeric: true,
+    rank: 2,
+    descending: true,
+    key: (row) => row.p99,
+    parts: (row) => [{ text: formatDuration(row.p99), tone: row.p99 === null ? 'dim' : 'plain' }],
+  },
+];
+
+/** What remains of a row beside an open flow. */
+export const RAIL_COLUMNS: readonly Column[] = [
+  {
+    id: 'flow',
+    label: 'Flow',
+    help: 'Source, destination and verdict',
+    grow: 1,
+    width: 200,
+    rank: 0,
+    key: (row) => sourceLabel(row),
+    parts: (row) => [
+      {
+        text: VERDICT_SIGN[row.verdict],
+        tone: VERDICT_TONE[row.verdict],
+        title: row.verdict,
+      },
+      { text: `${sourceLabel(row)} → ${destinationLabel(row)}`, tone: 'name' },
+      { text: row.proto, tone: 'dim' },
+    ],
+  },
+  {
+    id: 'p99',
+    label: 'p99',
+    help: '99 of 100 packets took less, from first to last hop',
+    grow: 0,
+    width: 66,
+    numeric: true,
+    rank: 0,
+    key: (row) => row.p99,
+    parts: (row) => [{ text: formatDuration(row.p99), tone: 'dim' }],
+  },
+];
+
+export interface Order {
+  readonly column: string;
+  readonly descending: boolean;
+}
+
+/** Newest first: rows stay where they are while their packets go on. */
+export const DEFAULT_ORDER: Order = { column: 'start', descending: true };
+
+/** `-p99` is by p99, large first. */
+export function parseOrder(text: string): Order {
+  const descending = text.startsWith('-');
+  const column = descending ? text.slice(1) : text;
+  return COLUMNS.some(({ id }) => id === column) ? { column, descending } : DEFAULT_ORDER;
+}
+
+export function formatOrder({ column, descending }: Order): string {
+  return `${descending ? '-' : ''}${column}`;
+}
+
+export function compareRows(order: Order): (a: FlowRow, b: FlowRow) => number {
+  const key = COLUMNS.find(({ id }) => id === order.column)?.key ?? (() => null);
+  const sign = order.descending ? -1 : 1;
+  return (a, b) => {
+    const left = key(a);
+    const right = key(b);
+    if (left !== right) {
+      if (left === null) return 1;
+      if (right === null) return -1;
+      return left < right ? -sign : sign;
+    }
+    // Equal rows keep a fixed order, or they would jump at every tick.
+    return a.id < b.id ? -1 : 1;
+  };
+}
