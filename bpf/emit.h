@@ -134,6 +134,12 @@ static __always_inline void fill_packet(struct hs_hop *hop, struct sk_buff *skb,
 	hop->vlan_tci = skb->vlan_tci;
 	hop->l3_offset = network >= start ? network - start : 0;
 	hop->gso_size = BPF_CORE_READ(shared, gso_size);
+	/*
+	 * The lower half counts all holders (SKB_DATAREF_SHIFT): a raw socket's clone
+	 * lives on when its original finds no other socket and is dropped.
+	 */
+	hop->dataref = hop->stage == HS_STAGE_DROP ?
+			       BPF_CORE_READ(shared, dataref.counter) & 0xffff : 0;
 	hop->gso_segs = hop->gso_size ? BPF_CORE_READ(shared, gso_segs) : 0;
 	/*
 	 * Only the linear part is there to read; what lies in fragments shows up
@@ -150,7 +156,6 @@ static __always_inline void fill(struct hs_hop *hop, const struct observation *o
 	hop->netns = o->netns;
 	hop->reason = o->reason;
 	hop->priority = o->priority;
-	hop->reserved = 0;
 	hop->stage = o->stage;
 	hop->hook = o->hook;
 	hop->family = o->family;

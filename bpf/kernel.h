@@ -75,7 +75,12 @@ struct sk_buff {
 	unsigned char *data;
 };
 
+typedef struct {
+	int counter;
+} atomic_t;
+
 struct skb_shared_info {
+	atomic_t dataref;
 	unsigned short gso_size;
 	unsigned short gso_segs;
 };

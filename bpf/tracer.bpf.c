@@ -132,6 +132,7 @@ static __always_inline void emit_deliver(const struct sk_buff *skb, const struct
 	}
 	fill_header(&record->header, skb, HS_RECORD_DELIVER, sizeof(*record));
 	record->sock = (__u64)sk;
+	record->head = (__u64)skb->head;
 	record->netns = netns;
 	record->pad = 0;
 	bpf_ringbuf_submit(record, SUBMIT_FLAGS);

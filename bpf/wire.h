@@ -45,7 +45,7 @@ struct hs_hop {
 	__u32 mark;
 	__u32 reason;		/* drop: enum skb_drop_reason */
 	__s32 priority;		/* netfilter: of this observation */
-	__u32 reserved;
+	__u32 dataref;		/* drop: holders of the data, this skb included */
 	__u16 l3_offset;	/* network header from the start of snap */
 	__u16 snap_len;		/* valid bytes in snap */
 	__u16 gso_size;
@@ -103,6 +103,7 @@ enum hs_counter {
 struct hs_deliver {
 	struct hs_header header;
 	__u64 sock;
+	__u64 head;
 	__u32 netns;
 	__u32 pad;
 };
@@ -125,6 +126,6 @@ _Static_assert(sizeof(struct hs_header) == 24, "hs_header");
 _Static_assert(sizeof(struct hs_hop) == 24 + 16 + 32 + 16 + 8 + 32 + HS_SNAP_LEN, "hs_hop");
 _Static_assert(sizeof(struct hs_tuple) == 40, "hs_tuple");
 _Static_assert(sizeof(struct hs_hop_ct) == sizeof(struct hs_hop) + 16 + 80, "hs_hop_ct");
-_Static_assert(sizeof(struct hs_deliver) == 40, "hs_deliver");
+_Static_assert(sizeof(struct hs_deliver) == 48, "hs_deliver");
 
 #endif

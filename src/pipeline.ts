@@ -57,6 +57,7 @@ export class Pipeline implements FlowFeed, SourceSink {
     this.#cursor = new RecordCursor(this.epoch);
     this.joiner = new PathJoiner((path) => this.#finish(this.flows.add(path)), {
       filter: options.filter ?? null,
+      reasonName: (reason) => this.names.reason(reason),
     });
     this.flows = new FlowTable(this.joiner.tuples, {
       limited: options.limited ?? false,

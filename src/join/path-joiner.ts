@@ -26,6 +26,10 @@ const PARENT_LIMIT = 4_096;
 const HOOK_PREROUTING = 0;
 const HOOK_INPUT = 1;
 const HOOK_OUTPUT = 3;
+const REASON_QUEUE_PURGE = 'QUEUE_PURGE';
+const REASON_NO_SOCKET = 'NO_SOCKET';
+/** What raw sockets refuse a clone with (net/ipv4/raw.c). */
+const CLONE_REASONS: ReadonlySet<string> = new Set(['SOCKET_FILTER', 'SOCKET_RCVBUFF', 'XFRM_POLICY']);
 const NO_CT = 0xff;
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -39,6 +43,8 @@ export interface JoinCounters {
   evicted: number;
   /** Hops refused because their path had too many. */
   hopsCut: number;
+  /** Clones that a socket did not want, while the packet itself went on. */
+  copiesRefused: number;
   /** Packets whose headers were malformed. */
   malformedPackets: number;
 }
@@ -58,12 +64,14 @@ export class PathJoiner {
     paths: 0,
     evicted: 0,
     hopsCut: 0,
+    copiesRefused: 0,
     malformedPackets: 0,
   };
 
   readonly #onPath: (path: Path) => void;
   readonly #filter: PacketFilter | null;
   readonly #limit: number;
+  readonly #reasonName: (reason: number) => string;
   readonly #packet = new DecodedPacket();
   readonly #bySkb = new Map<number, Path>();
   readonly #byHead = new Map<number, Path>();
@@ -74,8 +82,14 @@ export class PathJoiner {
 
   constructor(
     onPath: (path: Path) => void,
-    options: { filter?: PacketFilter | null; openPathLimit?: number } = {},
+    options: {
+      filter?: PacketFilter | null;
+      openPathLimit?: number;
+      /** Name of a drop reason of the kernel that the records come from. */
+      reasonName?: (reason: number) => string;
+    } = {},
   ) {
+    this.#reasonName = options.reasonName ?? String;
     this.#onPath = onPath;
     this.#filter = options.filter ?? null;
     this.#limit = options.openPathLimit ?? OPEN_PATH_LIMIT;
@@ -149,6 +163,9 @@ export class PathJoiner {
     }
     const device = this.devices.of(record);
     let path = this.#bySkb.get(record.skb);
+    if (stage === layout.STAGE_DROP && this.#isEndInSocket(record, path)) {
+      return;
+    }
     if (path === undefined || !continues(path, p, stage, record)) {
       path = this.#begin(record, p, stage, path);
     }
@@ -240,6 +257,36 @@ export class PathJoiner {
     ) {
       path.matched = true;
     }
+  }
+
+  /**
+   * The kernel calls some ends in the socket layer drops though the packet, or the
+   * one copy of it that counts, was taken: a queue purged when its socket closes
+   * after the segment was received; a packet that no socket but a raw one wanted,
+   * whose clone the raw one holds; and clones offered to raw sockets in vain.
+   */
+  #isEndInSocket(record: RecordCursor, path: Path | undefined): boolean {
+    const reason = this.#reasonName(record.u32(layout.HOP_REASON));
+    if (path === undefined || path.ended) {
+      if (reason === REASON_QUEUE_PURGE && path?.delivered === true) {
+        return true;
+      }
+      const original = this.#byHead.get(record.head);
+      if (original === undefined || !CLONE_REASONS.has(reason) || !isInput(original)) {
+        return false;
+      }
+      this.counters.copiesRefused += 1;
+      return true;
+    }
+    const purged = reason === REASON_QUEUE_PURGE;
+    const taken = reason === REASON_NO_SOCKET && record.u32(layout.HOP_DATAREF) > 1;
+    if (!(purged || taken) || !isInput(path)) {
+      return false;
+    }
+    path.ended = true;
+    path.delivered = true;
+    path.lastTime = record.time;
+    return true;
   }
 
   #begin(
@@ -362,9 +409,10 @@ export class PathJoiner {
   }
 
   #deliver(record: RecordCursor): void {
-    const path = this.#bySkb.get(record.skb);
+    // A raw socket is given a clone, which nothing announced before.
+    const path = this.#bySkb.get(record.skb) ?? this.#byHead.get(record.deliverHead);
     const last = path?.last;
-    if (path === undefined || last === undefined || path.ended) {
+    if (path === undefined || last === undefined || path.dropped || path.received) {
       return;
     }
     const netns = record.u32(layout.DELIVER_NETNS);
@@ -385,6 +433,7 @@ export class PathJoiner {
     path.lastTime = record.time;
     path.ended = true;
     path.delivered = true;
+    path.received = true;
   }
 
   #tuple(p: DecodedPacket, last: Tuple | null): Tuple {
@@ -558,6 +607,16 @@ function mayGoOn(path: Path, record: RecordCursor, p: DecodedPacket, stage: numb
     record.u8(layout.HOP_HOOK) === HOOK_OUTPUT &&
     p.outerType === OUTER_NONE;
   return !atStart;
+}
+
+/** Whether the packet was last seen on its way to a socket. */
+function isInput(path: Path): boolean {
+  const last = path.last;
+  return (
+    last !== undefined &&
+    (last.stage === layout.STAGE_DELIVER ||
+      (last.stage === layout.STAGE_NETFILTER && last.hook === HOOK_INPUT))
+  );
 }
 
 /** Whether the path went into a WireGuard device before. */

@@ -44,6 +44,8 @@ export class Path implements Invariants {
   /** Set by a drop, a delivery or the buffer's release; no hop follows. */
   ended = false;
   delivered = false;
+  /** A socket was seen taking it: it has its deliver hop. */
+  received = false;
   /** The kernel let the buffer go, and not as a drop. */
   freed = false;
   dropped = false;

@@ -26,7 +26,7 @@ export const WIRE_STRUCTS = ['hs_header', 'hs_hop', 'hs_tuple', 'hs_hop_ct', 'hs
 export const WIRE_ENUMS = ['hs_record_type', 'hs_stage', 'hs_counter'];
 
 function constantName(...parts: readonly string[]): string {
-  return parts.join('_').replace(/^hs_/u, '').toUpperCase();
+  return parts.join('_').replace(/^hs_/iu, '').toUpperCase();
 }
 
 /** The text of layout.gen.ts. */

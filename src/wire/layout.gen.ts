@@ -35,7 +35,7 @@ export const HOP_LEN = 52;
 export const HOP_MARK = 56;
 export const HOP_REASON = 60;
 export const HOP_PRIORITY = 64;
-export const HOP_RESERVED = 68;
+export const HOP_DATAREF = 68;
 export const HOP_L3_OFFSET = 72;
 export const HOP_SNAP_LEN = 74;
 export const HOP_GSO_SIZE = 76;
@@ -74,10 +74,11 @@ export const HOP_CT_REPLY = 360;
 export const SIZEOF_FREE = 24;
 export const FREE_HEADER = 0;
 
-export const SIZEOF_DELIVER = 40;
+export const SIZEOF_DELIVER = 48;
 export const DELIVER_HEADER = 0;
 export const DELIVER_SOCK = 24;
-export const DELIVER_NETNS = 32;
-export const DELIVER_PAD = 36;
+export const DELIVER_HEAD = 32;
+export const DELIVER_NETNS = 40;
+export const DELIVER_PAD = 44;
 
 export const SNAP_LENGTH = 176;

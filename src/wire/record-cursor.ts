@@ -151,6 +151,11 @@ export class RecordCursor {
     return this.#address(this.offset + layout.HOP_HEAD);
   }
 
+  /** As `head`, of a deliver record. */
+  get deliverHead(): number {
+    return this.#address(this.offset + layout.DELIVER_HEAD);
+  }
+
   /** Address in the kernel's text, whole. */
   get location(): bigint {
     return this.view.getBigUint64(this.offset + layout.HOP_LOCATION, true);
