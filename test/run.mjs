@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // @ts-check
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { argv, env, execPath, stdout } from 'node:process';
@@ -50,6 +50,8 @@ async function runSuite(suite) {
     return env.CI === 'true' ? { ...emptySum(), failed: 1 } : { ...emptySum(), skipped: 1 };
   }
   const file = join(RESULTS, `${suite.name}.json`);
+  rmSync(file, { force: true });
+  const namespaces = namespaceNames();
   const vitest = [
     join('node_modules', 'vitest', 'vitest.mjs'),
     'run',
@@ -80,12 +82,22 @@ async function runSuite(suite) {
   });
   if (suite.lab && result.status !== LAB_BUSY) await takeLabDown();
   const { sum, problems } = sumReport(readReport(file), result.status);
+  if (suite.root && result.status !== LAB_BUSY) {
+    const left = namespaceNames().filter((name) => !namespaces.includes(name));
+    if (left.length > 0) problems.push(`left behind namespaces: ${left.join(', ')}`);
+    // Elsewhere than in CI they may be somebody else's, made in the meantime.
+    if (left.length > 0 && env.CI === 'true') sum.failed += 1;
+  }
   if (result.status === LAB_BUSY) problems.push('another run kept the lab to itself');
   if (result.timedOut || [124, 137].includes(result.status)) {
     problems.push(`the suite took over ${limit} s and was ended`);
   }
   for (const problem of problems) say(`${suite.name}: ${problem}`);
   return sum;
+}
+
+function namespaceNames() {
+  return existsSync('/run/netns') ? readdirSync('/run/netns') : [];
 }
 
 /** What a failed test left of the lab must not reach the next suite. */
@@ -118,7 +130,7 @@ function chosenSuites(names) {
 async function main() {
   const suites = chosenSuites(argv.slice(2));
   if (suites === null) return 2;
-  rmSync(RESULTS, { recursive: true, force: true });
+  if (suites === SUITES) rmSync(RESULTS, { recursive: true, force: true });
   mkdirSync(RESULTS, { recursive: true });
   try {
     await bootstrap({ test: process.getuid?.() === 0 });
