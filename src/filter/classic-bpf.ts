@@ -17,6 +17,12 @@ export class ClassicBpfError extends HopscopeError {}
 /** Instructions of one program: BPF_MAXINSNS of the kernel. */
 export const MAX_CLASSIC_BPF_INSTRUCTIONS = 4096;
 
+/**
+ * Times a program may jump back for one packet; one more rejects it. Only `protochain`
+ * makes loops, one turn for each header, so that programs end on every packet.
+ */
+export const MAX_BACKWARD_JUMPS = 256;
+
 /** Words of scratch memory: BPF_MEMWORDS. */
 const SCRATCH_WORDS = 16;
 
@@ -141,6 +147,7 @@ export class ClassicBpf {
   readonly #jf: Uint8Array;
   readonly #k: Uint32Array;
   readonly #scratch = new Uint32Array(SCRATCH_WORDS);
+  readonly #usesScratch: boolean;
 
   /**
    * @throws ClassicBpfError `BPF_EMPTY`, `BPF_TOO_LONG`, `BPF_FIELD_RANGE`,
@@ -168,6 +175,7 @@ export class ClassicBpf {
       this.#jf[index] = instruction.jf;
       this.#k[index] = instruction.k;
     });
+    this.#usesScratch = instructions.some(({ code }) => usesScratch(code));
     const last = instructions[count - 1]?.code;
     if (last !== RET_K && last !== RET_A) {
       throw new ClassicBpfError('BPF_NO_RETURN', 'filter program does not end in a return');
@@ -188,9 +196,10 @@ export class ClassicBpf {
     const scratch = this.#scratch;
     const there = Math.min(length, view.byteLength - offset);
     // Scratch words left by another packet must not decide about this one.
-    scratch.fill(0);
+    if (this.#usesScratch) scratch.fill(0);
     let a = 0;
     let x = 0;
+    let backward = 0;
     for (let pc = 0; ; pc++) {
       const k = ks[pc] as number;
       switch (codes[pc]) {
@@ -312,7 +321,9 @@ export class ClassicBpf {
           a = -a >>> 0;
           break;
         case JA:
-          pc += k;
+          // Signed, as in libpcap, though not in the kernel.
+          pc += k | 0;
+          if (k > 0x7fffffff && backward++ === MAX_BACKWARD_JUMPS) return false;
           break;
         case JEQ_K:
           pc += (a === k ? this.#jt[pc] : this.#jf[pc]) as number;
@@ -376,15 +387,16 @@ function check(instruction: ClassicBpfInstruction, index: number, count: number)
     );
   }
   if ((code & 0x07) === 0x05) {
-    const furthest = code === JA ? k : Math.max(jt, jf);
-    if (index + 1 + furthest >= count) {
+    const furthest = code === JA ? k | 0 : Math.max(jt, jf);
+    const target = index + 1 + furthest;
+    if (target < 0 || target >= count) {
       throw new ClassicBpfError(
         'BPF_JUMP_RANGE',
-        `instruction ${index}: jump past the end of the program`,
+        `instruction ${index}: jump to ${target} in a program of ${count}`,
       );
     }
   }
-  if ((code === ST || code === STX || code === LD_MEM || code === LDX_MEM) && k >= SCRATCH_WORDS) {
+  if (usesScratch(code) && k >= SCRATCH_WORDS) {
     throw new ClassicBpfError(
       'BPF_SCRATCH_RANGE',
       `instruction ${index}: scratch word ${k} of ${SCRATCH_WORDS}`,
@@ -393,6 +405,10 @@ function check(instruction: ClassicBpfInstruction, index: number, count: number)
   if ((code === DIV_K || code === MOD_K) && k === 0) {
     throw new ClassicBpfError('BPF_DIVISION_BY_ZERO', `instruction ${index}: division by zero`);
   }
+}
+
+function usesScratch(code: number): boolean {
+  return code === ST || code === STX || code === LD_MEM || code === LDX_MEM;
 }
 
 function isUnsigned(value: number, max: number): boolean {

@@ -5,7 +5,10 @@ import { ClassicBpf, type ClassicBpfInstruction } from './classic-bpf.js';
 /** Where libpcap is told that a packet begins: at its Ethernet header, or at its IP header. */
 export type FilterLinkType = 'ethernet' | 'raw';
 
-/** Compiles pcap-filter syntax; throws an Error with libpcap's words where it cannot. */
+/**
+ * Compiles pcap-filter syntax; throws an Error with `code` `PCAP_SYNTAX` and
+ * libpcap's words in its message where it cannot.
+ */
 export type CompilePacketFilter = (
   expression: string,
   options: { readonly linkType: FilterLinkType },
@@ -32,6 +35,7 @@ export class PacketFilter {
   /**
    * @throws UsageError `FILTER_SYNTAX` with libpcap's words when the expression is
    *   invalid for Ethernet and for bare IP alike; `FILTER_TOO_LONG`
+   * @throws ClassicBpfError when the compiler gave a program that cannot be run
    */
   constructor(expression: string, compile: CompilePacketFilter) {
     if (expression.length > MAX_FILTER_LENGTH) {
@@ -44,7 +48,7 @@ export class PacketFilter {
     const ethernet = attempt(expression, 'ethernet', compile);
     const raw = attempt(expression, 'raw', compile);
     if (ethernet instanceof Error && raw instanceof Error) {
-      throw new UsageError('FILTER_SYNTAX', `filter '${expression}': ${ethernet.message}`, {
+      throw new UsageError('FILTER_SYNTAX', `filter '${expression}': ${words(ethernet)}`, {
         cause: ethernet,
       });
     }
@@ -79,6 +83,9 @@ export class PacketFilter {
   }
 }
 
+/** The code of an error that is the expression's fault, as `ebpf-ts` gives it. */
+const SYNTAX = 'PCAP_SYNTAX';
+
 function attempt(
   expression: string,
   linkType: FilterLinkType,
@@ -88,7 +95,13 @@ function attempt(
   try {
     instructions = compile(expression, { linkType });
   } catch (error) {
-    return error instanceof Error ? error : new Error(String(error));
+    if (error instanceof Error && 'code' in error && error.code === SYNTAX) return error;
+    throw error;
   }
   return new ClassicBpf(instructions);
+}
+
+/** What libpcap said, without the names of the call and the code in front. */
+function words(error: Error): string {
+  return error.message.replace(new RegExp(`^(.*: )?${SYNTAX}: `), '');
 }
