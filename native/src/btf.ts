@@ -72,7 +72,8 @@ export class Btf {
 
   /**
    * The constants of an enum in their order. A value is a number, or a bigint where
-   * it passes 2^53. BPF_NOT_FOUND when there is no such enum.
+   * it passes 2^53. Clang before 15 does not record the sign of a 32-bit enum, whose
+   * negative values then come with 2^32 added. BPF_NOT_FOUND when there is no such enum.
    */
   enumValues(name: string): Map<string, number | bigint> {
     const handle = this.#open('enumValues');

@@ -230,12 +230,12 @@ describeAsRoot('a ring buffer', () => {
   test('loses and repeats nothing while two processes write to it', async () => {
     // Each waits for a line, so that its number is known before the program is loaded.
     const children = [0, 1].map(() =>
-      spawn('sh', ['-c', 'read go; exec dd if=/dev/zero of=/dev/null bs=1 count=60000'], {
+      spawn('nice', ['sh', '-c', 'read go; exec dd if=/dev/zero of=/dev/null bs=1 count=60000'], {
         stdio: ['pipe', 'ignore', 'ignore'],
       }),
     );
     const object = closing(BpfObject.open(compileProgram('ring')));
-    object.setMapMaxEntries('ring', 262_144);
+    object.setMapMaxEntries('ring', 1_048_576);
     object.setConstant(
       'producers',
       new Uint8Array(Uint32Array.from(children, (child) => child.pid ?? 0).buffer),
@@ -256,7 +256,7 @@ describeAsRoot('a ring buffer', () => {
         if (records === 0) return;
         const view = new DataView(target.buffer, 0, bytes);
         for (let at = 0; at < bytes; at += 56) {
-          expect(view.getUint32(at, true)).toBe(48);
+          if (view.getUint32(at, true) !== 48) throw new Error(`a record is torn at ${at}`);
           const producer = view.getUint32(at + 8, true);
           const sequence = view.getUint32(at + 12, true);
           if (sequence !== next[producer] || target[at + 55] !== (sequence & 0xff)) {
@@ -277,8 +277,10 @@ describeAsRoot('a ring buffer', () => {
       return { sent: view.getBigUint64(0, true), lost: view.getBigUint64(8, true) };
     });
     expect(next.map(BigInt)).toEqual(tallies.map((tally) => tally.sent));
+    // More than once round the ring, which holds 18,724 of them.
+    expect((next[0] ?? 0) + (next[1] ?? 0)).toBeGreaterThan(20_000);
     for (const tally of tallies) {
-      expect(tally.sent).toBeGreaterThan(1000n);
+      expect(tally.sent).toBeGreaterThan(0n);
       expect(tally.sent + tally.lost).toBeGreaterThan(120_000n);
     }
   });
