@@ -1,7 +1,7 @@
 import type { FlowFeed } from '../model/feed.js';
 import type { FlowRecord } from '../model/records.js';
 import { type DirectionRates, flowRow } from './flow-row.js';
-import { ROW_PATH_LIMIT, TOMBSTONE_LIMIT } from './limits.js';
+import { TOMBSTONE_LIMIT } from './limits.js';
 import { type FilterTerm, type FlowRow, matchesFilter, type Rate, ROW_WINDOW } from './protocol.js';
 
 interface Entry {
@@ -145,7 +145,7 @@ export class FlowView {
   }
 
   #put(flow: FlowRecord, rates: DirectionRates | null): void {
-    const row = flowRow(flow, this.#feed.recentPaths(flow.id, ROW_PATH_LIMIT), rates);
+    const row = flowRow(flow, rates);
     this.#entries.delete(flow.id);
     this.#sequence += 1;
     this.#entries.set(flow.id, {

@@ -10,8 +10,6 @@ export const SEND_BUFFER_LIMIT = 1 << 20;
 export const MESSAGE_RATE_LIMIT = 50;
 /** Ids of flows that left the table, kept for clients that have not heard of it. */
 export const TOMBSTONE_LIMIT = 8192;
-/** Paths looked at for a row's latency and verdict. */
-export const ROW_PATH_LIMIT = 32;
 /** Flows `/api/flows` returns at most. */
 export const API_FLOW_LIMIT = 10_000;
 /** Bytes of dashboard files held in memory. */

@@ -28,6 +28,8 @@ const VXLAN: OuterRecord = {
   overhead: 50,
 };
 
+const LATENCY = { count: '40', p50: 28_100, p90: 30_000, p99: 31_900, max: 40_000 };
+
 type HopShape = Partial<HopRecord> & Pick<HopRecord, 'netns' | 'dev' | 'stage'>;
 
 function hop(shape: HopShape): HopRecord {
@@ -367,6 +369,8 @@ export function serviceFlow(id: string, packets: number, port = 38_610): FlowRec
     drops: { original: '0', reply: '0', reasons: {} },
     sampled: { paths: String(count * 2n), of: String(count * 2n) },
     lost: '0',
+    verdict: 'delivered',
+    latencyNs: { original: LATENCY, reply: LATENCY },
   };
 }
 
@@ -385,6 +389,8 @@ export function droppedFlow(id: string, packets: number, port = 40_001): FlowRec
     legs: legs([droppedPath(id, packets, port)], count),
     encapsulation: [],
     mtu: { path: 1450, largest: 60, verdict: 'unknown' },
+    verdict: 'dropped',
+    latencyNs: { original: null, reply: null },
     drops: { original: String(count), reply: '0', reasons: { NETFILTER_DROP: String(count) } },
   };
 }
