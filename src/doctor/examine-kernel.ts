@@ -81,9 +81,9 @@ const FEATURES: readonly FeatureSubject[] = [
     feature: 'tcx',
     area: 'kernel',
     title: 'tcx links',
-    need: 'wanted',
-    consequence: 'packets are counted by the tracer instead of exact counters on devices',
-    remedy: `Linux 6.6 or newer: ${NEWER_KERNEL}`,
+    need: 'optional',
+    consequence: 'nothing in this version, which counts every packet in the tracer',
+    remedy: null,
   },
   {
     id: 'bpf-stats',
@@ -91,7 +91,7 @@ const FEATURES: readonly FeatureSubject[] = [
     area: 'kernel',
     title: 'run times of programs',
     need: 'optional',
-    consequence: 'the cost of each program is not shown',
+    consequence: 'what each program costs cannot be measured',
     remedy: 'Linux 5.8 or newer, with CAP_SYS_ADMIN',
   },
 ];

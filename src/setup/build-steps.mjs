@@ -1,6 +1,7 @@
 // @ts-check
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -50,7 +51,10 @@ export const BUILD_STEPS = [
     what: 'the daemon and the commands',
     inputs: ['src', 'tsconfig.json', 'package-lock.json', 'native/src', 'native/lib'],
     extra: [],
-    outputs: (root) => typescriptSources(root).map(typescriptOutput),
+    outputs: (root) => [
+      ...typescriptSources(root).map(typescriptOutput),
+      ...assetSources(root).map(besideOutputs),
+    ],
     run: buildTypeScript,
   },
   {
@@ -185,6 +189,20 @@ function typescriptOutput(source) {
   return join('dist', source.slice('src/'.length).replace(/\.ts$/, '.js'));
 }
 
+/**
+ * What the daemon reads at run time from beside its own files.
+ *
+ * @param {string} root
+ */
+function assetSources(root) {
+  return listFiles(root, 'src').filter((file) => file.endsWith('.gz'));
+}
+
+/** @param {string} source */
+function besideOutputs(source) {
+  return join('dist', source.slice('src/'.length));
+}
+
 /** @param {string} root */
 async function buildTypeScript(root) {
   const info = join(STATE_FOLDER, 'typescript.tsbuildinfo');
@@ -202,6 +220,10 @@ async function buildTypeScript(root) {
     '--tsBuildInfoFile',
     info,
   ]);
+  for (const asset of assetSources(root)) {
+    mkdirSync(join(root, dirname(besideOutputs(asset))), { recursive: true });
+    copyFileSync(join(root, asset), join(root, besideOutputs(asset)));
+  }
 }
 
 /**
