@@ -186,47 +186,47 @@ static __always_inline int observe_hook(struct bpf_nf_ctx *ctx, __s32 priority)
 SEC("netfilter")
 int nf_before_raw(struct bpf_nf_ctx *ctx)
 {
-	return observe_hook(ctx, -301);
+	return observe_hook(ctx, -301 - priority_shift);
 }
 
 SEC("netfilter")
 int nf_before_mangle(struct bpf_nf_ctx *ctx)
 {
-	return observe_hook(ctx, -151);
+	return observe_hook(ctx, -151 - priority_shift);
 }
 
 SEC("netfilter")
 int nf_before_dstnat(struct bpf_nf_ctx *ctx)
 {
-	return observe_hook(ctx, -101);
+	return observe_hook(ctx, -101 - priority_shift);
 }
 
 SEC("netfilter")
 int nf_after_dstnat(struct bpf_nf_ctx *ctx)
 {
-	return observe_hook(ctx, -99);
+	return observe_hook(ctx, -99 + priority_shift);
 }
 
 SEC("netfilter")
 int nf_before_filter(struct bpf_nf_ctx *ctx)
 {
-	return observe_hook(ctx, -1);
+	return observe_hook(ctx, -1 - priority_shift);
 }
 
 SEC("netfilter")
 int nf_after_filter(struct bpf_nf_ctx *ctx)
 {
-	return observe_hook(ctx, 1);
+	return observe_hook(ctx, 1 + priority_shift);
 }
 
 SEC("netfilter")
 int nf_before_srcnat(struct bpf_nf_ctx *ctx)
 {
-	return observe_hook(ctx, 97);
+	return observe_hook(ctx, 97 - priority_shift);
 }
 
 SEC("netfilter")
 int nf_after_srcnat(struct bpf_nf_ctx *ctx)
 {
-	return observe_hook(ctx, 101);
+	return observe_hook(ctx, 101 + priority_shift);
 }

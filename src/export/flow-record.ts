@@ -37,10 +37,7 @@ export function flowRecord(flow: Flow, names: Names, epoch: Epoch, state?: strin
     reply: reply?.toRecord(answer) ?? null,
     nat: { dnat, snat },
     src: names.endpoint(original.src, forward.first?.netns ?? null),
-    dst: names.endpoint(
-      dnat?.dst ?? original.dst,
-      reply !== null ? (forward.last?.netns ?? backward.first?.netns ?? null) : null,
-    ),
+    dst: names.endpoint(dnat?.dst ?? original.dst, forward.last?.netns ?? null),
     service: names.service(original, dnat !== null),
     packets: { original: String(forward.packets), reply: String(backward.packets) },
     bytes: { original: String(forward.bytes), reply: String(backward.bytes) },

@@ -306,7 +306,7 @@ export class FlowTable {
     if (direction.first === null || startsAtSource(first)) {
       direction.first = first.device;
     }
-    if (verdict === 'delivered' || direction.last === null) {
+    if (verdict === 'delivered') {
       direction.last = last.device;
     }
     this.#accountState(flow, index, path);

@@ -38,7 +38,7 @@ export class FlowDirection {
   legsRefused = 0;
   /** First hop to last, nanoseconds. */
   readonly latency = new Histogram();
-  /** Device of the first and of the last hop of the longest path seen. */
+  /** Where its packets were first seen, and where they were delivered. */
   first: Device | null = null;
   last: Device | null = null;
 }

@@ -9,46 +9,52 @@ export const HOOK_NAMES: readonly Hook[] = [
   'postrouting',
 ];
 
+/** Where hops are seen in a hook, and the table that runs right behind. */
+export interface ObservedPriority {
+  readonly priority: number;
+  /** Which way to move aside when another program has the priority. */
+  readonly aside: -1 | 1;
+  /** The table that did it when a packet seen here is not seen at the next place. */
+  readonly next: string | null;
+}
+
+function before(priority: number, next: string | null): ObservedPriority {
+  return { priority, aside: -1, next };
+}
+
+function after(priority: number, next: string | null): ObservedPriority {
+  return { priority, aside: 1, next };
+}
+
 /**
- * The places where hops are seen in each hook, in order, and the table that runs
- * right behind each: the one that did it when a packet is dropped there
- * (enum nf_ip_hook_priorities, include/uapi/linux/netfilter_ipv4.h).
+ * The places of observation in each hook, in order: around every table that may
+ * change or drop a packet there (enum nf_ip_hook_priorities,
+ * include/uapi/linux/netfilter_ipv4.h).
  */
-export const OBSERVED_PRIORITIES: Readonly<
-  Record<Hook, readonly { readonly priority: number; readonly next: string | null }[]>
-> = {
-  prerouting: [
-    { priority: -301, next: 'raw' },
-    { priority: -151, next: 'mangle' },
-    { priority: -101, next: 'nat' },
-    { priority: -99, next: null },
-  ],
-  input: [
-    { priority: -151, next: 'mangle' },
-    { priority: -1, next: 'filter' },
-    { priority: 1, next: null },
-    { priority: 101, next: null },
-  ],
-  forward: [
-    { priority: -151, next: 'mangle' },
-    { priority: -1, next: 'filter' },
-    { priority: 1, next: null },
-  ],
+export const OBSERVED_PRIORITIES: Readonly<Record<Hook, readonly ObservedPriority[]>> = {
+  prerouting: [before(-301, 'raw'), before(-151, 'mangle'), before(-101, 'nat'), after(-99, null)],
+  input: [before(-151, 'mangle'), before(-1, 'filter'), after(1, null), after(101, null)],
+  forward: [before(-151, 'mangle'), before(-1, 'filter'), after(1, null)],
   output: [
-    { priority: -301, next: 'raw' },
-    { priority: -151, next: 'mangle' },
-    { priority: -101, next: 'nat' },
-    { priority: -99, next: 'filter' },
-    { priority: 1, next: null },
+    before(-301, 'raw'),
+    before(-151, 'mangle'),
+    before(-101, 'nat'),
+    after(-99, 'filter'),
+    after(1, null),
   ],
-  postrouting: [
-    { priority: -151, next: 'mangle' },
-    { priority: 97, next: 'nat' },
-    { priority: 101, next: null },
-  ],
+  postrouting: [before(-151, 'mangle'), before(97, 'nat'), after(101, null)],
 };
 
-/** The table between the observation at `priority` and the next one, or null. */
+/** Observers that fit side by side; the narrowest room is between mangle and nat. */
+export const PRIORITY_SHIFT_LIMIT = 16;
+
+/** The table right behind the observation at `priority` in a hook, or null. */
 export function tableAfter(hook: Hook, priority: number): string | null {
-  return OBSERVED_PRIORITIES[hook].find((p) => p.priority === priority)?.next ?? null;
+  for (const place of OBSERVED_PRIORITIES[hook]) {
+    const shift = (priority - place.priority) * place.aside;
+    if (shift >= 0 && shift < PRIORITY_SHIFT_LIMIT) {
+      return place.next;
+    }
+  }
+  return null;
 }

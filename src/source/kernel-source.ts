@@ -8,7 +8,7 @@ import {
 } from 'ebpf-ts';
 import { UnsupportedError, UsageError } from '../model/errors.js';
 import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
-import { HOOK_NAMES, OBSERVED_PRIORITIES } from '../name/netfilter-table.js';
+import { HOOK_NAMES, OBSERVED_PRIORITIES, PRIORITY_SHIFT_LIMIT } from '../name/netfilter-table.js';
 import { COUNTER_LOST_END, COUNTER_LOST_HOP, COUNTER_OWN } from '../wire/layout.gen.js';
 import { CatalogReader } from './catalog-reader.js';
 import { KernelSymbols } from './kernel-symbols.js';
@@ -29,7 +29,7 @@ const SERVICE_SCAN_MS = 5_000;
 const FAMILIES: readonly NetfilterFamily[] = ['ipv4', 'ipv6'];
 
 /** The tracer's netfilter entry points by the priority they report. */
-const ENTRY_POINTS: readonly (readonly [number, string])[] = [
+const ENTRY_POINTS: ReadonlyMap<number, string> = new Map([
   [-301, 'nf_before_raw'],
   [-151, 'nf_before_mangle'],
   [-101, 'nf_before_dstnat'],
@@ -38,7 +38,7 @@ const ENTRY_POINTS: readonly (readonly [number, string])[] = [
   [1, 'nf_after_filter'],
   [97, 'nf_before_srcnat'],
   [101, 'nf_after_srcnat'],
-];
+]);
 
 const TRACEPOINT_PROGRAMS = [
   'on_drop',
@@ -80,6 +80,9 @@ export class KernelSource implements Source {
   #scanTimer: NodeJS.Timeout | null = null;
   #servicesDue = 0;
   #scanning = false;
+  #shift = 0;
+  #lastRecords = 0;
+  readonly #finalCounters = new Map<number, bigint>();
   #stopped = false;
 
   constructor(options: KernelSourceOptions) {
@@ -114,20 +117,20 @@ export class KernelSource implements Source {
     this.#requireNamed();
     this.#catalog = await this.#reader.read(this.#namespaces.values());
     sink.catalog(this.#catalog);
-    const object = this.#load();
-    this.#object = object;
-    this.#ring = new RingBuffer(object.map('events'));
-    if (this.#options.netns != null) {
-      this.#observe();
-    }
-    this.#attachTracepoints(object);
-    for (const namespace of this.#namespaces.values()) {
-      this.#attachNetfilter(object, namespace);
-    }
-    this.#drain();
+    this.#attach();
+    void this.#begin();
     this.#servicesDue = Date.now() + SERVICE_SCAN_MS;
     this.#scanTimer = setInterval(() => void this.#scan(), NAMESPACE_SCAN_MS);
-    this.#symbols = await KernelSymbols.load();
+  }
+
+  /** The ring holds what comes meanwhile, so that the first drop has its place named too. */
+  async #begin(): Promise<void> {
+    try {
+      this.#symbols = await KernelSymbols.load();
+    } catch (error) {
+      this.#options.onWarning?.(`drops have no place: ${String(error)}`);
+    }
+    this.#drain();
   }
 
   stop(): Promise<void> {
@@ -138,11 +141,7 @@ export class KernelSource implements Source {
     for (const link of this.#links) {
       link.close();
     }
-    for (const links of this.#netfilter.values()) {
-      for (const link of links) {
-        link.close();
-      }
-    }
+    this.#closeNetfilter();
     if (this.#scanTimer !== null) {
       clearInterval(this.#scanTimer);
     }
@@ -159,8 +158,6 @@ export class KernelSource implements Source {
     this.#object = null;
     return Promise.resolve();
   }
-
-  #finalCounters = new Map<number, bigint>();
 
   #lastCounters(): void {
     for (const counter of [COUNTER_LOST_HOP, COUNTER_LOST_END, COUNTER_OWN]) {
@@ -186,13 +183,57 @@ export class KernelSource implements Source {
     return sum;
   }
 
-  #load(): BpfObject {
+  /** Loads and attaches, aside from any other observer that has our priorities. */
+  #attach(): void {
+    for (let shift = 0; shift < PRIORITY_SHIFT_LIMIT; shift++) {
+      const object = this.#load(shift);
+      this.#object = object;
+      if (this.#options.netns != null) {
+        this.#observe();
+      }
+      if (this.#attachNamespaces(object, shift)) {
+        this.#shift = shift;
+        this.#ring = new RingBuffer(object.map('events'));
+        this.#attachTracepoints(object);
+        return;
+      }
+      this.#closeNetfilter();
+      object.close();
+    }
+    throw new UnsupportedError(
+      'TOO_MANY_OBSERVERS',
+      `${PRIORITY_SHIFT_LIMIT} other programs have the netfilter priorities hopscope needs`,
+      'stop other hopscope processes; see: bpftool link list',
+    );
+  }
+
+  /** False when another program has one of the priorities. */
+  #attachNamespaces(object: BpfObject, shift: number): boolean {
+    for (const namespace of this.#namespaces.values()) {
+      if (!this.#attachNetfilter(object, namespace, shift)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  #closeNetfilter(): void {
+    for (const links of this.#netfilter.values()) {
+      for (const link of links) {
+        link.close();
+      }
+    }
+    this.#netfilter.clear();
+  }
+
+  #load(shift: number): BpfObject {
     try {
       const object = BpfObject.open(this.#options.objectFile);
       object.setMapMaxEntries('events', RING_BYTES);
       object.setConstant('own_port', this.ownPort);
       object.setConstant('own_netns', NamespaceWatcher.own());
       object.setConstant('only_observed', this.#options.netns == null ? 0 : 1);
+      object.setConstant('priority_shift', shift);
       object.load();
       return object;
     } catch (error) {
@@ -210,35 +251,34 @@ export class KernelSource implements Source {
     }
   }
 
-  #attachNetfilter(object: BpfObject, namespace: FoundNamespace): void {
+  /** False when another program has one of the priorities. */
+  #attachNetfilter(object: BpfObject, namespace: FoundNamespace, shift: number): boolean {
     const links: Link[] = [];
     this.#netfilter.set(namespace.inode, links);
     for (const hook of HOOK_NAMES) {
-      for (const { priority } of OBSERVED_PRIORITIES[hook]) {
-        const entry = ENTRY_POINTS.find(([p]) => p === priority)?.[1];
-        if (entry === undefined) {
-          continue;
-        }
+      for (const place of OBSERVED_PRIORITIES[hook]) {
+        const entry = object.program(entryPoint(place.priority));
+        const priority = place.priority + shift * place.aside;
         for (const family of FAMILIES) {
           try {
-            links.push(
-              object
-                .program(entry)
-                .attachNetfilter({ family, hook, priority, netns: namespace.path }),
-            );
+            links.push(entry.attachNetfilter({ family, hook, priority, netns: namespace.path }));
           } catch (error) {
             if (!(error instanceof BpfError)) {
               throw error;
             }
+            if (error.code === 'EBUSY') {
+              return false;
+            }
             // A namespace may go while it is attached to; the next scan tidies up.
-            if (error.errno !== 2) {
+            if (error.code !== 'ENOENT') {
               this.#missing.add(`netfilter ${hook} (${family}): ${error.code}`);
             }
-            return;
+            return true;
           }
         }
       }
     }
+    return true;
   }
 
   #select(found: Map<number, FoundNamespace>): Map<number, FoundNamespace> {
@@ -300,7 +340,9 @@ export class KernelSource implements Source {
         this.#observe();
       }
       for (const namespace of fresh) {
-        this.#attachNetfilter(this.#object, namespace);
+        if (!this.#attachNetfilter(this.#object, namespace, this.#shift)) {
+          this.#missing.add(`netfilter in ${namespace.path}: another program has the priorities`);
+        }
       }
       if (changed || renamed || fresh.length > 0) {
         this.#servicesDue = Date.now() + SERVICE_SCAN_MS;
@@ -331,8 +373,6 @@ export class KernelSource implements Source {
     }
   }
 
-  #lastRecords = 0;
-
   /** Drains up to `batches` batches; true when the ring had more than that. */
   #take(batches: number): boolean {
     const ring = this.#ring;
@@ -359,6 +399,14 @@ export class KernelSource implements Source {
       // until the ring is empty
     }
   }
+}
+
+function entryPoint(priority: number): string {
+  const name = ENTRY_POINTS.get(priority);
+  if (name === undefined) {
+    throw new RangeError(`the tracer has no entry point for priority ${priority}`);
+  }
+  return name;
 }
 
 function kernelDropReasons(): Map<string, number | bigint> {
