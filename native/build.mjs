@@ -88,9 +88,13 @@ function buildAddon() {
   ]);
 }
 
+/** Writes over the old output, so that a process that starts meanwhile finds one or the other. */
 function buildTypeScript() {
-  rmSync(join(here, 'dist'), { recursive: true, force: true });
   run('compiling TypeScript', [require.resolve('typescript/bin/tsc'), '-p', 'tsconfig.json']);
+  const modules = new Set(readdirSync(join(here, 'src')).map((name) => name.replace(/\.ts$/, '')));
+  for (const name of readdirSync(join(here, 'dist'))) {
+    if (!modules.has(name.replace(/\.(d\.ts|js|js\.map)$/, ''))) rmSync(join(here, 'dist', name));
+  }
 }
 
 if (process.argv.includes('--clean')) {
@@ -113,4 +117,6 @@ try {
 }
 if (stamp.native !== native || !existsSync(addonFile)) buildAddon();
 if (stamp.typed !== typed || !existsSync(indexFile)) buildTypeScript();
-writeFileSync(stampFile, JSON.stringify({ native, typed }));
+if (stamp.native !== native || stamp.typed !== typed) {
+  writeFileSync(stampFile, JSON.stringify({ native, typed }));
+}

@@ -188,7 +188,13 @@ interface Addon {
   probeTcx(): NativeProbe;
   probeTracing(attachType: number, target: string): NativeProbe;
   probeProgramType(type: number): NativeProbe;
-  probeMapType(type: number): NativeProbe;
+  probeMapType(
+    type: number,
+    keySize: number,
+    valueSize: number,
+    maxEntries: number,
+    flags: number,
+  ): NativeProbe;
   probeHelper(programType: number, helper: number): NativeProbe;
   probeMapBatch(): NativeProbe;
   probeStats(): NativeProbe;

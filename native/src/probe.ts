@@ -3,13 +3,7 @@ import { existsSync } from 'node:fs';
 import { release } from 'node:os';
 import { addon, type NativeProbe } from './addon.js';
 import { errnoName } from './error.js';
-import {
-  ATTACH_TYPES,
-  MAP_TYPES,
-  type MapTypeName,
-  PROGRAM_TYPES,
-  type ProgramTypeName,
-} from './kernel-names.js';
+import { ATTACH_TYPES, MAP_TYPES, PROGRAM_TYPES, type ProgramTypeName } from './kernel-names.js';
 
 export interface Feature {
   readonly available: boolean;
@@ -47,16 +41,20 @@ const PROBED_PROGRAM_TYPES: readonly ProgramTypeName[] = [
   'raw_tracepoint',
 ];
 
-const PROBED_MAP_TYPES: readonly MapTypeName[] = [
-  'hash',
-  'array',
-  'percpu_hash',
-  'percpu_array',
-  'lru_hash',
-  'lru_percpu_hash',
-  'lpm_trie',
-  'ringbuf',
-];
+const BPF_F_NO_PREALLOC = 1;
+
+/** Key size, value size, entries and flags that each type takes. */
+const PROBED_MAP_TYPES = {
+  hash: [4, 4, 1, 0],
+  array: [4, 4, 1, 0],
+  percpu_hash: [4, 4, 1, 0],
+  percpu_array: [4, 4, 1, 0],
+  lru_hash: [4, 4, 1, 0],
+  lru_percpu_hash: [4, 4, 1, 0],
+  lpm_trie: [8, 4, 1, BPF_F_NO_PREALLOC],
+  // A page on any architecture Linux has.
+  ringbuf: [0, 0, 65_536, 0],
+} as const;
 
 /** Helpers by their number in include/uapi/linux/bpf.h, for tracepoint programs. */
 const PROBED_HELPERS = {
@@ -76,19 +74,30 @@ function feature(probe: NativeProbe): Feature {
   return { available: false, reason: `${errnoName(probe.errno)} at step "${probe.step}"` };
 }
 
-/** Tries everything once; some milliseconds, and nothing is left behind. */
+function probeMapType(name: keyof typeof PROBED_MAP_TYPES): Feature {
+  const [keySize, valueSize, entries, flags] = PROBED_MAP_TYPES[name];
+  return feature(addon.probeMapType(MAP_TYPES[name], keySize, valueSize, entries, flags));
+}
+
+/**
+ * Tries everything once. Takes some tenths of a second, most of it for two network
+ * namespaces that come and go; nothing is left behind.
+ */
 export function probe(): Features {
   const programTypes: Record<string, Feature> = {};
   for (const name of PROBED_PROGRAM_TYPES) {
     programTypes[name] = feature(addon.probeProgramType(PROGRAM_TYPES[name]));
   }
   const mapTypes: Record<string, Feature> = {};
-  for (const name of PROBED_MAP_TYPES) {
-    mapTypes[name] = feature(addon.probeMapType(MAP_TYPES[name]));
+  for (const name of Object.keys(PROBED_MAP_TYPES) as (keyof typeof PROBED_MAP_TYPES)[]) {
+    mapTypes[name] = probeMapType(name);
   }
+  const rawTracepoint = feature(addon.probeProgramType(PROGRAM_TYPES.raw_tracepoint));
   const helpers: Record<string, Feature> = {};
   for (const [name, number] of Object.entries(PROBED_HELPERS)) {
-    helpers[name] = feature(addon.probeHelper(PROGRAM_TYPES.raw_tracepoint, number));
+    helpers[name] = rawTracepoint.available
+      ? feature(addon.probeHelper(PROGRAM_TYPES.raw_tracepoint, number))
+      : rawTracepoint;
   }
   const tracepointBtf = feature(addon.probeTracing(ATTACH_TYPES.trace_raw_tp, TRACEPOINT_TARGET));
   // libbpf's own probe of this type is an fentry program, which a kernel may
@@ -105,7 +114,7 @@ export function probe(): Features {
     btf: existsSync('/sys/kernel/btf/vmlinux')
       ? { available: true, reason: null }
       : { available: false, reason: '/sys/kernel/btf/vmlinux does not exist' },
-    ringBuffer: feature(addon.probeMapType(MAP_TYPES.ringbuf)),
+    ringBuffer: probeMapType('ringbuf'),
     tracepointBtf,
     fentry: feature(addon.probeTracing(ATTACH_TYPES.trace_fentry, FENTRY_TARGET)),
     netfilterLink,

@@ -1,6 +1,14 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { release } from 'node:os';
-import { type Feature, kernelRelease, libbpfVersion, possibleCpus, probe } from 'ebpf-ts';
+import {
+  type Feature,
+  type Features,
+  kernelRelease,
+  libbpfVersion,
+  possibleCpus,
+  probe,
+} from 'ebpf-ts';
 import { expect, test } from 'vitest';
 import { describeAsRoot } from './as-root.js';
 import { bpfDescriptors } from './kernel-state.js';
@@ -43,6 +51,35 @@ describeAsRoot('the probe', () => {
     const atLeast = (wanted: number) => major > 6 || (major === 6 && minor >= wanted);
     expect(features.netfilterLink.available).toBe(atLeast(4));
     expect(features.tcx.available).toBe(atLeast(6));
+  });
+
+  test('gives EPERM as the reason to a process without privileges', () => {
+    const script = `
+      import { probe } from 'ebpf-ts';
+      console.log(JSON.stringify(probe()));
+    `;
+    const output = execFileSync(
+      'setpriv',
+      [
+        // Enough to read this checkout wherever it lies, and no more.
+        ...['--inh-caps=-all', '--bounding-set=-all,+dac_override,+dac_read_search'],
+        ...[process.execPath, '--input-type=module', '-e', script],
+      ],
+      { encoding: 'utf8', cwd: import.meta.dirname },
+    );
+    const features = JSON.parse(output) as Features;
+    for (const feature of [
+      features.ringBuffer,
+      features.tracepointBtf,
+      features.netfilterLink,
+      features.tcx,
+      features.stats,
+      features.programTypes['tracing'],
+      features.mapTypes['lru_hash'],
+      features.helpers['loop'],
+    ]) {
+      expect(feature).toEqual({ available: false, reason: expect.stringMatching(/^EPERM /) });
+    }
   });
 
   test('leaves nothing behind', () => {
