@@ -8,6 +8,7 @@ import {
   type FlowMessage,
   type HelloMessage,
   PATHS_PER_FLOW,
+  PATHS_PER_MESSAGE,
   parseClientMessage,
   ROWS_PER_MESSAGE,
   SUBSCRIPTION_LIMIT,
@@ -145,14 +146,17 @@ export class ClientSession {
     const { feed, view } = this.#context;
     const known = this.#followed.get(id) ?? new Set<string>();
     const flow = feed.flow(id);
-    const paths = flow === null ? [] : feed.recentPaths(id, PATHS_PER_FLOW);
+    const recent = flow === null ? [] : feed.recentPaths(id, PATHS_PER_FLOW);
+    const added = recent.filter((path) => !known.has(path.id)).slice(0, PATHS_PER_MESSAGE);
     const message: FlowMessage = {
       type: 'flow',
       id,
       flow,
       rates: view.rates(id),
-      pathIds: paths.map((path) => path.id),
-      paths: paths.filter((path) => !known.has(path.id)),
+      pathIds: recent
+        .filter((path) => known.has(path.id) || added.includes(path))
+        .map((path) => path.id),
+      paths: added,
       now: this.#context.now(),
     };
     if (this.#send(JSON.stringify(message))) this.#followed.set(id, new Set(message.pathIds));

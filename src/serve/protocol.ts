@@ -27,6 +27,8 @@ export const ROW_WINDOW = 5000;
 export const SUBSCRIPTION_LIMIT = 4;
 /** Newest finished paths of a followed flow that a client is told of. */
 export const PATHS_PER_FLOW = 24;
+/** Paths one message brings at most: each may have a hundred hops. */
+export const PATHS_PER_MESSAGE = 8;
 /** Bytes of one client message. */
 export const CLIENT_MESSAGE_LIMIT = 8192;
 /** Terms of one filter. */
@@ -124,9 +126,9 @@ export interface FlowMessage {
   /** `null` once the flow has left the daemon's table. */
   readonly flow: FlowRecord | null;
   readonly rates: { readonly original: Rate; readonly reply: Rate } | null;
-  /** Newest first, at most `PATHS_PER_FLOW`. */
+  /** What the client knows with this message, newest first, at most `PATHS_PER_FLOW`. */
   readonly pathIds: readonly string[];
-  /** Those of `pathIds` that were not in the message before. */
+  /** Those of `pathIds` that no message before brought. */
   readonly paths: readonly PathRecord[];
   readonly now: string;
 }
@@ -496,7 +498,7 @@ const SERVER_READERS: {
     flow: nullable(flowRecord),
     rates: nullable(shape<{ original: Rate; reply: Rate }>({ original: rate, reply: rate })),
     pathIds: list(string, PATHS_PER_FLOW),
-    paths: list(pathRecord, PATHS_PER_FLOW),
+    paths: list(pathRecord, PATHS_PER_MESSAGE),
     now: decimal,
   }),
   quality: shape<QualityMessage>({ quality, clients: number }),

@@ -86,8 +86,8 @@ export const CHARTS: readonly Chart[] = [
   },
   {
     id: 'p50',
-    title: 'p50 per hop',
-    help: 'Half of the packets came here from the hop before in less',
+    title: 'p50 per hop, last 10 s',
+    help: 'Half of the packets of the last 10 seconds came here from the hop before in less',
     group: 'latency',
     logarithmic: true,
     format: formatDuration,
@@ -95,8 +95,8 @@ export const CHARTS: readonly Chart[] = [
   },
   {
     id: 'p99',
-    title: 'p99 per hop',
-    help: '99 of 100 packets came here from the hop before in less',
+    title: 'p99 per hop, last 10 s',
+    help: '99 of 100 packets of the last 10 seconds came here from the hop before in less',
     group: 'latency',
     logarithmic: true,
     format: formatDuration,

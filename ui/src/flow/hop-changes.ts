@@ -1,5 +1,6 @@
 import type { HopRecord, OuterRecord, TupleRecord } from '../../../src/model/records.js';
 import { endpointText } from '../../../src/serve/protocol.js';
+import { tablesBetween } from './netfilter-tables.js';
 
 export type ChangeKind =
   | 'source'
@@ -17,6 +18,8 @@ export interface Change {
   readonly label: string;
   readonly before: string | null;
   readonly after: string | null;
+  /** The tables between the two observations, where one of them did it. */
+  readonly by: string | null;
 }
 
 /** Values as last seen on the way; a hop that does not show one leaves it as it was. */
@@ -45,21 +48,30 @@ export function outerText(outer: OuterRecord): string {
   return `${outer.type}${vni} ${outer.src} → ${outer.dst}`;
 }
 
-function compare(known: Known, hop: HopRecord): Change[] {
+/** Names of the tables between two observations at one hook, `null` when they are not. */
+function passedBetween(before: HopRecord, hop: HopRecord): string | null {
+  if (before.hook === null || before.hook !== hop.hook || before.netns !== hop.netns) return null;
+  if (before.priority === null || hop.priority === null) return null;
+  const tables = tablesBetween(before.priority, hop.priority);
+  return tables.length === 0 ? null : tables.join(' or ');
+}
+
+function compare(known: Known, before: HopRecord, hop: HopRecord): Change[] {
   const changes: Change[] = [];
-  const add = (kind: ChangeKind, label: string, before: string | null, after: string | null) => {
-    if (before !== after) changes.push({ kind, label, before, after });
+  const by = passedBetween(before, hop);
+  const add = (kind: ChangeKind, label: string, old: string | null, now: string | null): void => {
+    if (old !== now) changes.push({ kind, label, before: old, after: now, by });
   };
   if (hop.outer !== null || known.outer !== null) {
-    const before = known.outer === null ? null : outerText(known.outer);
-    const after = hop.outer === null ? null : outerText(hop.outer);
+    const old = known.outer === null ? null : outerText(known.outer);
+    const now = hop.outer === null ? null : outerText(hop.outer);
     const label =
       hop.outer === null
         ? 'outer header removed'
         : known.outer === null
           ? `outer header added, ${hop.outer.overhead} bytes`
           : 'outer header';
-    add('outer', label, before, after);
+    add('outer', label, old, now);
   }
   if (hop.tuple !== null && known.tuple !== null) {
     add('source', 'source rewritten', source(known.tuple), source(hop.tuple));
@@ -88,8 +100,9 @@ export function isDevice(hop: HopRecord): boolean {
 /** For each hop, what changed there. The first has none: nothing is known before it. */
 export function changesOf(hops: readonly HopRecord[]): Change[][] {
   let known: Known | null = null;
-  return hops.map((hop) => {
-    const changes = known === null ? [] : compare(known, hop);
+  return hops.map((hop, index) => {
+    const before = hops[index - 1];
+    const changes = known === null || before === undefined ? [] : compare(known, before, hop);
     known = {
       tuple: hop.tuple ?? known?.tuple ?? null,
       mac: hop.mac ?? known?.mac ?? null,

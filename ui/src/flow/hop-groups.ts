@@ -89,32 +89,6 @@ export function totalTime(hops: readonly HopRecord[]): number | null {
   return hops.length < 2 ? null : sum;
 }
 
-/** Standard priorities of the kernel's tables: include/uapi/linux/netfilter_ipv4.h. */
-const TABLES: readonly (readonly [priority: number, name: string])[] = [
-  [-400, 'conntrack defrag'],
-  [-300, 'raw'],
-  [-200, 'conntrack'],
-  [-150, 'mangle'],
-  [-100, 'nat (destination)'],
-  [0, 'filter'],
-  [50, 'security'],
-  [100, 'nat (source)'],
-];
-
-/** Which tables an observation at this priority comes after and before. */
-export function priorityHelp(priority: number): string {
-  const after = TABLES.findLast(([at]) => at < priority)?.[1];
-  const at = TABLES.find(([table]) => table === priority)?.[1];
-  const before = TABLES.find(([table]) => table > priority)?.[1];
-  return [
-    after === undefined ? null : `after ${after}`,
-    at === undefined ? null : `at ${at}`,
-    before === undefined ? null : `before ${before}`,
-  ]
-    .filter((part) => part !== null)
-    .join(', ');
-}
-
 /** What a hop is, in a word or two. */
 export function stageText(hop: HopRecord): string {
   if (hop.stage === 'netfilter') return hop.hook ?? 'netfilter';

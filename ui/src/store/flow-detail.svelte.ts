@@ -1,7 +1,8 @@
 import type { FlowRecord, LegRecord, PathRecord } from '../../../src/model/records.js';
-import type { FlowMessage, Rate } from '../../../src/serve/protocol.js';
+import { type FlowMessage, pathDirection, type Rate } from '../../../src/serve/protocol.js';
 import { toSeconds } from '../format/clock.js';
 import { History } from './history.js';
+import { LegWindow, placeKeys } from './leg-window.js';
 
 /** A leg with the name its series have in the history. */
 export interface NamedLeg {
@@ -9,17 +10,12 @@ export interface NamedLeg {
   readonly leg: LegRecord;
 }
 
-/**
- * Legs by where they are. A path may pass one place twice (a hook met by the inner
- * and by the outer packet): the second gets a number.
- */
+/** Legs by where they are: each direction's in the order they are passed. */
 export function nameLegs(legs: readonly LegRecord[]): NamedLeg[] {
-  const seen = new Map<string, number>();
-  return legs.map((leg) => {
-    const place = [leg.direction, leg.node, leg.netns, leg.dev, leg.stage, leg.hook].join('|');
-    const count = (seen.get(place) ?? 0) + 1;
-    seen.set(place, count);
-    return { key: count === 1 ? place : `${place}|${count}`, leg };
+  return (['original', 'reply'] as const).flatMap((direction) => {
+    const own = legs.filter((leg) => leg.direction === direction);
+    const keys = placeKeys(direction, own);
+    return own.map((leg, index) => ({ key: keys[index] ?? '', leg }));
   });
 }
 
@@ -36,6 +32,7 @@ export class FlowDetailStore {
   /** The flow has left the daemon's table; what is shown is its last state. */
   gone = $state(false);
   readonly history = new History();
+  readonly #window = new LegWindow();
   /** Rises with every point of the history. */
   ticks = $state(0);
 
@@ -62,12 +59,13 @@ export class FlowDetailStore {
       values.set(`packets|${direction}`, rate?.packetsPerSecond ?? null);
       values.set(`bytes|${direction}`, rate?.bytesPerSecond ?? null);
     }
-    for (const { key, leg } of nameLegs(flow.legs)) {
-      if (leg.latencyNs === null) continue;
-      values.set(`p50|${key}`, leg.latencyNs.p50);
-      values.set(`p99|${key}`, leg.latencyNs.p99);
+    const now = toSeconds(message.now);
+    for (const path of message.paths) this.#window.add(path, pathDirection(flow, path), now);
+    for (const [key, { p50, p99 }] of this.#window.quantiles(now)) {
+      values.set(`p50|${key}`, p50);
+      values.set(`p99|${key}`, p99);
     }
-    this.history.push(toSeconds(message.now), values);
+    this.history.push(now, values);
     this.ticks += 1;
   }
 }
