@@ -9,6 +9,7 @@ import type { FlowRecord, PathRecord } from './model/records.js';
 import type { Catalog } from './name/catalog.js';
 import { Names } from './name/names.js';
 import type { Source, SourceSink } from './source/source.js';
+import { packetErrorName } from './packet/packet-error.js';
 import { Epoch } from './wire/clock.js';
 import { RecordCursor } from './wire/record-cursor.js';
 
@@ -155,7 +156,9 @@ export class Pipeline implements FlowFeed, SourceSink {
       flows.counters.refused;
     const malformed = Object.entries({
       ...this.#cursor.malformed,
-      PACKET_MALFORMED: joiner.counters.malformedPackets,
+      ...Object.fromEntries(
+        [...joiner.counters.malformed].map(([error, count]) => [packetErrorName(error), count]),
+      ),
     }).filter(([, count]) => count > 0);
     return {
       eventsPerSecond: this.#rate.eventsPerSecond,

@@ -26,8 +26,17 @@ const PARENT_LIMIT = 4_096;
 const HOOK_PREROUTING = 0;
 const HOOK_INPUT = 1;
 const HOOK_OUTPUT = 3;
-const REASON_QUEUE_PURGE = 'QUEUE_PURGE';
 const REASON_NO_SOCKET = 'NO_SOCKET';
+/**
+ * What a socket lets go of after it has taken the packet, and loses nothing by: its
+ * queue when it closes, and segments that bring nothing new (net/ipv4/tcp_input.c).
+ */
+const USED_UP_REASONS: ReadonlySet<string> = new Set([
+  'QUEUE_PURGE',
+  'TCP_OLD_ACK',
+  'TCP_OLD_DATA',
+  'TCP_OFOMERGE',
+]);
 /** What raw sockets refuse a clone with (net/ipv4/raw.c). */
 const CLONE_REASONS: ReadonlySet<string> = new Set(['SOCKET_FILTER', 'SOCKET_RCVBUFF', 'XFRM_POLICY']);
 const NO_CT = 0xff;
@@ -45,8 +54,8 @@ export interface JoinCounters {
   hopsCut: number;
   /** Clones that a socket did not want, while the packet itself went on. */
   copiesRefused: number;
-  /** Packets whose headers were malformed. */
-  malformedPackets: number;
+  /** Hops whose headers were malformed, by what was wrong (packet/packet-error.ts). */
+  readonly malformed: Map<number, number>;
 }
 
 /**
@@ -65,7 +74,7 @@ export class PathJoiner {
     evicted: 0,
     hopsCut: 0,
     copiesRefused: 0,
-    malformedPackets: 0,
+    malformed: new Map(),
   };
 
   readonly #onPath: (path: Path) => void;
@@ -159,7 +168,8 @@ export class PathJoiner {
       decodeNetwork(p, record.view, snap, snapLength, record.u16(layout.HOP_PROTOCOL), length);
     }
     if (p.error !== 0) {
-      this.counters.malformedPackets += 1;
+      const { malformed } = this.counters;
+      malformed.set(p.error, (malformed.get(p.error) ?? 0) + 1);
     }
     const device = this.devices.of(record);
     let path = this.#bySkb.get(record.skb);
@@ -261,14 +271,14 @@ export class PathJoiner {
 
   /**
    * The kernel calls some ends in the socket layer drops though the packet, or the
-   * one copy of it that counts, was taken: a queue purged when its socket closes
-   * after the segment was received; a packet that no socket but a raw one wanted,
-   * whose clone the raw one holds; and clones offered to raw sockets in vain.
+   * one copy of it that counts, was taken: what a socket has used up; a packet that
+   * no socket but a raw one wanted, whose clone the raw one holds; and clones
+   * offered to raw sockets in vain.
    */
   #isEndInSocket(record: RecordCursor, path: Path | undefined): boolean {
     const reason = this.#reasonName(record.u32(layout.HOP_REASON));
     if (path === undefined || path.ended) {
-      if (reason === REASON_QUEUE_PURGE && path?.delivered === true) {
+      if (path?.delivered === true && USED_UP_REASONS.has(reason)) {
         return true;
       }
       const original = this.#byHead.get(record.head);
@@ -278,9 +288,8 @@ export class PathJoiner {
       this.counters.copiesRefused += 1;
       return true;
     }
-    const purged = reason === REASON_QUEUE_PURGE;
     const taken = reason === REASON_NO_SOCKET && record.u32(layout.HOP_DATAREF) > 1;
-    if (!(purged || taken) || !isInput(path)) {
+    if (!(taken || USED_UP_REASONS.has(reason)) || !isInput(path)) {
       return false;
     }
     path.ended = true;
@@ -395,7 +404,8 @@ export class PathJoiner {
     if (byHead !== undefined && mayGoOn(byHead, record, p, stage)) {
       return { path: byHead, origin: ORIGIN_CLONE };
     }
-    if (p.protocol === PROTO_TCP && this.#superPackets.size > 0) {
+    // Segments are cut on the way into a device: one that starts elsewhere was sent again.
+    if (p.protocol === PROTO_TCP && stage !== layout.STAGE_NETFILTER && this.#superPackets.size > 0) {
       const whole = this.#superPackets.get(this.#tuple(p, null));
       if (
         whole !== undefined &&

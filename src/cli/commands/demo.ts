@@ -56,9 +56,11 @@ export async function runDemo(args: string[]): Promise<number> {
       throw new UnsupportedError('DEMO_REPLAY', 'a recording was asked for', '');
     }
     warn('bringing up the lab …');
-    await labUp(encap === undefined ? {} : { encap }, warn);
+    const { netns } = await labUp(encap === undefined ? {} : { encap }, warn);
     lab = true;
-    const source = kernelSource(options);
+    // The machine's own traffic would only stand in the way.
+    const watched = { ...options, netns: options.netns ?? netns.map(({ name }) => name) };
+    const source = kernelSource(watched);
     dashboard = await startDashboard({
       source,
       options,
