@@ -424,6 +424,8 @@ export class DecodedPacket {
   has(need: number, error: number): boolean {
     if (this.end - this.cursor < need) {
       this.fail(error);
+      // The start of such a header is read all the same, as far as it was captured.
+      if (this.limit < this.end) this.truncated = true;
       return false;
     }
     if (this.limit - this.cursor < need) {

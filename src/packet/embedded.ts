@@ -67,7 +67,7 @@ function embeddedIpv6(p: DecodedPacket, view: DataView): void {
     }
     if (!p.has(8, ERROR_EMBEDDED)) return;
     const header = p.cursor;
-    if (next === PROTO_FRAGMENT) {
+    if (next === PROTO_FRAGMENT && p.embeddedIpId < 0) {
       p.embeddedIpId = view.getUint32(header + 4);
       if ((view.getUint16(header + 2) & 0xfff8) !== 0) {
         p.embeddedProtocol = view.getUint8(header);

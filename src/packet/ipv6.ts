@@ -89,13 +89,17 @@ export function ipv6Header(p: DecodedPacket, view: DataView): number {
     const length = ipv6ExtensionLength(next, view.getUint8(header + 1));
     if (!p.has(length, ERROR_IPV6_EXTENSION_SHORT)) return -1;
     if (next === PROTO_FRAGMENT) {
-      const fragment = view.getUint16(header + 2);
-      p.fragmentOffset = fragment & 0xfff8;
-      p.moreFragments = (fragment & 1) !== 0;
-      p.ipId = view.getUint32(header + 4);
+      // A fragment of a fragment: the header met first is the one reassembled first.
+      if (p.ipId < 0) {
+        const fragment = view.getUint16(header + 2);
+        p.fragmentOffset = fragment & 0xfff8;
+        p.moreFragments = (fragment & 1) !== 0;
+        p.ipId = view.getUint32(header + 4);
+      }
     } else if (p.ipLength === 0) {
       const jumbo = jumboPayload(view, header + 2, header + length);
-      if (jumbo < 0) {
+      // RFC 2675, 3: what would fit in 16 bits is no jumbo payload.
+      if (jumbo <= 0xffff) {
         p.fail(ERROR_IP_LENGTH_SHORT);
         return -1;
       }

@@ -684,6 +684,38 @@ export const FIXTURES: readonly Fixture[] = [
     },
   },
   {
+    name: 'fragment of a fragment: the header met first counts',
+    link: 'ip',
+    bytes: frame(`
+      60 00 00 00
+      00 18 2c 40            # payload 24, fragment
+      ${POD1_V6}
+      ${POD3_V6}
+      2c 00 00 01            # fragment next; offset 0, more
+      00 00 00 01            # identification 1
+      11 00 00 08            # UDP next; offset 8
+      00 00 00 02            # identification 2
+      10 00 20 00            # 4096 -> 8192
+      00 08 00 00            # length 8
+    `),
+    expected: {
+      family: 6,
+      src: 'fd00:244::99cc',
+      dst: 'fd00:244::92cd',
+      protocol: 17,
+      ttl: 64,
+      tos: 0,
+      ipId: 1,
+      dontFragment: true,
+      moreFragments: true,
+      ipLength: 64,
+      innerOffset: 0,
+      transportOffset: 56,
+      sport: 4096,
+      dport: 8192,
+    },
+  },
+  {
     name: 'IPv6 authentication header, then TCP',
     link: 'ip',
     bytes: frame(`

@@ -78,6 +78,12 @@ const CASES: readonly Case[] = [
     known: { family: 6, sport: -1 },
   },
   {
+    name: 'jumbo length that would have fitted in the header',
+    error: 'PACKET_IP_LENGTH_SHORT',
+    bytes: `60 00 00 00 00 00 00 40 ${V6_SRC_DST} 06 00 c2 04 00 00 ff ff 00*20`,
+    known: { family: 6, sport: -1, ipLength: 0, payloadLength: 0 },
+  },
+  {
     name: 'TCP header of 4 words',
     error: 'PACKET_TCP_OFFSET',
     bytes: `45 00 00 28 00*4 40 06 00 00 ${SRC_DST} 00 01 00 02 00*8 40 02 00 00 00*4`,
@@ -184,7 +190,8 @@ const CASES: readonly Case[] = [
     name: 'inner packet longer than the tunnel packet',
     error: 'PACKET_IP_LENGTH_LONG',
     bytes: `45 00 00 28 00*4 40 04 00 00 ${SRC_DST} 45 00 00 15 00*4 40 01 00 00 ${SRC_DST}`,
-    known: { depth: 1, outerLength: 40, ipLength: 21 },
+    // The 21st byte it claims is nowhere.
+    known: { depth: 1, outerLength: 40, ipLength: 21, truncated: true },
   },
 ];
 

@@ -23,8 +23,16 @@ const MOVED: readonly (readonly [keyof DecodedPacket, keyof DecodedPacket])[] = 
   ['innerOffset', 'outerOffset'],
 ];
 
-/** Known as soon as the network header is, and bettered by the transport header. */
-const REFINED: ReadonlySet<keyof DecodedPacket> = new Set(['payloadLength', 'ipLength']);
+/**
+ * Fields that later bytes may better: lengths, known from the network header and again
+ * from the transport header; and TCP options, of which the last of a kind counts.
+ */
+const REFINED: ReadonlySet<keyof DecodedPacket> = new Set([
+  'payloadLength',
+  'ipLength',
+  'tcpMss',
+  'tcpWindowScale',
+]);
 const LINK = RESULT_FIELDS.slice(0, RESULT_FIELDS.indexOf('outerType'));
 
 /**
