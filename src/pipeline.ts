@@ -44,6 +44,8 @@ export class Pipeline implements FlowFeed, SourceSink {
   readonly joiner: PathJoiner;
   readonly #source: Source;
   readonly #options: PipelineOptions;
+  /** What else this machine lacks, for `quality`; added to what the source lacks. */
+  missing: readonly string[] = [];
   readonly #cursor: RecordCursor;
   #sampled = 0;
   #lastSweep = 0;
@@ -170,7 +172,7 @@ export class Pipeline implements FlowFeed, SourceSink {
       cpu: this.#rate.cpuShare,
       openPaths: joiner.openPaths,
       flows: flows.size,
-      missing: this.#source.missing,
+      missing: [...this.#source.missing, ...this.missing],
     };
   }
 

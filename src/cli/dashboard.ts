@@ -1,4 +1,5 @@
 import { hostname, release } from 'node:os';
+import { missingForTracing } from '../doctor/diagnose.js';
 import { Pipeline } from '../pipeline.js';
 import { type RunningServer, startServer } from '../serve/server.js';
 import type { Source } from '../source/source.js';
@@ -54,6 +55,11 @@ export async function startDashboard(settings: DashboardOptions): Promise<Dashbo
   } catch (error) {
     await server.close();
     throw error;
+  }
+  if (mode !== 'replay') {
+    void missingForTracing().then((missing) => {
+      pipeline.missing = missing;
+    });
   }
   return {
     pipeline,

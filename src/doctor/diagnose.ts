@@ -26,6 +26,13 @@ export async function diagnose(): Promise<Diagnosis> {
   });
 }
 
+/** What tracing lacks here, in sentences; touches no device and starts no tool. */
+export async function missingForTracing(): Promise<readonly string[]> {
+  const privileges = await examinePrivileges();
+  const kernel = await examineKernel(blockers(privileges).length === 0);
+  return missing([...privileges, ...kernel.findings, ...(await examineMemory())]);
+}
+
 /** What follows from the findings. */
 export function summarize(
   findings: readonly Finding[],
@@ -36,10 +43,14 @@ export function summarize(
     canTrace: blockers(findings).length === 0,
     ...machine,
     findings,
-    missing: findings
-      .filter((each) => each.need !== 'optional' && each.state === 'absent')
-      .map(missingSentence),
+    missing: missing(findings),
   };
+}
+
+function missing(findings: readonly Finding[]): string[] {
+  return findings
+    .filter((each) => each.need !== 'optional' && each.state === 'absent')
+    .map(missingSentence);
 }
 
 /** What stands in the way of tracing. What could not be found out does not. */

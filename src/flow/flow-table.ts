@@ -1,5 +1,5 @@
 import type { Hop } from '../join/hop.js';
-import { ORIGIN_FIRST_SEEN, type Path } from '../join/path.js';
+import { ORIGIN_FIRST_SEEN, ORIGIN_FRAGMENT, type Path } from '../join/path.js';
 import { PROTOCOL_ARP, type Tuple, type TupleTable } from '../join/tuple.js';
 import { verdictOf } from '../join/verdict.js';
 import type { PathVerdict } from '../model/records.js';
@@ -53,13 +53,15 @@ const ICMPV6_ECHO_REPLY = 129;
 const ICMP_DEST_UNREACHABLE = 3;
 const ICMP_FRAGMENTATION_NEEDED = 4;
 const ICMPV6_PACKET_TOO_BIG = 2;
+const ICMPV6_ROUTER_SOLICITATION = 133;
+const ICMPV6_REDIRECT = 137;
 
 export interface FlowCounters {
   /** Flows dropped from the full table before their time. */
   evicted: number;
   /** Flows that ended by age. */
   expired: number;
-  /** Paths that could not be put to any flow (ARP and what could not be read). */
+  /** Paths that could not be put to any flow (neighbour talk and what could not be read). */
   unassigned: number;
   /** Keys, legs and encapsulations past their limits. */
   refused: number;
@@ -117,7 +119,7 @@ export class FlowTable {
     const verdict = verdictOf(path, this.#limited);
     const first = path.hops[0];
     const tuple = path.about ?? first?.tuple ?? null;
-    if (first === undefined || tuple === null || tuple.protocol === PROTOCOL_ARP) {
+    if (first === undefined || tuple === null || isNeighbourTalk(path, tuple)) {
       this.counters.unassigned += 1;
       return { path, verdict, flow: null, direction: ORIGINAL };
     }
@@ -284,6 +286,9 @@ export class FlowTable {
     if (counted) {
       direction.packets += 1;
       direction.bytes += path.ipLength;
+    } else if (path.origin === ORIGIN_FRAGMENT && path.parent?.fragmentedAt === 0) {
+      // The packet was never seen whole, so its bytes are those of its pieces.
+      direction.bytes += path.payloadLength;
     }
     if (verdict === 'dropped') {
       direction.drops += 1;
@@ -336,7 +341,7 @@ export class FlowTable {
           continue;
         }
         found.packets += 1;
-        found.bytes += path.ipLength;
+        found.bytes += hop.ipLength;
         if (previousTime >= 0) {
           found.latency ??= new Histogram();
           found.latency.add(hop.time - previousTime);
@@ -519,6 +524,16 @@ export class FlowTable {
     }
     this.#onRemove(flow);
   }
+}
+
+/** ARP and IPv6 neighbour discovery (RFC 4861): talk of links, not connections. */
+function isNeighbourTalk(path: Path, tuple: Tuple): boolean {
+  return (
+    tuple.protocol === PROTOCOL_ARP ||
+    (tuple.protocol === PROTO_ICMPV6 &&
+      path.icmpType >= ICMPV6_ROUTER_SOLICITATION &&
+      path.icmpType <= ICMPV6_REDIRECT)
+  );
 }
 
 function idleLimit(flow: Flow): number {
