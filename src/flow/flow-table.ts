@@ -315,7 +315,8 @@ export class FlowTable {
       direction.last = last.device;
     }
     this.#accountState(flow, index, path);
-    const segment = first.gsoSize > 0 ? path.ipLength - path.payloadLength + first.gsoSize : path.ipLength;
+    const segment =
+      first.gsoSize > 0 ? path.ipLength - path.payloadLength + first.gsoSize : path.ipLength;
     flow.largest = Math.max(flow.largest, segment);
     if (path.fragment) {
       flow.fragmentsSeen = true;
@@ -389,7 +390,8 @@ export class FlowTable {
       return;
     }
     const known = flow.encapsulations.some(
-      (e) => e.type === outer.type && e.src === outer.src && e.dst === outer.dst && e.vni === outer.vni,
+      (e) =>
+        e.type === outer.type && e.src === outer.src && e.dst === outer.dst && e.vni === outer.vni,
     );
     if (known) {
       return;

@@ -43,6 +43,8 @@ export class Hop {
   hook = 255;
   priority = 0;
   len = 0;
+  /** Bytes of the innermost IP packet that is readable here, else where it last was. */
+  ipLength = 0;
   /** MTU of the device at that moment. */
   mtu = 0;
   mark = 0;

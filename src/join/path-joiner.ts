@@ -38,7 +38,11 @@ const USED_UP_REASONS: ReadonlySet<string> = new Set([
   'TCP_OFOMERGE',
 ]);
 /** What raw sockets refuse a clone with (net/ipv4/raw.c). */
-const CLONE_REASONS: ReadonlySet<string> = new Set(['SOCKET_FILTER', 'SOCKET_RCVBUFF', 'XFRM_POLICY']);
+const CLONE_REASONS: ReadonlySet<string> = new Set([
+  'SOCKET_FILTER',
+  'SOCKET_RCVBUFF',
+  'XFRM_POLICY',
+]);
 const NO_CT = 0xff;
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -180,6 +184,11 @@ export class PathJoiner {
       path = this.#begin(record, p, stage, path);
     }
     path.lastTime = record.time;
+    if (p.moreFragments && p.fragmentOffset === 0 && path.fragmentedAt < 0) {
+      // The first piece stands for the packet, the others branch from here.
+      path.fragmentedAt = path.hops.length;
+      this.#fragmented.set(fragmentKey(p), path);
+    }
     if (path.hops.length >= HOP_LIMIT) {
       path.hopsCut += 1;
       this.counters.hopsCut += 1;
@@ -198,6 +207,7 @@ export class PathJoiner {
     hop.gsoSegs = record.u16(layout.HOP_GSO_SEGS);
     hop.ttl = p.ttl;
     hop.ipId = p.ipId;
+    hop.ipLength = p.family === 0 ? (last?.ipLength ?? 0) : p.ipLength;
     if (p.vlanId >= 0) {
       hop.vlanId = p.vlanId;
       hop.vlanProto = p.vlanProto;
@@ -215,6 +225,7 @@ export class PathJoiner {
       hop.outer = outerOf(p, last.outer);
       hop.ttl = last.ttl;
       hop.ipId = last.ipId;
+      hop.ipLength = last.ipLength;
     } else if (p.fragmentOffset > 0 && last !== undefined) {
       hop.tuple = last.tuple;
       hop.outer = p.outerType === OUTER_NONE ? null : outerOf(p, last.outer);
@@ -338,14 +349,13 @@ export class PathJoiner {
     if (branch !== null) {
       path.origin = branch.origin;
       path.parent = branch.path;
-      path.hops = branch.path.hops.slice();
+      path.hops =
+        branch.origin === ORIGIN_FRAGMENT
+          ? branch.path.hops.slice(0, branch.path.fragmentedAt)
+          : branch.path.hops.slice();
       path.inherited = path.hops.length;
-      path.ipLength = branch.path.ipLength;
       path.matched = branch.path.matched;
       branch.path.children += 1;
-    } else if (p.moreFragments) {
-      // It came in pieces: the first one stands for the packet.
-      this.#fragmented.set(fragmentKey(p), path);
     }
     if (this.#open.length >= this.#limit) {
       this.#evictOldest();
@@ -384,9 +394,6 @@ export class PathJoiner {
     ) {
       return null;
     }
-    if (p.moreFragments) {
-      this.#fragmented.set(fragmentKey(p), copied);
-    }
     return copied;
   }
 
@@ -402,10 +409,14 @@ export class PathJoiner {
     }
     const byHead = this.#byHead.get(record.head);
     if (byHead !== undefined && mayGoOn(byHead, record, p, stage)) {
-      return { path: byHead, origin: ORIGIN_CLONE };
+      return { path: branchingPoint(byHead, record, stage), origin: ORIGIN_CLONE };
     }
     // Segments are cut on the way into a device: one that starts elsewhere was sent again.
-    if (p.protocol === PROTO_TCP && stage !== layout.STAGE_NETFILTER && this.#superPackets.size > 0) {
+    if (
+      p.protocol === PROTO_TCP &&
+      stage !== layout.STAGE_NETFILTER &&
+      this.#superPackets.size > 0
+    ) {
       const whole = this.#superPackets.get(this.#tuple(p, null));
       if (
         whole !== undefined &&
@@ -433,6 +444,7 @@ export class PathJoiner {
     hop.time = record.time;
     hop.stage = layout.STAGE_DELIVER;
     hop.len = last.len;
+    hop.ipLength = last.ipLength;
     hop.mtu = last.mtu;
     hop.mark = last.mark;
     hop.ttl = last.ttl;
@@ -596,7 +608,9 @@ function continues(path: Path, p: DecodedPacket, stage: number, record: RecordCu
   if (drop && (p.family === 0 || p.error !== 0 || p.truncated)) {
     return true;
   }
-  return p.outerType === OUTER_WIREGUARD && wasInside(path) && record.time - path.lastTime < SETTLE_NS;
+  return (
+    p.outerType === OUTER_WIREGUARD && wasInside(path) && record.time - path.lastTime < SETTLE_NS
+  );
 }
 
 /** Whether a path stands where a copy of its packet would carry on. */
@@ -617,6 +631,30 @@ function mayGoOn(path: Path, record: RecordCursor, p: DecodedPacket, stage: numb
     record.u8(layout.HOP_HOOK) === HOOK_OUTPUT &&
     p.outerType === OUTER_NONE;
   return !atStart;
+}
+
+/**
+ * Of a packet and those it was cloned from, the newest that can have got to where
+ * another clone shows up: what a bridge floods starts at the bridge each time.
+ */
+function branchingPoint(newest: Path, record: RecordCursor, stage: number): Path {
+  const netns = record.u32(layout.HOP_NETNS);
+  const ifindex = record.u32(layout.HOP_IFINDEX);
+  for (let path: Path | null = newest; path !== null; path = path.parent) {
+    const last = path.last;
+    if (last === undefined || path.origin > ORIGIN_CLONE) {
+      break;
+    }
+    const sentElsewhere =
+      last.stage === layout.STAGE_EGRESS &&
+      stage === layout.STAGE_EGRESS &&
+      last.device.kind === 'veth' &&
+      last.device.ifindex !== ifindex;
+    if (last.device.netns === netns && !sentElsewhere) {
+      return path;
+    }
+  }
+  return newest;
 }
 
 /** Whether the packet was last seen on its way to a socket. */

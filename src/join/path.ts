@@ -70,6 +70,8 @@ export class Path implements Invariants {
   icmpSeq = -1;
   icmpMtu = -1;
   fragment = false;
+  /** How many hops it had when it was first seen in pieces; -1 while whole. */
+  fragmentedAt = -1;
   dontFragment = false;
   isArp = false;
   arpOp = -1;
