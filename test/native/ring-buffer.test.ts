@@ -230,10 +230,15 @@ describeAsRoot('a ring buffer', () => {
   test('loses and repeats nothing while two processes write to it', async () => {
     // Each waits for a line, so that its number is known before the program is loaded.
     const children = [0, 1].map(() =>
-      spawn('nice', ['sh', '-c', 'read go; exec dd if=/dev/zero of=/dev/null bs=1 count=60000'], {
-        stdio: ['pipe', 'ignore', 'ignore'],
-      }),
+      spawn(
+        'nice',
+        ['sh', '-c', 'read go; exec dd if=/dev/zero of=/dev/null bs=1 count=20000000'],
+        {
+          stdio: ['pipe', 'ignore', 'ignore'],
+        },
+      ),
     );
+    for (const child of children) closing({ close: () => child.kill('SIGKILL') });
     const object = closing(BpfObject.open(compileProgram('ring')));
     object.setMapMaxEntries('ring', 1_048_576);
     object.setConstant(
@@ -244,14 +249,12 @@ describeAsRoot('a ring buffer', () => {
     const ring = closing(new RingBuffer(object.map('ring')));
     closing(object.program('on_syscall').attachRawTracepoint('sys_enter'));
     const exits = children.map((child) => once(child, 'exit'));
-    let running = children.length;
-    for (const exit of exits) exit.then(() => running--);
     for (const child of children) child.stdin.end('go\n');
 
     const target = new Uint8Array(16_384);
     const next = [0, 0];
-    const drainAll = (): void => {
-      for (;;) {
+    const drainSome = (): void => {
+      for (let rounds = 0; rounds < 100; rounds++) {
         const { records, bytes } = ring.drain(target);
         if (records === 0) return;
         const view = new DataView(target.buffer, 0, bytes);
@@ -266,22 +269,23 @@ describeAsRoot('a ring buffer', () => {
         }
       }
     };
-    while (running > 0) {
-      drainAll();
+    // More than twice round the ring, which holds 18,724 of them; how long that takes
+    // depends on what else the machine does.
+    const end = performance.now() + 40_000;
+    while ((next[0] ?? 0) + (next[1] ?? 0) < 50_000 && performance.now() < end) {
+      drainSome();
       await new Promise((resolve) => setImmediate(resolve));
     }
+    for (const child of children) child.kill('SIGKILL');
     await Promise.all(exits);
-    drainAll();
+    // A mebibyte at 16 KiB a round.
+    drainSome();
     const tallies = [...object.map('tallies').entries()].map(([, value]) => {
       const view = new DataView(value.buffer);
       return { sent: view.getBigUint64(0, true), lost: view.getBigUint64(8, true) };
     });
     expect(next.map(BigInt)).toEqual(tallies.map((tally) => tally.sent));
-    // More than once round the ring, which holds 18,724 of them.
-    expect((next[0] ?? 0) + (next[1] ?? 0)).toBeGreaterThan(20_000);
-    for (const tally of tallies) {
-      expect(tally.sent).toBeGreaterThan(0n);
-      expect(tally.sent + tally.lost).toBeGreaterThan(120_000n);
-    }
+    expect((next[0] ?? 0) + (next[1] ?? 0)).toBeGreaterThanOrEqual(50_000);
+    for (const { sent } of tallies) expect(sent).toBeGreaterThan(0n);
   });
 });
