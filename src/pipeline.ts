@@ -8,8 +8,8 @@ import type { FlowFeed, NamespaceRecord, QualityRecord } from './model/feed.js';
 import type { FlowRecord, PathRecord } from './model/records.js';
 import type { Catalog } from './name/catalog.js';
 import { Names } from './name/names.js';
-import type { Source, SourceSink } from './source/source.js';
 import { packetErrorName } from './packet/packet-error.js';
+import type { Source, SourceSink } from './source/source.js';
 import { Epoch } from './wire/clock.js';
 import { RecordCursor } from './wire/record-cursor.js';
 

@@ -2,8 +2,8 @@ import { mtuVerdict } from '../check/mtu-verdict.js';
 import { type Flow, type FlowDirection, type Leg, ORIGINAL, REPLY } from '../flow/flow.js';
 import type { Histogram } from '../flow/histogram.js';
 import type { Direction, FlowRecord, LatencyRecord, LegRecord } from '../model/records.js';
-import { HOOK_NAMES } from '../name/netfilter-table.js';
 import type { Names } from '../name/names.js';
+import { HOOK_NAMES } from '../name/netfilter-table.js';
 import type { Epoch } from '../wire/clock.js';
 import * as layout from '../wire/layout.gen.js';
 import { encapsulationName, stageName } from './path-record.js';
@@ -21,9 +21,7 @@ export function flowRecord(flow: Flow, names: Names, epoch: Epoch, state?: strin
     reply !== null && (reply.dst !== original.src || reply.dport !== original.sport)
       ? { src: reply.dst, sport: reply.dport >= 0 && !reply.isIcmp ? reply.dport : null }
       : null;
-  const icmp = original.isIcmp
-    ? { type: flow.icmpType, code: flow.icmpCode, seq: -1 }
-    : null;
+  const icmp = original.isIcmp ? { type: flow.icmpType, code: flow.icmpCode, seq: -1 } : null;
   const answer = icmp === null ? null : { ...icmp, type: echoReplyType(icmp.type) };
   const wall = (time: number): string =>
     String(names.wallClock(epoch.monotonicNs + BigInt(Math.round(time))));

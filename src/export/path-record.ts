@@ -13,8 +13,8 @@ import type {
   Stage,
   TcpRecord,
 } from '../model/records.js';
-import { HOOK_NAMES, tableAfter } from '../name/netfilter-table.js';
 import type { Names } from '../name/names.js';
+import { HOOK_NAMES, tableAfter } from '../name/netfilter-table.js';
 import { macText } from '../packet/address-text.js';
 import {
   OUTER_GENEVE,
@@ -139,9 +139,7 @@ function hopRecord(hop: Hop, previous: Hop | null, path: Path, names: Names): Ho
     outer: outerRecord(hop.outer),
     tuple:
       hop.tuple?.toRecord(
-        path.icmpType >= 0
-          ? { type: path.icmpType, code: path.icmpCode, seq: path.icmpSeq }
-          : null,
+        path.icmpType >= 0 ? { type: path.icmpType, code: path.icmpCode, seq: path.icmpSeq } : null,
       ) ?? null,
     ttl: hop.ttl >= 0 ? hop.ttl : null,
     ipId: hop.ipId >= 0 ? hop.ipId : null,
@@ -214,9 +212,7 @@ function dropRecord(path: Path, names: Names): DropRecord {
   const reason = names.reason(drop.reason);
   const before = path.hops[path.hops.length - 2];
   const inNetfilter =
-    before !== undefined &&
-    before.stage === layout.STAGE_NETFILTER &&
-    reason === 'NETFILTER_DROP';
+    before !== undefined && before.stage === layout.STAGE_NETFILTER && reason === 'NETFILTER_DROP';
   const hook = inNetfilter ? (HOOK_NAMES[before.hook] ?? null) : null;
   return {
     reason,

@@ -588,7 +588,8 @@ function conntrackOriginal(path: Path, tuples: TupleTable): Tuple {
     // The last node on the way is nearest to who began it.
     original = hop.ct?.original ?? original;
   }
-  return original ?? (path.last?.tuple as Tuple).reversed(tuples);
+  const last = (path.last as Hop).tuple as Tuple;
+  return original ?? last.reversed(tuples);
 }
 
 /** What an answer will look like when it leaves, according to the last node on the way. */

@@ -94,7 +94,8 @@ function bucketOf(ns: number): number {
   if (ns < 2 * SUB_BUCKETS) {
     return ns;
   }
-  const exponent = ns < 0x80000000 ? 31 - Math.clz32(ns) : 31 + (ns >= 2 ** 32 ? 1 : 0) + (ns >= 2 ** 33 ? 1 : 0);
+  const exponent =
+    ns < 0x80000000 ? 31 - Math.clz32(ns) : 31 + (ns >= 2 ** 32 ? 1 : 0) + (ns >= 2 ** 33 ? 1 : 0);
   const shift = exponent - SUB_BITS;
   return shift * SUB_BUCKETS + Math.floor(ns / 2 ** shift);
 }

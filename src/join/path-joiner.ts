@@ -381,7 +381,7 @@ export class PathJoiner {
       return null;
     }
     const byHead = this.#byHead.get(record.head);
-    if (byHead !== undefined && byHead.freed && mayGoOn(byHead, record, p, stage)) {
+    if (byHead?.freed && mayGoOn(byHead, record, p, stage)) {
       return byHead;
     }
     const key = identityKey(p);

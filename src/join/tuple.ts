@@ -1,6 +1,6 @@
+import type { TupleRecord } from '../model/records.js';
 import { addressText } from '../packet/address-text.js';
 import { PROTO_ICMP, PROTO_ICMPV6, protocolName } from '../packet/proto.js';
-import type { TupleRecord } from '../model/records.js';
 
 /** Marks a tuple of ARP: addresses are the sender's and the target's. */
 export const PROTOCOL_ARP = 0x806;

@@ -11,7 +11,14 @@ export type Protocol = 'tcp' | 'udp' | 'icmp' | 'icmpv6' | 'arp' | 'sctp' | 'gre
 export type PathVerdict = 'delivered' | 'dropped' | 'forwarded' | 'unknown';
 export type MtuVerdict = 'fits' | 'fragments' | 'blackhole' | 'pmtu' | 'unknown';
 export type Direction = 'original' | 'reply';
-export type EncapsulationType = 'ipip' | 'vxlan' | 'wireguard' | 'gre' | 'geneve' | 'ip6tnl' | 'sit';
+export type EncapsulationType =
+  | 'ipip'
+  | 'vxlan'
+  | 'wireguard'
+  | 'gre'
+  | 'geneve'
+  | 'ip6tnl'
+  | 'sit';
 
 export interface IcmpRecord {
   readonly type: number;
@@ -168,7 +175,11 @@ export interface FlowRecord {
   readonly bytes: { readonly original: string; readonly reply: string };
   readonly legs: readonly LegRecord[];
   readonly encapsulation: readonly EncapsulationRecord[];
-  readonly mtu: { readonly path: number | null; readonly largest: number; readonly verdict: MtuVerdict };
+  readonly mtu: {
+    readonly path: number | null;
+    readonly largest: number;
+    readonly verdict: MtuVerdict;
+  };
   readonly drops: {
     readonly original: string;
     readonly reply: string;

@@ -1,5 +1,5 @@
-import type { EndpointRecord } from '../model/records.js';
 import type { Tuple } from '../join/tuple.js';
+import type { EndpointRecord } from '../model/records.js';
 import type { Catalog, CatalogEndpoint, CatalogNamespace } from './catalog.js';
 
 /** Look-ups in a catalog. Unknown things get their neutral form, never a guess. */

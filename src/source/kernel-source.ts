@@ -1,11 +1,4 @@
-import {
-  BpfError,
-  BpfObject,
-  Btf,
-  type Link,
-  type NetfilterFamily,
-  RingBuffer,
-} from 'ebpf-ts';
+import { BpfError, BpfObject, Btf, type Link, type NetfilterFamily, RingBuffer } from 'ebpf-ts';
 import { UnsupportedError, UsageError } from '../model/errors.js';
 import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
 import { HOOK_NAMES, OBSERVED_PRIORITIES, PRIORITY_SHIFT_LIMIT } from '../name/netfilter-table.js';
@@ -300,7 +293,10 @@ export class KernelSource implements Source {
     for (const name of this.#options.netns ?? []) {
       const known = [...this.#namespaces.values()].some((n) => n.name === name);
       if (!known && name !== 'host') {
-        throw new UsageError('NETNS_NOT_FOUND', `there is no network namespace ${name}; see: ip netns list`);
+        throw new UsageError(
+          'NETNS_NOT_FOUND',
+          `there is no network namespace ${name}; see: ip netns list`,
+        );
       }
     }
   }

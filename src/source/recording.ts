@@ -67,9 +67,13 @@ export class RecordingWriter implements SourceSink {
     try {
       this.#file = openSync(path, 'w');
     } catch (cause) {
-      throw new RecordingError('RECORDING_NOT_WRITABLE', `cannot write ${path}: ${message(cause)}`, {
-        cause,
-      });
+      throw new RecordingError(
+        'RECORDING_NOT_WRITABLE',
+        `cannot write ${path}: ${message(cause)}`,
+        {
+          cause,
+        },
+      );
     }
     this.#write(Buffer.from(MAGIC, 'latin1'));
     this.#chunk(CHUNK_HEADER_TYPE, json(header));
@@ -136,7 +140,10 @@ export class Recording {
   private constructor(chunks: readonly Chunk[]) {
     const [first, ...rest] = chunks;
     if (first?.type !== CHUNK_HEADER_TYPE) {
-      throw new RecordingError('RECORDING_NO_HEADER', 'the recording does not begin with its header');
+      throw new RecordingError(
+        'RECORDING_NO_HEADER',
+        'the recording does not begin with its header',
+      );
     }
     this.header = parseHeader(first.payload);
     const footer = rest.find((chunk) => chunk.type === CHUNK_FOOTER);
@@ -198,7 +205,10 @@ export class Recording {
 function parseHeader(payload: Uint8Array): RecordingHeader {
   const header = parse(payload) as Partial<RecordingHeader>;
   if (header.format !== 1 || typeof header.epochNs !== 'string') {
-    throw new RecordingError('RECORDING_VERSION', 'the recording has a format this version cannot read');
+    throw new RecordingError(
+      'RECORDING_VERSION',
+      'the recording has a format this version cannot read',
+    );
   }
   if (header.layout !== layoutFingerprint()) {
     throw new RecordingError(
@@ -213,7 +223,9 @@ function parse(payload: Uint8Array): unknown {
   try {
     return JSON.parse(Buffer.from(payload).toString('utf8'));
   } catch (cause) {
-    throw new RecordingError('RECORDING_DAMAGED', 'a chunk of the recording is not JSON', { cause });
+    throw new RecordingError('RECORDING_DAMAGED', 'a chunk of the recording is not JSON', {
+      cause,
+    });
   }
 }
 

@@ -22,7 +22,14 @@ export interface WireEnum {
 }
 
 /** Structs and enums that the reader needs, in the order they are written. */
-export const WIRE_STRUCTS = ['hs_header', 'hs_hop', 'hs_tuple', 'hs_hop_ct', 'hs_free', 'hs_deliver'];
+export const WIRE_STRUCTS = [
+  'hs_header',
+  'hs_hop',
+  'hs_tuple',
+  'hs_hop_ct',
+  'hs_free',
+  'hs_deliver',
+];
 export const WIRE_ENUMS = ['hs_record_type', 'hs_stage', 'hs_counter'];
 
 function constantName(...parts: readonly string[]): string {

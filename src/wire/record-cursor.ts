@@ -1,4 +1,4 @@
-import { type Epoch } from './clock.js';
+import type { Epoch } from './clock.js';
 import * as layout from './layout.gen.js';
 
 /** What stands in front of each record in a drained batch: u32 length, u32 zero. */

@@ -104,7 +104,10 @@ async function startReplay(
   listen: { host: string; port: number; allowHosts: readonly string[] },
 ): Promise<Dashboard> {
   if (!existsSync(DEMO_RECORDING)) {
-    throw new HopscopeError('DEMO_RECORDING_MISSING', 'the recording for the demo is missing: run npm run build');
+    throw new HopscopeError(
+      'DEMO_RECORDING_MISSING',
+      'the recording for the demo is missing: run npm run build',
+    );
   }
   if (reason.code !== 'DEMO_REPLAY') {
     warn(`${reason.message} [${reason.code}]`);
