@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { BpfError } from 'ebpf-ts';
+import type { BpfError } from 'ebpf-ts';
 import { HopscopeError, UnsupportedError, UsageError } from '../model/errors.js';
 
 const HELP = `Usage: hopscope COMMAND [options]
@@ -45,6 +45,11 @@ async function main(args: string[]): Promise<number> {
   return command(rest);
 }
 
+/** Not by its class: the addon may be what is missing, and then there is no class. */
+function isBpfError(error: unknown): error is BpfError {
+  return error instanceof Error && error.name === 'BpfError';
+}
+
 /** Tells an error so that one knows what to do, and gives its exit status. */
 function tell(error: unknown): number {
   if (error instanceof UnsupportedError) {
@@ -55,7 +60,7 @@ function tell(error: unknown): number {
     process.stderr.write(`hopscope: ${error.message} [${error.code}]\n`);
     return error instanceof UsageError ? 2 : 1;
   }
-  if (error instanceof BpfError) {
+  if (isBpfError(error)) {
     process.stderr.write(`hopscope: ${error.operation}: ${error.message} [${error.code}]\n`);
     return 3;
   }
