@@ -78,6 +78,7 @@ export function ipv6Header(p: DecodedPacket, view: DataView): number {
   p.cursor = at + HEADER;
 
   let extensions = 0;
+  let isLater = false;
   while (isIpv6Extension(next)) {
     if (extensions === MAX_IPV6_EXTENSIONS) {
       p.fail(ERROR_IPV6_EXTENSIONS);
@@ -89,9 +90,10 @@ export function ipv6Header(p: DecodedPacket, view: DataView): number {
     const length = ipv6ExtensionLength(next, view.getUint8(header + 1));
     if (!p.has(length, ERROR_IPV6_EXTENSION_SHORT)) return -1;
     if (next === PROTO_FRAGMENT) {
+      const fragment = view.getUint16(header + 2);
+      isLater = (fragment & 0xfff8) !== 0;
       // A fragment of a fragment: the header met first is the one reassembled first.
       if (p.ipId < 0) {
-        const fragment = view.getUint16(header + 2);
         p.fragmentOffset = fragment & 0xfff8;
         p.moreFragments = (fragment & 1) !== 0;
         p.ipId = view.getUint32(header + 4);
@@ -111,10 +113,10 @@ export function ipv6Header(p: DecodedPacket, view: DataView): number {
     p.cursor = header + length;
     p.payloadLength = p.end - p.cursor;
     // Behind the fragment header of a later fragment is payload, not a header.
-    if (p.fragmentOffset > 0) break;
+    if (isLater) break;
   }
   p.protocol = next;
-  return next;
+  return isLater ? -1 : next;
 }
 
 /** Protocols that cannot be empty, so that a payload length of 0 must mean "see the frame". */

@@ -684,7 +684,7 @@ export const FIXTURES: readonly Fixture[] = [
     },
   },
   {
-    name: 'fragment of a fragment: the header met first counts',
+    name: 'fragment of a fragment: the header met first counts, the transport header is elsewhere',
     link: 'ip',
     bytes: frame(`
       60 00 00 00
@@ -695,7 +695,7 @@ export const FIXTURES: readonly Fixture[] = [
       00 00 00 01            # identification 1
       11 00 00 08            # UDP next; offset 8
       00 00 00 02            # identification 2
-      10 00 20 00            # 4096 -> 8192
+      10 00 20 00            # data, though it looks like ports
       00 08 00 00            # length 8
     `),
     expected: {
@@ -710,9 +710,7 @@ export const FIXTURES: readonly Fixture[] = [
       moreFragments: true,
       ipLength: 64,
       innerOffset: 0,
-      transportOffset: 56,
-      sport: 4096,
-      dport: 8192,
+      payloadLength: 8,
     },
   },
   {
