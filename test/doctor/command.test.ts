@@ -1,13 +1,14 @@
 import { spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Diagnosis } from '../../src/doctor/diagnosis.js';
 import { ROOT } from '../../src/setup/bootstrap.mjs';
 
-const MAIN = join(ROOT, 'dist', 'cli', 'main.js');
-
-function doctor(args: string[], wrapper: string[] = []) {
-  const [command = '', ...rest] = [...wrapper, process.execPath, MAIN, 'doctor', ...args];
+function doctor(args: string[], wrapper: string[] = [], checkout = ROOT) {
+  const main = join(checkout, 'dist', 'cli', 'main.js');
+  const [command = '', ...rest] = [...wrapper, process.execPath, main, 'doctor', ...args];
   return spawnSync(command, rest, { encoding: 'utf8' });
 }
 
@@ -53,6 +54,24 @@ describe('without privileges', () => {
     expect(states.get('netfilter-link')).toBe('unknown');
     expect(states.get('device-veth')).toBe('unknown');
     expect(states.get('cap-bpf')).toBe('absent');
+  });
+});
+
+describe('where the native package is missing', () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'hopscope-doctor-'));
+    cpSync(join(ROOT, 'dist'), join(folder, 'dist'), { recursive: true });
+    cpSync(join(ROOT, 'package.json'), join(folder, 'package.json'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  test('the doctor says so, with the remedy, instead of falling over', () => {
+    const { status, stdout, stderr } = doctor(['--json'], [], folder);
+    expect(status).toBe(3);
+    expect(stderr).toContain('npm run build');
+    const { findings } = JSON.parse(stdout) as Diagnosis;
+    expect(findings.find(({ id }) => id === 'native')?.state).toBe('absent');
   });
 });
 
