@@ -3,18 +3,22 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { afterAll } from 'vitest';
 
 const compiled = new Map<string, string>();
 let directory: string | null = null;
 
-/** Compiles programs/NAME.bpf.c with clang, once a process, and returns the object's path. */
+// Registered with the test file that imports this; each has its own copy.
+afterAll(() => {
+  if (directory !== null) rmSync(directory, { recursive: true, force: true });
+});
+
+/** Compiles programs/NAME.bpf.c with clang, once a test file, and returns the object's path. */
 export function compileProgram(name: string): string {
   const known = compiled.get(name);
   if (known !== undefined) return known;
   if (directory === null) {
-    const made = mkdtempSync(join(tmpdir(), 'ebpf-ts-'));
-    directory = made;
-    process.once('exit', () => rmSync(made, { recursive: true, force: true }));
+    directory = mkdtempSync(join(tmpdir(), 'ebpf-ts-'));
   }
   const source = fileURLToPath(new URL(`programs/${name}.bpf.c`, import.meta.url));
   const object = join(directory, `${name}.o`);
