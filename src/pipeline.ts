@@ -61,6 +61,7 @@ export class Pipeline implements FlowFeed, SourceSink {
     this.joiner = new PathJoiner((path) => this.#finish(this.flows.add(path)), {
       filter: options.filter ?? null,
       reasonName: (reason) => this.names.reason(reason),
+      symbol: (address) => source.symbol(address),
     });
     this.flows = new FlowTable(this.joiner.tuples, {
       limited: options.limited ?? false,

@@ -4,7 +4,7 @@ import { DecodedPacket, OUTER_NONE, OUTER_WIREGUARD } from '../packet/decoded-pa
 import { PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP } from '../packet/proto.js';
 import * as layout from '../wire/layout.gen.js';
 import type { RecordCursor } from '../wire/record-cursor.js';
-import { DeviceTable } from './device-table.js';
+import { type Device, DeviceTable } from './device-table.js';
 import { type Conntrack, Hop, type Outer } from './hop.js';
 import { identityKey, isSamePacket, rememberInvariants } from './identity.js';
 import { ORIGIN_CLONE, ORIGIN_FRAGMENT, ORIGIN_SEGMENT, Path } from './path.js';
@@ -85,6 +85,7 @@ export class PathJoiner {
   readonly #filter: PacketFilter | null;
   readonly #limit: number;
   readonly #reasonName: (reason: number) => string;
+  readonly #symbol: (address: bigint) => string | null;
   readonly #packet = new DecodedPacket();
   readonly #bySkb = new Map<number, Path>();
   readonly #byHead = new Map<number, Path>();
@@ -100,9 +101,12 @@ export class PathJoiner {
       openPathLimit?: number;
       /** Name of a drop reason of the kernel that the records come from. */
       reasonName?: (reason: number) => string;
+      /** Name of the function that holds an address of that kernel's text. */
+      symbol?: (address: bigint) => string | null;
     } = {},
   ) {
     this.#reasonName = options.reasonName ?? String;
+    this.#symbol = options.symbol ?? (() => null);
     this.#onPath = onPath;
     this.#filter = options.filter ?? null;
     this.#limit = options.openPathLimit ?? OPEN_PATH_LIMIT;
@@ -121,15 +125,9 @@ export class PathJoiner {
       case layout.RECORD_HOP_CT:
         this.#hop(record);
         break;
-      case layout.RECORD_FREE: {
-        const path = this.#bySkb.get(record.skb);
-        if (path !== undefined && !path.ended) {
-          path.ended = true;
-          path.freed = true;
-          path.lastTime = record.time;
-        }
+      case layout.RECORD_FREE:
+        this.#freed(record);
         break;
-      }
       case layout.RECORD_DELIVER:
         this.#deliver(record);
         break;
@@ -177,7 +175,10 @@ export class PathJoiner {
     }
     const device = this.devices.of(record);
     let path = this.#bySkb.get(record.skb);
-    if (stage === layout.STAGE_DROP && this.#isEndInSocket(record, path)) {
+    if (
+      stage === layout.STAGE_DROP &&
+      (this.#isReleaseOfPiece(record) || this.#isEndInSocket(record, path))
+    ) {
       return;
     }
     if (path === undefined || !continues(path, p, stage, record)) {
@@ -226,9 +227,10 @@ export class PathJoiner {
       hop.ttl = last.ttl;
       hop.ipId = last.ipId;
       hop.ipLength = last.ipLength;
-    } else if (p.fragmentOffset > 0 && last !== undefined) {
-      hop.tuple = last.tuple;
-      hop.outer = p.outerType === OUTER_NONE ? null : outerOf(p, last.outer);
+    } else if (p.fragmentOffset > 0 && (last !== undefined || path.parent !== null)) {
+      // Ports are in the first piece only.
+      hop.tuple = (last ?? path.parent?.last)?.tuple ?? null;
+      hop.outer = p.outerType === OUTER_NONE ? null : outerOf(p, last?.outer ?? null);
     } else if (p.family !== 0 || p.isArp) {
       hop.tuple = this.#tuple(p, last?.tuple ?? null);
       hop.outer = p.outerType === OUTER_NONE || opaque ? null : outerOf(p, last?.outer ?? null);
@@ -277,6 +279,27 @@ export class PathJoiner {
       this.#filter.matches(record.view, snap, snapLength, linkHeader, length, p)
     ) {
       path.matched = true;
+    }
+  }
+
+  /**
+   * Fragments that were put together hang on the first of them and are let go with
+   * it; the kernel tells of that as of drops (net/core/skbuff.c, skb_release_data).
+   */
+  #isReleaseOfPiece(record: RecordCursor): boolean {
+    if (this.#symbol(record.location) !== 'skb_release_data') {
+      return false;
+    }
+    this.#freed(record);
+    return true;
+  }
+
+  #freed(record: RecordCursor): void {
+    const path = this.#bySkb.get(record.skb);
+    if (path !== undefined && !path.ended) {
+      path.ended = true;
+      path.freed = true;
+      path.lastTime = record.time;
     }
   }
 
@@ -349,10 +372,7 @@ export class PathJoiner {
     if (branch !== null) {
       path.origin = branch.origin;
       path.parent = branch.path;
-      path.hops =
-        branch.origin === ORIGIN_FRAGMENT
-          ? branch.path.hops.slice(0, branch.path.fragmentedAt)
-          : branch.path.hops.slice();
+      path.hops = hopsBefore(branch.path, this.devices.of(record), record);
       path.inherited = path.hops.length;
       path.matched = branch.path.matched;
       branch.path.children += 1;
@@ -592,6 +612,16 @@ export class PathJoiner {
       this.#onPath(path);
     }
   }
+}
+
+/** The hops a branch shares: those before the place where it is first seen itself. */
+function hopsBefore(path: Path, device: Device, record: RecordCursor): Hop[] {
+  const stage = record.u8(layout.HOP_STAGE);
+  const hook = record.u8(layout.HOP_HOOK);
+  const place = path.hops.findIndex(
+    (hop) => hop.device === device && hop.stage === stage && hop.hook === hook,
+  );
+  return place < 0 ? path.hops.slice() : path.hops.slice(0, place);
 }
 
 /** Whether a record for a buffer belongs to the packet last seen in it. */

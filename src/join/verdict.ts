@@ -26,10 +26,16 @@ export function verdictOf(path: Path, limited: boolean): PathVerdict {
   if (last === undefined) {
     return 'unknown';
   }
-  if (last.stage === layout.STAGE_NETFILTER) {
-    return last.hook === HOOK_INPUT && last.priority >= LAST_INPUT_PRIORITY
-      ? 'delivered'
-      : 'unknown';
+  if (
+    last.stage === layout.STAGE_NETFILTER &&
+    last.hook === HOOK_INPUT &&
+    last.priority >= LAST_INPUT_PRIORITY
+  ) {
+    return 'delivered';
+  }
+  if (path.parent !== null && path.parent.lastTime >= last.time) {
+    // Its pieces were put together again: what became of the whole became of it.
+    return verdictOf(path.parent, limited);
   }
   if (last.stage === layout.STAGE_INGRESS) {
     return path.isArp && path.freed ? 'delivered' : 'unknown';

@@ -17,6 +17,8 @@ const BUSY_WAIT_MS = 4;
 const IDLE_WAIT_MS = 20;
 /** Batches taken before timers and sockets get their turn. */
 const BATCHES_PER_TURN = 4;
+/** Places that drops come from and are remembered; a kernel has a few thousand. */
+const SYMBOL_LIMIT = 65_536;
 const NAMESPACE_SCAN_MS = 400;
 const SERVICE_SCAN_MS = 5_000;
 const FAMILIES: readonly NetfilterFamily[] = ['ipv4', 'ipv6'];
@@ -62,6 +64,7 @@ export class KernelSource implements Source {
   readonly #links: Link[] = [];
   readonly #netfilter = new Map<number, Link[]>();
   readonly #missing = new Set<string>();
+  readonly #resolved = new Map<bigint, string>();
   #catalog: Catalog = EMPTY_CATALOG;
   #object: BpfObject | null = null;
   #ring: RingBuffer | null = null;
@@ -99,7 +102,20 @@ export class KernelSource implements Source {
   }
 
   symbol(address: bigint): string | null {
-    return this.#symbols?.find(address) ?? null;
+    const known = this.#resolved.get(address);
+    if (known !== undefined) {
+      return known;
+    }
+    const name = this.#symbols?.find(address) ?? null;
+    if (name !== null && this.#resolved.size < SYMBOL_LIMIT) {
+      this.#resolved.set(address, name);
+    }
+    return name;
+  }
+
+  /** Every address asked for so far, with its function. */
+  resolvedSymbols(): ReadonlyMap<bigint, string> {
+    return this.#resolved;
   }
 
   async start(sink: SourceSink): Promise<void> {

@@ -26,7 +26,6 @@ export async function runRecord(args: string[]): Promise<number> {
   }
   const options = commonOptions(values);
   const source = kernelSource(options);
-  const symbols = new Map<bigint, string>();
   const writer = new RecordingWriter(file, {
     format: 1,
     layout: layoutFingerprint(),
@@ -34,16 +33,7 @@ export async function runRecord(args: string[]): Promise<number> {
     kernel: release(),
     missing: source.missing,
   });
-  const pipeline = new Pipeline(source, {
-    tap: writer,
-    onPath: ({ path }) => {
-      const location = path.dropped ? path.last?.location : undefined;
-      const name = location === undefined ? null : source.symbol(location);
-      if (location !== undefined && name !== null) {
-        symbols.set(location, name);
-      }
-    },
-  });
+  const pipeline = new Pipeline(source, { tap: writer });
   await pipeline.start();
   announceReady(source);
   const progress = setInterval(() => {
@@ -58,7 +48,7 @@ export async function runRecord(args: string[]): Promise<number> {
   writer.finish({
     lost: String(source.lost()),
     own: String(source.own()),
-    symbols: [...symbols].map(([address, name]) => [String(address), name]),
+    symbols: [...source.resolvedSymbols()].map(([address, name]) => [String(address), name]),
   });
   process.stderr.write(
     `hopscope: ${pipeline.joiner.counters.events} events in ${file}, ${source.lost()} lost\n`,
