@@ -19,6 +19,7 @@ import {
 } from './flow.js';
 import { Histogram } from './histogram.js';
 import { IdentifierHash } from './identifier.js';
+import { pathStart, START_SOCKET, START_UNKNOWN } from './path-start.js';
 
 /** Flows kept; one past it the one longest without a packet goes. */
 export const FLOW_LIMIT = 65_536;
@@ -45,7 +46,6 @@ const TCP_FIN = 0x01;
 const TCP_SYN = 0x02;
 const TCP_RST = 0x04;
 const TCP_ACK = 0x10;
-const HOOK_OUTPUT = 3;
 const IP_CT_IS_REPLY = 3;
 const IP_CT_UNTRACKED = 7;
 const ICMP_ECHO_REPLY = 0;
@@ -72,6 +72,7 @@ export class FlowTable {
   readonly counters: FlowCounters = { evicted: 0, expired: 0, unassigned: 0, refused: 0 };
   readonly #tuples: TupleTable;
   readonly #limit: number;
+  readonly #removedLimit: number;
   readonly #limited: boolean;
   readonly #isTooBig: (reason: number) => boolean;
   readonly #onRemove: (flow: Flow) => void;
@@ -88,6 +89,7 @@ export class FlowTable {
     tuples: TupleTable,
     options: {
       limit?: number;
+      removedLimit?: number;
       /** Whether some namespaces are left out of the observation on purpose. */
       limited?: boolean;
       /** Whether a drop reason means "larger than the MTU". */
@@ -97,6 +99,7 @@ export class FlowTable {
   ) {
     this.#tuples = tuples;
     this.#limit = options.limit ?? FLOW_LIMIT;
+    this.#removedLimit = options.removedLimit ?? REMOVED_LIMIT;
     this.#limited = options.limited ?? false;
     this.#isTooBig = options.isTooBig ?? (() => false);
     this.#onRemove = options.onRemove ?? (() => undefined);
@@ -242,20 +245,21 @@ export class FlowTable {
     if (first?.tuple == null || last?.tuple == null) {
       return;
     }
-    const fromSource = startsAtSource(first);
+    const start = pathStart(path);
     if (direction === ORIGINAL) {
-      if (fromSource && !flow.originalFromSource) {
-        flow.originalFromSource = true;
+      if (start > flow.originalStart) {
+        flow.originalStart = start;
         flow.original = first.tuple;
       }
-      if (verdict === 'delivered') {
+      if (verdict === 'delivered' && flow.replyStart < START_SOCKET) {
         flow.reply = last.tuple.reversed(this.#tuples);
       }
     } else {
-      if (fromSource) {
+      if (start > flow.replyStart) {
+        flow.replyStart = start;
         flow.reply = first.tuple;
       }
-      if (verdict === 'delivered' && !flow.originalFromSource) {
+      if (verdict === 'delivered' && flow.originalStart === START_UNKNOWN) {
         flow.original = last.tuple.reversed(this.#tuples);
       }
     }
@@ -308,7 +312,7 @@ export class FlowTable {
     if (counted && verdict !== 'dropped') {
       direction.latency.add(last.time - first.time);
     }
-    if (direction.first === null || startsAtSource(first)) {
+    if (direction.first === null || pathStart(path) > START_UNKNOWN) {
       direction.first = first.device;
     }
     if (verdict === 'delivered') {
@@ -520,8 +524,9 @@ export class FlowTable {
     this.#flows.delete(flow.id);
     flow.recent = [];
     this.#removed.push({ id: flow.id, version: ++this.#version });
-    if (this.#removed.length > REMOVED_LIMIT) {
-      const dropped = this.#removed.splice(0, REMOVED_LIMIT >> 3);
+    if (this.#removed.length > this.#removedLimit) {
+      // An eighth at once: taking one off the front of a long array costs as much.
+      const dropped = this.#removed.splice(0, Math.max(1, this.#removedLimit >> 3));
       this.#removedBefore = dropped[dropped.length - 1]?.version ?? this.#removedBefore;
     }
     this.#onRemove(flow);
@@ -552,13 +557,20 @@ function idleLimit(flow: Flow): number {
   }
 }
 
-/** A SYN on a connection that is over opens another with the same addresses and ports. */
+/**
+ * Whether a path bears a tuple of a connection that is over: a SYN on one that was
+ * closed, or a packet of another source that was given the same translated port.
+ */
 function startsAnew(path: Path, flow: Flow, direction: DirectionIndex): boolean {
+  if (direction !== ORIGINAL) {
+    return false;
+  }
+  const isSyn = path.protocol === PROTO_TCP && (path.tcpFlags & (TCP_SYN | TCP_ACK)) === TCP_SYN;
   return (
-    direction === ORIGINAL &&
-    flow.state === 'closed' &&
-    path.protocol === PROTO_TCP &&
-    (path.tcpFlags & (TCP_SYN | TCP_ACK)) === TCP_SYN
+    (isSyn && flow.state === 'closed') ||
+    (flow.originalStart === START_SOCKET &&
+      pathStart(path) === START_SOCKET &&
+      path.hops[0]?.tuple !== flow.original)
   );
 }
 
@@ -602,11 +614,4 @@ function conntrackReply(path: Path, direction: DirectionIndex): Tuple | null {
     }
   }
   return reply;
-}
-
-function startsAtSource(first: Hop): boolean {
-  return (
-    first.stage === layout.STAGE_EGRESS ||
-    (first.stage === layout.STAGE_NETFILTER && first.hook === HOOK_OUTPUT)
-  );
 }

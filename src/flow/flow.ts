@@ -69,8 +69,9 @@ export class Flow {
   state: FlowState = 'new';
   original: Tuple;
   reply: Tuple | null = null;
-  /** Whether `original` was seen leaving its source rather than on the way. */
-  originalFromSource = false;
+  /** How surely `original` and `reply` are what their sources send: START_* of path-start.ts. */
+  originalStart = 0;
+  replyStart = 0;
   readonly icmpType: number;
   readonly icmpCode: number;
   readonly directions: readonly [FlowDirection, FlowDirection] = [
