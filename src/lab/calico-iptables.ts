@@ -7,8 +7,18 @@
 import { createHash } from 'node:crypto';
 import { addressOf, type Family, podCidr } from './family.js';
 import { comment } from './kube-iptables.js';
-import { type Encap, type LabShape, TUNNEL_DEVICE } from './options.js';
-import { HTTP_PORT, type LabPod, NODES, type NodeName, PODS, podsOf } from './topology.js';
+import type { Encap, LabShape } from './options.js';
+import {
+  HTTP_PORT,
+  type LabNode,
+  type LabPod,
+  NODES,
+  type NodeName,
+  PODS,
+  podsOf,
+} from './topology.js';
+import { lanIp, tunnelIp, tunnelOf, tunnelsOf } from './tunnels.js';
+import { WIREGUARD_PORT } from './wireguard.js';
 
 const ACCEPT_MARK = '0x10000';
 const PASS_MARK = '0x20000';
@@ -43,7 +53,7 @@ export function selectorSet(family: Family): string {
   return (setName('s:', family) + shortHash(POLICY_SELECTOR)).slice(0, SET_NAME_MAX);
 }
 
-export function calicoSets(family: Family): string[] {
+export function calicoSets(node: LabNode, shape: LabShape, family: Family): string[] {
   const inet = family === 'ipv4' ? 'inet' : 'inet6';
   const pods = PODS.filter((pod) => pod.labels['role'] === 'pod1');
   const hosts = setName('all-hosts-net', family);
@@ -51,9 +61,19 @@ export function calicoSets(family: Family): string[] {
   const masquerade = setName('masq-ipam-pools', family);
   const selector = selectorSet(family);
   const net = `hash:net family ${inet} maxelem 1048576`;
+  const here = setName('this-host', family);
+  const ownIps = [
+    lanIp(node, family),
+    addressOf(node.wan.ip, node.wan.ip6, family),
+    ...tunnelsOf(shape).flatMap((tunnel) =>
+      tunnel.family === family ? [tunnelIp(node, family)] : [],
+    ),
+  ];
   return [
+    `create ${here} hash:ip family ${inet} maxelem 1048576`,
+    ...ownIps.map((ip) => `add ${here} ${ip}`),
     `create ${hosts} ${net}`,
-    ...NODES.map((node) => `add ${hosts} ${addressOf(node.lan.ip, node.lan.ip6, family)}`),
+    ...NODES.map((host) => `add ${hosts} ${lanIp(host, family)}`),
     `create ${pools} ${net}`,
     `add ${pools} ${podCidr(family)}`,
     `create ${masquerade} ${net}`,
@@ -68,7 +88,7 @@ export function calicoIptables(node: NodeName, shape: LabShape, family: Family):
   return [
     ...calicoRaw(),
     ...calicoMangle(),
-    ...calicoNat(shape.encap, family),
+    ...calicoNat(shape, family),
     ...calicoFilter(node, shape, family),
   ];
 }
@@ -156,8 +176,8 @@ function calicoMangle(): string[] {
   ];
 }
 
-function calicoNat(encap: Encap, family: Family): string[] {
-  const tunnel = family === 'ipv6' && encap === 'ipip' ? null : TUNNEL_DEVICE[encap];
+function calicoNat(shape: LabShape, family: Family): string[] {
+  const tunnel = tunnelOf(shape, family);
   return [
     '*nat',
     ':cali-PREROUTING - [0:0]',
@@ -180,7 +200,7 @@ function calicoNat(encap: Encap, family: Family): string[] {
       : [
           rule(
             'cali-POSTROUTING',
-            `-o ${tunnel} -m addrtype ! --src-type LOCAL --limit-iface-out ` +
+            `-o ${tunnel.device} -m addrtype ! --src-type LOCAL --limit-iface-out ` +
               '-m addrtype --src-type LOCAL -j MASQUERADE',
           ),
         ]),
@@ -200,6 +220,7 @@ function calicoFilter(node: NodeName, shape: LabShape, family: Family): string[]
     fromWorkload(pod),
   ]);
   const withPolicy = shape.policy && pods.some(selectedByPolicy);
+  const ipvs = shape.proxy === 'ipvs' ? ipvsForwarding(pods, shape, family) : NO_IPVS;
   const accepted = `-m mark --mark ${ACCEPT_MARK}/${ACCEPT_MARK}`;
   return [
     '*filter',
@@ -219,6 +240,7 @@ function calicoFilter(node: NodeName, shape: LabShape, family: Family): string[]
     ':cali-pri-ksa.default.default - [0:0]',
     ':cali-pro-ksa.default.default - [0:0]',
     ...workloads.map(({ name }) => `:${name} - [0:0]`),
+    ...ipvs.chains.map(({ name }) => `:${name} - [0:0]`),
     ...(withPolicy ? [`:${POLICY_CHAIN} - [0:0]`] : []),
     first('INPUT', '-j cali-INPUT'),
     first('FORWARD', '-j cali-FORWARD'),
@@ -234,6 +256,7 @@ function calicoFilter(node: NodeName, shape: LabShape, family: Family): string[]
     rule('cali-FORWARD', '-j cali-cidr-block'),
 
     ...tunnelInput(shape.encap, family),
+    ...ipvs.input,
     rule('cali-INPUT', '-i cali+ -g cali-wl-to-host'),
     rule('cali-INPUT', `${accepted} -j ACCEPT`),
     rule('cali-INPUT', `-j MARK --set-xmark 0x0/${ALL_MARKS}`),
@@ -241,6 +264,7 @@ function calicoFilter(node: NodeName, shape: LabShape, family: Family): string[]
     rule('cali-INPUT', `${accepted} -j ACCEPT`, 'Host endpoint policy accepted packet.'),
 
     rule('cali-OUTPUT', `${accepted} -j ACCEPT`),
+    ...ipvs.output,
     rule('cali-OUTPUT', '-o cali+ -j RETURN'),
     ...tunnelOutput(shape.encap, family),
     rule('cali-OUTPUT', `-j MARK --set-xmark 0x0/${ALL_MARKS}`),
@@ -261,6 +285,7 @@ function calicoFilter(node: NodeName, shape: LabShape, family: Family): string[]
     ...profileRules('cali-pro-kns.default', 'Profile kns.default egress'),
     ...(withPolicy ? policyRules(family) : []),
     ...workloads.flatMap(({ rules }) => rules),
+    ...ipvs.chains.flatMap(({ rules }) => rules),
     'COMMIT',
   ];
 }
@@ -296,7 +321,7 @@ function tunnelInput(encap: Encap, family: Family): string[] {
     return [
       rule(
         'cali-INPUT',
-        `-p udp -m udp --dport 51820 -m set --match-set ${hosts} src -j ACCEPT`,
+        `-p udp -m udp --dport ${WIREGUARD_PORT[family]} -m set --match-set ${hosts} src -j ACCEPT`,
         'Allow incoming Wireguard packets',
       ),
     ];
@@ -325,6 +350,91 @@ function tunnelOutput(encap: Encap, family: Family): string[] {
 interface Chain {
   readonly name: string;
   readonly rules: readonly string[];
+}
+
+interface IpvsForwarding {
+  readonly input: readonly string[];
+  readonly output: readonly string[];
+  readonly chains: readonly Chain[];
+}
+
+const NO_IPVS: IpvsForwarding = { input: [], output: [], chains: [] };
+
+/**
+ * ip_vs forwards from INPUT to OUTPUT, past cali-FORWARD. So Felix writes where a new
+ * packet to a service came in into its mark at INPUT, and applies the policies of both
+ * ends at OUTPUT (felix/rules/static.go).
+ */
+function ipvsForwarding(pods: readonly LabPod[], shape: LabShape, family: Family): IpvsForwarding {
+  // WireGuard's mark takes the lowest of these bits.
+  const [mask, unit] =
+    shape.encap === 'wireguard' ? ['0xffe00000', 0x200000] : ['0xfff00000', 0x100000];
+  const markOf = (index: number): string => `0x${(unit * (index + 2)).toString(16)}/${mask}`;
+  const outside = `0x${unit.toString(16)}/${mask}`;
+  const here = setName('this-host', family);
+  const check = 'cali-forward-check';
+  const set = 'cali-set-endpoint-mark';
+  const forward = 'cali-forward-endpoint-mark';
+  const from = 'cali-from-endpoint-mark';
+  const nodePort = (protocol: string): string =>
+    rule(
+      check,
+      `-p ${protocol} -m multiport --dports 30000:32767 -m set --match-set ${here} dst -g ${set}`,
+      'To kubernetes NodePort service',
+    );
+  return {
+    input: [
+      rule('cali-INPUT', `-j ${check}`),
+      rule('cali-INPUT', `-m mark ! --mark 0x0/${mask} -j RETURN`),
+    ],
+    output: [rule('cali-OUTPUT', `-m mark ! --mark 0x0/${mask} -g ${forward}`)],
+    chains: [
+      {
+        name: check,
+        rules: [
+          rule(check, '-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN'),
+          nodePort('tcp'),
+          nodePort('udp'),
+          rule(check, `-m set ! --match-set ${here} dst -j ${set}`, 'To kubernetes service'),
+        ],
+      },
+      {
+        name: set,
+        rules: [
+          ...pods.map((pod) => rule(set, `-i ${pod.hostDevice} -g cali-sm-${pod.hostDevice}`)),
+          rule(set, '-i cali+ -j DROP', 'Unknown endpoint'),
+          rule(set, `-j MARK --set-xmark ${outside}`, 'Non-Cali endpoint mark'),
+        ],
+      },
+      ...pods.map((pod, index) => {
+        const name = `cali-sm-${pod.hostDevice}`;
+        return { name, rules: [rule(name, `-j MARK --set-xmark ${markOf(index)}`)] };
+      }),
+      {
+        name: forward,
+        rules: [
+          rule(forward, `-m mark ! --mark ${outside} -j ${from}`),
+          rule(forward, '-o cali+ -j cali-to-wl-dispatch'),
+          rule(forward, '-j cali-to-hep-forward'),
+          rule(forward, `-j MARK --set-xmark 0x0/${mask}`),
+          rule(
+            forward,
+            `-m mark --mark ${ACCEPT_MARK}/${ACCEPT_MARK} -j ACCEPT`,
+            'Policy explicitly accepted packet.',
+          ),
+        ],
+      },
+      {
+        name: from,
+        rules: [
+          ...pods.map((pod, index) =>
+            rule(from, `-m mark --mark ${markOf(index)} -g cali-fw-${pod.hostDevice}`),
+          ),
+          rule(from, '-j DROP', 'Unknown interface'),
+        ],
+      },
+    ],
+  };
 }
 
 function toWorkload(pod: LabPod, withPolicy: boolean): Chain {

@@ -2,7 +2,7 @@
  * The commands of iproute2 that wire the reference cluster. Pure: what to run, in
  * which namespace, in which order; up.ts runs it.
  */
-import { ETHERNET_MTU, type LabShape, TUNNEL_DEVICE, TUNNEL_MTU } from './options.js';
+import { ETHERNET_MTU, type LabShape } from './options.js';
 import {
   ALL_NETNS,
   CLIENT,
@@ -11,17 +11,12 @@ import {
   type LabNode,
   type LabPod,
   NODES,
-  otherNode,
   POD_GATEWAY,
-  PODS,
   podsOf,
   WAN_DEVICE,
   WIRES,
 } from './topology.js';
-
-/** Calico's VXLAN network and port. */
-export const VXLAN_VNI = 4096;
-export const VXLAN_PORT = 4789;
+import { blockRoutes, podMtu, tunnelLinks } from './tunnels.js';
 
 /** Kernel parameters each namespace starts with, before any device is in it. */
 export function initialSysctls(netns: string, dualStack: boolean): string[] {
@@ -55,9 +50,9 @@ export function wireLinks(): string[] {
     // source, the kernel takes the first address it finds (inet_select_addr in
     // net/ipv4/devinet.c), so towards a local pod it is this one.
     lines.push(
-      `link add ${WAN_DEVICE} index 3 netns ${node.name} address ${node.wan.mac} ` +
+      `link add ${WAN_DEVICE} netns ${node.name} address ${node.wan.mac} ` +
         `type veth peer name wan-${node.name} netns ${WIRES.wan}`,
-      `link add ${LAN_DEVICE} index 2 netns ${node.name} address ${node.lan.mac} ` +
+      `link add ${LAN_DEVICE} netns ${node.name} address ${node.lan.mac} ` +
         `type veth peer name lan-${node.name} netns ${WIRES.lan}`,
     );
   }
@@ -103,15 +98,13 @@ export function wireSetup(dualStack: boolean): Map<string, string[]> {
   ]);
 }
 
-/** MTU of a pod's `eth0` and of its host side, bytes. */
-export function podMtu(shape: LabShape): number {
-  return shape.podMtu ?? TUNNEL_MTU[shape.encap];
-}
-
 /** Uplinks, pod links, tunnel and routes of one node, in the order the kernel needs. */
 export function nodeSetup(node: LabNode, shape: LabShape): string[] {
   return [
     'link set lo up',
+    // tunl0 is older than the uplinks in a namespace, where on a real node it is younger: to
+    // keep its address from being the first one found, the loopback device has one before it.
+    ...(shape.encap === 'ipip' ? [`addr add ${node.wan.ip}/32 dev lo`] : []),
     `addr add ${node.wan.ip}/24 dev ${WAN_DEVICE}`,
     `addr add ${node.lan.ip}/24 dev ${LAN_DEVICE}`,
     ...(shape.dualStack
@@ -124,7 +117,7 @@ export function nodeSetup(node: LabNode, shape: LabShape): string[] {
     `link set ${LAN_DEVICE} mtu ${ETHERNET_MTU} up`,
     `route add default via ${WIRES.wanGateway} dev ${WAN_DEVICE}`,
     ...(shape.dualStack ? [`route add default via ${WIRES.wanGateway6} dev ${WAN_DEVICE}`] : []),
-    ...tunnelLink(node, shape),
+    ...tunnelLinks(node, shape),
     ...podsOf(node.name).flatMap((pod) => hostSide(pod, shape)),
     `route add blackhole ${node.block} proto bird`,
     ...(shape.dualStack ? [`route add blackhole ${node.block6} proto bird`] : []),
@@ -141,85 +134,6 @@ function hostSide(pod: LabPod, shape: LabShape): string[] {
     `route add ${pod.ip}/32 dev ${pod.hostDevice} scope link`,
     ...(shape.dualStack ? [`route add ${pod.ip6}/128 dev ${pod.hostDevice}`] : []),
   ];
-}
-
-function tunnelLink(node: LabNode, shape: LabShape): string[] {
-  const device = TUNNEL_DEVICE[shape.encap];
-  if (device === null) return [];
-  const mtu = TUNNEL_MTU[shape.encap];
-  const lines: string[] = [];
-  if (shape.encap === 'vxlan') {
-    lines.push(
-      `link add ${device} address ${node.vtepMac} type vxlan id ${VXLAN_VNI} ` +
-        `local ${node.lan.ip} dev ${LAN_DEVICE} dstport ${VXLAN_PORT} nolearning`,
-    );
-  } else if (shape.encap === 'wireguard') {
-    lines.push(`link add ${device} type wireguard`);
-  }
-  // The kernel puts tunl0 into every namespace itself once it has ipip.
-  lines.push(
-    `link set ${device} mtu ${mtu} up`,
-    `addr add ${node.tunnelIp}/32 dev ${device}`,
-    ...(shape.dualStack && shape.encap !== 'ipip'
-      ? [`addr add ${node.tunnelIp6}/128 dev ${device} nodad`]
-      : []),
-  );
-  return lines;
-}
-
-/** Routes to the other node's block: through the tunnel, or straight over `ens10`. */
-function blockRoutes(node: LabNode, shape: LabShape): string[] {
-  const peer = otherNode(node.name);
-  const device = TUNNEL_DEVICE[shape.encap];
-  const straight = `via ${peer.lan.ip} dev ${LAN_DEVICE} proto bird`;
-  const straight6 = `via ${peer.lan.ip6} dev ${LAN_DEVICE} proto bird`;
-  const six = (line: string): string[] => (shape.dualStack ? [line] : []);
-
-  if (device === null || (shape.crossSubnet && shape.encap !== 'wireguard')) {
-    return [`route add ${peer.block} ${straight}`, ...six(`route add ${peer.block6} ${straight6}`)];
-  }
-  switch (shape.encap) {
-    case 'vxlan':
-      // Calico routes to the other node's tunnel address, which a static neighbour entry
-      // and a static forwarding entry lead to that node.
-      return [
-        `neigh add ${peer.tunnelIp} lladdr ${peer.vtepMac} dev ${device} nud permanent`,
-        `route add ${peer.block} via ${peer.tunnelIp} dev ${device} onlink`,
-        ...six(`neigh add ${peer.tunnelIp6} lladdr ${peer.vtepMac} dev ${device} nud permanent`),
-        ...six(`route add ${peer.block6} via ${peer.tunnelIp6} dev ${device} onlink`),
-      ];
-    case 'wireguard':
-      // Felix's form: everything but the tunnel's own packets looks at table 1 first.
-      return [
-        `route add ${peer.block} ${straight}`,
-        `route add ${peer.block} dev ${device} table 1 scope link`,
-        `route add throw ${node.block} table 1`,
-        `rule add not fwmark ${WIREGUARD_MARK}/${WIREGUARD_MARK} lookup 1 priority 99`,
-        ...six(`route add ${peer.block6} ${straight6}`),
-        ...six(`route add ${peer.block6} dev ${device} table 1`),
-        ...six(`route add throw ${node.block6} table 1`),
-        ...six(
-          `rule add not from ::/0 fwmark ${WIREGUARD_MARK}/${WIREGUARD_MARK} lookup 1 priority 99`,
-        ),
-      ];
-    default:
-      return [
-        `route add ${peer.block} via ${peer.lan.ip} dev ${device} proto bird onlink`,
-        // Calico has no IPv6 in IPIP: IPv6 pods are routed straight.
-        ...six(`route add ${peer.block6} ${straight6}`),
-      ];
-  }
-}
-
-/** What WireGuard's own packets carry, so that they are not routed into the tunnel again. */
-export const WIREGUARD_MARK = '0x100000';
-export const WIREGUARD_PORT = 51820;
-
-/** Forwarding entries of the VXLAN device, for `bridge`. */
-export function vxlanForwarding(node: LabNode, shape: LabShape): string[] {
-  if (shape.encap !== 'vxlan') return [];
-  const peer = otherNode(node.name);
-  return [`fdb add ${peer.vtepMac} dev ${TUNNEL_DEVICE.vxlan} dst ${peer.lan.ip} self permanent`];
 }
 
 /** Kernel parameters of the devices, once they are there. */
@@ -253,5 +167,3 @@ export const HOST_SIDE_LINK_LOCAL = 'fe80::ecee:eeff:feee:eeee';
 export function netnsLines(verb: 'add' | 'del', names: readonly string[] = ALL_NETNS): string[] {
   return names.map((name) => `netns ${verb} ${name}`);
 }
-
-export const POD_NAMES: readonly string[] = PODS.map((pod) => pod.name);

@@ -31,19 +31,3 @@ export interface LabUpOptions extends Partial<Omit<LabShape, 'encap'>> {
 export type LabReporter = (line: string) => void;
 
 export const ETHERNET_MTU = 1500;
-
-/** Largest inner packet that fits a 1500-byte uplink, as Calico sets it, bytes. */
-export const TUNNEL_MTU: Readonly<Record<Encap, number>> = {
-  ipip: 1480,
-  vxlan: 1450,
-  wireguard: 1440,
-  none: ETHERNET_MTU,
-};
-
-/** The tunnel device of each mode, by Calico's name for it. */
-export const TUNNEL_DEVICE: Readonly<Record<Encap, string | null>> = {
-  ipip: 'tunl0',
-  vxlan: 'vxlan.calico',
-  wireguard: 'wireguard.calico',
-  none: null,
-};

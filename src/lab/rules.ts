@@ -6,6 +6,7 @@ import { kubeNftables } from './kube-nftables.js';
 import type { IptablesBackend, LabShape } from './options.js';
 import { ipBatch, type RunOptions, runIn, setSysctls } from './run-command.js';
 import type { LabNode, NodeName } from './topology.js';
+import { tunnelIp, tunnelsOf } from './tunnels.js';
 
 /** Writes a node's rules: the service proxy's, and Calico's sets and chains. */
 export async function installRules(
@@ -15,7 +16,7 @@ export async function installRules(
 ): Promise<void> {
   const both = families(shape.dualStack);
   const proxySets = shape.proxy === 'ipvs' ? both.flatMap((family) => ipvsSets(node, family)) : [];
-  const sets = [...proxySets, ...both.flatMap((family) => calicoSets(family))];
+  const sets = [...proxySets, ...both.flatMap((family) => calicoSets(node, shape, family))];
   await runIn(node.name, 'ipset', ['restore'], { ...options, input: text(sets) });
 
   if (shape.proxy === 'ipvs') await installIpvs(node, shape, options);
@@ -45,10 +46,7 @@ function proxyIptables(node: NodeName, shape: LabShape, family: Family): string[
 }
 
 async function installIpvs(node: LabNode, shape: LabShape, options: RunOptions): Promise<void> {
-  const tunnel = shape.encap === 'none' ? [] : [node.tunnelIp];
-  if (shape.dualStack && shape.encap !== 'none' && shape.encap !== 'ipip') {
-    tunnel.push(node.tunnelIp6);
-  }
+  const tunnel = tunnelsOf(shape).map(({ family }) => tunnelIp(node, family));
   const servers = ipvsServers(node, tunnel, shape.dualStack);
   await ipBatch(node.name, ipvsDevice(shape.dualStack), options);
   await runIn(node.name, 'ipvsadm', ['--restore'], { ...options, input: text(servers) });

@@ -10,6 +10,7 @@ import {
   type ProxyMode,
 } from './options.js';
 import { CLIENT, K8S_NAMESPACE, NODES, PODS, podNamed, SERVICES, WIRES } from './topology.js';
+import { tunnelIp, tunnelsOf } from './tunnels.js';
 
 export const LAB_DIRECTORY = '/run/hopscope/lab';
 export const STATE_FILE = `${LAB_DIRECTORY}/state.json`;
@@ -104,7 +105,7 @@ export function describeLab(shape: LabShape): LabState {
       ips: [
         ...both(node.lan.ip, node.lan.ip6),
         ...both(node.wan.ip, node.wan.ip6),
-        ...(shape.encap === 'none' ? [] : both(node.tunnelIp, node.tunnelIp6)),
+        ...tunnelsOf(shape).map(({ family }) => tunnelIp(node, family)),
       ],
     })),
   };

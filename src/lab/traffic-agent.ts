@@ -12,7 +12,7 @@ import {
   type Activity,
   type AgentMessage,
   type AgentPlan,
-  ANSWER_TIMEOUT_MS,
+  answerTimeoutMs,
 } from './traffic-plan.js';
 
 interface Outcome {
@@ -35,7 +35,7 @@ function request(activity: Extract<Activity, { kind: 'http' }>, agent: Agent): P
   return new Promise((resolve) => {
     let bytes = 0;
     const { host, port, path } = activity;
-    const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+    const signal = AbortSignal.timeout(answerTimeoutMs(activity));
     const sent = get({ host, port, path, agent, signal }, (response) => {
       response.on('data', (chunk: Buffer) => {
         bytes += chunk.length;
@@ -55,7 +55,7 @@ function echo(socket: Socket, activity: Extract<Activity, { kind: 'udp' }>): Pro
       resolve(outcome);
     };
     const heard = (message: Buffer): void => finish({ answered: true, bytes: message.length });
-    const timer = setTimeout(() => finish(SILENCE), ANSWER_TIMEOUT_MS);
+    const timer = setTimeout(() => finish(SILENCE), answerTimeoutMs(activity));
     socket.on('message', heard);
     socket.send(Buffer.alloc(activity.size, 0x68), activity.port, activity.host, (error) => {
       if (error !== null) finish(SILENCE);
@@ -65,7 +65,8 @@ function echo(socket: Socket, activity: Extract<Activity, { kind: 'udp' }>): Pro
 
 /** One `ping` for all tries: one identifier, so one flow. */
 function ping(index: number, activity: Extract<Activity, { kind: 'ping' }>): Promise<void> {
-  const count = plan.once ? ['-c', '1', '-W', '1'] : ['-i', String(activity.everyMs / 1000)];
+  const patience = String(Math.ceil(answerTimeoutMs(activity) / 1000));
+  const count = plan.once ? ['-c', '1', '-W', patience] : ['-i', String(activity.everyMs / 1000)];
   return new Promise((resolve) => {
     const child = spawn('ping', ['-n', '-O', ...count, activity.host], {
       stdio: ['ignore', 'pipe', 'ignore'],

@@ -41,8 +41,14 @@ export type Activity =
       readonly size: number;
     });
 
-/** How long an answer is waited for; two SYN retransmissions fit (RFC 6298: 1 s, then 2 s). */
-export const ANSWER_TIMEOUT_MS = 3_500;
+/** How long silence is listened to; two SYN retransmissions fit (RFC 6298: 1 s, then 2 s). */
+const SILENCE_MS = 3_500;
+/** How long an answer that must come is waited for: an emulated machine is slow. */
+const ANSWER_MS = 10_000;
+
+export function answerTimeoutMs(activity: Activity): number {
+  return activity.expect === 'answer' ? ANSWER_MS : SILENCE_MS;
+}
 
 export interface AgentPlan {
   readonly netns: string;

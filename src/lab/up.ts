@@ -7,7 +7,6 @@ import {
   netnsLines,
   nodeSetup,
   podSetup,
-  vxlanForwarding,
   wireLinks,
   wireSetup,
 } from './network.js';
@@ -15,9 +14,17 @@ import type { LabReporter, LabShape, LabUpOptions } from './options.js';
 import { claimNetns } from './ownership.js';
 import { startServer } from './process-control.js';
 import { installRules } from './rules.js';
-import { bridgeBatch, ipBatch, type RunOptions, setSysctls } from './run-command.js';
+import {
+  bridgeBatch,
+  ipBatch,
+  LabCommandError,
+  type RunOptions,
+  runCommand,
+  setSysctls,
+} from './run-command.js';
 import { describeLab, type LabState, writeLabState } from './state.js';
 import { ALL_NETNS, NODES, PODS, SERVER_PODS } from './topology.js';
+import { routingRules, vxlanForwarding } from './tunnels.js';
 import { configureWireguard } from './wireguard.js';
 
 /**
@@ -73,13 +80,17 @@ async function build(shape: LabShape, run: RunOptions): Promise<void> {
   await ipBatch(null, wireLinks(), run);
   await together([...wireSetup(shape.dualStack)], ([netns, lines]) => ipBatch(netns, lines, run));
   await together(NODES, async (node) => {
+    if (shape.encap === 'ipip') await ensureTunl0(node.name, run);
     await ipBatch(node.name, nodeSetup(node, shape), run);
+    for (const args of routingRules(shape)) {
+      await runCommand('ip', ['-netns', node.name, ...args], run);
+    }
     const forwarding = vxlanForwarding(node, shape);
     if (forwarding.length > 0) await bridgeBatch(node.name, forwarding, run);
     await setSysctls(node.name, deviceSysctls(node, shape), run);
     await installRules(node, shape, run);
   });
-  if (shape.encap === 'wireguard') await configureWireguard(shape.dualStack, run);
+  if (shape.encap === 'wireguard') await configureWireguard(shape, run);
   await together(PODS, (pod) => ipBatch(pod.name, podSetup(pod, shape), run));
   const mode = shape.dualStack ? ['dual-stack'] : [];
   await together(SERVER_PODS, (pod) => startServer(pod, 'pod-server', [pod, ...mode], run.signal));
@@ -92,4 +103,16 @@ async function together<T>(
 ): Promise<void> {
   const results = await Promise.allSettled(items.map(work));
   for (const result of results) if (result.status === 'rejected') throw result.reason;
+}
+
+/**
+ * The kernel puts tunl0 into every namespace once it has ipip, unless
+ * net.core.fb_tunnels_only_for_init_net forbids.
+ */
+async function ensureTunl0(netns: string, run: RunOptions): Promise<void> {
+  try {
+    await ipBatch(netns, ['link add tunl0 type ipip'], run);
+  } catch (error) {
+    if (!(error instanceof LabCommandError && error.stderr.includes('File exists'))) throw error;
+  }
 }
