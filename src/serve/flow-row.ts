@@ -53,6 +53,7 @@ export function flowRow(flow: FlowRecord, rates: DirectionRates | null): FlowRow
     dst: { address: original.dst, port: original.dport },
     dstName: flow.dst.name,
     dstNode: flow.dst.node,
+    answered: flow.reply !== null,
     dnat: nat.dnat === null ? null : { address: nat.dnat.dst, port: nat.dnat.dport },
     snat: nat.snat === null ? null : { address: nat.snat.src, port: nat.snat.sport },
     verdict: verdictOf(flow),

@@ -65,6 +65,8 @@ export interface FlowRow {
   readonly dst: Endpoint;
   readonly dstName: string | null;
   readonly dstNode: string | null;
+  /** Whether an answer was seen; else translations are not known, whatever these two say. */
+  readonly answered: boolean;
   /** Translated destination, `null` when it stayed as sent. */
   readonly dnat: Endpoint | null;
   /** Translated source, `null` when it stayed as sent. */
@@ -282,9 +284,22 @@ function matchesTerm(row: FlowRow, term: FilterTerm): boolean {
       return prefix === null ? have === wanted : have.startsWith(prefix);
     });
   }
-  return FILTER_FIELDS.some((field) =>
-    fieldValues(row, field).some((value) => value.toLowerCase().includes(wanted)),
-  );
+  return textOf(row).includes(wanted);
+}
+
+/** Rows are never changed, and a filter box asks each of thousands at every keystroke. */
+const texts = new WeakMap<FlowRow, string>();
+
+/** All values of a row in lower case, one a line. */
+function textOf(row: FlowRow): string {
+  let text = texts.get(row);
+  if (text === undefined) {
+    text = FILTER_FIELDS.flatMap((field) => fieldValues(row, field))
+      .join('\n')
+      .toLowerCase();
+    texts.set(row, text);
+  }
+  return text;
 }
 
 /**
@@ -406,6 +421,7 @@ const flowRow = shape<FlowRow>({
   dst: endpoint,
   dstName: nullable(string),
   dstNode: nullable(string),
+  answered: boolean,
   dnat: nullable(endpoint),
   snat: nullable(endpoint),
   verdict: oneOf<RowVerdict>('delivered', 'forwarded', 'lossy', 'dropped', 'unknown'),

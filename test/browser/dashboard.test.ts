@@ -281,6 +281,7 @@ describe('the page', () => {
     await strip.getByRole('button', { name: /capabilit/ }).click();
     await page.getByText('Missing capabilities').waitFor();
     await window.screenshot('quality');
+    await strip.getByRole('button', { name: /capabilit/ }).click();
   });
 
   test.each([

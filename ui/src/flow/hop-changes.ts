@@ -60,7 +60,8 @@ function compare(known: Known, before: HopRecord, hop: HopRecord): Change[] {
   const changes: Change[] = [];
   const by = passedBetween(before, hop);
   const add = (kind: ChangeKind, label: string, old: string | null, now: string | null): void => {
-    if (old !== now) changes.push({ kind, label, before: old, after: now, by });
+    if (old !== now)
+      changes.push({ kind, label, before: old, after: now, by: kind === 'conntrack' ? null : by });
   };
   if (hop.outer !== null || known.outer !== null) {
     const old = known.outer === null ? null : outerText(known.outer);

@@ -20,6 +20,10 @@ export class Dashboard {
   #terms: readonly FilterTerm[] = [];
   /** Whether the daemon was asked to send matching rows only. */
   #narrowed = false;
+  /** The terms the daemon was last told. */
+  #sent: readonly FilterTerm[] = [];
+  /** Whether rows came while paused and were let go. */
+  #missed = false;
 
   constructor(url: string) {
     this.#connection = new Connection(url, {
@@ -47,6 +51,9 @@ export class Dashboard {
     this.#connection.send({ type: 'pause', paused });
     const id = this.detail?.id;
     if (id !== undefined) this.#connection.send({ type: paused ? 'unsubscribe' : 'subscribe', id });
+    // What came after the pause was let go: only a new start has it all again.
+    if (!paused && this.#missed) this.#sendFilter();
+    this.#missed = false;
   }
 
   /** Follows one flow, or none. */
@@ -73,9 +80,13 @@ export class Dashboard {
     if (!force && wanted === this.#narrowed && this.#sent === this.#terms) return;
     this.#narrowed = wanted;
     this.#sent = this.#terms;
-    this.#connection.send({ type: 'filter', terms: wanted ? this.#terms : [] });
+    this.#sendFilter();
   }
-  #sent: readonly FilterTerm[] = [];
+
+  /** The daemon answers with all rows that match. */
+  #sendFilter(): void {
+    this.#connection.send({ type: 'filter', terms: this.#narrowed ? this.#terms : [] });
+  }
 
   #onState(state: ConnectionState): void {
     this.session.connection = state;
@@ -87,19 +98,28 @@ export class Dashboard {
         this.session.hello = message;
         // The daemon knows nothing of what an earlier connection asked for.
         if (this.paused) this.#connection.send({ type: 'pause', paused: true });
-        else if (this.detail !== null) {
+        if (this.detail !== null && !(this.paused && this.detail.received)) {
           this.#connection.send({ type: 'subscribe', id: this.detail.id });
         }
         if (this.#narrowed) this.#narrow(true);
         break;
       case 'flows':
         // One that was on its way when the pause began.
-        if (this.paused && this.table.received) break;
+        if (this.paused && this.table.received) {
+          this.#missed = true;
+          break;
+        }
         this.table.apply(message);
         if (this.table.total > ROW_WINDOW) this.#narrow();
         break;
       case 'flow':
-        if (message.id === this.detail?.id && !this.paused) this.detail.apply(message);
+        if (message.id !== this.detail?.id) break;
+        if (!this.paused) this.detail.apply(message);
+        else if (!this.detail.received) {
+          // Opened while paused: shown as it is now, and no further.
+          this.detail.apply(message);
+          this.#connection.send({ type: 'unsubscribe', id: message.id });
+        }
         break;
       case 'quality':
         this.quality.apply(message);

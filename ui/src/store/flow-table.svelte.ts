@@ -23,6 +23,8 @@ export class FlowTableStore {
   received = $state(false);
 
   get size(): number {
+    // The map itself is not reactive.
+    void this.version;
     return this.#cells.size;
   }
 

@@ -110,7 +110,7 @@ export const COLUMNS: readonly Column[] = [
     grow: 0,
     width: 46,
     numeric: true,
-    rank: 4,
+    rank: 5,
     descending: true,
     key: (row) => time(row.last),
     parts: (row, { now }) => {
@@ -133,7 +133,7 @@ export const COLUMNS: readonly Column[] = [
     label: 'Sent to',
     help: 'The destination as the source wrote it, before any translation',
     grow: 2,
-    width: 232,
+    width: 226,
     rank: 0,
     key: (row) => destinationLabel(row),
     parts: (row) => {
@@ -156,10 +156,14 @@ export const COLUMNS: readonly Column[] = [
     label: 'Arrives as',
     help: 'Addresses after translation (NAT); “as sent” where nothing changed',
     grow: 5,
-    width: 240,
+    width: 232,
     rank: 1,
     key: (row) => (row.dnat === null ? null : (row.dstName ?? row.dnat.address)),
     parts: (row) => {
+      if (!row.answered) {
+        const title = 'no answer was seen, so whether it was translated is not known';
+        return [{ text: 'not known', tone: 'dim', title }];
+      }
       const parts: Part[] =
         row.dnat === null
           ? [{ text: 'as sent', tone: 'dim' }]
@@ -343,6 +347,25 @@ export const RAIL_COLUMNS: readonly Column[] = [
     key: (row) => row.p99,
     parts: (row) => [{ text: formatDuration(row.p99), tone: 'dim' }],
   },
+];
+
+/** Too narrow for a table: who, what became of it, and how long it took. */
+export const NARROW_COLUMNS: readonly Column[] = [
+  ...COLUMNS.filter(({ id }) => id === 'start'),
+  {
+    id: 'flow',
+    label: 'Flow',
+    help: 'Source and destination',
+    grow: 1,
+    width: 150,
+    rank: 0,
+    key: (row) => sourceLabel(row),
+    parts: (row) => [
+      { text: `${sourceLabel(row)} → ${destinationLabel(row)}`, tone: 'name' },
+      { text: row.proto, tone: 'dim' },
+    ],
+  },
+  ...COLUMNS.filter(({ id }) => id === 'verdict' || id === 'p99'),
 ];
 
 export interface Order {
