@@ -24,12 +24,12 @@ function decoder(random: Random, link: 'ethernet' | 'ip'): Decode {
     decodeNetwork(p, view, offset, length, etherType, wireLength);
 }
 
-it.each(['ethernet', 'ip'] as const)('decodes anything that begins with %s', (link) => {
+it.each(['ethernet', 'ip'] as const)('decodes anything that begins with %s', async (link) => {
   const corpus = FIXTURES.filter((fixture) => fixture.link === link).map(({ bytes }) => bytes);
   const reused = new DecodedPacket();
   const cut = new DecodedPacket();
   let whole = 0;
-  const runs = campaign(`packet, ${link}`, corpus, (input, random) => {
+  const runs = await campaign(`packet, ${link}`, corpus, (input, random) => {
     const bytes = new Uint8Array(input.length + AROUND).fill(0x45);
     bytes.set(input, OFFSET);
     const decode = decoder(random, link);
