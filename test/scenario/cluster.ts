@@ -1,0 +1,45 @@
+/** What the reference cluster is called, as its tests need it. */
+
+import type { Encap } from '../../src/lab/options.js';
+import { CLIENT, NODES, PODS } from '../../src/lab/topology.js';
+
+export const ADDRESS = {
+  pod1: '10.244.153.204',
+  pod2: '10.244.153.201',
+  pod3: '10.244.146.205',
+  /** A node process's source towards a pod of its own node. */
+  node111: '172.18.22.111',
+  node112: '172.18.22.112',
+  client: '172.20.151.77',
+  /** Of node111's block, and no pod's. */
+  unassigned: '10.244.153.250',
+  gateway: '169.254.1.1',
+} as const;
+
+export const LAN = { node111: '192.168.100.111', node112: '192.168.100.112' } as const;
+
+export const MAC = {
+  gateway: 'ee:ee:ee:ee:ee:ee',
+  pod1: PODS[0]?.mac,
+  pod2: PODS[1]?.mac,
+  pod3: PODS[2]?.mac,
+  node111: NODES[0]?.lan.mac,
+  node112: NODES[1]?.lan.mac,
+  client: CLIENT.mac,
+} as const;
+
+/** The encapsulations every kernel the tests run on must have. */
+export const MODES = ['vxlan', 'none'] as const satisfies readonly Encap[];
+export type Mode = (typeof MODES)[number];
+
+export const TUNNEL: Readonly<Record<Mode, string | null>> = { vxlan: 'vxlan.calico', none: null };
+
+/** The address a node process of node111 uses towards a pod of the other node. */
+export const FAR_SOURCE: Readonly<Record<Mode, string>> = {
+  vxlan: '10.244.153.192',
+  none: LAN.node111,
+};
+
+/** Of the encapsulation, bytes; of the pods' devices, bytes. */
+export const OVERHEAD: Readonly<Record<Mode, number>> = { vxlan: 50, none: 0 };
+export const POD_MTU: Readonly<Record<Mode, number>> = { vxlan: 1450, none: 1500 };

@@ -1,0 +1,23 @@
+import { afterAll, beforeAll, beforeEach, describe, expect } from 'vitest';
+import { labDown } from '../../src/lab/down.js';
+import type { LabUpOptions } from '../../src/lab/options.js';
+import { runIn } from '../../src/lab/run-command.js';
+import { labUp } from '../../src/lab/up.js';
+
+/** A suite with the reference cluster up, in the namespaces of this machine. */
+export function describeInLab(options: LabUpOptions, suite: () => void): void {
+  describe(`encapsulation ${options.encap}`, () => {
+    beforeAll(async () => {
+      expect(process.getuid?.(), 'these tests load kernel programs: run them as root').toBe(0);
+      await labUp(options);
+    });
+    // What an earlier test left in conntrack must not decide how this one's packets go.
+    beforeEach(async () => {
+      for (const node of ['node111', 'node112']) await runIn(node, 'conntrack', ['-F']);
+    });
+    afterAll(async () => {
+      await labDown();
+    });
+    suite();
+  });
+}

@@ -1,0 +1,123 @@
+import { expect } from 'vitest';
+import type { FlowRecord, LegRecord, TupleRecord } from '../../src/model/records.js';
+import type { Frame } from './frame.js';
+import { packetsOf } from './judge.js';
+import type { Scene } from './scene.js';
+import type { CapturedFrame } from './tcpdump-text.js';
+
+/** What must be said of the one connection of a scene. */
+export interface Connection {
+  /** Devices on which its two ends send, `netns/device`. */
+  readonly from: string;
+  readonly to: string;
+  /** `tcp 10.0.0.1:40000 > 10.0.0.2:80`, ports only where there are any. */
+  readonly original: string;
+  readonly reply: string | null;
+  readonly dnat?: string;
+  readonly snat?: string;
+  readonly service?: string;
+  /** `pod1 (pod)`. */
+  readonly src: string;
+  readonly dst: string;
+  readonly verdict?: FlowRecord['verdict'];
+}
+
+interface Direction {
+  readonly packets: string;
+  readonly bytes: string;
+  /** `place stage: packets, bytes`. */
+  readonly legs: readonly string[];
+}
+
+/** Checks that the scene has one flow record, and that it says what tcpdump saw. */
+export function judgeFlow(scene: Scene, connection: Connection): FlowRecord {
+  expect(scene.flows.map(({ original }) => tupleText(original))).toEqual([connection.original]);
+  const flow = scene.flows[0] as FlowRecord;
+  const { nat } = flow;
+  expect({
+    original: tupleText(flow.original),
+    reply: flow.reply === null ? null : tupleText(flow.reply),
+    dnat: nat.dnat === null ? undefined : endText(nat.dnat.dst, nat.dnat.dport),
+    snat: nat.snat === null ? undefined : endText(nat.snat.src, nat.snat.sport),
+    service: flow.service ?? undefined,
+    src: `${flow.src.name} (${flow.src.kind})`,
+    dst: `${flow.dst.name} (${flow.dst.kind})`,
+    verdict: flow.verdict,
+    lost: flow.lost,
+  }).toEqual({
+    original: connection.original,
+    reply: connection.reply,
+    dnat: connection.dnat,
+    snat: connection.snat,
+    service: connection.service,
+    src: connection.src,
+    dst: connection.dst,
+    verdict: connection.verdict ?? 'delivered',
+    lost: '0',
+  });
+  const packets = packetsOf(scene.captured);
+  const original = packets.filter(({ frames }) => frames[0]?.frame.place === connection.from);
+  const reply = packets.filter(({ frames }) => frames[0]?.frame.place === connection.to);
+  expect(original.length + reply.length).toBe(packets.length);
+  expect(said(flow, 'original')).toEqual(captured(original));
+  expect(said(flow, 'reply')).toEqual(captured(reply));
+  expect(outersSaid(flow)).toEqual(outersCaptured(scene.captured));
+  expect(flow.mtu.largest).toBe(Math.max(...scene.captured.map(({ ipBytes }) => ipBytes ?? 0)));
+  // An identifier holds for one run of the daemon, and each command is one.
+  const ids = new Set(scene.paths.map((path) => path.flow));
+  expect(ids.size).toBe(1);
+  expect(ids).not.toContain(null);
+  return flow;
+}
+
+function captured(packets: readonly { frames: readonly CapturedFrame[] }[]): Direction {
+  const legs = new Map<string, { packets: number; bytes: number }>();
+  let bytes = 0;
+  for (const { frames } of packets) {
+    bytes += frames[0]?.ipBytes ?? 0;
+    for (const { frame, ipBytes } of frames) {
+      const key = `${frame.place} ${frame.stage}`;
+      const leg = legs.get(key) ?? { packets: 0, bytes: 0 };
+      legs.set(key, { packets: leg.packets + 1, bytes: leg.bytes + (ipBytes ?? 0) });
+    }
+  }
+  return {
+    packets: String(packets.length),
+    bytes: String(bytes),
+    legs: [...legs].map(([key, leg]) => `${key}: ${leg.packets}, ${leg.bytes}`),
+  };
+}
+
+function said(flow: FlowRecord, direction: 'original' | 'reply'): Direction {
+  const isDevice = ({ stage }: LegRecord): boolean => stage === 'egress' || stage === 'ingress';
+  return {
+    packets: flow.packets[direction],
+    bytes: flow.bytes[direction],
+    legs: flow.legs
+      .filter((leg) => leg.direction === direction && isDevice(leg))
+      .map((leg) => `${leg.netns}/${leg.dev} ${leg.stage}: ${leg.packets}, ${leg.bytes}`),
+  };
+}
+
+function outersSaid(flow: FlowRecord): string[] {
+  return flow.encapsulation
+    .map((e) => `${e.type} ${e.src} > ${e.dst} vni ${e.vni} overhead ${e.overhead}`)
+    .sort();
+}
+
+function outersCaptured(frames: readonly CapturedFrame[]): string[] {
+  const texts = frames.flatMap(({ frame: { outer } }: { frame: Frame }) =>
+    outer === null
+      ? []
+      : [`${outer.type} ${outer.src} > ${outer.dst} vni ${outer.vni} overhead ${outer.overhead}`],
+  );
+  return [...new Set(texts)].sort();
+}
+
+export function tupleText(tuple: TupleRecord): string {
+  return `${tuple.proto} ${endText(tuple.src, tuple.sport)} > ${endText(tuple.dst, tuple.dport)}`;
+}
+
+function endText(address: string, port: number | null): string {
+  return port === null ? address : `${address}:${port}`;
+}

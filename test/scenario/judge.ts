@@ -1,0 +1,143 @@
+/**
+ * Holds hopscope's records against tcpdump's: the same packets, each at the same
+ * devices in the same order with the same contents, and nothing besides.
+ */
+import { expect } from 'vitest';
+import type { HopRecord, PathRecord } from '../../src/model/records.js';
+import { type Frame, packetKey } from './frame.js';
+import type { Scene } from './scene.js';
+import type { CapturedFrame } from './tcpdump-text.js';
+
+/** A packet's frames in the order of time. */
+export interface JudgedPacket {
+  readonly key: string;
+  readonly frames: readonly Frame[];
+}
+
+/**
+ * Compares every path with every packet captured; fails on the first difference.
+ * Times must agree within it, nanoseconds: both clocks are the kernel's, but one
+ * is read back through a conversion.
+ */
+const CLOCK_TOLERANCE_NS = 50_000_000n;
+
+export function judgePaths(scene: Scene): void {
+  const packets = packetsOf(scene.captured);
+  expect(packets.length, 'tcpdump must have seen something').toBeGreaterThan(0);
+  const seen = packets.map(({ key, frames }) => [key, frames.map(({ frame }) => frame)]);
+  const joined = scene.paths.map((path): [string, Frame[]] => {
+    const frames = framesOf(path);
+    return [frames[0] === undefined ? 'no device' : packetKey(frames[0]), frames];
+  });
+  expect(sorted(joined)).toEqual(sorted(seen as [string, Frame[]][]));
+  for (const path of scene.paths) {
+    expect(path.complete, `path ${path.id}`).toBe(true);
+    expect(path.branch, `path ${path.id}`).toBeUndefined();
+    judgeTimes(path, packets);
+  }
+}
+
+function judgeTimes(
+  path: PathRecord,
+  packets: readonly { key: string; frames: CapturedFrame[] }[],
+): void {
+  const key = packetKey(framesOf(path)[0] as Frame);
+  const first = packets.find((packet) => packet.key === key)?.frames[0];
+  const apart = BigInt(path.start) - (first?.time ?? 0n);
+  expect(apart < CLOCK_TOLERANCE_NS && apart > -CLOCK_TOLERANCE_NS, `start of ${key}`).toBe(true);
+  for (const [index, { sincePrevNs }] of path.hops.entries()) {
+    if (index === 0) expect(sincePrevNs).toBeNull();
+    else expect(sincePrevNs).toBeGreaterThanOrEqual(0);
+  }
+}
+
+function sorted(packets: readonly [string, Frame[]][]): [string, Frame[]][] {
+  return [...packets].sort(([a, x], [b, y]) => {
+    const left = `${a} ${x[0]?.place}`;
+    const right = `${b} ${y[0]?.place}`;
+    return left < right ? -1 : left > right ? 1 : 0;
+  });
+}
+
+/** What was captured, put together to packets, each in the order of time. */
+export function packetsOf(
+  captured: readonly CapturedFrame[],
+): { key: string; frames: CapturedFrame[] }[] {
+  const byKey = new Map<string, CapturedFrame[]>();
+  for (const one of captured) {
+    const key = packetKey(one.frame);
+    byKey.set(key, [...(byKey.get(key) ?? []), one]);
+  }
+  return [...byKey].map(([key, frames]) => ({ key, frames: frames.sort(inTime) }));
+}
+
+/**
+ * A frame out of a tunnel keeps the time stamp of the frame it came in
+ * (vxlan_rcv leaves skb->tstamp alone), so of two with one stamp the longer came first.
+ */
+function inTime(a: CapturedFrame, b: CapturedFrame): number {
+  if (a.time !== b.time) return a.time < b.time ? -1 : 1;
+  return b.frame.len - a.frame.len;
+}
+
+/** The hops of a path that tcpdump can see as well. */
+export function framesOf(path: PathRecord): Frame[] {
+  return path.hops.flatMap((hop) =>
+    hop.stage === 'egress' || hop.stage === 'ingress' ? [frameOf(hop, hop.stage)] : [],
+  );
+}
+
+function frameOf(hop: HopRecord, stage: Frame['stage']): Frame {
+  const { tuple, tcp, outer } = hop;
+  const icmp = tuple?.icmp ?? null;
+  return {
+    place: `${hop.netns}/${hop.dev}`,
+    stage,
+    len: hop.len ?? -1,
+    mac: hop.mac,
+    outer: outer as Frame['outer'],
+    proto: tuple?.proto as Frame['proto'],
+    src: tuple?.src ?? '',
+    dst: tuple?.dst ?? '',
+    sport: tuple?.sport ?? null,
+    dport: tuple?.dport ?? null,
+    ttl: hop.ttl,
+    ipId: hop.ipId ?? null,
+    icmp: icmp === null ? null : { type: icmp.type, id: icmp.id ?? -1, seq: icmp.seq ?? -1 },
+    tcp:
+      tcp == null
+        ? null
+        : {
+            flags: tcp.flags,
+            seq: tcp.payload > 0 || /[SFR]/.test(tcp.flags) ? tcp.seq : null,
+            ack: tcp.ack,
+            payload: tcp.payload,
+            mss: tcp.mss,
+            windowScale: tcp.windowScale,
+          },
+  };
+}
+
+/**
+ * The way a packet went: devices with their direction, the netfilter hooks between
+ * them by name, each once, and a drop. Not which socket took it: a raw socket's copy
+ * is read whenever its process likes.
+ */
+export function route(path: PathRecord): string[] {
+  const steps: string[] = [];
+  for (const hop of path.hops) {
+    if (hop.stage === 'deliver') continue;
+    const step =
+      hop.stage === 'netfilter'
+        ? `${hop.netns} ${hop.hook}`
+        : hop.stage === 'drop'
+          ? `${hop.netns} drop`
+          : `${hop.netns}/${hop.dev} ${hop.stage}`;
+    if (steps.at(-1) !== step) steps.push(step);
+  }
+  return steps;
+}
+
+export function inDirection(scene: Scene, direction: 'original' | 'reply'): PathRecord[] {
+  return scene.paths.filter((path) => path.direction === direction);
+}

@@ -1,0 +1,83 @@
+/**
+ * The ways through the reference cluster, hop by hop: devices with their direction,
+ * and the hooks of netfilter that a packet passes between them.
+ */
+import { runIn } from '../../src/lab/run-command.js';
+import { type Mode, TUNNEL } from './cluster.js';
+
+const SEND = (netns: string): string[] => [`${netns} output`, `${netns} postrouting`];
+const TAKE = (netns: string): string[] => [`${netns} prerouting`, `${netns} input`];
+const ROUTE = (netns: string): string[] => [
+  `${netns} prerouting`,
+  `${netns} forward`,
+  `${netns} postrouting`,
+];
+
+export type Node = 'node111' | 'node112';
+
+/** A pod sends, up to the host side of its link. */
+export function outOfPod(pod: string, hostSide: string): string[] {
+  return [...SEND(pod), `${pod}/eth0 egress`, `${hostSide} ingress`];
+}
+
+/** From the host side of a pod's link into the pod. */
+export function intoPod(pod: string, hostSide: string): string[] {
+  return [`${hostSide} egress`, `${pod}/eth0 ingress`, ...TAKE(pod)];
+}
+
+export const routed = ROUTE;
+export const sent = SEND;
+
+/** A process of a node receives. */
+export function taken(node: Node): string[] {
+  return TAKE(node);
+}
+
+/**
+ * From one node's routing to the other's, over the bridge between them. Where the
+ * kernel has br_netfilter, a bridge passes the hooks of routing as well.
+ */
+export async function acrossNodes(mode: Mode, from: Node, to: Node): Promise<string[]> {
+  const tunnel = TUNNEL[mode];
+  const wire = [
+    `${from}/ens10 egress`,
+    `hs-lan/lan-${from} ingress`,
+    ...((await bridgeHooks('hs-lan')) ? ROUTE('hs-lan') : []),
+    `hs-lan/lan-${to} egress`,
+    `${to}/ens10 ingress`,
+  ];
+  return tunnel === null
+    ? wire
+    : [`${from}/${tunnel} egress`, ...SEND(from), ...wire, ...TAKE(to), `${to}/${tunnel} ingress`];
+}
+
+/** From the client outside to a node's routing. */
+export function fromClientTo(node: Node): string[] {
+  return [
+    ...SEND('client'),
+    'client/eth0 egress',
+    'hs-wan/wan-client ingress',
+    ...ROUTE('hs-wan'),
+    'hs-wan/br-wan egress',
+    `hs-wan/wan-${node} egress`,
+    `${node}/ens9 ingress`,
+  ];
+}
+
+/** From a node's routing back to the client. */
+export function toClientFrom(node: Node): string[] {
+  return [
+    `${node}/ens9 egress`,
+    `hs-wan/wan-${node} ingress`,
+    'hs-wan/br-wan ingress',
+    ...ROUTE('hs-wan'),
+    'hs-wan/wan-client egress',
+    'client/eth0 ingress',
+    ...TAKE('client'),
+  ];
+}
+
+async function bridgeHooks(netns: string): Promise<boolean> {
+  const name = 'net.bridge.bridge-nf-call-iptables';
+  return (await runIn(netns, 'sysctl', ['-n', '-e', name])).trim() === '1';
+}
