@@ -62,6 +62,9 @@ export class Histogram {
       return 0;
     }
     const rank = Math.max(1, Math.ceil(quantile * this.#count));
+    if (rank >= this.#count) {
+      return this.#max;
+    }
     let seen = 0;
     for (let i = 0; i < this.#used; i++) {
       seen += this.#counts[i] as number;

@@ -28,6 +28,8 @@ export class Tuple {
   bindings: readonly unknown[] | null = null;
   /** Newest use, nanoseconds since the epoch of the source. */
   lastUsed = 0;
+  /** Whether a table has it: else an equal one may be made any time. */
+  interned = false;
   /** Next in the intern table's bucket. */
   next: Tuple | null = null;
   #reversed: Tuple | null = null;
@@ -93,8 +95,12 @@ export class Tuple {
 
   /** The tuple of an answer to this one. */
   reversed(table: TupleTable): Tuple {
-    this.#reversed ??= table.internReversed(this);
-    return this.#reversed;
+    let reversed = this.#reversed;
+    if (reversed === null || !reversed.interned) {
+      reversed = table.internReversed(this);
+      this.#reversed = reversed;
+    }
+    return reversed;
   }
 
   toRecord(icmp: { type: number; code: number; seq: number } | null): TupleRecord {
@@ -129,7 +135,9 @@ export class TupleTable {
   readonly #words = new Uint32Array(8);
   readonly #limit: number;
   #size = 0;
-  #nextSweep: number;
+  /** Tuples made so far, and how many of them before the next walk through all. */
+  #made = 0;
+  #nextSweep = 0;
   /** Tuples not kept because the table was full of tuples in use. */
   refused = 0;
   /** Nanoseconds since the epoch; set by the joiner before it interns. */
@@ -137,7 +145,6 @@ export class TupleTable {
 
   constructor(limit = TUPLE_LIMIT) {
     this.#limit = limit;
-    this.#nextSweep = limit;
   }
 
   get size(): number {
@@ -162,13 +169,15 @@ export class TupleTable {
     }
     const made = new Tuple(words, family, protocol, sport, dport);
     made.lastUsed = this.now;
-    if (this.#size >= this.#nextSweep) {
+    this.#made += 1;
+    if (this.#size >= this.#limit && this.#made >= this.#nextSweep) {
       this.#sweep();
     }
     if (this.#size >= this.#limit) {
       this.refused += 1;
       return made;
     }
+    made.interned = true;
     made.next = this.#buckets.get(hash) ?? null;
     this.#buckets.set(hash, made);
     this.#size += 1;
@@ -198,6 +207,7 @@ export class TupleTable {
           tuple.next = kept;
           kept = tuple;
         } else {
+          tuple.interned = false;
           this.#size -= 1;
         }
         tuple = next;
@@ -209,10 +219,7 @@ export class TupleTable {
       }
     }
     // When little was freed, do not walk everything again for the next tuple.
-    this.#nextSweep = Math.max(this.#limit, this.#size + (this.#limit >> 3));
-    if (this.#size < this.#limit) {
-      this.#nextSweep = this.#limit;
-    }
+    this.#nextSweep = this.#made + (this.#limit >> 3);
   }
 }
 

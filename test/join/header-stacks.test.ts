@@ -6,6 +6,7 @@ import { CALI1, TUNL111 } from '../fixtures/places.js';
 import { Tape } from '../fixtures/tape.js';
 import { hopRecord } from '../fixtures/wire-record.js';
 import { FIXTURES, type Fixture } from '../packet/fixtures.js';
+import type { Summary } from '../packet/summary.js';
 
 const SNAP_LENGTH = 176;
 /** What a fixture says of no field is as absent as the decoder has it. */
@@ -38,7 +39,7 @@ test.each(FIXTURES.filter(({ bytes }) => bytes.byteLength <= SNAP_LENGTH))(
   (fixture) => {
     const { path, joining } = joinedOf(fixture);
     const hop = nth(path.hops, 0);
-    const say = { ...ABSENT, ...fixture.expected };
+    const say: Partial<Summary> = { ...ABSENT, ...fixture.expected };
     expect(hop.len).toBe(fixture.wireLength ?? fixture.bytes.byteLength);
     expect(joining.joiner.counters.malformed.size).toBe(0);
     if (say.isArp === true) {

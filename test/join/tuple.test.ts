@@ -1,0 +1,155 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { PROTOCOL_ARP, type Tuple, TupleTable } from '../../src/join/tuple.js';
+
+const SECOND = 1e9;
+
+function intern(table: TupleTable, sport: number, src = 0x0a000001): Tuple {
+  table.words.fill(0);
+  table.words[3] = src;
+  table.words[7] = 0x0a000002;
+  return table.intern(4, 17, sport, 53);
+}
+
+describe('equal tuples are one object', () => {
+  test('whatever the fields, and only then', () => {
+    const fields = fc.tuple(
+      fc.constantFrom(4, 6),
+      fc.constantFrom(1, 6, 17),
+      fc.integer({ min: -1, max: 3 }),
+      fc.integer({ min: -1, max: 3 }),
+      fc.array(fc.integer({ min: 0, max: 2 }), { minLength: 8, maxLength: 8 }),
+    );
+    fc.assert(
+      fc.property(fc.array(fields, { maxLength: 60 }), (all) => {
+        const table = new TupleTable();
+        const known = new Map<string, Tuple>();
+        for (const [family, protocol, sport, dport, words] of all) {
+          table.words.set(words);
+          const tuple = table.intern(family, protocol, sport, dport);
+          const key = JSON.stringify([family, protocol, sport, dport, words]);
+          expect(known.get(key) ?? tuple).toBe(tuple);
+          known.set(key, tuple);
+        }
+        expect(new Set(known.values()).size).toBe(known.size);
+        expect(table.size).toBe(known.size);
+      }),
+    );
+  });
+
+  test('reversed twice is the same again', () => {
+    const table = new TupleTable();
+    const tuple = intern(table, 1000);
+    const reversed = tuple.reversed(table);
+    expect(reversed).toMatchObject({ src: '10.0.0.2', dst: '10.0.0.1', sport: 53, dport: 1000 });
+    expect(reversed.reversed(table)).toBe(tuple);
+    expect(tuple.sameSource(reversed)).toBe(false);
+    expect(tuple.sameDestination(tuple)).toBe(true);
+  });
+});
+
+describe('one past the limit', () => {
+  test('those out of use and without a flow go first', () => {
+    const table = new TupleTable(4);
+    table.now = 0;
+    const bound = intern(table, 1);
+    bound.bindings = [{}];
+    intern(table, 2);
+    table.now = 10 * SECOND;
+    const inUse = intern(table, 3);
+    intern(table, 4);
+    table.now = 11 * SECOND;
+    intern(table, 5);
+    expect(table.refused).toBe(0);
+    expect(intern(table, 1)).toBe(bound);
+    expect(intern(table, 3)).toBe(inUse);
+    // 2 made room for 5.
+    expect(table.size).toBe(4);
+  });
+
+  test('a table full of tuples in use keeps them, refuses and counts', () => {
+    const table = new TupleTable(4);
+    const kept = [1, 2, 3, 4].map((sport) => intern(table, sport));
+    const refused = intern(table, 5);
+    expect(refused).toMatchObject({ sport: 5, src: '10.0.0.1' });
+    expect(table.refused).toBe(1);
+    expect(table.size).toBe(4);
+    expect(intern(table, 5)).not.toBe(refused);
+    expect([1, 2, 3, 4].map((sport) => intern(table, sport))).toEqual(kept);
+  });
+
+  test('room that comes free later is used again', () => {
+    const table = new TupleTable(8);
+    const all = Array.from({ length: 8 }, (_, sport) => intern(table, sport));
+    for (const tuple of all) {
+      tuple.bindings = [{}];
+    }
+    intern(table, 100);
+    expect(table.refused).toBe(1);
+    for (const tuple of all) {
+      tuple.bindings = null;
+    }
+    table.now = 60 * SECOND;
+    const before = table.refused;
+    const later = Array.from({ length: 8 }, (_, index) => intern(table, 200 + index));
+    expect(table.refused).toBe(before);
+    expect(intern(table, 200)).toBe(later[0]);
+  });
+});
+
+test('a reverse that went is made anew, the same for all who ask', () => {
+  const table = new TupleTable(2);
+  const tuple = intern(table, 1);
+  const gone = tuple.reversed(table);
+  tuple.bindings = [{}];
+  table.now = 60 * SECOND;
+  intern(table, 2);
+  table.now = 120 * SECOND;
+  const again = tuple.reversed(table);
+  expect(again).not.toBe(gone);
+  expect(table.internReversed(tuple)).toBe(again);
+});
+
+describe('as a record', () => {
+  test('ports of TCP and UDP', () => {
+    expect(intern(new TupleTable(), 1000).toRecord(null)).toEqual({
+      proto: 'udp',
+      src: '10.0.0.1',
+      dst: '10.0.0.2',
+      sport: 1000,
+      dport: 53,
+      icmp: null,
+    });
+  });
+
+  test('ICMP has no ports, its identifier is not one', () => {
+    const table = new TupleTable();
+    table.words.fill(0);
+    const echo = table.intern(4, 1, 7, 7);
+    expect(echo.icmpId).toBe(7);
+    expect(echo.toRecord({ type: 8, code: 0, seq: 3 })).toMatchObject({
+      proto: 'icmp',
+      sport: null,
+      dport: null,
+      icmp: { type: 8, code: 0, id: 7, seq: 3 },
+    });
+    const unreachable = table.intern(4, 1, -1, -1);
+    expect(unreachable.toRecord({ type: 3, code: 1, seq: -1 }).icmp).toEqual({
+      type: 3,
+      code: 1,
+      id: null,
+      seq: null,
+    });
+  });
+
+  test('what has no ports has none', () => {
+    const table = new TupleTable();
+    table.words.fill(0);
+    expect(table.intern(4, 50, -1, -1).toRecord(null)).toMatchObject({
+      proto: 'esp',
+      sport: null,
+      dport: null,
+    });
+    expect(table.intern(4, PROTOCOL_ARP, -1, -1).protocolName).toBe('arp');
+  });
+});
