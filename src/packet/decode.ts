@@ -35,7 +35,7 @@ import { sctpHeader } from './sctp.js';
 import { tcpHeader } from './tcp.js';
 import { udpHeader } from './udp.js';
 import { VXLAN_PORT, VXLAN_PORT_LINUX, vxlanHeader } from './vxlan.js';
-import { WIREGUARD_PORT, wireguardMessage } from './wireguard.js';
+import { isWireguardPort, wireguardMessage } from './wireguard.js';
 
 /**
  * Decodes a frame that starts at its Ethernet header. Never throws: what is wrong
@@ -177,7 +177,7 @@ function udpTunnel(p: DecodedPacket, view: DataView): number {
     case GENEVE_PORT:
       return geneveHeader(p, view);
     default:
-      if (p.dport === WIREGUARD_PORT || p.sport === WIREGUARD_PORT) wireguardMessage(p, view);
+      if (isWireguardPort(p.dport) || isWireguardPort(p.sport)) wireguardMessage(p, view);
       return -1;
   }
 }

@@ -3,6 +3,8 @@ import { keepAsOuter } from './encapsulation.js';
 
 /** Port that wg-quick, Calico and Cilium examples use; the protocol fixes none. */
 export const WIREGUARD_PORT = 51820;
+/** Port of Calico's second device, for pods' IPv6. */
+export const WIREGUARD_PORT_CALICO_V6 = 51821;
 
 const TRANSPORT_DATA = 4;
 const HEADER = 16;
@@ -18,6 +20,11 @@ const TAG = 16;
  *
  * The tag is 16 bytes; the ciphertext is the inner packet padded to 16.
  */
+
+/** Whether a UDP packet between these ports may be WireGuard's. */
+export function isWireguardPort(port: number): boolean {
+  return port === WIREGUARD_PORT || port === WIREGUARD_PORT_CALICO_V6;
+}
 
 /**
  * Marks a transport data message. The inner packet cannot be read, so the UDP

@@ -1254,19 +1254,19 @@ export const FIXTURES: readonly Fixture[] = [
     },
   },
   {
-    name: 'WireGuard keepalive over IPv6: empty data message',
+    name: 'WireGuard keepalive over IPv6, on the port of the IPv6 device',
     link: 'ip',
     bytes: frame(`
       ${nodesIpv6(40, 17)}
-      ca 6c ca 6c 00 28 00 00 # 51820 -> 51820, length 40
+      ca 6d ca 6d 00 28 00 00 # 51821 -> 51821, length 40
       04 00 00 00 01 00 00 00 09 00 00 00 00 00 00 00
       66*16
     `),
     expected: {
       outerType: 7,
       ...OUTER_V6,
-      outerSport: 51820,
-      outerDport: 51820,
+      outerSport: 51821,
+      outerDport: 51821,
       outerLength: 80,
       outerOffset: 0,
       overhead: 80,
@@ -1277,8 +1277,8 @@ export const FIXTURES: readonly Fixture[] = [
       ipLength: 80,
       innerOffset: 0,
       transportOffset: 40,
-      sport: 51820,
-      dport: 51820,
+      sport: 51821,
+      dport: 51821,
       payloadLength: 32,
     },
   },

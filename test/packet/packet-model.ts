@@ -40,7 +40,7 @@ export type Transport =
   | { readonly type: 'echo'; readonly id: number; readonly seq: number };
 
 /** Ports that mean a tunnel are left to tunnels. */
-const TUNNEL_PORTS: ReadonlySet<number> = new Set([4789, 8472, 6081, 51820]);
+const TUNNEL_PORTS: ReadonlySet<number> = new Set([4789, 8472, 6081, 51820, 51821]);
 
 const octet = fc.nat(0xff);
 const mac = fc.array(octet, { minLength: 6, maxLength: 6 });
