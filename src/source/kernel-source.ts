@@ -80,6 +80,7 @@ export class KernelSource implements Source {
   #lastRecords = 0;
   readonly #finalCounters = new Map<number, bigint>();
   #stopped = false;
+  #beginning: Promise<void> = Promise.resolve();
 
   constructor(options: KernelSourceOptions) {
     this.#options = options;
@@ -127,7 +128,7 @@ export class KernelSource implements Source {
     this.#catalog = await this.#reader.read(this.#namespaces.values());
     sink.catalog(this.#catalog);
     this.#attach();
-    void this.#begin();
+    this.#beginning = this.#begin();
     this.#servicesDue = Date.now() + SERVICE_SCAN_MS;
     this.#scanTimer = setInterval(() => void this.#scan(), NAMESPACE_SCAN_MS);
   }
@@ -142,9 +143,11 @@ export class KernelSource implements Source {
     this.#drain();
   }
 
-  stop(): Promise<void> {
+  async stop(): Promise<void> {
+    // What is in the ring is judged by the kernel's symbols: have them first.
+    await this.#beginning;
     if (this.#stopped) {
-      return Promise.resolve();
+      return;
     }
     // Detach first, then take what is still in the ring.
     for (const link of this.#links) {
@@ -165,7 +168,6 @@ export class KernelSource implements Source {
     this.#ring?.close();
     this.#object?.close();
     this.#object = null;
-    return Promise.resolve();
   }
 
   #lastCounters(): void {
