@@ -147,7 +147,8 @@ function tickTime(chunk: Chunk): bigint | null {
 
 /** A copy of a batch with every record's time moved on: a second round is not the first. */
 function moveTimes(batch: Uint8Array, shift: bigint): Uint8Array {
-  const copy = batch.slice();
+  // Not slice(): a Buffer's shares its memory.
+  const copy = new Uint8Array(batch);
   const view = new DataView(copy.buffer);
   for (let at = 0; at + FRAME_HEADER + SIZEOF_HEADER <= copy.byteLength; ) {
     const length = view.getUint32(at, true);
