@@ -20,7 +20,7 @@ const BATCHES_PER_TURN = 4;
 /** Places that drops come from and are remembered; a kernel has a few thousand. */
 const SYMBOL_LIMIT = 65_536;
 const NAMESPACE_SCAN_MS = 400;
-const SERVICE_SCAN_MS = 5_000;
+const SERVICE_SCAN_MS = 10_000;
 const FAMILIES: readonly NetfilterFamily[] = ['ipv4', 'ipv6'];
 
 /** The tracer's netfilter entry points by the priority they report. */
