@@ -72,12 +72,18 @@ export function packetsOf(
 }
 
 /**
- * A frame out of a tunnel keeps the time stamp of the frame it came in
- * (vxlan_rcv leaves skb->tstamp alone), so of two with one stamp the longer came first.
+ * A frame that one device hands to another above it keeps its time stamp
+ * (net_timestamp_check sets none where one is). Of two with one stamp the frame that
+ * came in a tunnel, which is longer, or on the port of a bridge was first.
  */
 function inTime(a: CapturedFrame, b: CapturedFrame): number {
   if (a.time !== b.time) return a.time < b.time ? -1 : 1;
-  return b.frame.len - a.frame.len;
+  if (a.frame.len !== b.frame.len) return b.frame.len - a.frame.len;
+  return Number(isBridge(a.frame)) - Number(isBridge(b.frame));
+}
+
+function isBridge({ place }: Frame): boolean {
+  return place.includes('/br-');
 }
 
 /** The hops of a path that tcpdump can see as well. */
@@ -140,4 +146,11 @@ export function route(path: PathRecord): string[] {
 
 export function inDirection(scene: Scene, direction: 'original' | 'reply'): PathRecord[] {
   return scene.paths.filter((path) => path.direction === direction);
+}
+
+/** `src > dst` of a path on one device. */
+export function namesAt(path: PathRecord, place: string): string[] {
+  return framesOf(path)
+    .filter((frame) => frame.place === place)
+    .map(({ src, sport, dst, dport }) => `${src}:${sport} > ${dst}:${dport}`);
 }

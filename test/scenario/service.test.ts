@@ -1,22 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import type { PathRecord } from '../../src/model/records.js';
 import { ADDRESS, MODES, OVERHEAD } from './cluster.js';
 import { conntrackOf } from './conntrack.js';
 import { describeInLab } from './in-lab.js';
-import { framesOf, inDirection, judgePaths, route } from './judge.js';
+import { framesOf, inDirection, judgePaths, namesAt, route } from './judge.js';
 import { judgeFlow } from './judge-flow.js';
 import { betweenNodes, hostEnd, podEnd } from './place.js';
 import { observe } from './scene.js';
 import { http } from './traffic.js';
 import { rewrittenBetween, tuplesAt } from './translation.js';
 import { acrossNodes, intoPod, outOfPod, routed } from './way.js';
-
-/** `src > dst` of a path on the devices of one end. */
-function namesAt(path: PathRecord, place: string): string[] {
-  return framesOf(path)
-    .filter((frame) => frame.place === place)
-    .map(({ src, sport, dst, dport }) => `${src}:${sport} > ${dst}:${dport}`);
-}
 
 describe.each(MODES)('%s', (encap) => {
   describeInLab({ encap }, () => {

@@ -65,12 +65,15 @@ export function fromClientTo(node: Node): string[] {
 }
 
 /** From a node's routing back to the client. */
-export function toClientFrom(node: Node): string[] {
+export async function toClientFrom(node: Node): Promise<string[]> {
+  const [prerouting = '', ...onwards] = ROUTE('hs-wan');
+  const up = [prerouting, 'hs-wan/br-wan ingress'];
   return [
     `${node}/ens9 egress`,
     `hs-wan/wan-${node} ingress`,
-    'hs-wan/br-wan ingress',
-    ...ROUTE('hs-wan'),
+    // With br_netfilter the hook is passed on the port, and not again on the bridge.
+    ...((await bridgeHooks('hs-wan')) ? up : up.reverse()),
+    ...onwards,
     'hs-wan/wan-client egress',
     'client/eth0 ingress',
     ...TAKE('client'),
