@@ -1,5 +1,8 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { chmodSync, cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { withProbe } from '../../src/lab/capability.js';
 import { labDown } from '../../src/lab/down.js';
@@ -12,19 +15,20 @@ interface Run {
   readonly err: string;
 }
 
-const MAIN = `import(${JSON.stringify(programFile('command'))})
-  .then((lab) => lab.runLab(process.argv.slice(1)))
-  .then((status) => process.exit(status))`;
-
-function start(args: readonly string[], user?: number) {
-  return spawn(process.execPath, ['-e', MAIN, '--', ...args], {
+function start(args: readonly string[], user?: number, program = programFile('command')) {
+  const main = `import(${JSON.stringify(program)})
+    .then((lab) => lab.runLab(process.argv.slice(1)))
+    .then((status) => process.exit(status))`;
+  return spawn(process.execPath, ['-e', main, '--', ...args], {
+    // Nobody may not be allowed where this process stands.
+    cwd: '/',
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(user === undefined ? {} : { uid: user, gid: user }),
   });
 }
 
-async function lab(args: readonly string[], user?: number): Promise<Run> {
-  const child = start(args, user);
+async function lab(args: readonly string[], user?: number, program?: string): Promise<Run> {
+  const child = start(args, user, program);
   let out = '';
   let err = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -80,10 +84,23 @@ describe('without a lab', () => {
 });
 
 it('up without root ends with status 3 and the remedy', async () => {
-  const { status, err } = await lab(['up'], 65534);
-  expect(status).toBe(3);
-  expect(err).toMatch(/root/);
-  expect(err).toMatch(/^Remedy: /m);
+  // Root's own checkout may be closed to others, so nobody gets a copy to run.
+  const folder = mkdtempSync(join(tmpdir(), 'hopscope-lab-'));
+  try {
+    chmodSync(folder, 0o755);
+    for (const part of ['lab', 'model']) {
+      cpSync(join(dirname(programFile('command')), '..', part), join(folder, part), {
+        recursive: true,
+      });
+    }
+    writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
+    const { status, err } = await lab(['up'], 65534, join(folder, 'lab', 'command.js'));
+    expect(status).toBe(3);
+    expect(err).toMatch(/root/);
+    expect(err).toMatch(/^Remedy: /m);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 describe('modes', () => {
