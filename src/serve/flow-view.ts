@@ -90,6 +90,11 @@ export class FlowView {
       this.#put(flow, rates);
     }
     for (const id of changes.removed) this.#remove(id);
+    // The feed remembers only so many removals; whoever asks too late is not told.
+    if (this.#entries.size > this.#feed.quality().flows) {
+      for (const id of [...this.#entries.keys()])
+        if (this.#feed.flow(id) === null) this.#remove(id);
+    }
     if (seconds !== null) this.#silence(changed);
   }
 

@@ -417,6 +417,11 @@ export class FixtureFeed implements FlowFeed {
     this.#removed.push({ id, at: this.#cursor });
   }
 
+  /** As when more were removed than are remembered. */
+  forgetRemovals(): void {
+    this.#removed = [];
+  }
+
   changedSince(cursor: number): ReturnType<FlowFeed['changedSince']> {
     return {
       cursor: this.#cursor,

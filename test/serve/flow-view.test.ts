@@ -91,6 +91,17 @@ describe('a reader', () => {
     expect(view.since(cursor, [], 10).rows).toHaveLength(1);
   });
 
+  test('is told of what went even when the feed no longer is', () => {
+    feed.put(serviceFlow('a', 1));
+    feed.put(serviceFlow('b', 1));
+    view.tick(0);
+    const { cursor } = view.since(0, [], 10);
+    feed.remove('a');
+    feed.forgetRemovals();
+    view.tick(1000);
+    expect([view.total, view.since(cursor, [], 10).removed]).toEqual([1, ['a']]);
+  });
+
   test('of an empty table starts anew only once', () => {
     view.tick(0);
     const first = view.since(0, [], 10);

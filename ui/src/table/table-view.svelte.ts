@@ -80,7 +80,8 @@ export class TableView {
     const { rows } = this;
     if (rows.length === 0) return null;
     const at = rows.findIndex((cell) => cell.row.id === this.selected);
-    const next = at === -1 ? (step > 0 ? 0 : rows.length - 1) : at + step;
+    // Without a mark, one step down is the first row and one up the last.
+    const next = (at === -1 && step < 0 ? rows.length : at) + step;
     const cell = rows[Math.min(rows.length - 1, Math.max(0, next))];
     this.selected = cell?.row.id ?? null;
     return this.selected;

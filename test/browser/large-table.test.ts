@@ -1,0 +1,120 @@
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ROW_WINDOW } from '../../src/serve/protocol.js';
+import { type RunningServer, startServer } from '../../src/serve/server.js';
+import { FixtureFeed, serviceFlow, servicePath } from '../serve/fixture-feed.js';
+import { Window } from './chromium.js';
+
+const FLOWS = ROW_WINDOW + 500;
+
+const feed = new FixtureFeed();
+let server: RunningServer;
+let window: Window;
+
+/** Port of the flow number `index`; the flows differ in it. */
+function port(index: number): number {
+  return 10_000 + index;
+}
+
+beforeAll(async () => {
+  for (let index = 0; index < FLOWS; index++) {
+    feed.put(
+      serviceFlow(`flow${index}`, 1 + index, port(index)),
+      servicePath(`flow${index}`, index, 'original', port(index)),
+    );
+  }
+  server = await startServer({
+    feed,
+    uiDirectory: fileURLToPath(new URL('../../dist/ui', import.meta.url)),
+    info: {
+      version: '0',
+      node: 'node111',
+      kernel: '0',
+      mode: 'live',
+      description: 'many flows',
+      missing: ['a thing this kernel lacks'],
+    },
+    port: 0,
+  });
+  window = await Window.open();
+});
+
+afterAll(async () => {
+  await window?.close();
+  await server?.close();
+});
+
+test('holds the flows that changed last, says how many, and draws only what is seen', async () => {
+  const { page } = window;
+  await page.goto(server.url);
+  const count = page.getByTestId('count');
+  await expect
+    .poll(() => count.textContent(), { timeout: 30_000 })
+    .toMatch(/5\s000 of 5\s500 flows.*newest 5\s000 held here/s);
+  expect(await page.locator('tr[data-flow]').count()).toBeLessThan(60);
+  await window.screenshot('table-large');
+});
+
+test('a filter reaches the flows that are not held', async () => {
+  const { page } = window;
+  await page.keyboard.press('/');
+  await page.keyboard.type(`port:${port(3)}`);
+  await expect.poll(() => page.locator('tr[data-flow]').count(), { timeout: 20_000 }).toBe(1);
+  expect(await page.locator('tr[data-flow]').getAttribute('data-flow')).toBe('flow3');
+  await page.keyboard.press('Escape');
+  await expect
+    .poll(() => page.getByTestId('count').textContent(), { timeout: 30_000 })
+    .toMatch(/5\s000 of 5\s500/);
+  await page.keyboard.press('Escape');
+});
+
+test('scrolls and moves to either end by the keyboard', async () => {
+  const { page } = window;
+  await page.keyboard.press('Escape');
+  await page
+    .locator('h1')
+    .first()
+    .evaluate(() => undefined);
+  await page.keyboard.press('G');
+  const selected = page.locator('tr[aria-selected=true]');
+  await selected.waitFor();
+  await expect.poll(() => selected.getAttribute('aria-rowindex')).toBe(String(ROW_WINDOW + 1));
+  await page.keyboard.press('g');
+  await expect.poll(() => selected.getAttribute('aria-rowindex')).toBe('2');
+});
+
+test('what comes while paused is there after resuming, also across a new connection', async () => {
+  const { page } = window;
+  await page.keyboard.press('Space');
+  await page.getByTestId('paused').waitFor();
+  feed.put({ ...serviceFlow('late', 9999, 9), start: '1795299999000000000' });
+  await page.waitForTimeout(2500);
+  expect(await page.locator('tr[data-flow=late]').count()).toBe(0);
+  // The new connection gets all rows at once, before it can be told of the pause.
+  const taken = server.port;
+  await server.close();
+  await page.getByTestId('disconnected').waitFor();
+  server = await startServer({
+    feed,
+    uiDirectory: fileURLToPath(new URL('../../dist/ui', import.meta.url)),
+    info: { version: '0', node: 'n', kernel: '0', mode: 'live', description: '', missing: [] },
+    port: taken,
+  });
+  await page.getByTestId('disconnected').waitFor({ state: 'detached' });
+  await page.waitForTimeout(1500);
+  expect(await page.locator('tr[data-flow=late]').count()).toBe(0);
+  await page.keyboard.press('Space');
+  await page.locator('tr[data-flow=late]').waitFor();
+  expect(window.errors.filter((error) => !error.includes('WebSocket'))).toEqual([]);
+});
+
+test('names that came from the network are text, not markup', async () => {
+  const { page } = window;
+  const flow = serviceFlow('markup', 12_000, 8);
+  const name = '<img src=x onerror="document.title=1">';
+  feed.put({ ...flow, src: { ...flow.src, name }, start: '1795299999900000000' });
+  await expect
+    .poll(() => page.locator('tr[data-flow=markup] .col-src').textContent())
+    .toContain(name);
+  expect(await page.locator('img').count()).toBe(0);
+});
