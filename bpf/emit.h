@@ -203,9 +203,17 @@ static __always_inline int is_own_tcp(const __u8 *ip)
 	return sport == own_port || dport == own_port;
 }
 
+static __always_inline int is_on_loopback(const struct hs_hop *hop)
+{
+	/* A buffer that is let go in a socket's queue has no device any more. */
+	if (!hop->ifindex)
+		return hop->snap[0] == 0x45 && hop->snap[12] == 127;
+	return hop->netns == own_netns && hop->dev_type == ARPHRD_LOOPBACK;
+}
+
 static __always_inline int is_own(const struct hs_hop *hop)
 {
-	if (!own_port || hop->netns != own_netns || hop->dev_type != ARPHRD_LOOPBACK)
+	if (!own_port || !is_on_loopback(hop))
 		return 0;
 	return hop->l3_offset == 14 ? is_own_tcp(hop->snap + 14) : is_own_tcp(hop->snap);
 }
