@@ -19,13 +19,11 @@ import {
 } from './flow.js';
 import { Histogram } from './histogram.js';
 import { IdentifierHash } from './identifier.js';
+import { RecentPaths } from './recent-paths.js';
 import { pathStart, START_SOCKET, START_UNKNOWN } from './path-start.js';
 
 /** Flows kept; one past it the one longest without a packet goes. */
 export const FLOW_LIMIT = 65_536;
-/** Finished paths kept for display, over all flows and for one. */
-export const RECENT_PATH_LIMIT = 8_192;
-export const RECENT_PATHS_PER_FLOW = 32;
 /** Ended flows remembered by id, for readers that come to ask what went. */
 export const REMOVED_LIMIT = 65_536;
 const ENCAPSULATION_LIMIT = 8;
@@ -77,9 +75,8 @@ export class FlowTable {
   readonly #isTooBig: (reason: number) => boolean;
   readonly #onRemove: (flow: Flow) => void;
   readonly #flows = new Map<string, Flow>();
-  readonly #recent: (FinishedPath | undefined)[] = [];
+  readonly #recent = new RecentPaths();
   readonly #removed: { id: string; version: number }[] = [];
-  #recentNext = 0;
   #version = 0;
   #removedBefore = 0;
   #oldest: Flow | null = null;
@@ -124,7 +121,7 @@ export class FlowTable {
     const tuple = path.about ?? first?.tuple ?? null;
     if (first === undefined || tuple === null || isNeighbourTalk(path, tuple)) {
       this.counters.unassigned += 1;
-      return { path, verdict, flow: null, direction: ORIGINAL };
+      return { path, verdict, flow: null, direction: ORIGINAL, slot: -1 };
     }
     if (path.about !== null) {
       return this.#addError(path, path.about, verdict);
@@ -133,9 +130,9 @@ export class FlowTable {
     const flow = found?.flow ?? this.#create(path, first);
     const direction = found?.direction ?? (isReply(path) ? REPLY : ORIGINAL);
     this.#learnTuples(flow, direction, path, verdict);
-    const finished: FinishedPath = { path, verdict, flow, direction };
+    const finished: FinishedPath = { path, verdict, flow, direction, slot: -1 };
     this.#account(flow, direction, path, verdict);
-    this.#remember(flow, finished);
+    this.#recent.add(flow, finished);
     this.#touch(flow, path.lastTime);
     return finished;
   }
@@ -454,7 +451,7 @@ export class FlowTable {
         break;
       }
     }
-    const finished: FinishedPath = { path, verdict, flow, direction };
+    const finished: FinishedPath = { path, verdict, flow, direction, slot: -1 };
     if (flow === null) {
       this.counters.unassigned += 1;
       return finished;
@@ -467,25 +464,9 @@ export class FlowTable {
     if (tooBig) {
       flow.icmpTooBigSeen = true;
     }
-    this.#remember(flow, finished);
+    this.#recent.add(flow, finished);
     this.#touch(flow, path.lastTime);
     return finished;
-  }
-
-  #remember(flow: Flow, finished: FinishedPath): void {
-    const pushedOut = this.#recent[this.#recentNext];
-    if (pushedOut?.flow != null) {
-      const index = pushedOut.flow.recent.indexOf(pushedOut);
-      if (index >= 0) {
-        pushedOut.flow.recent.splice(index, 1);
-      }
-    }
-    this.#recent[this.#recentNext] = finished;
-    this.#recentNext = (this.#recentNext + 1) % RECENT_PATH_LIMIT;
-    flow.recent.push(finished);
-    if (flow.recent.length > RECENT_PATHS_PER_FLOW) {
-      flow.recent.shift();
-    }
   }
 
   #touch(flow: Flow, time: number): void {
@@ -522,7 +503,7 @@ export class FlowTable {
     this.#unlink(flow);
     unbind(flow);
     this.#flows.delete(flow.id);
-    flow.recent = [];
+    this.#recent.drop(flow);
     this.#removed.push({ id: flow.id, version: ++this.#version });
     if (this.#removed.length > this.#removedLimit) {
       // An eighth at once: taking one off the front of a long array costs as much.

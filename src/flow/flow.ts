@@ -49,6 +49,8 @@ export interface FinishedPath {
   readonly verdict: PathVerdict;
   readonly flow: Flow | null;
   readonly direction: DirectionIndex;
+  /** Its place in RecentPaths; -1 when it has none. */
+  slot: number;
 }
 
 export interface FlowEncapsulation {
@@ -90,8 +92,8 @@ export class Flow {
   tooBigDropped = false;
   finSeen = 0;
   lastVerdict: PathVerdict = 'unknown';
-  /** Newest last; the table bounds the sum over all flows. */
-  recent: FinishedPath[] = [];
+  /** Newest last; see recent-paths.ts. */
+  readonly recent: FinishedPath[] = [];
   /** Grows with every change of any flow. */
   version = 0;
   /** Neighbours in the order of change. */

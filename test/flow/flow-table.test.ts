@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type Flow, LEG_LIMIT } from '../../src/flow/flow.js';
-import { FlowTable, RECENT_PATH_LIMIT, RECENT_PATHS_PER_FLOW } from '../../src/flow/flow-table.js';
+import { FlowTable } from '../../src/flow/flow-table.js';
+import { RECENT_PATH_LIMIT, RECENT_PATHS_PER_FLOW } from '../../src/flow/recent-paths.js';
 import { Device } from '../../src/join/device-table.js';
 import { Hop } from '../../src/join/hop.js';
 import { Path } from '../../src/join/path.js';
@@ -670,6 +671,16 @@ describe('limits', () => {
     const all = Array.from({ length: RECENT_PATHS_PER_FLOW + 1 }, () => table.add(many.path(1)));
     const recent = all[0]?.flow?.recent;
     expect(recent).toEqual(all.slice(1));
+  });
+
+  test('a busy flow pushes out its own paths only', () => {
+    const many = new Many();
+    const table = new FlowTable(many.tuples);
+    const quiet = table.add(many.path(1));
+    for (let i = 0; i < 2 * RECENT_PATH_LIMIT; i++) {
+      table.add(many.path(2));
+    }
+    expect(quiet.flow?.recent).toEqual([quiet]);
   });
 
   test('over all flows so many paths are kept, the oldest go first', () => {
