@@ -82,7 +82,7 @@ export function missingTool(tool: string, cause?: unknown): UnsupportedError {
   return new UnsupportedError(
     'LAB_TOOL_MISSING',
     `the program ${tool} is not installed`,
-    `apt-get install ${name}`,
+    `apt-get install --no-install-recommends ${name}`,
     { cause },
   );
 }

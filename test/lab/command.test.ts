@@ -161,8 +161,8 @@ describe('traffic', () => {
     const took = performance.now() - started;
     expect(status).toBe(0);
     expect(took).toBeGreaterThan(2400);
-    expect(took).toBeLessThan(6000);
-    expect(err.trim().split('\n').length).toBe(2);
+    expect(took).toBeLessThan(30_000);
+    expect(err).toMatch(/^(\d+ s: \d+ answered, .*\n){1,3}$/);
     const { bytes, activities } = JSON.parse(out) as {
       bytes: number;
       activities: { name: string; expect: string; tries: number; answered: number }[];
@@ -174,8 +174,9 @@ describe('traffic', () => {
   });
 
   it('stops at an interrupt with status 0 and leaves no process', async () => {
-    const child = start(['traffic', '-q']);
-    setTimeout(() => child.kill('SIGINT'), 1000);
+    const child = start(['traffic']);
+    await once(child.stderr, 'data');
+    child.kill('SIGINT');
     const [status] = (await once(child, 'close')) as [number | null];
     expect(status).toBe(0);
     const pids = execFileSync('ip', ['netns', 'pids', 'pod1'], { encoding: 'utf8' });
@@ -183,14 +184,15 @@ describe('traffic', () => {
   });
 
   it('ends with status 1 when the lab goes away under it', async () => {
-    const child = start(['traffic', '-q']);
+    const child = start(['traffic']);
     let err = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       err += text;
     });
-    setTimeout(() => void labDown(), 1000);
-    const [status] = (await once(child, 'close')) as [number | null];
-    expect(status).toBe(1);
+    await once(child.stderr, 'data');
+    const closed = once(child, 'close') as Promise<[number | null]>;
+    await labDown();
+    expect((await closed)[0]).toBe(1);
     expect(err).toContain('LAB_TRAFFIC_ENDED');
   });
 });
