@@ -27,20 +27,36 @@ export function announceReady(source: { readonly missing: readonly string[] }): 
   process.stderr.write('ready\n');
 }
 
-/** Resolves on SIGINT, SIGTERM, or when the time is over. A second signal ends at once. */
-export function untilStopped(durationMs: number | null, abort?: AbortSignal): Promise<void> {
+/**
+ * Aborts at SIGINT or SIGTERM; a second one ends the process at once. Ask for it
+ * before anything is begun that must be undone.
+ */
+export function stopRequest(): AbortSignal {
+  const controller = new AbortController();
+  function stop(): void {
+    process.off('SIGINT', stop);
+    process.off('SIGTERM', stop);
+    controller.abort();
+  }
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  return controller.signal;
+}
+
+/** Resolves when it is asked to stop, or when the time is over. */
+export function untilStopped(stop: AbortSignal, durationMs: number | null): Promise<void> {
   return new Promise((resolve) => {
     const timer = durationMs === null ? null : setTimeout(done, durationMs);
     function done(): void {
       if (timer !== null) {
         clearTimeout(timer);
       }
-      process.off('SIGINT', done);
-      process.off('SIGTERM', done);
       resolve();
     }
-    process.on('SIGINT', done);
-    process.on('SIGTERM', done);
-    abort?.addEventListener('abort', done);
+    if (stop.aborted) {
+      done();
+    } else {
+      stop.addEventListener('abort', done, { once: true });
+    }
   });
 }

@@ -8,7 +8,7 @@ import { DEFAULT_HOST, DEFAULT_PORT } from '../../serve/server.js';
 import { Recording } from '../../source/recording.js';
 import { ReplaySource } from '../../source/replay-source.js';
 import { type Dashboard, startDashboard } from '../dashboard.js';
-import { announceReady, kernelSource, untilStopped, warn } from '../observe.js';
+import { announceReady, kernelSource, stopRequest, untilStopped, warn } from '../observe.js';
 import { COMMON_HELP, COMMON_OPTIONS, commonOptions, parse, parsePort } from '../options.js';
 import { LISTEN_HELP, LISTEN_OPTIONS } from './serve.js';
 
@@ -47,6 +47,8 @@ export async function runDemo(args: string[]): Promise<number> {
     allowHosts: values['allow-host'] ?? [],
   };
   const encap = ENCAPS.find((e) => e === values.encap);
+  // From here on there may be a lab to take down.
+  const stop = stopRequest();
   const abort = new AbortController();
   let dashboard: Dashboard;
   let traffic: Promise<unknown> = Promise.resolve();
@@ -56,7 +58,10 @@ export async function runDemo(args: string[]): Promise<number> {
       throw new UnsupportedError('DEMO_REPLAY', 'a recording was asked for', '');
     }
     warn('bringing up the lab …');
-    const { netns } = await labUp(encap === undefined ? {} : { encap }, warn);
+    const { netns } = await labUp(
+      { signal: stop, ...(encap === undefined ? {} : { encap }) },
+      warn,
+    );
     lab = true;
     // The machine's own traffic would only stand in the way.
     const watched = { ...options, netns: options.netns ?? netns.map(({ name }) => name) };
@@ -82,13 +87,16 @@ export async function runDemo(args: string[]): Promise<number> {
     if (lab) {
       await labDown();
     }
+    if (stop.aborted) {
+      return 0;
+    }
     if (!(error instanceof UnsupportedError)) {
       throw error;
     }
     lab = false;
     dashboard = await startReplay(error, options, listen);
   }
-  await untilStopped(options.durationMs);
+  await untilStopped(stop, options.durationMs);
   abort.abort();
   await traffic;
   await dashboard.stop();

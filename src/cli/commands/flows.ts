@@ -1,7 +1,7 @@
 import { flowText } from '../../export/flow-text.js';
 import type { Flow } from '../../flow/flow.js';
 import { Pipeline } from '../../pipeline.js';
-import { announceReady, kernelSource, untilStopped } from '../observe.js';
+import { announceReady, kernelSource, stopRequest, untilStopped } from '../observe.js';
 import { COMMON_HELP, COMMON_OPTIONS, commonOptions, parse } from '../options.js';
 import { LineOutput } from '../output.js';
 import { reportLosses } from './trace.js';
@@ -34,6 +34,7 @@ export async function runFlows(args: string[]): Promise<number> {
   });
   const output = new LineOutput();
   const colour = process.stdout.isTTY === true;
+  const stop = stopRequest();
   const source = kernelSource(options);
   const show = (flow: Flow, state?: string): void => {
     const record = pipeline.flowRecord(flow, state);
@@ -54,7 +55,7 @@ export async function runFlows(args: string[]): Promise<number> {
   await pipeline.start();
   announceReady(source);
   const timer = setInterval(report, REPORT_MS);
-  await untilStopped(options.durationMs);
+  await untilStopped(stop, options.durationMs);
   clearInterval(timer);
   await pipeline.stop();
   report();

@@ -2,7 +2,7 @@ import { release } from 'node:os';
 import { UsageError } from '../../model/errors.js';
 import { Pipeline } from '../../pipeline.js';
 import { layoutFingerprint, RecordingWriter } from '../../source/recording.js';
-import { announceReady, kernelSource, untilStopped } from '../observe.js';
+import { announceReady, kernelSource, stopRequest, untilStopped } from '../observe.js';
 import { COMMON_HELP, COMMON_OPTIONS, commonOptions, parse } from '../options.js';
 
 const HELP = `Usage: hopscope record FILE [options]
@@ -25,6 +25,7 @@ export async function runRecord(args: string[]): Promise<number> {
     throw new UsageError('RECORD_USAGE', 'record takes one FILE; see hopscope record --help');
   }
   const options = commonOptions(values);
+  const stop = stopRequest();
   const source = kernelSource(options);
   const writer = new RecordingWriter(file, {
     format: 1,
@@ -42,7 +43,7 @@ export async function runRecord(args: string[]): Promise<number> {
       `hopscope: ${events} events, ${paths} packets, ${pipeline.flows.size} flows, ${(writer.bytes / 1e6).toFixed(1)} MB\n`,
     );
   }, PROGRESS_MS);
-  await untilStopped(options.durationMs);
+  await untilStopped(stop, options.durationMs);
   clearInterval(progress);
   await pipeline.stop();
   writer.finish({

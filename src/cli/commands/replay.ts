@@ -7,7 +7,7 @@ import { DEFAULT_HOST, DEFAULT_PORT } from '../../serve/server.js';
 import { Recording } from '../../source/recording.js';
 import { ReplaySource } from '../../source/replay-source.js';
 import { startDashboard } from '../dashboard.js';
-import { untilStopped, warn } from '../observe.js';
+import { stopRequest, untilStopped, warn } from '../observe.js';
 import { COMMON_HELP, COMMON_OPTIONS, commonOptions, parse, parsePort } from '../options.js';
 import { LineOutput } from '../output.js';
 import { LISTEN_HELP, LISTEN_OPTIONS } from './serve.js';
@@ -47,6 +47,7 @@ export async function runReplay(args: string[]): Promise<number> {
     warn(`${file} was cut off while it was recorded; its counts of losses are missing`);
   }
   if (values.serve === true) {
+    const stop = stopRequest();
     const source = new ReplaySource(recording, { paced: true, loop: true });
     const dashboard = await startDashboard({
       source,
@@ -58,7 +59,7 @@ export async function runReplay(args: string[]): Promise<number> {
       allowHosts: values['allow-host'] ?? [],
     });
     process.stderr.write(`hopscope: dashboard on ${dashboard.server.url}\nready\n`);
-    await untilStopped(options.durationMs);
+    await untilStopped(stop, options.durationMs);
     await dashboard.stop();
     return 0;
   }

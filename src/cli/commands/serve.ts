@@ -1,6 +1,6 @@
 import { DEFAULT_HOST, DEFAULT_PORT } from '../../serve/server.js';
 import { startDashboard } from '../dashboard.js';
-import { announceReady, kernelSource, untilStopped } from '../observe.js';
+import { announceReady, kernelSource, stopRequest, untilStopped } from '../observe.js';
 import { COMMON_HELP, COMMON_OPTIONS, commonOptions, parse, parsePort } from '../options.js';
 
 /** Where a dashboard listens and whom it answers. */
@@ -30,6 +30,7 @@ export async function runServe(args: string[]): Promise<number> {
     return 0;
   }
   const options = commonOptions(values);
+  const stop = stopRequest();
   const source = kernelSource(options);
   const dashboard = await startDashboard({
     source,
@@ -45,7 +46,7 @@ export async function runServe(args: string[]): Promise<number> {
   });
   process.stderr.write(`hopscope: dashboard on ${dashboard.server.url}\n`);
   announceReady(source);
-  await untilStopped(options.durationMs);
+  await untilStopped(stop, options.durationMs);
   await dashboard.stop();
   return 0;
 }

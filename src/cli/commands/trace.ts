@@ -1,6 +1,6 @@
 import { pathText } from '../../export/path-text.js';
 import { Pipeline } from '../../pipeline.js';
-import { announceReady, kernelSource, untilStopped, warn } from '../observe.js';
+import { announceReady, kernelSource, stopRequest, untilStopped, warn } from '../observe.js';
 import { COMMON_HELP, COMMON_OPTIONS, commonOptions, parse } from '../options.js';
 import { LineOutput } from '../output.js';
 
@@ -29,6 +29,7 @@ export async function runTrace(args: string[]): Promise<number> {
   });
   const output = new LineOutput();
   const colour = process.stdout.isTTY === true;
+  const stop = stopRequest();
   const source = kernelSource(options);
   const pipeline = new Pipeline(source, {
     filter: options.filter,
@@ -41,7 +42,7 @@ export async function runTrace(args: string[]): Promise<number> {
   });
   await pipeline.start();
   announceReady(source);
-  await untilStopped(options.durationMs);
+  await untilStopped(stop, options.durationMs);
   await pipeline.stop();
   await output.flush();
   reportLosses(pipeline, output);
