@@ -1,0 +1,42 @@
+import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** Programs and links of the kernel that one process holds, by their ids. */
+export interface Held {
+  readonly programs: ReadonlySet<number>;
+  readonly links: ReadonlySet<number>;
+}
+
+/** What the descriptors of a process stand for, from /proc/PID/fdinfo. */
+export function heldBy(pid: number): Held {
+  const programs = new Set<number>();
+  const links = new Set<number>();
+  const folder = `/proc/${pid}/fdinfo`;
+  for (const descriptor of readdirSync(folder)) {
+    const text = readFileSync(`${folder}/${descriptor}`, 'utf8');
+    const link = /^link_id:\s*(\d+)$/m.exec(text)?.[1];
+    const program = /^prog_id:\s*(\d+)$/m.exec(text)?.[1];
+    if (link !== undefined) links.add(Number(link));
+    // A link names its program too.
+    if (program !== undefined) programs.add(Number(program));
+  }
+  return { programs, links };
+}
+
+/** Those of them that the kernel still has, as bpftool(8) tells. */
+export async function leftOf(held: Held): Promise<{ programs: number[]; links: number[] }> {
+  return {
+    programs: (await idsOf('prog')).filter((id) => held.programs.has(id)),
+    links: (await idsOf('link')).filter((id) => held.links.has(id)),
+  };
+}
+
+async function idsOf(kind: 'prog' | 'link'): Promise<number[]> {
+  const { stdout } = await run('bpftool', ['-j', kind, 'list'], { maxBuffer: 64 << 20 });
+  const list = stdout.trim() === '' ? [] : (JSON.parse(stdout) as unknown);
+  if (!Array.isArray(list)) throw new Error(`bpftool said:\n${stdout}`);
+  return list.map((each: { readonly id: number }) => each.id);
+}

@@ -1,0 +1,140 @@
+import { existsSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { runCommand, runIn } from '../../src/lab/run-command.js';
+import type { PathRecord } from '../../src/model/records.js';
+import { HopscopeProcess } from '../scenario/hopscope-process.js';
+import { LEFT, makePair, RIGHT, removePair } from './namespaces.js';
+
+/** Within this time a change of namespaces and devices must be known. */
+const LIMIT_MS = 1000;
+
+let trace: HopscopeProcess;
+
+beforeEach(async () => {
+  expect(process.getuid?.(), 'these tests load kernel programs: run them as root').toBe(0);
+  await removePair();
+  trace = await HopscopeProcess.ready(['trace', '--json']);
+});
+afterEach(async () => {
+  await trace.stop('SIGKILL');
+  await removePair();
+});
+
+async function pingOnce(): Promise<void> {
+  await runIn(LEFT.netns, 'ping', ['-n', '-c', '1', '-W', '1', RIGHT.address]);
+}
+
+async function echoes(): Promise<PathRecord[]> {
+  await trace.stop();
+  return trace
+    .records<PathRecord>()
+    .filter(({ hops }) => hops[0]?.tuple?.proto === 'icmp')
+    .filter(({ hops }) => [LEFT, RIGHT].some(({ address }) => address === hops[0]?.tuple?.src));
+}
+
+function places({ hops }: PathRecord): string[] {
+  const texts = hops
+    .filter(({ stage }) => stage !== 'deliver')
+    .map(
+      (hop) => `${hop.netns} ${hop.stage === 'netfilter' ? hop.hook : `${hop.dev} ${hop.stage}`}`,
+    );
+  return texts.filter((text, index) => text !== texts[index - 1]);
+}
+
+function way(from: string, to: string): string[] {
+  return [
+    `${from} output`,
+    `${from} postrouting`,
+    `${from} eth0 egress`,
+    `${to} eth0 ingress`,
+    `${to} prerouting`,
+    `${to} input`,
+  ];
+}
+
+it('sees everything in a namespace a second after it was made', async () => {
+  await makePair();
+  await delay(LIMIT_MS);
+  await pingOnce();
+  const [there, back, ...more] = await echoes();
+  expect(more).toEqual([]);
+  expect(there === undefined ? [] : places(there)).toEqual(way(LEFT.netns, RIGHT.netns));
+  expect(back === undefined ? [] : places(back)).toEqual(way(RIGHT.netns, LEFT.netns));
+});
+
+it('knows a namespace by its new name', async () => {
+  await makePair();
+  await delay(LIMIT_MS);
+  // The same namespace under another name, as `ip netns` keeps it: a bind mount.
+  const renamed = `${LEFT.netns}-renamed`;
+  await runCommand('ip', ['netns', 'attach', renamed, String(await processIn(LEFT.netns))]);
+  await runCommand('umount', [`/run/netns/${LEFT.netns}`]);
+  await runCommand('rm', [`/run/netns/${LEFT.netns}`]);
+  try {
+    await delay(LIMIT_MS);
+    await runIn(renamed, 'ping', ['-n', '-c', '1', '-W', '1', RIGHT.address]);
+    const [there] = await echoes();
+    expect(there === undefined ? [] : places(there)).toEqual(way(renamed, RIGHT.netns));
+  } finally {
+    await runCommand('ip', ['netns', 'del', renamed]);
+  }
+});
+
+/** A process that stays in a namespace long enough to name the namespace by it. */
+async function processIn(netns: string): Promise<number> {
+  const text = await runCommand('sh', [
+    '-c',
+    `ip netns exec ${netns} sleep 3 >/dev/null 2>&1 & echo $!; sleep 0.3`,
+  ]);
+  return Number(text.trim());
+}
+
+it('lets a namespace go within a second after it was deleted', async () => {
+  await runCommand('ip', ['netns', 'add', LEFT.netns]);
+  const device = 'hs-src-peer';
+  try {
+    await runCommand('ip', [
+      ...['link', 'add', device, 'type', 'veth', 'peer', 'name', 'eth0'],
+      ...['netns', LEFT.netns],
+    ]);
+    await delay(LIMIT_MS);
+    expect(existsSync(`/sys/class/net/${device}`)).toBe(true);
+    await runCommand('ip', ['netns', 'del', LEFT.netns]);
+    const deleted = performance.now();
+    await expect
+      .poll(() => existsSync(`/sys/class/net/${device}`), { timeout: 3000, interval: 20 })
+      .toBe(false);
+    expect(performance.now() - deleted).toBeLessThan(LIMIT_MS);
+  } finally {
+    await runCommand('ip', ['link', 'del', device]).catch(() => undefined);
+  }
+});
+
+it('calls a renamed device by its new name', async () => {
+  await makePair();
+  await delay(LIMIT_MS);
+  await pingOnce();
+  await runIn(RIGHT.netns, 'ip', ['link', 'set', 'eth0', 'down']);
+  await runIn(RIGHT.netns, 'ip', ['link', 'set', 'eth0', 'name', 'lan0']);
+  await runIn(RIGHT.netns, 'ip', ['link', 'set', 'lan0', 'up']);
+  await pingOnce();
+  const arrivals = (await echoes()).flatMap(({ hops }) =>
+    hops.filter(({ netns, stage }) => netns === RIGHT.netns && stage === 'ingress'),
+  );
+  expect(arrivals.map(({ dev }) => dev)).toEqual(['eth0', 'lan0']);
+});
+
+it('sees a namespace that no name leads to, by a process in it', async () => {
+  await makePair();
+  const holder = await processIn(LEFT.netns);
+  const inode = /\d+/.exec(await runCommand('readlink', [`/proc/${holder}/ns/net`]))?.[0];
+  await runCommand('umount', [`/run/netns/${LEFT.netns}`]);
+  await runCommand('rm', [`/run/netns/${LEFT.netns}`]);
+  await delay(LIMIT_MS);
+  await runCommand('nsenter', [
+    ...[`--net=/proc/${holder}/ns/net`, 'ping', '-n', '-c', '1', '-W', '1', RIGHT.address],
+  ]);
+  const [there] = await echoes();
+  expect(there === undefined ? [] : places(there)).toEqual(way(`net:[${inode}]`, RIGHT.netns));
+});
