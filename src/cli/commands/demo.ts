@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { labDown } from '../../lab/down.js';
+import { ENCAPS } from '../../lab/options.js';
 import { labTraffic } from '../../lab/traffic.js';
 import { labUp } from '../../lab/up.js';
-import { HopscopeError, UnsupportedError } from '../../model/errors.js';
+import { HopscopeError, UnsupportedError, UsageError } from '../../model/errors.js';
 import { DEFAULT_HOST, DEFAULT_PORT } from '../../serve/server.js';
 import { Recording } from '../../source/recording.js';
 import { ReplaySource } from '../../source/replay-source.js';
@@ -27,8 +28,6 @@ used, a recording of the same is shown, and it says so.
   --replay             show the recording even where the kernel can be used
 ${LISTEN_HELP}${COMMON_HELP}`;
 
-const ENCAPS = ['ipip', 'vxlan', 'wireguard', 'none'] as const;
-
 export async function runDemo(args: string[]): Promise<number> {
   const { values } = parse(args, {
     ...COMMON_OPTIONS,
@@ -47,6 +46,12 @@ export async function runDemo(args: string[]): Promise<number> {
     allowHosts: values['allow-host'] ?? [],
   };
   const encap = ENCAPS.find((e) => e === values.encap);
+  if (values.encap !== undefined && encap === undefined) {
+    throw new UsageError(
+      'BAD_ENCAP',
+      `not an encapsulation: ${values.encap} (${ENCAPS.join(', ')})`,
+    );
+  }
   // From here on there may be a lab to take down.
   const stop = stopRequest();
   const abort = new AbortController();
