@@ -22,9 +22,7 @@ static __always_inline int is_network(const struct sk_buff *skb)
 	return protocol == ETH_P_IP || protocol == ETH_P_IPV6 || protocol == ETH_P_ARP;
 }
 
-/* net/core/dev.c, __dev_queue_xmit: the frame as the device is given it. */
-SEC("tp_btf/net_dev_queue")
-int BPF_PROG(on_egress, struct sk_buff *skb)
+static __always_inline int observe_device(struct sk_buff *skb, __u8 stage)
 {
 	struct net_device *dev = skb->dev;
 	struct observation o = {
@@ -32,37 +30,30 @@ int BPF_PROG(on_egress, struct sk_buff *skb)
 		.dev = dev,
 		.netns = netns_of(dev),
 		.start = skb->data - skb->head,
-		.stage = HS_STAGE_EGRESS,
+		.stage = stage,
 		.hook = NO_HOOK,
 	};
 
+	/* On the way in, data is behind the link header and len leaves it out. */
+	if (stage == HS_STAGE_INGRESS && has_link_header(dev) && skb->mac_header != HEADER_UNSET)
+		o.start = skb->mac_header;
 	if (is_observed(o.netns))
 		emit(&o);
 	return 0;
 }
 
-/*
- * net/core/dev.c, __netif_receive_skb_core: data is at the network header and
- * len leaves the link header out, so start at the MAC header where there is one.
- */
+/* net/core/dev.c, __dev_queue_xmit: the frame as the device is given it. */
+SEC("tp_btf/net_dev_queue")
+int BPF_PROG(on_egress, struct sk_buff *skb)
+{
+	return observe_device(skb, HS_STAGE_EGRESS);
+}
+
+/* net/core/dev.c, __netif_receive_skb_core: the frame as the device gives it. */
 SEC("tp_btf/netif_receive_skb")
 int BPF_PROG(on_ingress, struct sk_buff *skb)
 {
-	struct net_device *dev = skb->dev;
-	struct observation o = {
-		.skb = skb,
-		.dev = dev,
-		.netns = netns_of(dev),
-		.start = skb->data - skb->head,
-		.stage = HS_STAGE_INGRESS,
-		.hook = NO_HOOK,
-	};
-
-	if (has_link_header(dev) && skb->mac_header != HEADER_UNSET)
-		o.start = skb->mac_header;
-	if (is_observed(o.netns))
-		emit(&o);
-	return 0;
+	return observe_device(skb, HS_STAGE_INGRESS);
 }
 
 /*

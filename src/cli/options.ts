@@ -29,7 +29,6 @@ export interface CommonOptions {
   readonly netns: readonly string[] | null;
   readonly sampleOneIn: number;
   readonly json: boolean;
-  readonly positionals: readonly string[];
 }
 
 interface ParsedCommon {
@@ -54,10 +53,7 @@ export function parse<T extends NonNullable<ParseArgsConfig['options']>>(
   }
 }
 
-export function commonOptions(
-  values: ParsedCommon,
-  positionals: readonly string[] = [],
-): CommonOptions {
+export function commonOptions(values: ParsedCommon): CommonOptions {
   return {
     durationMs: values.duration === undefined ? null : parseDuration(values.duration),
     filter:
@@ -65,8 +61,21 @@ export function commonOptions(
     netns: values.netns ?? null,
     sampleOneIn: parseSample(values.sample ?? 'all'),
     json: values.json ?? false,
-    positionals,
   };
+}
+
+/** Options of a command whose arguments are a filter; null when help was asked for and given. */
+export function filteredOptions(args: readonly string[], help: string): CommonOptions | null {
+  const { values, positionals } = parse(args, COMMON_OPTIONS);
+  if (values.help === true) {
+    process.stdout.write(help);
+    return null;
+  }
+  const expression = positionals.join(' ');
+  if (expression !== '' && values.filter !== undefined) {
+    throw new UsageError('TWO_FILTERS', 'give the filter once: with --filter or as arguments');
+  }
+  return commonOptions({ ...values, ...(expression === '' ? {} : { filter: expression }) });
 }
 
 const UNIT_MS: Readonly<Record<string, number>> = {

@@ -2,7 +2,7 @@ import { flowText } from '../../export/flow-text.js';
 import type { Flow } from '../../flow/flow.js';
 import { Pipeline } from '../../pipeline.js';
 import { announceReady, kernelSource, stopRequest, untilStopped } from '../observe.js';
-import { COMMON_HELP, COMMON_OPTIONS, commonOptions, parse } from '../options.js';
+import { COMMON_HELP, filteredOptions } from '../options.js';
 import { LineOutput } from '../output.js';
 import { reportLosses } from './trace.js';
 
@@ -22,16 +22,10 @@ Examples:
 const REPORT_MS = 1_000;
 
 export async function runFlows(args: string[]): Promise<number> {
-  const { values, positionals } = parse(args, COMMON_OPTIONS);
-  if (values.help === true) {
-    process.stdout.write(HELP);
+  const options = filteredOptions(args, HELP);
+  if (options === null) {
     return 0;
   }
-  const expression = positionals.join(' ');
-  const options = commonOptions({
-    ...values,
-    ...(expression === '' ? {} : { filter: expression }),
-  });
   const output = new LineOutput();
   const colour = process.stdout.isTTY === true;
   const stop = stopRequest();

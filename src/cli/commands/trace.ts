@@ -1,7 +1,7 @@
 import { pathText } from '../../export/path-text.js';
 import { Pipeline } from '../../pipeline.js';
 import { announceReady, kernelSource, stopRequest, untilStopped, warn } from '../observe.js';
-import { COMMON_HELP, COMMON_OPTIONS, commonOptions, parse } from '../options.js';
+import { COMMON_HELP, filteredOptions } from '../options.js';
 import { LineOutput } from '../output.js';
 
 const HELP = `Usage: hopscope trace [options] [EXPR]
@@ -17,16 +17,10 @@ Examples:
 `;
 
 export async function runTrace(args: string[]): Promise<number> {
-  const { values, positionals } = parse(args, COMMON_OPTIONS);
-  if (values.help === true) {
-    process.stdout.write(HELP);
+  const options = filteredOptions(args, HELP);
+  if (options === null) {
     return 0;
   }
-  const expression = positionals.join(' ');
-  const options = commonOptions({
-    ...values,
-    ...(expression === '' ? {} : { filter: expression }),
-  });
   const output = new LineOutput();
   const colour = process.stdout.isTTY === true;
   const stop = stopRequest();
