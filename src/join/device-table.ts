@@ -4,7 +4,7 @@ import type { RecordCursor } from '../wire/record-cursor.js';
 /** How many devices are remembered; a node with thousands of pods has fewer. */
 export const DEVICE_LIMIT = 65_536;
 
-/** A network device as the newest record about it showed it. */
+/** A network device under one name; renamed, it is another. */
 export class Device {
   /** Dense number, for keys. */
   readonly index: number;
@@ -22,6 +22,7 @@ export class Device {
   word1 = 0;
   word2 = 0;
   word3 = 0;
+  word4 = 0;
 
   constructor(index: number, netns: number, ifindex: number) {
     this.index = index;
@@ -50,40 +51,52 @@ export class DeviceTable {
     const netns = record.u32(layout.HOP_NETNS);
     const ifindex = record.u32(layout.HOP_IFINDEX);
     const key = netns * 2097152 + (ifindex & 0x1fffff);
-    let device = this.#devices.get(key);
-    if (device === undefined) {
-      if (this.#devices.size >= this.#limit) {
-        const oldest = this.#devices.keys().next();
-        if (oldest.done !== true) {
-          this.#devices.delete(oldest.value);
-          this.evicted += 1;
-        }
-      }
-      device = new Device(++this.#count, netns, ifindex);
-      this.#devices.set(key, device);
-    }
+    let device = this.#devices.get(key) ?? this.#add(key, netns, ifindex);
     if (ifindex === 0) {
       return device;
     }
     const word0 = record.u32(layout.HOP_DEV);
     const word1 = record.u32(layout.HOP_DEV + 4);
     const word2 = record.u32(layout.HOP_DEV + 8);
-    const word3 = record.u32(layout.HOP_KIND);
+    const word3 = record.u32(layout.HOP_DEV + 12);
+    const word4 = record.u32(layout.HOP_KIND);
     if (
       word0 !== device.word0 ||
       word1 !== device.word1 ||
       word2 !== device.word2 ||
-      word3 !== device.word3
+      word3 !== device.word3 ||
+      word4 !== device.word4
     ) {
+      const name = record.text(layout.HOP_DEV, 16);
+      const kind = record.text(layout.HOP_KIND, 16);
+      if (device.name !== '' && (device.name !== name || device.kind !== kind)) {
+        // Hops before this one were of the device as it was called then.
+        this.#devices.delete(key);
+        device = this.#add(key, netns, ifindex);
+      }
       device.word0 = word0;
       device.word1 = word1;
       device.word2 = word2;
       device.word3 = word3;
-      device.name = record.text(layout.HOP_DEV, 16);
-      device.kind = record.text(layout.HOP_KIND, 16);
+      device.word4 = word4;
+      device.name = name;
+      device.kind = kind;
       device.type = record.u16(layout.HOP_DEV_TYPE);
     }
     device.mtu = record.u32(layout.HOP_MTU);
+    return device;
+  }
+
+  #add(key: number, netns: number, ifindex: number): Device {
+    if (this.#devices.size >= this.#limit) {
+      const oldest = this.#devices.keys().next();
+      if (oldest.done !== true) {
+        this.#devices.delete(oldest.value);
+        this.evicted += 1;
+      }
+    }
+    const device = new Device(++this.#count, netns, ifindex);
+    this.#devices.set(key, device);
     return device;
   }
 }
