@@ -49,12 +49,23 @@ export async function provideNpmPackages(root, report) {
   if (missing.length === 0) return;
   report(`installing npm packages (${missing.length} missing or changed)`);
   // No install scripts: none of ours are needed, and npm's implicit one for a binding.gyp
-  // would fetch Node headers instead of taking those that came with this Node.
-  const result = await runChild('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
+  // would fetch Node headers instead of taking those that came with this Node. Not
+  // `npm ci`: it insists on lock entries for every platform a native package is built
+  // for, which a registry that mirrors some platforms only cannot give (npm/cli#4828).
+  // `--no-save` leaves the lock as it is, and its versions are the ones installed.
+  const args = [
+    'install',
+    '--loglevel=error',
+    '--no-save',
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+  ];
+  const result = await runChild('npm', args, {
     cwd: root,
   });
   if (result.status !== 0) {
-    throw new SetupError('SETUP_NPM_PACKAGES', `npm ci failed with status ${result.status}`, {
+    throw new SetupError('SETUP_NPM_PACKAGES', `npm install failed with status ${result.status}`, {
       output: result.output,
     });
   }
