@@ -1,3 +1,5 @@
+import { HopscopeError } from '../model/errors.js';
+
 /**
  * What is known about the machine besides packets: names of namespaces, nodes,
  * pods and services, of drop reasons and kernel functions. Gathered at the edges,
@@ -48,3 +50,106 @@ export const EMPTY_CATALOG: Catalog = {
   services: [],
   dropReasons: [],
 };
+
+/** A catalog that is not what it should be. */
+export class CatalogError extends HopscopeError {}
+
+const ROLES = ['node', 'pod', 'client', 'wire', null] as const;
+const KINDS = ['pod', 'node', 'external'] as const;
+
+/**
+ * A catalog from parsed JSON that anybody may have written.
+ *
+ * @throws CatalogError `CATALOG_INVALID`, with the place of the first fault
+ */
+export function parseCatalog(value: unknown): Catalog {
+  const catalog = fields(value, 'catalog');
+  return {
+    host: text(catalog['host'], 'host'),
+    clockOffsetNs: decimal(catalog['clockOffsetNs'], 'clockOffsetNs'),
+    namespaces: list(catalog['namespaces'], 'namespaces', (each, at) => {
+      const namespace = fields(each, at);
+      return {
+        inode: whole(namespace['inode'], `${at}.inode`),
+        name: text(namespace['name'], `${at}.name`),
+        node: textOrNull(namespace['node'], `${at}.node`),
+        role: oneOf(ROLES, namespace['role'], `${at}.role`),
+      };
+    }),
+    endpoints: list(catalog['endpoints'], 'endpoints', (each, at) => {
+      const endpoint = fields(each, at);
+      return {
+        ip: text(endpoint['ip'], `${at}.ip`),
+        name: text(endpoint['name'], `${at}.name`),
+        kind: oneOf(KINDS, endpoint['kind'], `${at}.kind`),
+        node: textOrNull(endpoint['node'], `${at}.node`),
+      };
+    }),
+    services: list(catalog['services'], 'services', (each, at) => {
+      const service = fields(each, at);
+      return {
+        name: text(service['name'], `${at}.name`),
+        ip: textOrNull(service['ip'], `${at}.ip`),
+        port: whole(service['port'], `${at}.port`),
+        proto: text(service['proto'], `${at}.proto`),
+      };
+    }),
+    dropReasons: list(catalog['dropReasons'], 'dropReasons', (each, at) => {
+      if (!Array.isArray(each) || each.length !== 2) {
+        throw invalid(at, 'a number and its name');
+      }
+      return [whole(each[0], `${at}[0]`), text(each[1], `${at}[1]`)] as const;
+    }),
+  };
+}
+
+function invalid(at: string, wanted: string): CatalogError {
+  return new CatalogError('CATALOG_INVALID', `${at} is not ${wanted}`);
+}
+
+function fields(value: unknown, at: string): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw invalid(at, 'an object');
+  }
+  return value as Readonly<Record<string, unknown>>;
+}
+
+function list<T>(value: unknown, at: string, each: (value: unknown, at: string) => T): T[] {
+  if (!Array.isArray(value)) {
+    throw invalid(at, 'a list');
+  }
+  return value.map((element, index) => each(element, `${at}[${index}]`));
+}
+
+function text(value: unknown, at: string): string {
+  if (typeof value !== 'string') {
+    throw invalid(at, 'a text');
+  }
+  return value;
+}
+
+function textOrNull(value: unknown, at: string): string | null {
+  return value === null ? null : text(value, at);
+}
+
+function whole(value: unknown, at: string): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
+    throw invalid(at, 'a whole number');
+  }
+  return value;
+}
+
+function decimal(value: unknown, at: string): string {
+  if (typeof value !== 'string' || !/^-?\d{1,20}$/u.test(value)) {
+    throw invalid(at, 'a decimal number as text');
+  }
+  return value;
+}
+
+function oneOf<T>(allowed: readonly T[], value: unknown, at: string): T {
+  const found = allowed.find((each) => each === value);
+  if (found === undefined) {
+    throw invalid(at, `one of ${allowed.join(', ')}`);
+  }
+  return found;
+}

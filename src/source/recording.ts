@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { HopscopeError } from '../model/errors.js';
-import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
+import { type Catalog, CatalogError, EMPTY_CATALOG, parseCatalog } from '../name/catalog.js';
 import * as layout from '../wire/layout.gen.js';
 import type { SourceSink } from './source.js';
 
@@ -27,8 +27,10 @@ export const CHUNK_CATALOG = 2;
 export const CHUNK_BATCH = 3;
 export const CHUNK_TICK = 4;
 export const CHUNK_FOOTER = 5;
-/** Largest chunk taken from a file; a batch is at most 4 MiB. */
-const CHUNK_LIMIT = 64 << 20;
+/** Largest chunk taken from a file, bytes; a batch is at most 4 MiB. */
+export const CHUNK_LIMIT = 64 << 20;
+/** Largest recording taken, bytes: it is held in memory, and a small file may unpack to more. */
+export const RECORDING_LIMIT = 1 << 30;
 /** Ticks closer than this together add nothing. */
 const TICK_NS = 20_000_000n;
 const GZIP_MAGIC = 0x1f8b;
@@ -43,6 +45,8 @@ export interface RecordingHeader {
 }
 
 export interface RecordingFooter {
+  /** What could not be seen, as known at the end; absent in recordings of older versions. */
+  readonly missing?: readonly string[];
   readonly lost: string;
   readonly own: string;
   /** Functions found for addresses that drops came from. */
@@ -60,20 +64,19 @@ export function layoutFingerprint(): string {
 export class RecordingWriter implements SourceSink {
   /** Bytes written so far. */
   bytes = 0;
+  /** Told once, of the first failure; nothing is written from then on. */
+  onFailure: (error: RecordingError) => void = () => undefined;
+  readonly #path: string;
   readonly #file: number;
+  #failure: RecordingError | null = null;
   #lastTick = 0n;
 
   constructor(path: string, header: RecordingHeader) {
+    this.#path = path;
     try {
       this.#file = openSync(path, 'w');
     } catch (cause) {
-      throw new RecordingError(
-        'RECORDING_NOT_WRITABLE',
-        `cannot write ${path}: ${message(cause)}`,
-        {
-          cause,
-        },
-      );
+      throw this.#notWritable(cause);
     }
     this.#write(Buffer.from(MAGIC, 'latin1'));
     this.#chunk(CHUNK_HEADER_TYPE, json(header));
@@ -101,9 +104,18 @@ export class RecordingWriter implements SourceSink {
     // The footer needs what only the command knows: see `finish`.
   }
 
+  /** @throws RecordingError `RECORDING_NOT_WRITABLE` when not everything was written */
   finish(footer: RecordingFooter): void {
     this.#chunk(CHUNK_FOOTER, json(footer));
     closeSync(this.#file);
+    if (this.#failure !== null) {
+      throw this.#failure;
+    }
+  }
+
+  #notWritable(cause: unknown): RecordingError {
+    const what = `cannot write ${this.#path}: ${message(cause)}`;
+    return new RecordingError('RECORDING_NOT_WRITABLE', what, { cause });
   }
 
   #chunk(type: number, payload: Uint8Array): void {
@@ -115,9 +127,19 @@ export class RecordingWriter implements SourceSink {
   }
 
   #write(bytes: Uint8Array): void {
-    let done = 0;
-    while (done < bytes.byteLength) {
-      done += writeSync(this.#file, bytes, done);
+    if (this.#failure !== null) {
+      return;
+    }
+    try {
+      let done = 0;
+      while (done < bytes.byteLength) {
+        done += writeSync(this.#file, bytes, done);
+      }
+    } catch (cause) {
+      // A full disk, say. It must not end the pipeline that hands over the records.
+      this.#failure = this.#notWritable(cause);
+      this.onFailure(this.#failure);
+      return;
     }
     this.bytes += bytes.byteLength;
   }
@@ -132,7 +154,9 @@ export interface Chunk {
 export class Recording {
   readonly header: RecordingHeader;
   readonly footer: RecordingFooter;
+  /** The first one. */
   readonly catalog: Catalog;
+  readonly catalogs: ReadonlyMap<Chunk, Catalog>;
   readonly chunks: readonly Chunk[];
   /** Whether it ends as a finished recording does. */
   readonly finished: boolean;
@@ -149,11 +173,14 @@ export class Recording {
     const footer = rest.find((chunk) => chunk.type === CHUNK_FOOTER);
     this.finished = footer !== undefined;
     this.footer =
-      footer === undefined
-        ? { lost: '0', own: '0', symbols: [] }
-        : (parse(footer.payload) as RecordingFooter);
-    const catalog = rest.find((chunk) => chunk.type === CHUNK_CATALOG);
-    this.catalog = catalog === undefined ? EMPTY_CATALOG : (parse(catalog.payload) as Catalog);
+      footer === undefined ? { lost: '0', own: '0', symbols: [] } : parseFooter(footer.payload);
+    this.catalogs = new Map(
+      rest
+        .filter((chunk) => chunk.type === CHUNK_CATALOG)
+        .map((chunk) => [chunk, catalogOf(chunk.payload)]),
+    );
+    const [catalog] = this.catalogs.values();
+    this.catalog = catalog ?? EMPTY_CATALOG;
     this.chunks = rest;
   }
 
@@ -161,16 +188,25 @@ export class Recording {
   static read(path: string): Recording {
     let bytes: Buffer;
     try {
+      if (statSync(path).size > RECORDING_LIMIT) {
+        throw tooLarge(path);
+      }
       bytes = readFileSync(path);
     } catch (cause) {
+      if (cause instanceof RecordingError) {
+        throw cause;
+      }
       throw new RecordingError('RECORDING_NOT_READABLE', `cannot read ${path}: ${message(cause)}`, {
         cause,
       });
     }
     if (bytes.length > 2 && bytes.readUInt16BE(0) === GZIP_MAGIC) {
       try {
-        bytes = gunzipSync(bytes);
+        bytes = gunzipSync(bytes, { maxOutputLength: RECORDING_LIMIT });
       } catch (cause) {
+        if (cause instanceof RangeError) {
+          throw tooLarge(path);
+        }
         throw new RecordingError('RECORDING_DAMAGED', `${path}: ${message(cause)}`, { cause });
       }
     }
@@ -202,21 +238,86 @@ export class Recording {
   }
 }
 
+function tooLarge(path: string): RecordingError {
+  const what = `${path} is larger than the ${RECORDING_LIMIT} bytes that are held in memory`;
+  return new RecordingError('RECORDING_TOO_LARGE', what);
+}
+
 function parseHeader(payload: Uint8Array): RecordingHeader {
-  const header = parse(payload) as Partial<RecordingHeader>;
-  if (header.format !== 1 || typeof header.epochNs !== 'string') {
+  const header = parseObject(payload, 'header');
+  if (header['format'] !== 1) {
     throw new RecordingError(
       'RECORDING_VERSION',
       'the recording has a format this version cannot read',
     );
   }
-  if (header.layout !== layoutFingerprint()) {
+  const layout = header['layout'];
+  if (layout !== layoutFingerprint()) {
     throw new RecordingError(
       'RECORDING_LAYOUT',
       'the recording was made by a version with another record layout; record it again',
     );
   }
-  return header as RecordingHeader;
+  const { epochNs, kernel, missing } = header;
+  if (!isDecimal(epochNs) || typeof kernel !== 'string' || !isTextList(missing)) {
+    throw new RecordingError('RECORDING_DAMAGED', 'the header of the recording is not whole');
+  }
+  return { format: 1, layout, epochNs, kernel, missing };
+}
+
+function parseFooter(payload: Uint8Array): RecordingFooter {
+  const { lost, own, symbols, missing } = parseObject(payload, 'footer');
+  if (
+    !isDecimal(lost) ||
+    !isDecimal(own) ||
+    !isSymbolList(symbols) ||
+    !(missing === undefined || isTextList(missing))
+  ) {
+    throw new RecordingError('RECORDING_DAMAGED', 'the footer of the recording is not whole');
+  }
+  return { lost, own, symbols, ...(missing === undefined ? {} : { missing }) };
+}
+
+function catalogOf(payload: Uint8Array): Catalog {
+  try {
+    return parseCatalog(parse(payload));
+  } catch (cause) {
+    if (cause instanceof CatalogError) {
+      const what = `the names in the recording: ${cause.message}`;
+      throw new RecordingError('RECORDING_DAMAGED', what, { cause });
+    }
+    throw cause;
+  }
+}
+
+/** A count or a time as text, 64 bits wide. */
+function isDecimal(value: unknown): value is string {
+  return typeof value === 'string' && /^\d{1,20}$/u.test(value);
+}
+
+function isTextList(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((each) => typeof each === 'string');
+}
+
+function isSymbolList(value: unknown): value is readonly (readonly [string, string])[] {
+  return (
+    Array.isArray(value) &&
+    value.every(
+      (each) =>
+        Array.isArray(each) &&
+        each.length === 2 &&
+        isDecimal(each[0]) &&
+        typeof each[1] === 'string',
+    )
+  );
+}
+
+function parseObject(payload: Uint8Array, what: string): Readonly<Record<string, unknown>> {
+  const value = parse(payload);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new RecordingError('RECORDING_DAMAGED', `the ${what} of the recording is not an object`);
+  }
+  return value as Readonly<Record<string, unknown>>;
 }
 
 function parse(payload: Uint8Array): unknown {

@@ -1,7 +1,7 @@
 import type { Catalog } from '../name/catalog.js';
 import { HEADER_TIME, SIZEOF_HEADER } from '../wire/layout.gen.js';
 import { FRAME_HEADER } from '../wire/record-cursor.js';
-import { CHUNK_BATCH, CHUNK_CATALOG, CHUNK_TICK, type Chunk, type Recording } from './recording.js';
+import { CHUNK_BATCH, CHUNK_TICK, type Chunk, type Recording } from './recording.js';
 import type { Source, SourceSink } from './source.js';
 
 /** Longest pause kept between chunks; a recording of a quiet machine need not be quiet. */
@@ -33,7 +33,7 @@ export class ReplaySource implements Source {
     this.#options = options;
     this.epochNs = BigInt(recording.header.epochNs);
     this.catalog = recording.catalog;
-    this.missing = recording.header.missing;
+    this.missing = [...new Set([...recording.header.missing, ...(recording.footer.missing ?? [])])];
     this.#symbols = new Map(
       recording.footer.symbols.map(([address, name]) => [BigInt(address), name]),
     );
@@ -90,7 +90,7 @@ export class ReplaySource implements Source {
           first = first === 0n ? time : first;
           last = time;
         }
-        give(sink, chunk, shift);
+        this.#give(sink, chunk, shift);
       }
       shift += last - first + 1_000_000_000n;
       if (this.#options.loop === true && last === 0n) {
@@ -103,6 +103,20 @@ export class ReplaySource implements Source {
     }
   }
 
+  #give(sink: SourceSink, chunk: Chunk, shift: bigint): void {
+    const catalog = this.#recording.catalogs.get(chunk);
+    const time = tickTime(chunk);
+    if (catalog !== undefined) {
+      sink.catalog(catalog);
+    } else if (time !== null) {
+      sink.tick(time + shift);
+    } else if (chunk.type === CHUNK_BATCH) {
+      const records = shift === 0n ? chunk.payload : moveTimes(chunk.payload, shift);
+      sink.batch(records, records.byteLength);
+    }
+    // Else of a later version: nothing to do here.
+  }
+
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(done, Math.min(ms, LONGEST_PAUSE_MS));
@@ -113,27 +127,6 @@ export class ReplaySource implements Source {
         resolve();
       }
     });
-  }
-}
-
-function give(sink: SourceSink, chunk: Chunk, shift: bigint): void {
-  switch (chunk.type) {
-    case CHUNK_BATCH:
-      if (shift === 0n) {
-        sink.batch(chunk.payload, chunk.payload.byteLength);
-      } else {
-        const moved = moveTimes(chunk.payload, shift);
-        sink.batch(moved, moved.byteLength);
-      }
-      break;
-    case CHUNK_CATALOG:
-      sink.catalog(JSON.parse(Buffer.from(chunk.payload).toString('utf8')) as Catalog);
-      break;
-    case CHUNK_TICK:
-      sink.tick((tickTime(chunk) ?? 0n) + shift);
-      break;
-    default:
-    // A chunk type of a later version: nothing to do here.
   }
 }
 
@@ -152,9 +145,16 @@ function moveTimes(batch: Uint8Array, shift: bigint): Uint8Array {
   const view = new DataView(copy.buffer);
   for (let at = 0; at + FRAME_HEADER + SIZEOF_HEADER <= copy.byteLength; ) {
     const length = view.getUint32(at, true);
-    const time = at + FRAME_HEADER + HEADER_TIME;
-    view.setBigUint64(time, view.getBigUint64(time, true) + shift, true);
-    at += FRAME_HEADER + ((length + 7) & ~7);
+    const end = at + FRAME_HEADER + length;
+    if (end > copy.byteLength) {
+      // A frame cut off: the reader of the batch counts it.
+      break;
+    }
+    if (length >= SIZEOF_HEADER) {
+      const time = at + FRAME_HEADER + HEADER_TIME;
+      view.setBigUint64(time, view.getBigUint64(time, true) + shift, true);
+    }
+    at = at + FRAME_HEADER + ((length + 7) & ~7);
   }
   return copy;
 }

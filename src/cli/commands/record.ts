@@ -34,6 +34,8 @@ export async function runRecord(args: string[]): Promise<number> {
     kernel: release(),
     missing: source.missing,
   });
+  const full = new AbortController();
+  writer.onFailure = () => full.abort();
   const pipeline = new Pipeline(source, { tap: writer });
   await pipeline.start();
   announceReady(source);
@@ -43,12 +45,13 @@ export async function runRecord(args: string[]): Promise<number> {
       `hopscope: ${events} events, ${paths} packets, ${pipeline.flows.size} flows, ${(writer.bytes / 1e6).toFixed(1)} MB\n`,
     );
   }, PROGRESS_MS);
-  await untilStopped(stop, options.durationMs);
+  await untilStopped(AbortSignal.any([stop, full.signal]), options.durationMs);
   clearInterval(progress);
   await pipeline.stop();
   writer.finish({
     lost: String(source.lost()),
     own: String(source.own()),
+    missing: source.missing,
     symbols: [...source.resolvedSymbols()].map(([address, name]) => [String(address), name]),
   });
   process.stderr.write(
