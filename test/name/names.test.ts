@@ -1,0 +1,110 @@
+import { describe, expect, it } from 'vitest';
+import { EMPTY_CATALOG } from '../../src/name/catalog.js';
+import { Names } from '../../src/name/names.js';
+import { CLUSTER, TAPE_WALL_CLOCK } from '../fixtures/catalog.js';
+import { AT_POD1, AT_POD2, Connection } from '../fixtures/connection.js';
+import { Joining, nth, REASONS } from '../fixtures/joined.js';
+import { ADDRESSES, NETNS } from '../fixtures/places.js';
+import { TAPE_START, Tape } from '../fixtures/tape.js';
+
+const names = new Names(CLUSTER, (address) => (address === 0x1000n ? 'nf_hook_slow' : null));
+
+describe('namespaces', () => {
+  it('have their name, node and role', () => {
+    expect(names.netns(NETNS.pod3)).toBe('pod3');
+    expect(names.node(NETNS.pod3)).toBe('node112');
+    expect(names.role(NETNS.pod3)).toBe('pod');
+  });
+
+  it('that nobody named have a neutral one', () => {
+    expect(names.netns(NETNS.elsewhere)).toBe(`net:[${NETNS.elsewhere}]`);
+    expect(names.node(NETNS.elsewhere)).toBeNull();
+    expect(names.role(NETNS.elsewhere)).toBeNull();
+  });
+});
+
+describe('endpoints', () => {
+  it('are known by their address, wherever they are seen', () => {
+    const pod = { name: 'pod1', kind: 'pod', node: 'node111' };
+    expect(names.endpoint(ADDRESSES.pod1, null)).toEqual(pod);
+    expect(names.endpoint(ADDRESSES.pod1, NETNS.node112)).toEqual(pod);
+  });
+
+  it('with an unknown address are known by where they send from', () => {
+    expect(names.endpoint('192.0.2.1', NETNS.pod2)).toEqual({
+      name: 'pod2',
+      kind: 'pod',
+      node: 'node111',
+    });
+    expect(names.endpoint('192.0.2.1', NETNS.client)).toEqual({
+      name: 'client',
+      kind: 'external',
+      node: 'machine',
+    });
+  });
+
+  it('of which nothing is known are nobody', () => {
+    const nobody = { name: null, kind: null, node: null };
+    expect(names.endpoint('192.0.2.1', null)).toEqual(nobody);
+    expect(names.endpoint('192.0.2.1', NETNS.elsewhere)).toEqual(nobody);
+  });
+
+  it('are not a wire, which only carries', () => {
+    const [namespace] = CLUSTER.namespaces;
+    const wired = new Names({
+      ...CLUSTER,
+      namespaces: [{ ...nth([namespace], 0), inode: 7, name: 'wire', node: null, role: 'wire' }],
+    } as typeof CLUSTER);
+    expect(wired.endpoint('192.0.2.1', 7)).toEqual({ name: null, kind: null, node: null });
+  });
+});
+
+describe('services', () => {
+  function service(dst: string, dport: number, translated: boolean, proto: 'tcp' | 'udp' = 'tcp') {
+    const tape = new Tape();
+    const ends = { src: ADDRESSES.client, sport: 40000, from: AT_POD1, to: AT_POD2 };
+    new Connection(tape, { proto, dst, dport, ...ends }).send('original', { id: 1 });
+    const flow = nth(new Joining().end(tape).allFlows(), 0);
+    return names.service(flow.original, translated);
+  }
+
+  it('are known by ClusterIP, protocol and port', () => {
+    expect(service(ADDRESSES.service, 8080, true)).toBe('default/nginx-service');
+    expect(service(ADDRESSES.service, 8081, true)).toBeNull();
+    expect(service(ADDRESSES.service, 8080, true, 'udp')).toBeNull();
+    expect(service(ADDRESSES.pod2, 8080, true)).toBeNull();
+  });
+
+  it('are known by NodePort on an address of a node, or where it was translated', () => {
+    expect(service(ADDRESSES.node111, 30080, false)).toBe('default/nginx-service');
+    expect(service('192.0.2.9', 30080, true)).toBe('default/nginx-service');
+    expect(service('192.0.2.9', 30080, false)).toBeNull();
+    expect(service(ADDRESSES.node111, 30080, false, 'udp')).toBeNull();
+  });
+});
+
+it('names drop reasons, and those it does not know by their number', () => {
+  expect(names.reason(REASONS.NETFILTER_DROP)).toBe('NETFILTER_DROP');
+  expect(names.reason(9999)).toBe('REASON_9999');
+});
+
+it('asks its source for functions', () => {
+  expect(names.symbol(0x1000n)).toBe('nf_hook_slow');
+  expect(names.symbol(0x2000n)).toBeNull();
+  expect(new Names(CLUSTER).symbol(0x1000n)).toBeNull();
+});
+
+it('tells the wall clock to the nanosecond', () => {
+  expect(names.wallClock(TAPE_START)).toBe(TAPE_WALL_CLOCK);
+  expect(names.wallClock(TAPE_START + 1n)).toBe(TAPE_WALL_CLOCK + 1n);
+});
+
+it('forgets what a new catalog does not have', () => {
+  const changing = new Names(CLUSTER);
+  changing.update({ ...EMPTY_CATALOG, clockOffsetNs: '5' });
+  expect(changing.catalog.host).toBe(EMPTY_CATALOG.host);
+  expect(changing.netns(NETNS.pod1)).toBe(`net:[${NETNS.pod1}]`);
+  expect(changing.endpoint(ADDRESSES.pod1, NETNS.pod1).name).toBeNull();
+  expect(changing.reason(REASONS.NETFILTER_DROP)).toBe(`REASON_${REASONS.NETFILTER_DROP}`);
+  expect(changing.wallClock(1n)).toBe(6n);
+});
