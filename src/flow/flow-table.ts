@@ -19,8 +19,8 @@ import {
 } from './flow.js';
 import { Histogram } from './histogram.js';
 import { IdentifierHash } from './identifier.js';
-import { RecentPaths } from './recent-paths.js';
 import { pathStart, START_SOCKET, START_UNKNOWN } from './path-start.js';
+import { RecentPaths } from './recent-paths.js';
 
 /** Flows kept; one past it the one longest without a packet goes. */
 export const FLOW_LIMIT = 65_536;
