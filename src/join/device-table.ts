@@ -1,8 +1,11 @@
 import * as layout from '../wire/layout.gen.js';
 import type { RecordCursor } from '../wire/record-cursor.js';
+import type { LinkAddresses, Outer } from './hop.js';
 
 /** How many devices are remembered; a node with thousands of pods has fewer. */
 export const DEVICE_LIMIT = 65_536;
+/** A power of two. */
+const NEAR_SLOTS = 256;
 
 /** A network device under one name; renamed, it is another. */
 export class Device {
@@ -24,6 +27,10 @@ export class Device {
   word3 = 0;
   word4 = 0;
 
+  /** What was around the newest packet on it; the next one often has the same. */
+  link: LinkAddresses | null = null;
+  outer: Outer | null = null;
+
   constructor(index: number, netns: number, ifindex: number) {
     this.index = index;
     this.netns = netns;
@@ -34,6 +41,8 @@ export class Device {
 /** Devices by namespace and interface index, learned from the records themselves. */
 export class DeviceTable {
   readonly #devices = new Map<number, Device>();
+  /** Devices by a hash: a look-up in the map makes a number of its key each time. */
+  readonly #near: (Device | undefined)[] = new Array(NEAR_SLOTS).fill(undefined);
   readonly #limit: number;
   #count = 0;
   evicted = 0;
@@ -50,8 +59,7 @@ export class DeviceTable {
   of(record: RecordCursor): Device {
     const netns = record.u32(layout.HOP_NETNS);
     const ifindex = record.u32(layout.HOP_IFINDEX);
-    const key = netns * 2097152 + (ifindex & 0x1fffff);
-    let device = this.#devices.get(key) ?? this.#add(key, netns, ifindex);
+    let device = this.#find(netns, ifindex);
     if (ifindex === 0) {
       return device;
     }
@@ -71,8 +79,8 @@ export class DeviceTable {
       const kind = record.text(layout.HOP_KIND, 16);
       if (device.name !== '' && (device.name !== name || device.kind !== kind)) {
         // Hops before this one were of the device as it was called then.
-        this.#devices.delete(key);
-        device = this.#add(key, netns, ifindex);
+        this.#devices.delete(deviceKey(netns, ifindex));
+        device = this.#add(netns, ifindex);
       }
       device.word0 = word0;
       device.word1 = word1;
@@ -87,16 +95,38 @@ export class DeviceTable {
     return device;
   }
 
-  #add(key: number, netns: number, ifindex: number): Device {
+  #find(netns: number, ifindex: number): Device {
+    const slot = nearSlot(netns, ifindex);
+    const near = this.#near[slot];
+    if (near !== undefined && near.netns === netns && near.ifindex === ifindex) {
+      return near;
+    }
+    const device = this.#devices.get(deviceKey(netns, ifindex)) ?? this.#add(netns, ifindex);
+    this.#near[slot] = device;
+    return device;
+  }
+
+  #add(netns: number, ifindex: number): Device {
     if (this.#devices.size >= this.#limit) {
       const oldest = this.#devices.keys().next();
       if (oldest.done !== true) {
+        const gone = this.#devices.get(oldest.value) as Device;
         this.#devices.delete(oldest.value);
+        this.#near[nearSlot(gone.netns, gone.ifindex)] = undefined;
         this.evicted += 1;
       }
     }
     const device = new Device(++this.#count, netns, ifindex);
-    this.#devices.set(key, device);
+    this.#devices.set(deviceKey(netns, ifindex), device);
+    this.#near[nearSlot(netns, ifindex)] = device;
     return device;
   }
+}
+
+function deviceKey(netns: number, ifindex: number): number {
+  return netns * 2097152 + (ifindex & 0x1fffff);
+}
+
+function nearSlot(netns: number, ifindex: number): number {
+  return (netns ^ Math.imul(ifindex, 31)) & (NEAR_SLOTS - 1);
 }

@@ -5,8 +5,10 @@ import { PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP } from '../packet/proto.js';
 import * as layout from '../wire/layout.gen.js';
 import type { RecordCursor } from '../wire/record-cursor.js';
 import { type Device, DeviceTable } from './device-table.js';
-import { type Conntrack, Hop, type Outer } from './hop.js';
+import { type Conntrack, Hop } from './hop.js';
 import { identityKey, isSamePacket, rememberInvariants } from './identity.js';
+import { linkAddressesOf } from './link-addresses.js';
+import { outerOf } from './outer.js';
 import { ORIGIN_CLONE, ORIGIN_FRAGMENT, ORIGIN_SEGMENT, Path } from './path.js';
 import { PROTOCOL_ARP, type Tuple, TupleTable } from './tuple.js';
 
@@ -20,8 +22,6 @@ const LINGER_NS = 20e6;
 const SETTLE_INPUT_NS = 250e6;
 /** A packet elsewhere may sit in a queue of a device. */
 const SETTLE_NS = 1e9;
-/** Super-packets and fragmented packets remembered to find their pieces by. */
-const PARENT_LIMIT = 4_096;
 
 const HOOK_PREROUTING = 0;
 const HOOK_INPUT = 1;
@@ -147,8 +147,6 @@ export class PathJoiner {
       }
     }
     open.length = kept;
-    trim(this.#superPackets, PARENT_LIMIT);
-    trim(this.#fragmented, PARENT_LIMIT);
   }
 
   /** Finishes everything: the source has ended. */
@@ -188,7 +186,8 @@ export class PathJoiner {
     if (p.moreFragments && p.fragmentOffset === 0 && path.fragmentedAt < 0) {
       // The first piece stands for the packet, the others branch from here.
       path.fragmentedAt = path.hops.length;
-      this.#fragmented.set(fragmentKey(p), path);
+      path.fragmentKey = fragmentKey(p);
+      this.#fragmented.set(path.fragmentKey, path);
     }
     if (path.hops.length >= HOP_LIMIT) {
       path.hopsCut += 1;
@@ -223,30 +222,23 @@ export class PathJoiner {
     if (opaque && last !== undefined && last.tuple !== null && wasInside(path)) {
       // The inner packet is encrypted here, but the buffer says whose it is.
       hop.tuple = last.tuple;
-      hop.outer = outerOf(p, last.outer);
+      hop.outer = outerOf(p, last.outer, device);
       hop.ttl = last.ttl;
       hop.ipId = last.ipId;
       hop.ipLength = last.ipLength;
     } else if (p.fragmentOffset > 0 && (last !== undefined || path.parent !== null)) {
       // Ports are in the first piece only.
       hop.tuple = (last ?? path.parent?.last)?.tuple ?? null;
-      hop.outer = p.outerType === OUTER_NONE ? null : outerOf(p, last?.outer ?? null);
+      hop.outer = p.outerType === OUTER_NONE ? null : outerOf(p, last?.outer ?? null, device);
     } else if (p.family !== 0 || p.isArp) {
       hop.tuple = this.#tuple(p, last?.tuple ?? null);
-      hop.outer = p.outerType === OUTER_NONE || opaque ? null : outerOf(p, last?.outer ?? null);
+      hop.outer =
+        p.outerType === OUTER_NONE || opaque ? null : outerOf(p, last?.outer ?? null, device);
     } else {
       hop.tuple = last?.tuple ?? null;
     }
     if (linkHeader && p.hasMac) {
-      const mac = last?.mac ?? null;
-      hop.mac =
-        mac !== null &&
-        mac.srcLo === p.macSrcLo &&
-        mac.dstLo === p.macDstLo &&
-        mac.srcHi === p.macSrcHi &&
-        mac.dstHi === p.macDstHi
-          ? mac
-          : { srcHi: p.macSrcHi, srcLo: p.macSrcLo, dstHi: p.macDstHi, dstLo: p.macDstLo };
+      hop.mac = linkAddressesOf(p, last?.mac ?? null, device);
     }
     const info = record.u8(layout.HOP_CT_INFO);
     if (info !== NO_CT) {
@@ -271,7 +263,7 @@ export class PathJoiner {
       this.#byHead.set(head, path);
     }
     if (hop.gsoSize > 0 && hop.tuple !== null && p.payloadLength > hop.gsoSize) {
-      this.#superPackets.set(hop.tuple, path);
+      this.#addSuperPacket(path, hop.tuple);
     }
     if (
       this.#filter !== null &&
@@ -279,6 +271,14 @@ export class PathJoiner {
       this.#filter.matches(record.view, snap, snapLength, linkHeader, length, p)
     ) {
       path.matched = true;
+    }
+  }
+
+  /** Remembers where in which stream a super-packet is, for its segments to be found by. */
+  #addSuperPacket(path: Path, tuple: Tuple): void {
+    if (path.superTuples[path.superTuples.length - 1] !== tuple) {
+      path.superTuples = [...path.superTuples, tuple];
+      this.#superPackets.set(tuple, path);
     }
   }
 
@@ -537,6 +537,9 @@ export class PathJoiner {
 
   #conntrack(record: RecordCursor, info: number, last: Conntrack | null): Conntrack {
     if (!record.hasConntrack) {
+      if (last !== null && last.info === info && last.address === 0) {
+        return last;
+      }
       return { info, status: 0, zone: 0, address: 0, original: null, reply: null };
     }
     const address =
@@ -603,9 +606,13 @@ export class PathJoiner {
     if (path.identity !== 0 && this.#byIdentity.get(path.identity) === path) {
       this.#byIdentity.delete(path.identity);
     }
-    const tuple = path.last?.tuple;
-    if (tuple != null && this.#superPackets.get(tuple) === path) {
-      this.#superPackets.delete(tuple);
+    for (const tuple of path.superTuples) {
+      if (this.#superPackets.get(tuple) === path) {
+        this.#superPackets.delete(tuple);
+      }
+    }
+    if (path.fragmentKey !== null && this.#fragmented.get(path.fragmentKey) === path) {
+      this.#fragmented.delete(path.fragmentKey);
     }
     if (path.hops.length > 0 && path.matched) {
       this.counters.paths += 1;
@@ -735,45 +742,6 @@ function isGap(last: Hop, hop: Hop): boolean {
   );
 }
 
-function outerOf(p: DecodedPacket, last: Outer | null): Outer {
-  const key = outerKey(p);
-  if (last !== null && last.key === key && last.type === p.outerType) {
-    return last;
-  }
-  return {
-    type: p.outerType,
-    src: p.outerSrcText(),
-    dst: p.outerDstText(),
-    sport: p.outerSport,
-    dport: p.outerDport,
-    vni: p.vni,
-    overhead: p.overhead,
-    key,
-  };
-}
-
-/** Exact for IPv4, whose addresses and ports it holds in full but for a fold. */
-function outerKey(p: DecodedPacket): number {
-  const addresses = Math.imul(p.outerSrc3, 0x85ebca6b) ^ Math.imul(p.outerDst3, 0xc2b2ae35);
-  const high = Math.imul(p.outerSrc0 ^ p.outerSrc1 ^ p.outerSrc2, 31) ^ p.outerDst1 ^ p.outerDst2;
-  return ((addresses ^ high) >>> 0) * 1048576 + ((p.outerSport & 0xffff) ^ (p.vni & 0xfffff));
-}
-
 function fragmentKey(p: DecodedPacket): string {
   return `${p.family}:${p.protocol}:${p.src3}:${p.dst3}:${p.src0}:${p.dst0}:${p.ipId}`;
-}
-
-/** Drops the oldest entries of a map over its limit. */
-function trim<K, V>(map: Map<K, V>, limit: number): void {
-  if (map.size <= limit) {
-    return;
-  }
-  let over = map.size - limit;
-  for (const key of map.keys()) {
-    map.delete(key);
-    over -= 1;
-    if (over <= 0) {
-      return;
-    }
-  }
 }

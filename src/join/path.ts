@@ -25,6 +25,8 @@ export const ORIGIN_SEGMENT = 2;
 /** A fragment after the first. */
 export const ORIGIN_FRAGMENT = 3;
 
+const NO_TUPLES: readonly Tuple[] = [];
+
 /** One packet's hops in order. */
 export class Path implements Invariants {
   /** Address of the buffer it is in now, low 48 bits; likewise `head`, its data. */
@@ -72,6 +74,9 @@ export class Path implements Invariants {
   fragment = false;
   /** How many hops it had when it was first seen in pieces; -1 while whole. */
   fragmentedAt = -1;
+  /** Keys in the joiner's indices of packets that pieces are cut from. */
+  fragmentKey: string | null = null;
+  superTuples: readonly Tuple[] = NO_TUPLES;
   dontFragment = false;
   isArp = false;
   arpOp = -1;

@@ -15,12 +15,13 @@ export const WIRE_ERRORS = [
 ] as const;
 export type WireErrorCode = (typeof WIRE_ERRORS)[number];
 
-const EXPECTED_SIZE = new Map<number, number>([
-  [layout.RECORD_HOP, layout.SIZEOF_HOP],
-  [layout.RECORD_HOP_CT, layout.SIZEOF_HOP_CT],
-  [layout.RECORD_FREE, layout.SIZEOF_FREE],
-  [layout.RECORD_DELIVER, layout.SIZEOF_DELIVER],
-]);
+/** By record type; 0 for a type that there is not. */
+const EXPECTED_SIZE: readonly number[] = Object.assign([0, 0, 0, 0, 0], {
+  [layout.RECORD_HOP]: layout.SIZEOF_HOP,
+  [layout.RECORD_HOP_CT]: layout.SIZEOF_HOP_CT,
+  [layout.RECORD_FREE]: layout.SIZEOF_FREE,
+  [layout.RECORD_DELIVER]: layout.SIZEOF_DELIVER,
+});
 
 /**
  * Walks the records of one batch. It borrows: its fields and `bytes` are valid
@@ -99,8 +100,8 @@ export class RecordCursor {
       return false;
     }
     const type = view.getUint16(start + layout.HEADER_TYPE, true);
-    const expected = EXPECTED_SIZE.get(type);
-    if (expected === undefined) {
+    const expected = EXPECTED_SIZE[type] ?? 0;
+    if (expected === 0) {
       this.malformed.WIRE_UNKNOWN_TYPE += 1;
       return false;
     }

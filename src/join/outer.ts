@@ -1,0 +1,46 @@
+import type { DecodedPacket } from '../packet/decoded-packet.js';
+import type { Device } from './device-table.js';
+import type { Outer } from './hop.js';
+
+/** The tunnel around a packet, shared with its hop before or the device's packet before. */
+export function outerOf(p: DecodedPacket, last: Outer | null, device: Device): Outer {
+  const key = outerKey(p);
+  if (last !== null && isOf(last, p, key)) {
+    return last;
+  }
+  if (device.outer !== null && isOf(device.outer, p, key)) {
+    return device.outer;
+  }
+  device.outer = {
+    type: p.outerType,
+    src: p.outerSrcText(),
+    dst: p.outerDstText(),
+    sport: p.outerSport,
+    dport: p.outerDport,
+    vni: p.vni,
+    overhead: p.overhead,
+    srcLow: p.outerSrc3,
+    dstLow: p.outerDst3,
+    key,
+  };
+  return device.outer;
+}
+
+function isOf(outer: Outer, p: DecodedPacket, key: number): boolean {
+  return (
+    outer.srcLow === p.outerSrc3 &&
+    outer.dstLow === p.outerDst3 &&
+    outer.sport === p.outerSport &&
+    outer.vni === p.vni &&
+    outer.type === p.outerType &&
+    outer.dport === p.outerDport &&
+    outer.key === key
+  );
+}
+
+/** Stands for the upper words of both addresses: 0 for IPv4, a fold for IPv6. */
+function outerKey(p: DecodedPacket): number {
+  let key = p.outerSrc0 ^ Math.imul(p.outerSrc1, 31) ^ Math.imul(p.outerSrc2, 0x85ebca6b);
+  key = Math.imul(key, 0xc2b2ae35) ^ p.outerDst0;
+  return key ^ Math.imul(p.outerDst1, 31) ^ Math.imul(p.outerDst2, 0x85ebca6b);
+}
