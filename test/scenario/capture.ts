@@ -13,6 +13,12 @@ const run = promisify(execFile);
 /** What tcpdump has not handed over by then it never will. */
 const SETTLE_MS = 150;
 
+/** How a capture must be printed for `readTcpdump`. */
+export const TCPDUMP_READ = ['-n', '-e', '-v', '-S', '-K', '-tt', '--nano'] as const;
+
+/** Holds every header there may be; the shorter the more frames tcpdump's buffer takes. */
+const SNAP_LENGTH = '256';
+
 interface Tap {
   readonly place: string;
   readonly stage: Frame['stage'];
@@ -58,11 +64,9 @@ export class Capture {
         }
       }
       for (const tap of this.#taps) {
-        const { stdout } = await run(
-          'tcpdump',
-          ['-r', tap.file, '-n', '-e', '-v', '-S', '-tt', '--nano'],
-          { maxBuffer: 64 << 20 },
-        );
+        const { stdout } = await run('tcpdump', ['-r', tap.file, ...TCPDUMP_READ], {
+          maxBuffer: 64 << 20,
+        });
         frames.push(...readTcpdump(stdout, tap.place, tap.stage));
       }
     } finally {
@@ -80,7 +84,7 @@ function startTap(place: string, stage: Frame['stage'], folder: string, filter: 
   const child = spawn(
     'nsenter',
     [`--net=/run/netns/${netns}`, 'tcpdump', '-Z', 'root', '-i', device, '-Q', direction].concat(
-      ['-w', file, '-U', '--immediate-mode', '--nano', '-s', '0', '-n'],
+      ['-w', file, '-U', '--immediate-mode', '--nano', '-s', SNAP_LENGTH, '-B', '8192', '-n'],
       filter === '' ? [] : [filter],
     ),
     { stdio: ['ignore', 'ignore', 'pipe'] },

@@ -1,5 +1,5 @@
 /**
- * Reads what `tcpdump -r FILE -n -e -v -S -tt --nano` prints. Made for the judge, so it
+ * Reads what `tcpdump -r FILE -n -e -v -S -K -tt --nano` prints. Made for the judge, so it
  * shares nothing with hopscope's decoder.
  */
 import type { Frame, TcpFields } from './frame.js';
@@ -18,7 +18,7 @@ const LINK =
 const IP =
   /\(tos 0x[0-9a-f]+(?:,\w+\(\d\))?(?:,CE)?, ttl (\d+), id (\d+), offset \d+, flags \[[^\]]*\], proto \w+ \((\d+)\), length (\d+)(?:, options [^)]*\))?\)\s+(\S+) > (\S+?): /;
 const TCP =
-  /^Flags \[([^\]]*)\], cksum [^,]*, (?:seq (\d+)(?::\d+)?, )?(?:ack (\d+), )?win \d+, (?:urg \d+, )?(?:options \[([^\]]*)\], )?length (\d+)/;
+  /^Flags \[([^\]]*)\], (?:seq (\d+)(?::\d+)?, )?(?:ack (\d+), )?win \d+, (?:urg \d+, )?(?:options \[([^\]]*)\], )?length (\d+)/;
 const ECHO = /^ICMP echo (request|reply), id (\d+), seq (\d+),/;
 const VXLAN = /^VXLAN, flags \[I\] \(0x08\), vni (\d+)\n/;
 const ARP_REQUEST = /Request who-has (\S+?)(?: \(\S+\))? tell (\S+?),/;
