@@ -35,6 +35,25 @@ export interface Conntrack {
   readonly reply: Tuple | null;
 }
 
+/** What few hops have; the others share one object, for hops are what memory is full of. */
+export interface RareFields {
+  readonly gsoSize: number;
+  readonly gsoSegs: number;
+  readonly vlanId: number;
+  readonly vlanProto: number;
+  readonly reason: number;
+  readonly location: bigint;
+}
+
+export const NOTHING_RARE: RareFields = {
+  gsoSize: 0,
+  gsoSegs: 0,
+  vlanId: -1,
+  vlanProto: 0,
+  reason: 0,
+  location: 0n,
+};
+
 /** One observation of one packet. Times are nanoseconds since the source's epoch. */
 export class Hop {
   time = 0;
@@ -51,20 +70,40 @@ export class Hop {
   mtu = 0;
   mark = 0;
   ttl = -1;
-  gsoSize = 0;
-  gsoSegs = 0;
-  vlanId = -1;
-  vlanProto = 0;
   ipId = -1;
   tuple: Tuple | null = null;
   mac: LinkAddresses | null = null;
   outer: Outer | null = null;
   ct: Conntrack | null = null;
-  /** Drops only: enum skb_drop_reason and the address that dropped. */
-  reason = 0;
-  location = 0n;
+  rare: RareFields = NOTHING_RARE;
 
   constructor(device: Device) {
     this.device = device;
+  }
+
+  get gsoSize(): number {
+    return this.rare.gsoSize;
+  }
+
+  get gsoSegs(): number {
+    return this.rare.gsoSegs;
+  }
+
+  /** -1 without a tag. */
+  get vlanId(): number {
+    return this.rare.vlanId;
+  }
+
+  get vlanProto(): number {
+    return this.rare.vlanProto;
+  }
+
+  /** Drops only: enum skb_drop_reason and the address that dropped. */
+  get reason(): number {
+    return this.rare.reason;
+  }
+
+  get location(): bigint {
+    return this.rare.location;
   }
 }

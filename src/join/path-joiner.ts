@@ -5,11 +5,12 @@ import { PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP } from '../packet/proto.js';
 import * as layout from '../wire/layout.gen.js';
 import type { RecordCursor } from '../wire/record-cursor.js';
 import { type Device, DeviceTable } from './device-table.js';
-import { type Conntrack, Hop } from './hop.js';
+import { type Conntrack, Hop, NOTHING_RARE, type RareFields } from './hop.js';
 import { identityKey, isSamePacket, rememberInvariants } from './identity.js';
 import { linkAddressesOf } from './link-addresses.js';
 import { outerOf } from './outer.js';
 import { ORIGIN_CLONE, ORIGIN_FRAGMENT, ORIGIN_SEGMENT, Path } from './path.js';
+import { PathByBuffer } from './path-by-buffer.js';
 import { PROTOCOL_ARP, type Tuple, TupleTable } from './tuple.js';
 
 /** Packets that may be under way at once; one past it the oldest is closed early. */
@@ -87,7 +88,7 @@ export class PathJoiner {
   readonly #reasonName: (reason: number) => string;
   readonly #symbol: (address: bigint) => string | null;
   readonly #packet = new DecodedPacket();
-  readonly #bySkb = new Map<number, Path>();
+  readonly #bySkb = new PathByBuffer();
   readonly #byHead = new Map<number, Path>();
   readonly #byIdentity = new Map<number, Path>();
   readonly #superPackets = new Map<Tuple, Path>();
@@ -203,21 +204,10 @@ export class PathJoiner {
     hop.len = length;
     hop.mtu = device.mtu;
     hop.mark = record.u32(layout.HOP_MARK);
-    hop.gsoSize = record.u16(layout.HOP_GSO_SIZE);
-    hop.gsoSegs = record.u16(layout.HOP_GSO_SEGS);
     hop.ttl = p.ttl;
     hop.ipId = p.ipId;
     hop.ipLength = p.family === 0 ? (last?.ipLength ?? 0) : p.ipLength;
-    if (p.vlanId >= 0) {
-      hop.vlanId = p.vlanId;
-      hop.vlanProto = p.vlanProto;
-    } else {
-      const proto = record.u16(layout.HOP_VLAN_PROTO);
-      if (proto !== 0) {
-        hop.vlanId = record.u16(layout.HOP_VLAN_TCI) & 0xfff;
-        hop.vlanProto = proto;
-      }
-    }
+    hop.rare = rareFields(record, p, stage);
     const opaque = p.outerType === OUTER_WIREGUARD;
     if (opaque && last !== undefined && last.tuple !== null && wasInside(path)) {
       // The inner packet is encrypted here, but the buffer says whose it is.
@@ -245,8 +235,6 @@ export class PathJoiner {
       hop.ct = this.#conntrack(record, info, last?.ct ?? null);
     }
     if (stage === layout.STAGE_DROP) {
-      hop.reason = record.u32(layout.HOP_REASON);
-      hop.location = record.location;
       path.ended = true;
       path.dropped = true;
     }
@@ -344,11 +332,9 @@ export class PathJoiner {
     }
     const parent = this.#copyOf(record, p, stage);
     if (parent !== null) {
-      this.#bySkb.delete(parent.skb);
-      parent.skb = record.skb;
+      this.#bySkb.move(parent, record.skb);
       parent.ended = false;
       parent.freed = false;
-      this.#bySkb.set(record.skb, parent);
       return parent;
     }
     const branch = this.#branchOf(record, p, stage);
@@ -381,7 +367,7 @@ export class PathJoiner {
       this.#evictOldest();
     }
     this.#open.push(path);
-    this.#bySkb.set(record.skb, path);
+    this.#bySkb.set(path);
     path.head = record.head;
     this.#byHead.set(path.head, path);
     const key = identityKey(p);
@@ -597,9 +583,7 @@ export class PathJoiner {
   }
 
   #finish(path: Path): void {
-    if (this.#bySkb.get(path.skb) === path) {
-      this.#bySkb.delete(path.skb);
-    }
+    this.#bySkb.delete(path);
     if (this.#byHead.get(path.head) === path) {
       this.#byHead.delete(path.head);
     }
@@ -619,6 +603,25 @@ export class PathJoiner {
       this.#onPath(path);
     }
   }
+}
+
+/** An offloaded super-packet's segments, a VLAN tag, offloaded or not, and what drops have. */
+function rareFields(record: RecordCursor, p: DecodedPacket, stage: number): RareFields {
+  const gsoSize = record.u16(layout.HOP_GSO_SIZE);
+  const vlanProto = p.vlanId >= 0 ? p.vlanProto : record.u16(layout.HOP_VLAN_PROTO);
+  const drop = stage === layout.STAGE_DROP;
+  if (gsoSize === 0 && vlanProto === 0 && !drop) {
+    return NOTHING_RARE;
+  }
+  const offloadedId = vlanProto === 0 ? -1 : record.u16(layout.HOP_VLAN_TCI) & 0xfff;
+  return {
+    gsoSize,
+    gsoSegs: record.u16(layout.HOP_GSO_SEGS),
+    vlanId: p.vlanId >= 0 ? p.vlanId : offloadedId,
+    vlanProto,
+    reason: drop ? record.u32(layout.HOP_REASON) : 0,
+    location: drop ? record.location : 0n,
+  };
 }
 
 /** The hops a branch shares: those before the place where it is first seen itself. */
