@@ -12,7 +12,9 @@ const CODES: Readonly<Record<Colour, string>> = {
 };
 
 export function painter(enabled: boolean): Paint {
-  return enabled ? (code, text) => `\u001b[${CODES[code]}m${text}\u001b[0m` : (_code, text) => text;
+  return enabled
+    ? (code, text) => (text === '' ? '' : `\u001b[${CODES[code]}m${text}\u001b[0m`)
+    : (_code, text) => text;
 }
 
 /** The colour of a packet's or flow's verdict. */

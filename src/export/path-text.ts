@@ -46,15 +46,11 @@ export function pathText(path: PathRecord, colour: boolean): string {
   for (const hop of path.hops) {
     const since = hop.sincePrevNs === null ? '' : `+${durationText(hop.sincePrevNs)}`;
     const where = `${hop.netns}${hop.dev === null ? '' : `/${hop.dev}`}`;
-    const what =
-      hop.stage === 'netfilter'
-        ? `${hop.hook} ${hop.priority}`
-        : hop.stage === 'drop'
-          ? paint('red', 'drop')
-          : hop.stage;
+    const what = (hop.stage === 'netfilter' ? `${hop.hook} ${hop.priority}` : hop.stage).padEnd(17);
+    const stage = hop.stage === 'drop' ? paint('red', what) : what;
     const changes = changesText(previous, hop);
     lines.push(
-      `  ${since.padStart(11)}  ${where.padEnd(26)} ${what.padEnd(17)} ${String(hop.len ?? '').padStart(5)}  ${paint('cyan', changes)}`.trimEnd(),
+      `  ${since.padStart(11)}  ${where.padEnd(26)} ${stage} ${String(hop.len ?? '').padStart(5)}  ${paint('cyan', changes)}`.trimEnd(),
     );
     previous = hop;
   }
