@@ -1,0 +1,23 @@
+import type { Catalog } from '../../src/name/catalog.js';
+import type { SourceSink } from '../../src/source/source.js';
+
+/** Takes what a source gives, as text in the order it came. */
+export class Collector implements SourceSink {
+  readonly events: string[] = [];
+
+  batch(records: Uint8Array, length: number): void {
+    this.events.push(`batch ${Buffer.from(records.subarray(0, length)).toString('hex')}`);
+  }
+
+  tick(now: bigint): void {
+    this.events.push(`tick ${now}`);
+  }
+
+  catalog(catalog: Catalog): void {
+    this.events.push(`catalog ${catalog.host}`);
+  }
+
+  end(): void {
+    this.events.push('end');
+  }
+}

@@ -1,0 +1,247 @@
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, describe, expect, it } from 'vitest';
+import { EMPTY_CATALOG } from '../../src/name/catalog.js';
+import {
+  CHUNK_BATCH,
+  CHUNK_CATALOG,
+  CHUNK_FOOTER,
+  CHUNK_HEADER_TYPE,
+  CHUNK_LIMIT,
+  layoutFingerprint,
+  RECORDING_LIMIT,
+  Recording,
+  RecordingError,
+  type RecordingFooter,
+  type RecordingHeader,
+  RecordingWriter,
+} from '../../src/source/recording.js';
+import { CLUSTER } from '../fixtures/catalog.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'hopscope-recording-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const HEADER: RecordingHeader = {
+  format: 1,
+  layout: layoutFingerprint(),
+  epochNs: '1000',
+  kernel: '6.18.0',
+  missing: ['something'],
+};
+const FOOTER: RecordingFooter = { lost: '3', own: '4', symbols: [['4096', 'ip_error']] };
+
+function written(name: string): string {
+  const file = join(folder, name);
+  const writer = new RecordingWriter(file, HEADER);
+  writer.catalog(CLUSTER);
+  writer.batch(Uint8Array.of(1, 2, 3, 4, 5), 4);
+  writer.tick(30_000_000n);
+  writer.finish(FOOTER);
+  return file;
+}
+
+/** A recording of chunks as the format has them, whatever is in them. */
+function assembled(...chunks: readonly (readonly [number, unknown])[]): Buffer {
+  const parts: Uint8Array[] = [Buffer.from('HOPSREC1', 'latin1')];
+  for (const [type, value] of chunks) {
+    const payload = Buffer.isBuffer(value) ? value : Buffer.from(JSON.stringify(value), 'utf8');
+    const header = Buffer.alloc(8);
+    header.writeUInt32LE(type, 0);
+    header.writeUInt32LE(payload.length, 4);
+    parts.push(header, payload);
+  }
+  return Buffer.concat(parts);
+}
+
+function fault(read: () => unknown): string {
+  try {
+    read();
+  } catch (error) {
+    if (error instanceof RecordingError) return error.code;
+    throw error;
+  }
+  return 'none';
+}
+
+describe('a recording', () => {
+  it('is read as it was written', () => {
+    const recording = Recording.read(written('whole.hops'));
+    expect(recording.header).toEqual(HEADER);
+    expect(recording.footer).toEqual(FOOTER);
+    expect(recording.catalog).toEqual(CLUSTER);
+    expect(recording.finished).toBe(true);
+    const batch = recording.chunks.find(({ type }) => type === CHUNK_BATCH);
+    expect([...(batch?.payload ?? [])]).toEqual([1, 2, 3, 4]);
+  });
+
+  it('counts its bytes', () => {
+    const file = join(folder, 'counted.hops');
+    const writer = new RecordingWriter(file, HEADER);
+    writer.batch(new Uint8Array(1000), 1000);
+    expect(writer.bytes).toBe(readFileSync(file).length);
+    writer.finish(FOOTER);
+  });
+
+  it('leaves out ticks closer than 20 ms', () => {
+    const file = join(folder, 'ticks.hops');
+    const writer = new RecordingWriter(file, HEADER);
+    for (const now of [20_000_000n, 39_999_999n, 40_000_000n]) writer.tick(now);
+    writer.finish(FOOTER);
+    expect(Recording.read(file).chunks.length).toBe(2 + 1);
+  });
+
+  it('may be compressed', () => {
+    const file = written('plain.hops');
+    const packed = join(folder, 'packed.hops.gz');
+    writeFileSync(packed, gzipSync(readFileSync(file)));
+    const [plain, unpacked] = [Recording.read(file), Recording.read(packed)];
+    expect(unpacked.header).toEqual(plain.header);
+    expect(unpacked.chunks).toEqual(plain.chunks);
+  });
+
+  it('may have catalogs of several moments: the first is that of its beginning', () => {
+    const { catalog, catalogs } = Recording.parse(
+      assembled(
+        [CHUNK_HEADER_TYPE, HEADER],
+        [CHUNK_CATALOG, CLUSTER],
+        [CHUNK_CATALOG, { ...CLUSTER, host: 'later' }],
+      ),
+    );
+    expect(catalog.host).toBe(CLUSTER.host);
+    expect([...catalogs.values()].map(({ host }) => host)).toEqual([CLUSTER.host, 'later']);
+  });
+
+  it('may have chunks of a later version', () => {
+    const recording = Recording.parse(
+      assembled([CHUNK_HEADER_TYPE, { ...HEADER, more: 1 }], [99, {}], [CHUNK_FOOTER, FOOTER]),
+    );
+    expect(recording.header).toEqual(HEADER);
+    expect(recording.finished).toBe(true);
+  });
+
+  it('that was cut off anywhere is good up to there', () => {
+    const bytes = readFileSync(written('cut.hops'));
+    const whole = Recording.parse(bytes).chunks;
+    const headerEnd = 16 + JSON.stringify(HEADER).length;
+    for (let length = 0; length < bytes.length; length++) {
+      const cut = bytes.subarray(0, length);
+      if (length < headerEnd) {
+        expect(fault(() => Recording.parse(cut))).toBe(
+          length < 8 ? 'RECORDING_NOT_ONE' : 'RECORDING_NO_HEADER',
+        );
+        continue;
+      }
+      const { chunks, finished, footer } = Recording.parse(cut);
+      expect(chunks).toEqual(whole.slice(0, chunks.length));
+      expect(finished).toBe(false);
+      expect(footer).toEqual({ lost: '0', own: '0', symbols: [] });
+    }
+  });
+
+  it('without names has none', () => {
+    const { catalog } = Recording.parse(assembled([CHUNK_HEADER_TYPE, HEADER]));
+    expect(catalog).toEqual(EMPTY_CATALOG);
+  });
+});
+
+describe('is refused with a code:', () => {
+  it.each<[string, string, Buffer]>([
+    ['nothing', 'RECORDING_NOT_ONE', Buffer.alloc(0)],
+    ['something else', 'RECORDING_NOT_ONE', Buffer.from('HOPSREC2 and more of it')],
+    ['no header', 'RECORDING_NO_HEADER', assembled()],
+    ['no header first', 'RECORDING_NO_HEADER', assembled([CHUNK_CATALOG, CLUSTER])],
+    ['a later format', 'RECORDING_VERSION', assembled([CHUNK_HEADER_TYPE, { format: 2 }])],
+    [
+      'another layout',
+      'RECORDING_LAYOUT',
+      assembled([CHUNK_HEADER_TYPE, { ...HEADER, layout: '0123456789abcdef' }]),
+    ],
+    ['a header of another kind', 'RECORDING_DAMAGED', assembled([CHUNK_HEADER_TYPE, null])],
+    [
+      'no time',
+      'RECORDING_DAMAGED',
+      assembled([CHUNK_HEADER_TYPE, { ...HEADER, epochNs: 'soon' }]),
+    ],
+    [
+      'no list of what is missing',
+      'RECORDING_DAMAGED',
+      assembled([CHUNK_HEADER_TYPE, { ...HEADER, missing: [1] }]),
+    ],
+    [
+      'a header that is not JSON',
+      'RECORDING_DAMAGED',
+      assembled([CHUNK_HEADER_TYPE, Buffer.from('{')]),
+    ],
+    [
+      'names of another kind',
+      'RECORDING_DAMAGED',
+      assembled([CHUNK_HEADER_TYPE, HEADER], [CHUNK_CATALOG, { ...CLUSTER, services: null }]),
+    ],
+    [
+      'a footer of another kind',
+      'RECORDING_DAMAGED',
+      assembled([CHUNK_HEADER_TYPE, HEADER], [CHUNK_FOOTER, []]),
+    ],
+    [
+      'a count that is none',
+      'RECORDING_DAMAGED',
+      assembled([CHUNK_HEADER_TYPE, HEADER], [CHUNK_FOOTER, { ...FOOTER, lost: '-1' }]),
+    ],
+    [
+      'an address that is none',
+      'RECORDING_DAMAGED',
+      assembled([CHUNK_HEADER_TYPE, HEADER], [CHUNK_FOOTER, { ...FOOTER, symbols: [['x', 'y']] }]),
+    ],
+  ])('%s', (_, code, bytes) => {
+    expect(fault(() => Recording.parse(bytes))).toBe(code);
+  });
+
+  it('a chunk one byte past the limit, however short the file', () => {
+    const bytes = assembled([CHUNK_HEADER_TYPE, HEADER], [CHUNK_BATCH, Buffer.alloc(0)]);
+    bytes.writeUInt32LE(CHUNK_LIMIT + 1, bytes.length - 4);
+    expect(fault(() => Recording.parse(bytes))).toBe('RECORDING_DAMAGED');
+    // At the limit it is a chunk that was cut off.
+    bytes.writeUInt32LE(CHUNK_LIMIT, bytes.length - 4);
+    expect(Recording.parse(bytes).chunks).toEqual([]);
+  });
+
+  it('a file that is not there', () => {
+    expect(fault(() => Recording.read(join(folder, 'none')))).toBe('RECORDING_NOT_READABLE');
+    expect(fault(() => Recording.read(folder))).toBe('RECORDING_NOT_READABLE');
+  });
+
+  it('a compressed file that is damaged', () => {
+    const file = join(folder, 'damaged.gz');
+    writeFileSync(file, gzipSync(Buffer.from('HOPSREC1')).subarray(0, 12));
+    expect(fault(() => Recording.read(file))).toBe('RECORDING_DAMAGED');
+  });
+
+  it('a file larger than the limit', () => {
+    const file = join(folder, 'large.hops');
+    writeFileSync(file, '');
+    // Sparse: it takes no room on the disk.
+    truncateSync(file, RECORDING_LIMIT + 1);
+    expect(fault(() => Recording.read(file))).toBe('RECORDING_TOO_LARGE');
+  });
+});
+
+describe('writing', () => {
+  it('to where nothing can be written is refused at once', () => {
+    expect(fault(() => new RecordingWriter(join(folder, 'no', 'such'), HEADER))).toBe(
+      'RECORDING_NOT_WRITABLE',
+    );
+  });
+
+  it('to a full disk is told once, and again at the end', () => {
+    const writer = new RecordingWriter('/dev/full', HEADER);
+    const told: string[] = [];
+    writer.onFailure = ({ code }) => told.push(code);
+    writer.batch(new Uint8Array(8), 8);
+    writer.tick(30_000_000n);
+    expect(fault(() => writer.finish(FOOTER))).toBe('RECORDING_NOT_WRITABLE');
+    expect(told.length).toBeLessThanOrEqual(1);
+    expect(writer.bytes).toBe(0);
+  });
+});
