@@ -110,7 +110,7 @@ export function parseSample(text: string): number {
 
 export function parsePort(text: string | undefined, otherwise: number): number {
   const port = text === undefined ? otherwise : Number(text);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+  if (!/^\d{1,5}$/u.test(text ?? '0') || port > 65_535) {
     throw new UsageError('BAD_PORT', `not a port: ${text}`);
   }
   return port;

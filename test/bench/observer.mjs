@@ -16,21 +16,26 @@ const STOP_LIMIT_MS = 5_000;
  * @typedef {object} ObserverProcess
  * @property {readonly [string, ...string[]]} command
  * @property {RegExp} ready in a line of its standard error, once it watches
+ *
+ * @typedef {object} Started
+ * @property {readonly number[]} pids
+ * @property {number} readyMs from the start of the first process until all watch
+ * @property {() => Promise<number>} stop tells them to end; milliseconds until they are gone
  */
 
 /**
  * Start all processes of an observer; resolves when every one of them watches.
  *
  * @param {Observer} observer
- * @param {(pid: number) => void} [onProcess] told the id of each process
- * @returns {Promise<() => Promise<void>>} stops them
+ * @returns {Promise<Started>}
  */
-export async function startObserver(observer, onProcess = () => {}) {
+export async function startObserver(observer) {
+  const started = performance.now();
   const children = observer.processes.map(({ command: [file, ...args] }) =>
     spawn(file, args, { stdio: ['ignore', 'ignore', 'pipe'] }),
   );
-  for (const { pid } of children) if (pid !== undefined) onProcess(pid);
   const stop = async () => {
+    const told = performance.now();
     await Promise.all(
       children.map(async (child) => {
         if (child.exitCode !== null || child.signalCode !== null) return;
@@ -41,6 +46,7 @@ export async function startObserver(observer, onProcess = () => {}) {
         clearTimeout(timer);
       }),
     );
+    return performance.now() - told;
   };
   try {
     await Promise.all(
@@ -50,7 +56,11 @@ export async function startObserver(observer, onProcess = () => {}) {
     await stop();
     throw error;
   }
-  return stop;
+  return {
+    pids: children.flatMap(({ pid }) => (pid === undefined ? [] : [pid])),
+    readyMs: performance.now() - started,
+    stop,
+  };
 }
 
 /**

@@ -1,28 +1,32 @@
 #!/usr/bin/env node
 // @ts-check
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { execPath, stderr, stdout } from 'node:process';
+import { argv, env, execPath, stderr, stdout } from 'node:process';
 import { parseArgs } from 'node:util';
 import { ROOT } from '../../src/setup/bootstrap.mjs';
-import { cpuSeconds, metricValue } from './daemon-cost.mjs';
-import { measureJoining } from './joining.mjs';
-import { startObserver } from './observer.mjs';
+import { metricValue } from './daemon-cost.mjs';
+import { benchJoining } from './joining.mjs';
+import { renderJoining, renderThroughput } from './report.mjs';
 import { median, ratioOfMedians } from './statistics.mjs';
 import { measureThroughput } from './throughput.mjs';
 
-const HELP = `npm run bench -- [--rounds N] [--seconds N] [--only throughput|joining]
+const HELP = `npm run bench -- [--quick] [--rounds N] [--seconds N] [--only throughput|joining]
 
 What watching costs, on the lab: packets of 64 bytes a second from pod1 to pod3 with
 nobody watching, with hopscope, and with tcpdump on the same devices, taking turns in
-one run; and the records a second that one core drains, decodes and joins.
-Writes test-results/bench.json as well.
+one run; and the records a second that one core decodes and joins. --quick: 2 rounds
+of 2 seconds. Writes test-results/bench.json as well.
 `;
 
 const MAIN = join(ROOT, 'dist', 'cli', 'main.js');
 const METRICS_PORT = 17677;
+const LAB_LOCK = join(tmpdir(), 'hopscope-lab.lock');
+const LAB_WAIT_SECONDS = 1200;
+const ENDS = { from: 'pod1', to: 'pod3', address: '10.244.146.205' };
+const JOINING_PASSES = 5;
 
 /** Every device between pod1 and pod3, as [namespace, device]. */
 const PATH = [
@@ -39,14 +43,16 @@ const PATH = [
 /** @type {import('./observer.mjs').Observer} */
 const NOBODY = { name: 'nobody', processes: [] };
 /** @type {import('./observer.mjs').Observer} */
-const HOPSCOPE = {
-  name: 'hopscope',
+const SERVE = {
+  name: 'serve',
   processes: [
-    {
-      command: [execPath, MAIN, 'serve', '--port', String(METRICS_PORT)],
-      ready: /^ready$/,
-    },
+    { command: [execPath, MAIN, 'serve', '--port', String(METRICS_PORT)], ready: /^ready$/ },
   ],
+};
+/** @type {import('./observer.mjs').Observer} */
+const TRACE = {
+  name: 'trace --json',
+  processes: [{ command: [execPath, MAIN, 'trace', '--json'], ready: /^ready$/ }],
 };
 /** @type {import('./observer.mjs').Observer} */
 const TCPDUMP = {
@@ -62,8 +68,9 @@ const TCPDUMP = {
 
 const { values } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '4' },
+    quick: { type: 'boolean' },
+    rounds: { type: 'string' },
+    seconds: { type: 'string' },
     only: { type: 'string' },
     help: { type: 'boolean', short: 'h' },
   },
@@ -73,83 +80,46 @@ const { values } = parseArgs({
 const report = (line) => stderr.write(`bench: ${line}\n`);
 
 /** @param {readonly string[]} args */
-const lab = (args) => execFileSync(execPath, [MAIN, 'lab', ...args], { stdio: 'inherit' });
+const lab = (args) =>
+  execFileSync(execPath, [MAIN, 'lab', ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
+
+/** What a daemon has counted; null for an observer without a page of metrics. @param {import('./observer.mjs').Observer} observer */
+async function losses(observer) {
+  if (observer !== SERVE) return null;
+  const page = await (await fetch(`http://127.0.0.1:${METRICS_PORT}/metrics`)).text();
+  return {
+    seen: metricValue(page, 'hopscope_events_total'),
+    lost: metricValue(page, 'hopscope_events_lost_total'),
+  };
+}
 
 /** @param {{ rounds: number, seconds: number }} size */
-async function benchThroughput({ rounds, seconds }) {
-  const rates = await measureThroughput(
-    {
-      from: 'pod1',
-      to: 'pod3',
-      address: '10.244.146.205',
-      seconds,
-      rounds,
-      observers: [NOBODY, HOPSCOPE, TCPDUMP],
-    },
+async function benchThroughput(size) {
+  const measured = await measureThroughput(
+    { ...ENDS, ...size, observers: [NOBODY, SERVE, TRACE, TCPDUMP], losses },
     report,
   );
-  const base = rates.get(NOBODY.name) ?? [];
-  return [...rates].map(([observer, each]) => ({
-    observer,
-    packetsPerSecond: Math.round(median(each)),
-    ...ratioOfMedians(each, base),
-    rounds: each.map(Math.round),
-  }));
-}
-
-/** A daemon under the same load: what it took in, what it lost, what it used. @param {number} seconds */
-async function benchDaemon(seconds) {
-  const metrics = async () => (await fetch(`http://127.0.0.1:${METRICS_PORT}/metrics`)).text();
-  /** @type {number | undefined} */
-  let pid;
-  const stop = await startObserver(HOPSCOPE, (started) => {
-    pid = started;
-  });
-  try {
-    if (pid === undefined) throw new Error('hopscope serve has no process');
-    const [before, cpuBefore] = [await metrics(), await cpuSeconds(pid)];
-    await measureThroughput(
-      {
-        from: 'pod1',
-        to: 'pod3',
-        address: '10.244.146.205',
-        seconds,
-        rounds: 1,
-        observers: [NOBODY],
-      },
-      () => {},
-    );
-    const [after, cpuAfter] = [await metrics(), await cpuSeconds(pid)];
-    const events =
-      metricValue(after, 'hopscope_events_total') - metricValue(before, 'hopscope_events_total');
-    const lost =
-      metricValue(after, 'hopscope_events_lost_total') -
-      metricValue(before, 'hopscope_events_lost_total');
+  const base = (measured.get(NOBODY.name) ?? []).map(({ rate }) => rate);
+  return [...measured].map(([observer, rounds]) => {
+    const rates = rounds.map(({ rate }) => rate);
+    const counted = rounds.flatMap((round) => (round.losses === null ? [] : [round.losses]));
     return {
-      events,
-      lost,
-      cpuSeconds: cpuAfter - cpuBefore,
-      eventsPerCoreSecond: Math.round(events / (cpuAfter - cpuBefore)),
+      observer,
+      packetsPerSecond: Math.round(median(rates)),
+      ...ratioOfMedians(rates, base),
+      rounds: rates.map(Math.round),
+      cpu: median(rounds.map(({ cpu }) => cpu)),
+      readyMs: Math.round(median(rounds.map(({ readyMs }) => readyMs))),
+      stopMs: Math.round(median(rounds.map(({ stopMs }) => stopMs))),
+      events:
+        counted.length === 0
+          ? null
+          : {
+              seen: counted.reduce((sum, { seen }) => sum + seen, 0),
+              lost: counted.reduce((sum, { lost }) => sum + lost, 0),
+            },
     };
-  } finally {
-    await stop();
-  }
-}
-
-async function benchJoining() {
-  const folder = mkdtempSync(join(tmpdir(), 'hopscope-bench-'));
-  const file = join(folder, 'load.rec');
-  try {
-    const stop = await startObserver({
-      name: 'record',
-      processes: [{ command: [execPath, MAIN, 'record', file], ready: /^ready$/ }],
-    });
-    lab(['traffic', '--duration', '10s']);
-    await stop();
-    return await measureJoining(file, 7);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 async function main() {
@@ -157,48 +127,41 @@ async function main() {
     stdout.write(HELP);
     return;
   }
-  const size = { rounds: Number(values.rounds), seconds: Number(values.seconds) };
+  const size = {
+    rounds: Number(values.rounds ?? (values.quick ? 2 : 5)),
+    seconds: Number(values.seconds ?? (values.quick ? 2 : 4)),
+  };
   if (!(size.rounds >= 1 && size.seconds >= 1)) throw new RangeError(HELP);
   lab(['up', '--encap', 'vxlan']);
   try {
     const result = {
       machine: { kernel: release(), cpu: cpus()[0]?.model ?? null, cores: cpus().length },
+      size,
       throughput: values.only === 'joining' ? null : await benchThroughput(size),
-      daemon: values.only === 'joining' ? null : await benchDaemon(size.seconds),
-      joining: values.only === 'throughput' ? null : await benchJoining(),
+      joining:
+        values.only === 'throughput'
+          ? null
+          : await benchJoining({ ...ENDS, passes: JOINING_PASSES, seconds: values.quick ? 4 : 10 }),
     };
     const results = join(ROOT, 'test-results');
-    if (!existsSync(results)) mkdirSync(results);
+    mkdirSync(results, { recursive: true });
     writeFileSync(join(results, 'bench.json'), `${JSON.stringify(result, null, 2)}\n`);
-    stdout.write(render(result));
+    if (result.throughput !== null) stdout.write(renderThroughput(result.throughput));
+    if (result.joining !== null) stdout.write(renderJoining(result.joining));
   } finally {
     lab(['down']);
   }
 }
 
-/**
- * @param {{ throughput: Awaited<ReturnType<typeof benchThroughput>> | null,
- *   daemon: Awaited<ReturnType<typeof benchDaemon>> | null,
- *   joining: Awaited<ReturnType<typeof measureJoining>> | null }} result
- */
-function render({ throughput, daemon, joining }) {
-  let text = '';
-  for (const each of throughput ?? []) {
-    text +=
-      `${each.observer.padEnd(10)} ${String(each.packetsPerSecond).padStart(8)} packets/s  ` +
-      `ratio ${each.ratio.toFixed(2)} (${each.least.toFixed(2)} to ${each.most.toFixed(2)})\n`;
-  }
-  if (daemon !== null) {
-    text +=
-      `daemon     ${String(daemon.eventsPerCoreSecond).padStart(8)} records per core second drained, ` +
-      `decoded and joined; ${daemon.events} taken in, ${daemon.lost} lost\n`;
-  }
-  if (joining !== null) {
-    text +=
-      `joining    ${String(Math.round(joining.eventsPerSecond)).padStart(8)} records/s on one core ` +
-      `(${joining.events} records, ${joining.paths} paths, ${joining.flows} flows)\n`;
-  }
-  return text;
+/** A machine has one lab: wait for it, and hold it until the end. */
+function mainWithLab() {
+  const { status } = spawnSync(
+    'flock',
+    ['-w', String(LAB_WAIT_SECONDS), LAB_LOCK, execPath, ...argv.slice(1)],
+    { stdio: 'inherit', env: { ...env, HOPSCOPE_LAB_LOCKED: '1' } },
+  );
+  process.exitCode = status ?? 1;
 }
 
-await main();
+if (values.help || env['HOPSCOPE_LAB_LOCKED'] === '1') await main();
+else mainWithLab();

@@ -3,6 +3,7 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { cpuSeconds } from './daemon-cost.mjs';
 import { startObserver } from './observer.mjs';
 import { rotated } from './statistics.mjs';
 
@@ -23,36 +24,78 @@ const OUTPUT_LIMIT = 16 * 1024 * 1024;
  * @property {number} seconds of one measurement
  * @property {number} rounds
  * @property {readonly Observer[]} observers each measured once a round
+ * @property {(observer: Observer) => Promise<Losses | null>} [losses] asked before and after
+ *
+ * @typedef {object} Losses events since its start
+ * @property {number} seen
+ * @property {number} lost
+ *
+ * @typedef {object} Measured one round of one observer
+ * @property {number} rate packets received a second
+ * @property {number} cpu cores its processes used meanwhile
+ * @property {number} readyMs
+ * @property {number} stopMs
+ * @property {Losses | null} losses
  */
 
 /**
- * Received packets a second, for each observer one number a round. All observers
- * take turns within one round: what else the machine does meets them alike.
+ * What each observer cost, round by round. All take turns within one round: what else
+ * the machine does meets them alike.
  *
  * @param {ThroughputPlan} plan
  * @param {(line: string) => void} report
- * @returns {Promise<Map<string, number[]>>}
+ * @returns {Promise<Map<string, Measured[]>>}
  */
 export async function measureThroughput(plan, report) {
-  /** @type {Map<string, number[]>} */
-  const rates = new Map(plan.observers.map((observer) => [observer.name, []]));
+  /** @type {Map<string, Measured[]>} */
+  const measured = new Map(plan.observers.map((observer) => [observer.name, []]));
   for (let round = 0; round < plan.rounds; round += 1) {
     for (const observer of rotated(plan.observers, round)) {
-      const stop = await startObserver(observer);
-      try {
-        const rate = await receivedRate(plan);
-        rates.get(observer.name)?.push(rate);
-        report(`round ${round + 1}, ${observer.name}: ${Math.round(rate)} packets/s`);
-      } finally {
-        await stop();
-      }
+      const one = await measureOnce(plan, observer);
+      measured.get(observer.name)?.push(one);
+      report(`round ${round + 1}, ${observer.name}: ${Math.round(one.rate)} packets/s`);
     }
   }
-  return rates;
+  return measured;
 }
 
-/** @param {ThroughputPlan} plan */
-async function receivedRate(plan) {
+/**
+ * @param {ThroughputPlan} plan
+ * @param {Observer} observer
+ * @returns {Promise<Measured>}
+ */
+async function measureOnce(plan, observer) {
+  const { pids, readyMs, stop } = await startObserver(observer);
+  const cpuOfAll = async () => {
+    const each = await Promise.all(pids.map(cpuSeconds));
+    return each.reduce((sum, seconds) => sum + seconds, 0);
+  };
+  let measured;
+  try {
+    const before = (await plan.losses?.(observer)) ?? null;
+    const [cpuBefore, started] = [await cpuOfAll(), performance.now()];
+    const rate = await receivedRate(plan);
+    const cpu = ((await cpuOfAll()) - cpuBefore) / ((performance.now() - started) / 1000);
+    const after = (await plan.losses?.(observer)) ?? null;
+    const losses =
+      before === null || after === null
+        ? null
+        : { seen: after.seen - before.seen, lost: after.lost - before.lost };
+    measured = { rate, cpu, readyMs, losses };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { ...measured, stopMs: await stop() };
+}
+
+/**
+ * Packets a second that arrive of one stream of small datagrams.
+ *
+ * @param {{ from: string, to: string, address: string, seconds: number, bitrate?: number }} plan
+ *   `bitrate` in bits a second; 0 or nothing: as many as go
+ */
+export async function receivedRate(plan) {
   const server = spawn(
     'ip',
     ['netns', 'exec', plan.to, 'iperf3', '--server', '--one-off', '--port', String(PORT)],
@@ -70,7 +113,7 @@ async function receivedRate(plan) {
         '--length',
         String(PAYLOAD_BYTES),
         '--bitrate',
-        '0',
+        String(plan.bitrate ?? 0),
         '--time',
         String(plan.seconds),
         '--json',

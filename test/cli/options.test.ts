@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest';
+import {
+  COMMON_OPTIONS,
+  commonOptions,
+  parse,
+  parseDuration,
+  parsePort,
+  parseSample,
+} from '../../src/cli/options.js';
+import { UsageError } from '../../src/model/errors.js';
+
+function fault(action: () => unknown): string {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof UsageError) return error.code;
+    throw error;
+  }
+  return 'none';
+}
+
+describe('a duration', () => {
+  it.each([
+    ['10s', 10_000],
+    ['500ms', 500],
+    ['5m', 300_000],
+    ['1h', 3_600_000],
+    ['0.5s', 500],
+    ['7', 7_000],
+    ['2147483647ms', 2_147_483_647],
+  ])('%s is %d ms', (text, ms) => {
+    expect(parseDuration(text)).toBe(ms);
+  });
+
+  // The last is a millisecond more than a timer of Node can wait.
+  it.each([
+    '',
+    '0',
+    '0s',
+    '-1s',
+    '+1s',
+    '1d',
+    '1 s',
+    's',
+    '1.s',
+    'Infinity',
+    '1e3',
+    '2147483648ms',
+  ])('%j is none', (text) => {
+    expect(fault(() => parseDuration(text))).toBe('BAD_DURATION');
+  });
+});
+
+describe('a sampling rate', () => {
+  it.each([
+    ['all', 1],
+    ['auto', 1],
+    ['1/1', 1],
+    ['1/64', 64],
+    ['1/9999999', 9_999_999],
+  ])('%s is one in %d', (text, n) => {
+    expect(parseSample(text)).toBe(n);
+  });
+
+  it.each(['', '1/0', '2/3', '64', '1/-1', '1/x', '1/10000000'])('%j is none', (text) => {
+    expect(fault(() => parseSample(text))).toBe('BAD_SAMPLE');
+  });
+});
+
+describe('a port', () => {
+  it.each([
+    [undefined, 7677],
+    ['0', 0],
+    ['65535', 65_535],
+  ])('%s is %d', (text, port) => {
+    expect(parsePort(text, 7677)).toBe(port);
+  });
+
+  it.each(['65536', '-1', '1.5', 'http', '', ' ', '0x10', '1e3'])('%j is none', (text) => {
+    expect(fault(() => parsePort(text, 7677))).toBe('BAD_PORT');
+  });
+});
+
+describe('options that commands share', () => {
+  it('have their values when nothing is said', () => {
+    expect(commonOptions({})).toEqual({
+      durationMs: null,
+      filter: null,
+      netns: null,
+      sampleOneIn: 1,
+      json: false,
+    });
+  });
+
+  it('are taken in every form', () => {
+    const args = ['--duration=1m', '-f', 'tcp port 80', '--netns', 'a', '--netns', 'b', '--json'];
+    const { values, positionals } = parse([...args, '--sample', '1/4', 'rest'], COMMON_OPTIONS);
+    expect(positionals).toEqual(['rest']);
+    const options = commonOptions(values);
+    expect(options).toMatchObject({
+      durationMs: 60_000,
+      netns: ['a', 'b'],
+      sampleOneIn: 4,
+      json: true,
+    });
+    expect(options.filter).not.toBeNull();
+  });
+
+  it.each([['--nothing'], ['--duration'], ['--json=yes'], ['-x']])('%s is refused', (option) => {
+    expect(fault(() => parse([option], COMMON_OPTIONS))).toBe('BAD_OPTION');
+  });
+});
