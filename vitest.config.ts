@@ -11,7 +11,6 @@ const PRIVILEGED = {
     'test/source/**/*.test.ts',
     'test/scenario/**/*.test.ts',
     'test/doctor/**/*.test.ts',
-    'test/cli/**/*.test.ts',
     'test/pipeline/**/*.test.ts',
   ],
   browser: ['test/browser/**/*.test.ts'],
