@@ -86,7 +86,10 @@ int BPF_PROG(on_drop, struct sk_buff *skb, void *location, int reason)
 		if (dst)
 			o.netns = BPF_CORE_READ(dst, dev, nd_net.net, ns.inum);
 	}
-	if (!o.netns || is_observed(o.netns))
+	/* In a socket's queue it has neither any more. */
+	if (!o.netns && skb->sk)
+		o.netns = BPF_CORE_READ(skb, sk, __sk_common.skc_net.net, ns.inum);
+	if (o.netns ? is_observed(o.netns) : !only_observed)
 		emit(&o);
 	return 0;
 }

@@ -299,7 +299,7 @@ export class PathJoiner {
    */
   #isEndInSocket(record: RecordCursor, path: Path | undefined): boolean {
     const reason = this.#reasonName(record.u32(layout.HOP_REASON));
-    if (path === undefined || path.ended) {
+    if (path === undefined || path.ended || !isSamePacket(path, this.#packet)) {
       if (path?.delivered === true && USED_UP_REASONS.has(reason)) {
         return true;
       }
