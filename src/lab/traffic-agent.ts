@@ -13,7 +13,6 @@ import {
   type AgentMessage,
   type AgentPlan,
   answerTimeoutMs,
-  READY,
 } from './traffic-plan.js';
 
 interface Outcome {
@@ -119,20 +118,13 @@ function attempts(activity: Exclude<Activity, { kind: 'ping' }>): () => Promise<
   return () => request(activity, agent);
 }
 
-/** Ends once its pings have: whoever waits for this process waits for all it started. */
 function end(): void {
-  if (pings.size === 0) process.exit(0);
-  for (const child of pings) {
-    child.once('close', () => {
-      if (pings.size === 0) process.exit(0);
-    });
-    child.kill('SIGTERM');
-  }
+  for (const child of pings) child.kill('SIGTERM');
+  process.exit(0);
 }
 
 process.once('SIGTERM', end).once('SIGINT', end);
 process.stdout.on('error', end);
 process.stdin.on('end', end).on('error', end).resume();
-process.stdout.write(`${READY}\n`);
 await Promise.all(plan.activities.map((activity, index) => repeat(index, activity)));
 if (plan.once) end();

@@ -56,9 +56,6 @@ export interface AgentPlan {
   readonly activities: readonly Activity[];
 }
 
-/** What an agent says when it begins. */
-export const READY = 'ready';
-
 /** What an agent says of each try, one JSON object a line. */
 export interface AgentMessage {
   readonly activity: number;

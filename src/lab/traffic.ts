@@ -4,13 +4,7 @@ import { LabNotUpError } from './not-up.js';
 import type { LabReporter } from './options.js';
 import { LabProcessError, programEnvironment, programFile } from './process-control.js';
 import { labState } from './state.js';
-import {
-  type Activity,
-  type AgentPlan,
-  type Expectation,
-  READY,
-  trafficPlans,
-} from './traffic-plan.js';
+import { type Activity, type AgentPlan, type Expectation, trafficPlans } from './traffic-plan.js';
 
 export interface LabTrafficOptions {
   /** Stop after this long, ms; else only when the signal says so. */
@@ -38,9 +32,8 @@ export interface TrafficReport {
 }
 
 const PROGRESS_MS = 1_000;
-/** A sender ends at once; on an emulated machine that is seconds. */
-const STOP_TIMEOUT_MS = 10_000;
-/** Of what a failing sender writes, characters kept. */
+const STOP_TIMEOUT_MS = 2_000;
+/** A line an agent writes is a short JSON object; anything longer is not one. */
 const STDERR_LIMIT = 4_096;
 
 /**
@@ -56,20 +49,15 @@ export async function labTraffic(
 ): Promise<TrafficReport> {
   const state = await labState();
   if (state === null) throw new LabNotUpError();
+  const started = performance.now();
   const tally = new Tally();
   const agents = trafficPlans(state, options.once ?? false).map((plan) => new Sender(plan, tally));
-  let started = performance.now();
   const seconds = (): number => (performance.now() - started) / 1000;
-  let progress: NodeJS.Timeout | undefined;
+  const progress = setInterval(() => options.report?.(tally.line(seconds())), PROGRESS_MS);
   try {
-    const aborted = signal === undefined ? [] : [stopCondition(undefined, signal)];
-    await Promise.race([Promise.all(agents.map((agent) => agent.ready)), ...aborted]);
-    // The time to start processes is not time of traffic.
-    started = performance.now();
-    progress = setInterval(() => options.report?.(tally.line(seconds())), PROGRESS_MS);
     const ends: Promise<unknown>[] = [Promise.all(agents.map((agent) => agent.ended))];
-    if (options.once === true) ends.push(...aborted);
-    else ends.push(stopCondition(options.durationMs, signal));
+    if (options.once !== true) ends.push(stopCondition(options.durationMs, signal));
+    else if (signal !== undefined) ends.push(stopCondition(undefined, signal));
     await Promise.race(ends);
   } finally {
     clearInterval(progress);
@@ -155,8 +143,6 @@ class Tally {
 
 /** A traffic agent in its namespace. */
 class Sender {
-  /** Resolves when it has begun; rejects when it ends before. */
-  readonly ready: Promise<void>;
   /** Resolves when it ends of itself; rejects when it fails. */
   readonly ended: Promise<void>;
   readonly #child: ChildProcess;
@@ -176,13 +162,7 @@ class Sender {
       if (said.length < STDERR_LIMIT) said += text;
     });
     child.stdin.on('error', () => undefined);
-    const lines = createInterface({ input: child.stdout });
-    const begun = new Promise<void>((resolve) => {
-      lines.on('line', (line) => {
-        if (line === READY) resolve();
-      });
-    });
-    lines.on('line', (line) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
       const message = parseMessage(line);
       if (message !== null) tell[message.activity]?.(message.answered, message.bytes);
     });
@@ -195,10 +175,8 @@ class Sender {
         else fail(said.trim() || `it ended with ${by ?? status}`);
       });
     });
-    this.ready = Promise.race([begun, this.ended]);
     // A failure is reported by whoever awaits `ended`; stop() only needs to know of the end.
     this.ended.catch(() => undefined);
-    this.ready.catch(() => undefined);
   }
 
   async stop(): Promise<void> {
