@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { withProbe } from '../../src/lab/capability.js';
 import { labDown } from '../../src/lab/down.js';
 import type { Encap, LabUpOptions, ProxyMode } from '../../src/lab/options.js';
@@ -32,11 +32,12 @@ function labProcesses(): string[] {
   });
 }
 
-function expectNothingLeft(): void {
+async function expectNothingLeft(): Promise<void> {
   const left = ALL_NETNS.filter((name) => existsSync(`/run/netns/${name}`));
   expect(left).toEqual([]);
   expect(existsSync(LAB_DIRECTORY)).toBe(false);
-  expect(labProcesses()).toEqual([]);
+  // A process that was told to end is seen until the kernel has taken it apart.
+  await vi.waitFor(() => expect(labProcesses()).toEqual([]), { timeout: 3_000 });
 }
 
 type Mode = LabUpOptions & { readonly encap: Encap; readonly proxy: ProxyMode };
@@ -89,7 +90,7 @@ describe.each(MODES)('a lab with $encap, $proxy ($iptables)', (options) => {
 
   afterAll(async () => {
     await labDown();
-    expectNothingLeft();
+    await expectNothingLeft();
   });
 
   it('S1: leads pod1 to pod2 through the two host sides, with no tunnel', async () => {
@@ -321,7 +322,7 @@ describe('labUp', () => {
     }, 1);
     await expect(building).rejects.toThrow();
     clearInterval(halfWay);
-    expectNothingLeft();
+    await expectNothingLeft();
   });
 
   it('leaves alone a namespace it did not make', async () => {
@@ -343,7 +344,7 @@ describe('labDown', () => {
     await runCommand('ip', ['netns', 'del', 'pod3']);
     await runIn('node111', 'ip', ['link', 'del', 'ens10']);
     expect(await labDown()).toBe(true);
-    expectNothingLeft();
+    await expectNothingLeft();
   });
 
   it('does nothing when there is none', async () => {
