@@ -1,9 +1,8 @@
-import type { Hop } from '../join/hop.js';
+import type { Hop, Outer } from '../join/hop.js';
 import { ORIGIN_FIRST_SEEN, ORIGIN_FRAGMENT, type Path } from '../join/path.js';
 import { PROTOCOL_ARP, type Tuple, type TupleTable } from '../join/tuple.js';
 import { verdictOf } from '../join/verdict.js';
 import type { PathVerdict } from '../model/records.js';
-import { OUTER_NONE } from '../packet/decoded-packet.js';
 import { PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP } from '../packet/proto.js';
 import * as layout from '../wire/layout.gen.js';
 import { bind, findBinding, unbind } from './binding.js';
@@ -348,7 +347,11 @@ export class FlowTable {
           found.latency ??= new Histogram();
           found.latency.add(hop.time - previousTime);
         }
-        this.#accountDevice(flow, hop);
+        this.#accountMtu(flow, hop);
+        if (hop.outer !== null && hop.outer !== found.outer) {
+          found.outer = hop.outer;
+          this.#accountOuter(flow, hop.outer);
+        }
       }
       at += 1;
       previousTime = hop.time;
@@ -378,7 +381,7 @@ export class FlowTable {
     return at;
   }
 
-  #accountDevice(flow: Flow, hop: Hop): void {
+  #accountMtu(flow: Flow, hop: Hop): void {
     const isDevice = hop.stage === layout.STAGE_EGRESS || hop.stage === layout.STAGE_INGRESS;
     if (isDevice && hop.mtu > 0) {
       const room = hop.mtu - (hop.outer?.overhead ?? 0);
@@ -386,10 +389,9 @@ export class FlowTable {
         flow.pathMtu = room;
       }
     }
-    const outer = hop.outer;
-    if (outer === null || outer.type === OUTER_NONE) {
-      return;
-    }
+  }
+
+  #accountOuter(flow: Flow, outer: Outer): void {
     const known = flow.encapsulations.some(
       (e) =>
         e.type === outer.type && e.src === outer.src && e.dst === outer.dst && e.vni === outer.vni,

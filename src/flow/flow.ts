@@ -1,4 +1,5 @@
 import type { Device } from '../join/device-table.js';
+import type { Outer } from '../join/hop.js';
 import type { Path } from '../join/path.js';
 import type { Tuple } from '../join/tuple.js';
 import type { PathVerdict } from '../model/records.js';
@@ -20,6 +21,8 @@ export class Leg {
   bytes = 0;
   /** Nanoseconds since the leg before; null on a first leg. */
   latency: Histogram | null = null;
+  /** The tunnel seen around its newest packet. */
+  outer: Outer | null = null;
 
   constructor(key: number, device: Device, stage: number, hook: number) {
     this.key = key;

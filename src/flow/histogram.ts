@@ -97,9 +97,12 @@ function bucketOf(ns: number): number {
   if (ns < 2 * SUB_BUCKETS) {
     return ns;
   }
-  const exponent =
-    ns < 0x80000000 ? 31 - Math.clz32(ns) : 31 + (ns >= 2 ** 32 ? 1 : 0) + (ns >= 2 ** 33 ? 1 : 0);
-  const shift = exponent - SUB_BITS;
+  if (ns < 0x80000000) {
+    const shift = 31 - Math.clz32(ns) - SUB_BITS;
+    return shift * SUB_BUCKETS + (ns >>> shift);
+  }
+  // Beyond what shifts can do; HISTOGRAM_MAX is below 2^34.
+  const shift = (ns >= 2 ** 33 ? 33 : ns >= 2 ** 32 ? 32 : 31) - SUB_BITS;
   return shift * SUB_BUCKETS + Math.floor(ns / 2 ** shift);
 }
 
