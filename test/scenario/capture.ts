@@ -1,104 +1,142 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import type { Frame } from './frame.js';
 import { type CapturedFrame, readTcpdump } from './tcpdump-text.js';
-
-const run = promisify(execFile);
-
-/** What tcpdump has not handed over by then it never will. */
-const SETTLE_MS = 150;
 
 /** How a capture must be printed for `readTcpdump`. */
 export const TCPDUMP_READ = ['-n', '-e', '-v', '-S', '-K', '-tt', '--nano'] as const;
 
 /** Holds every header there may be; the shorter the more frames tcpdump's buffer takes. */
 const SNAP_LENGTH = '256';
+const COUNTS = /(\d+) packets captured, \d+ packets received by filter, (\d+) packets dropped/g;
+const POLL_MS = 20;
+/** A device is taken to be quiet when its count stays for this long. */
+const SETTLE_MS = 100;
+const START_LIMIT_MS = 60_000;
+const COUNT_LIMIT_MS = 20_000;
 
+/** One tcpdump: the direction of a frame is not printed, so each takes one direction. */
 interface Tap {
   readonly place: string;
   readonly stage: Frame['stage'];
-  readonly file: string;
   readonly child: ChildProcess;
-  readonly said: { text: string };
+  printed: string;
+  /** Where in `printed` the scene begins. */
+  begin: number;
+  said: string;
 }
 
 /**
- * tcpdump on a number of devices, two for each: the direction of a frame is not in
- * the file, so each one takes the frames of one direction.
+ * tcpdump on a number of devices, for as long as a lab is up: starting them costs more
+ * than a scene. They print as they go, and a scene is what was printed meanwhile.
  */
 export class Capture {
-  readonly #folder: string;
-  readonly #taps: readonly Tap[];
+  readonly #taps = new Map<string, readonly Tap[]>();
 
-  private constructor(folder: string, taps: readonly Tap[]) {
-    this.#folder = folder;
-    this.#taps = taps;
-  }
-
-  /** @param places `netns/device`; resolves when every tcpdump listens */
-  static async start(places: readonly string[], filter: string): Promise<Capture> {
-    const folder = await mkdtemp(join(tmpdir(), 'hopscope-scenario-'));
-    const taps = places.flatMap((place) => [
-      startTap(place, 'egress', folder, filter),
-      startTap(place, 'ingress', folder, filter),
-    ]);
-    await Promise.all(taps.map(listening));
-    return new Capture(folder, taps);
-  }
-
-  /** Ends all of them and returns what they saw, each device in its own order. */
-  async stop(): Promise<readonly CapturedFrame[]> {
-    await delay(SETTLE_MS);
-    const frames: CapturedFrame[] = [];
-    try {
-      for (const tap of this.#taps) tap.child.kill('SIGINT');
-      for (const tap of this.#taps) {
-        if (tap.child.exitCode === null) await once(tap.child, 'exit');
-        if (!/^0 packets dropped by kernel/m.test(tap.said.text)) {
-          throw new Error(`tcpdump on ${tap.place} missed packets: ${tap.said.text}`);
-        }
-      }
-      for (const tap of this.#taps) {
-        const { stdout } = await run('tcpdump', ['-r', tap.file, ...TCPDUMP_READ], {
-          maxBuffer: 64 << 20,
-        });
-        frames.push(...readTcpdump(stdout, tap.place, tap.stage));
-      }
-    } finally {
-      for (const tap of this.#taps) tap.child.kill('SIGKILL');
-      await rm(this.#folder, { recursive: true, force: true });
+  /** Sees to it that tcpdump listens on each of `places`, `netns/device`. */
+  async cover(places: readonly string[]): Promise<void> {
+    const fresh = places.filter((place) => !this.#taps.has(place));
+    for (const place of fresh) {
+      this.#taps.set(place, [startTap(place, 'egress'), startTap(place, 'ingress')]);
     }
-    return frames;
+    await Promise.all(fresh.flatMap((place) => this.#of(place).map(listening)));
+  }
+
+  /** From here on it is the next scene. */
+  async begin(places: readonly string[]): Promise<void> {
+    const taps = places.flatMap((place) => this.#of(place));
+    await settle(taps);
+    for (const tap of taps) tap.begin = tap.printed.length;
+  }
+
+  /** The frames of the scene on each of `places`, each device in its own order. */
+  async frames(places: readonly string[]): Promise<CapturedFrame[]> {
+    const taps = places.flatMap((place) => this.#of(place));
+    await settle(taps);
+    return taps.flatMap((tap) => readTcpdump(tap.printed.slice(tap.begin), tap.place, tap.stage));
+  }
+
+  async stop(): Promise<void> {
+    const taps = [...this.#taps.values()].flat();
+    this.#taps.clear();
+    await Promise.all(
+      taps.map(async ({ child }) => {
+        if (child.exitCode !== null || child.signalCode !== null) return;
+        child.kill('SIGKILL');
+        await once(child, 'exit');
+      }),
+    );
+  }
+
+  #of(place: string): readonly Tap[] {
+    return this.#taps.get(place) ?? [];
   }
 }
 
-function startTap(place: string, stage: Frame['stage'], folder: string, filter: string): Tap {
+function startTap(place: string, stage: Frame['stage']): Tap {
   const [netns = '', device = ''] = place.split('/');
-  const file = join(folder, `${netns}-${device}-${stage}.pcap`);
   const direction = stage === 'egress' ? 'out' : 'in';
   const child = spawn(
     'nsenter',
     [`--net=/run/netns/${netns}`, 'tcpdump', '-Z', 'root', '-i', device, '-Q', direction].concat(
-      ['-w', file, '-U', '--immediate-mode', '--nano', '-s', SNAP_LENGTH, '-B', '8192', '-n'],
-      filter === '' ? [] : [filter],
+      ['-l', '--immediate-mode', '-s', SNAP_LENGTH, '-B', '8192'],
+      TCPDUMP_READ,
     ),
-    { stdio: ['ignore', 'ignore', 'pipe'] },
+    { stdio: ['ignore', 'pipe', 'pipe'] },
   );
-  const said = { text: '' };
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    said.text += text;
+  const tap: Tap = { place, stage, child, printed: '', begin: 0, said: '' };
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    tap.printed += text;
   });
-  return { place, stage, file, child, said };
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    tap.said += text;
+  });
+  return tap;
 }
 
-async function listening({ child, said, place }: Tap): Promise<void> {
-  while (!said.text.includes('listening on')) {
-    if (child.exitCode !== null) throw new Error(`tcpdump on ${place}: ${said.text}`);
-    await delay(10);
+async function listening(tap: Tap): Promise<void> {
+  const started = performance.now();
+  while (!tap.said.includes('listening on')) {
+    if (tap.child.exitCode !== null || performance.now() - started > START_LIMIT_MS) {
+      throw new Error(`tcpdump on ${tap.place}: ${tap.said}`);
+    }
+    await delay(POLL_MS);
   }
+}
+
+/** Waits until each has printed all it captured, and captures no more. */
+async function settle(taps: readonly Tap[]): Promise<void> {
+  let before = await Promise.all(taps.map(count));
+  for (;;) {
+    await delay(SETTLE_MS);
+    const now = await Promise.all(taps.map(count));
+    if (now.every((captured, index) => captured === before[index])) break;
+    before = now;
+  }
+}
+
+/** Frames it captured so far, once it printed them all; SIGUSR1 makes tcpdump tell. */
+async function count(tap: Tap): Promise<number> {
+  const known = [...tap.said.matchAll(COUNTS)].length;
+  const started = performance.now();
+  tap.child.kill('SIGUSR1');
+  for (;;) {
+    const told = [...tap.said.matchAll(COUNTS)];
+    const [, captured, dropped] = told[known] ?? [];
+    if (captured !== undefined) {
+      if (dropped !== '0') throw new Error(`tcpdump on ${tap.place} missed packets: ${tap.said}`);
+      if (printedRecords(tap) >= Number(captured)) return Number(captured);
+    }
+    if (tap.child.exitCode !== null || performance.now() - started > COUNT_LIMIT_MS) {
+      throw new Error(
+        `tcpdump on ${tap.place} printed ${printedRecords(tap)} of ${captured}: ${tap.said}`,
+      );
+    }
+    await delay(POLL_MS);
+  }
+}
+
+function printedRecords({ printed }: Tap): number {
+  return printed.match(/^\d{10}\.\d{9} /gm)?.length ?? 0;
 }

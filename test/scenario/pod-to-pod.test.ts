@@ -109,7 +109,7 @@ describe.each(MODES)('%s', (encap) => {
       const scene = await observe(
         [podEnd('pod1'), hostEnd('pod1')],
         async () => expect(await ping('pod1', ADDRESS.pod2, 1)).toBe(1),
-        `arp host ${ADDRESS.gateway}`,
+        ({ frame }) => frame.proto === 'arp' && [frame.src, frame.dst].includes(ADDRESS.gateway),
       );
       const [request, answer, ...more] = scene.arpPaths.filter((path) =>
         framesOf(path).some(({ src, dst }) => [src, dst].includes(ADDRESS.gateway)),

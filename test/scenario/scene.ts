@@ -2,10 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ALL_NETNS } from '../../src/lab/topology.js';
 import type { FlowRecord, PathRecord } from '../../src/model/records.js';
 import { Capture } from './capture.js';
-import { HopscopeProcess } from './hopscope-process.js';
+import { Observer } from './observer.js';
 import type { CapturedFrame } from './tcpdump-text.js';
 
-/** One piece of traffic, as tcpdump, `hopscope trace` and `hopscope flows` saw it. */
+/** One piece of traffic, as tcpdump and hopscope saw it. */
 export interface Scene {
   /** The devices tcpdump listened on. */
   readonly places: readonly string[];
@@ -21,48 +21,50 @@ export interface Scene {
 /** Nothing of a packet is under way any more by then. */
 const QUIET_MS = 200;
 
-/** Observes `traffic` with everything there is; tcpdump on each of `places`. */
+const isNotArp = ({ frame }: CapturedFrame): boolean => frame.proto !== 'arp';
+
+let observing: { readonly observer: Observer; readonly capture: Capture } | null = null;
+
+/**
+ * Observes `traffic` with everything there is; tcpdump on each of `places`, of whose
+ * frames those are kept that are `wanted`.
+ */
 export async function observe(
   places: readonly string[],
   traffic: () => Promise<unknown>,
-  filter = 'not arp',
+  wanted: (captured: CapturedFrame) => boolean = isNotArp,
 ): Promise<Scene> {
-  const [trace, flows, capture] = await Promise.all([
-    HopscopeProcess.ready(['trace', '--json']),
-    HopscopeProcess.ready(['flows', '--json']),
-    Capture.start(places, filter),
-  ]);
-  let captured: readonly CapturedFrame[];
-  try {
-    await traffic();
-    await delay(QUIET_MS);
-  } finally {
-    captured = await capture.stop();
-    await Promise.all([trace.stop(), flows.stop()]);
-  }
-  for (const { err } of [trace, flows]) {
-    // The machine's own packets are decoded too, and are not what is judged here.
-    const said = err.replaceAll(/^hopscope: \d+ PACKET_[A-Z_]+\n/gmu, '');
-    if (said.trim() !== 'ready') throw new Error(`hopscope complains:\n${err}`);
-  }
-  const lab = trace.records<PathRecord>().filter(isInLab);
+  observing ??= { observer: await Observer.start(), capture: new Capture() };
+  const { observer, capture } = observing;
+  await capture.cover(places);
+  await Promise.all([capture.begin(places), observer.begin()]);
+  const begin = BigInt(Date.now()) * 1_000_000n;
+  await traffic();
+  await delay(QUIET_MS);
+  const captured = await capture.frames(places);
+  const { paths, flows } = await observer.records();
+  const lab = paths.filter(isInLab);
   return {
     places,
-    captured,
+    captured: captured.filter(wanted),
     paths: lab.filter((path) => path.hops[0]?.tuple?.proto !== 'arp'),
     arpPaths: lab.filter((path) => path.hops[0]?.tuple?.proto === 'arp'),
-    flows: newest(flows.records<FlowRecord>()),
+    flows: flows.filter(
+      ({ start, legs }) =>
+        BigInt(start) >= begin && legs.some(({ netns }) => ALL_NETNS.includes(netns)),
+    ),
   };
+}
+
+/** To be called before the lab goes: a capture would lose its device. */
+export async function stopObserving(): Promise<void> {
+  const was = observing;
+  observing = null;
+  await was?.capture.stop();
+  await was?.observer.stop();
 }
 
 /** Other things on this machine may talk meanwhile, on its loopback for one. */
 function isInLab({ hops }: PathRecord): boolean {
   return hops.some(({ netns }) => ALL_NETNS.includes(netns));
-}
-
-function newest(records: readonly FlowRecord[]): FlowRecord[] {
-  const byId = new Map(records.map((record) => [record.id, record]));
-  return [...byId.values()].filter(({ legs }) =>
-    legs.some(({ netns }) => ALL_NETNS.includes(netns)),
-  );
 }

@@ -1,0 +1,72 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { FlowRecord, PathRecord } from '../../src/model/records.js';
+import { Pipeline } from '../../src/pipeline.js';
+import { KernelSource } from '../../src/source/kernel-source.js';
+
+const TRACER = fileURLToPath(new URL('../../dist/bpf/tracer.bpf.o', import.meta.url));
+const POLL_MS = 25;
+const SETTLE_LIMIT_MS = 20_000;
+
+/**
+ * hopscope for as long as a lab is up: the source and the pipeline of its commands, in
+ * this process, since starting it costs more than a scene.
+ */
+export class Observer {
+  readonly #pipeline: Pipeline;
+  readonly #warnings: string[] = [];
+  #paths: PathRecord[] = [];
+  #begin = 0;
+
+  private constructor() {
+    const source = new KernelSource({
+      objectFile: TRACER,
+      onWarning: (message) => this.#warnings.push(message),
+    });
+    this.#pipeline = new Pipeline(source, {
+      onPath: (finished) => this.#paths.push(this.#pipeline.pathRecord(finished)),
+    });
+  }
+
+  static async start(): Promise<Observer> {
+    const observer = new Observer();
+    await observer.#pipeline.start();
+    return observer;
+  }
+
+  /** From here on it is the next scene. */
+  async begin(): Promise<void> {
+    await this.#settle();
+    this.#paths = [];
+    this.#begin = this.#pipeline.flows.version;
+  }
+
+  /** What the scene was, once every packet of it came to its end. */
+  async records(): Promise<{ paths: readonly PathRecord[]; flows: readonly FlowRecord[] }> {
+    await this.#settle();
+    const started = this.#pipeline.flows
+      .changedSince(this.#begin)
+      .map((flow) => this.#pipeline.flowRecord(flow));
+    return { paths: this.#paths, flows: started };
+  }
+
+  async stop(): Promise<void> {
+    await this.#pipeline.stop();
+  }
+
+  async #settle(): Promise<void> {
+    const started = performance.now();
+    // Twice: what was in the ring at the first look is open at the second.
+    for (let quiet = 0; quiet < 2; ) {
+      await delay(POLL_MS);
+      quiet = this.#pipeline.joiner.openPaths === 0 ? quiet + 1 : 0;
+      if (performance.now() - started > SETTLE_LIMIT_MS) {
+        throw new Error(`${this.#pipeline.joiner.openPaths} packets did not come to an end`);
+      }
+    }
+    const { lost, evicted } = this.#pipeline.quality();
+    if (lost !== '0' || evicted !== '0' || this.#warnings.length > 0) {
+      throw new Error(`hopscope lost ${lost}, evicted ${evicted}; ${this.#warnings.join('; ')}`);
+    }
+  }
+}
