@@ -9,10 +9,10 @@ const PRIVILEGED = {
   kernel: [
     'test/lab/**/*.test.ts',
     'test/source/**/*.test.ts',
-    'test/scenario/**/*.test.ts',
     'test/doctor/**/*.test.ts',
     'test/pipeline/**/*.test.ts',
   ],
+  scenario: ['test/scenario/**/*.test.ts'],
   browser: ['test/browser/**/*.test.ts'],
 };
 const FUZZ = ['test/fuzz/**/*.test.ts'];
@@ -54,6 +54,17 @@ export default defineConfig({
           include: PRIVILEGED.kernel,
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          ...ONE_AT_A_TIME,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'scenario',
+          include: PRIVILEGED.scenario,
+          // Under emulation everything takes ten times as long.
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
           ...ONE_AT_A_TIME,
         },
       },

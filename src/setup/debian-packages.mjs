@@ -81,6 +81,20 @@ export const SYSTEM_NEEDS = [
   { package: 'bpftool', purpose: 'test', why: 'looks at what is attached', evidence: ['bpftool'] },
   { package: 'iperf3', purpose: 'test', why: 'loads the lab', evidence: ['iperf3'] },
   { package: 'netcat-openbsd', purpose: 'test', why: 'small connections', evidence: ['nc'] },
+  {
+    package: 'qemu-system-x86',
+    purpose: 'test',
+    why: 'runs other kernels',
+    evidence: ['qemu-system-x86_64'],
+  },
+  {
+    package: 'busybox-static',
+    purpose: 'test',
+    why: 'first programs of a guest',
+    evidence: ['/bin/busybox'],
+  },
+  { package: 'cpio', purpose: 'test', why: "packs a guest's first files", evidence: ['cpio'] },
+  { package: 'xz-utils', purpose: 'test', why: "unpacks a guest's modules", evidence: ['xz'] },
   { package: 'chromium', purpose: 'test', why: 'drives the dashboard', evidence: ['chromium'] },
 ];
 
