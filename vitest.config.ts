@@ -65,7 +65,9 @@ export default defineConfig({
           // Under emulation everything takes ten times as long.
           testTimeout: 240_000,
           hookTimeout: 240_000,
-          ...ONE_AT_A_TIME,
+          pool: 'forks',
+          // One process and one hopscope for all files: starting it takes longest.
+          poolOptions: { forks: { singleFork: true, isolate: false } },
         },
       },
       {

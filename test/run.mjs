@@ -26,6 +26,7 @@ const SUITES = [
   { name: 'fuzz', limitSeconds: 300 },
   { name: 'native', limitSeconds: 600, root: true },
   { name: 'kernel', limitSeconds: 1200, root: true, lab: true },
+  { name: 'scenario', limitSeconds: 1200, root: true, lab: true },
   { name: 'browser', limitSeconds: 600, root: true, lab: true },
 ];
 

@@ -20,7 +20,9 @@ const BATCHES_PER_TURN = 4;
 /** Places that drops come from and are remembered; a kernel has a few thousand. */
 const SYMBOL_LIMIT = 65_536;
 const NAMESPACE_SCAN_MS = 400;
-const SERVICE_SCAN_MS = 10_000;
+/** Names are asked for again: soon after a change, which goes on for a while, then seldom. */
+const NAME_SCAN_FIRST_MS = 500;
+const NAME_SCAN_MOST_MS = 10_000;
 const FAMILIES: readonly NetfilterFamily[] = ['ipv4', 'ipv6'];
 
 /** The tracer's netfilter entry points by the priority they report. */
@@ -74,7 +76,8 @@ export class KernelSource implements Source {
   #namespaces = new Map<number, FoundNamespace>();
   #drainTimer: NodeJS.Timeout | NodeJS.Immediate | null = null;
   #scanTimer: NodeJS.Timeout | null = null;
-  #servicesDue = 0;
+  #namesDue = 0;
+  #namesWait = NAME_SCAN_FIRST_MS;
   #scanning = false;
   #shift = 0;
   #lastRecords = 0;
@@ -129,7 +132,7 @@ export class KernelSource implements Source {
     sink.catalog(this.#catalog);
     this.#attach();
     this.#beginning = this.#begin();
-    this.#servicesDue = Date.now() + SERVICE_SCAN_MS;
+    this.#namesDue = Date.now() + this.#namesWait;
     this.#scanTimer = setInterval(() => void this.#scan(), NAMESPACE_SCAN_MS);
   }
 
@@ -334,7 +337,7 @@ export class KernelSource implements Source {
     this.#scanning = true;
     try {
       const found = this.#select(this.#watcher.scan());
-      let changed = this.#servicesDue <= Date.now();
+      let changed = false;
       for (const [inode, links] of this.#netfilter) {
         if (!found.has(inode)) {
           // A link keeps its namespace alive: let go, or its devices would stay.
@@ -358,8 +361,12 @@ export class KernelSource implements Source {
           this.#missing.add(`netfilter in ${namespace.path}: another program has the priorities`);
         }
       }
-      if (changed || renamed || fresh.length > 0) {
-        this.#servicesDue = Date.now() + SERVICE_SCAN_MS;
+      changed ||= renamed || fresh.length > 0;
+      if (changed || this.#namesDue <= Date.now()) {
+        this.#namesWait = changed
+          ? NAME_SCAN_FIRST_MS
+          : Math.min(2 * this.#namesWait, NAME_SCAN_MOST_MS);
+        this.#namesDue = Date.now() + this.#namesWait;
         const catalog = await this.#reader?.read(found.values());
         if (catalog !== undefined && !this.#stopped && isNews(this.#catalog, catalog)) {
           this.#catalog = catalog;

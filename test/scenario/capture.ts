@@ -9,7 +9,7 @@ export const TCPDUMP_READ = ['-n', '-e', '-v', '-S', '-K', '-tt', '--nano'] as c
 
 /** Holds every header there may be; the shorter the more frames tcpdump's buffer takes. */
 const SNAP_LENGTH = '256';
-const COUNTS = /(\d+) packets captured, \d+ packets received by filter, (\d+) packets dropped/g;
+const COUNTS = /(\d+) packets? captured, \d+ packets? received by filter, (\d+) packets? dropped/g;
 const POLL_MS = 20;
 /** A device is taken to be quiet when its count stays for this long. */
 const SETTLE_MS = 100;

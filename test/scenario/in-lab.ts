@@ -3,7 +3,7 @@ import { labDown } from '../../src/lab/down.js';
 import type { LabUpOptions } from '../../src/lab/options.js';
 import { runIn } from '../../src/lab/run-command.js';
 import { labUp } from '../../src/lab/up.js';
-import { stopObserving } from './scene.js';
+import { stopCapturing } from './scene.js';
 
 /** A suite with the reference cluster up, in the namespaces of this machine. */
 export function describeInLab(options: LabUpOptions, suite: () => void): void {
@@ -17,7 +17,7 @@ export function describeInLab(options: LabUpOptions, suite: () => void): void {
       for (const node of ['node111', 'node112']) await runIn(node, 'conntrack', ['-F']);
     });
     afterAll(async () => {
-      await stopObserving();
+      await stopCapturing();
       await labDown();
     });
     suite();

@@ -23,7 +23,10 @@ const QUIET_MS = 200;
 
 const isNotArp = ({ frame }: CapturedFrame): boolean => frame.proto !== 'arp';
 
-let observing: { readonly observer: Observer; readonly capture: Capture } | null = null;
+/** One for all files of a run, which share this module. */
+let observer: Observer | null = null;
+/** One for a lab, since a capture ends with its device. */
+let capture: Capture | null = null;
 
 /**
  * Observes `traffic` with everything there is; tcpdump on each of `places`, of whose
@@ -34,8 +37,9 @@ export async function observe(
   traffic: () => Promise<unknown>,
   wanted: (captured: CapturedFrame) => boolean = isNotArp,
 ): Promise<Scene> {
-  observing ??= { observer: await Observer.start(), capture: new Capture() };
-  const { observer, capture } = observing;
+  observer ??= await Observer.start();
+  if (capture === null) await observer.untilWatching(ALL_NETNS);
+  capture ??= new Capture();
   await capture.cover(places);
   await Promise.all([capture.begin(places), observer.begin()]);
   const begin = BigInt(Date.now()) * 1_000_000n;
@@ -56,12 +60,11 @@ export async function observe(
   };
 }
 
-/** To be called before the lab goes: a capture would lose its device. */
-export async function stopObserving(): Promise<void> {
-  const was = observing;
-  observing = null;
-  await was?.capture.stop();
-  await was?.observer.stop();
+/** To be called before the lab goes. */
+export async function stopCapturing(): Promise<void> {
+  const was = capture;
+  capture = null;
+  await was?.stop();
 }
 
 /** Other things on this machine may talk meanwhile, on its loopback for one. */

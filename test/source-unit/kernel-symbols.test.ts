@@ -64,7 +64,7 @@ it.each([
 
 it('finds what the running kernel says of itself', async () => {
   const path = '/proc/kallsyms';
-  const symbols = await KernelSymbols.load();
+  const symbols = KernelSymbols.load();
   const line = /^([0-9a-f]{16}) T (kfree_skb\w*)$/m.exec(readFileSync(path, 'utf8'));
   expect(line).not.toBeNull();
   const address = BigInt(`0x${line?.[1]}`);
@@ -74,5 +74,5 @@ it('finds what the running kernel says of itself', async () => {
 });
 
 it('says why a file cannot be read', async () => {
-  await expect(KernelSymbols.load('/proc/no-such-file')).rejects.toMatchObject({ code: 'ENOENT' });
+  expect(() => KernelSymbols.load('/proc/no-such-file')).toThrow('ENOENT');
 });

@@ -1,0 +1,3 @@
+import { describeCluster } from './cluster-scenes.js';
+
+describeCluster('none');

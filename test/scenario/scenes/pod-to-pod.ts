@@ -1,0 +1,190 @@
+import { expect, it } from 'vitest';
+import { runIn } from '../../../src/lab/run-command.js';
+import { ADDRESS, LAN, MAC, type Mode, OVERHEAD, POD_MTU } from '../cluster.js';
+import { framesOf, inDirection, judgePaths, route } from '../judge.js';
+import { judgeFlow } from '../judge-flow.js';
+import { betweenNodes, hostEnd, podEnd } from '../place.js';
+import { observe } from '../scene.js';
+import { ping } from '../traffic.js';
+import { acrossNodes, intoPod, outOfPod, routed } from '../way.js';
+
+/** Scenario of a packet to the other node. */
+const ACROSS: Readonly<Record<Mode, string>> = { vxlan: 'S20', none: 'S16' };
+
+export function podToPodScenes(encap: Mode): void {
+  it('S1: pod1 to pod2 on the same node', async () => {
+    const scene = await observe(
+      [podEnd('pod1'), hostEnd('pod1'), hostEnd('pod2'), podEnd('pod2')],
+      async () => expect(await ping('pod1', ADDRESS.pod2)).toBe(2),
+    );
+    judgePaths(scene);
+    const flow = judgeFlow(scene, {
+      from: podEnd('pod1'),
+      to: podEnd('pod2'),
+      original: `icmp ${ADDRESS.pod1} > ${ADDRESS.pod2}`,
+      reply: `icmp ${ADDRESS.pod2} > ${ADDRESS.pod1}`,
+      src: 'pod1 (pod)',
+      dst: 'pod2 (pod)',
+    });
+    expect(flow.encapsulation).toEqual([]);
+    for (const path of inDirection(scene, 'original')) {
+      expect(route(path)).toEqual([
+        ...outOfPod('pod1', hostEnd('pod1')),
+        ...routed('node111'),
+        ...intoPod('pod2', hostEnd('pod2')),
+      ]);
+      expect(framesOf(path).map(({ len, ttl, mac }) => [len, ttl, mac?.src, mac?.dst])).toEqual([
+        [98, 64, MAC.pod1, MAC.gateway],
+        [98, 64, MAC.pod1, MAC.gateway],
+        [98, 63, MAC.gateway, MAC.pod2],
+        [98, 63, MAC.gateway, MAC.pod2],
+      ]);
+    }
+  });
+
+  it(`${ACROSS[encap]}: pod1 to pod3 on the other node`, async () => {
+    const scene = await observe(
+      [podEnd('pod1'), hostEnd('pod1'), ...betweenNodes(encap), hostEnd('pod3'), podEnd('pod3')],
+      async () => expect(await ping('pod1', ADDRESS.pod3)).toBe(2),
+    );
+    judgePaths(scene);
+    const flow = judgeFlow(scene, {
+      from: podEnd('pod1'),
+      to: podEnd('pod3'),
+      original: `icmp ${ADDRESS.pod1} > ${ADDRESS.pod3}`,
+      reply: `icmp ${ADDRESS.pod3} > ${ADDRESS.pod1}`,
+      src: 'pod1 (pod)',
+      dst: 'pod3 (pod)',
+    });
+    expect(flow.mtu).toEqual({ path: POD_MTU[encap], largest: 84, verdict: 'fits' });
+    const there = inDirection(scene, 'original');
+    const back = inDirection(scene, 'reply');
+    expect([there.length, back.length]).toEqual([2, 2]);
+    for (const path of there) {
+      expect(route(path)).toEqual([
+        ...outOfPod('pod1', hostEnd('pod1')),
+        ...routed('node111'),
+        ...(await acrossNodes(encap, 'node111', 'node112')),
+        ...routed('node112'),
+        ...intoPod('pod3', hostEnd('pod3')),
+      ]);
+    }
+    for (const path of back) {
+      expect(route(path)).toEqual([
+        ...outOfPod('pod3', hostEnd('pod3')),
+        ...routed('node112'),
+        ...(await acrossNodes(encap, 'node112', 'node111')),
+        ...routed('node111'),
+        ...intoPod('pod1', hostEnd('pod1')),
+      ]);
+    }
+    for (const path of there) {
+      const wire = framesOf(path).filter(({ place }) => place.endsWith('/ens10'));
+      expect(wire.length).toBe(2);
+      for (const frame of wire) {
+        expect(frame).toMatchObject({
+          len: 98 + OVERHEAD[encap],
+          mac: { src: MAC.node111, dst: MAC.node112 },
+          src: ADDRESS.pod1,
+          dst: ADDRESS.pod3,
+          ttl: 63,
+        });
+        if (encap === 'vxlan') {
+          expect(frame.outer).toMatchObject({
+            type: 'vxlan',
+            src: LAN.node111,
+            dst: LAN.node112,
+            dport: 4789,
+            vni: 4096,
+            overhead: 50,
+          });
+        } else {
+          expect(frame.outer).toBeNull();
+        }
+      }
+    }
+  });
+
+  it('S17: the ARP exchange before a first packet', async () => {
+    await runIn('pod1', 'ip', ['neigh', 'flush', 'dev', 'eth0']);
+    const scene = await observe(
+      [podEnd('pod1'), hostEnd('pod1')],
+      async () => expect(await ping('pod1', ADDRESS.pod2, 1)).toBe(1),
+      ({ frame }) => frame.proto === 'arp' && [frame.src, frame.dst].includes(ADDRESS.gateway),
+    );
+    const [request, answer, ...more] = scene.arpPaths.filter((path) =>
+      framesOf(path).some(({ src, dst }) => [src, dst].includes(ADDRESS.gateway)),
+    );
+    expect(more).toEqual([]);
+    expect(request).toMatchObject({ verdict: 'delivered', flow: null, complete: true });
+    expect(answer).toMatchObject({ verdict: 'delivered', flow: null, complete: true });
+    const [asked, told] = [request, answer].map((path) => (path ? framesOf(path) : []));
+    expect(
+      asked?.map(({ place, stage, src, dst, mac }) => ({ place, stage, src, dst, mac })),
+    ).toEqual(
+      [
+        { place: podEnd('pod1'), stage: 'egress' },
+        { place: hostEnd('pod1'), stage: 'ingress' },
+      ].map((at) => ({
+        ...at,
+        src: ADDRESS.pod1,
+        dst: ADDRESS.gateway,
+        mac: { src: MAC.pod1, dst: 'ff:ff:ff:ff:ff:ff' },
+      })),
+    );
+    expect(
+      told?.map(({ place, stage, src, dst, mac }) => ({ place, stage, src, dst, mac })),
+    ).toEqual(
+      [
+        { place: hostEnd('pod1'), stage: 'egress' },
+        { place: podEnd('pod1'), stage: 'ingress' },
+      ].map((at) => ({
+        ...at,
+        src: ADDRESS.gateway,
+        dst: ADDRESS.pod1,
+        mac: { src: MAC.gateway, dst: MAC.pod1 },
+      })),
+    );
+    // tcpdump names no receiver in an answer, the frame does.
+    const inTime = [...scene.captured].sort((a, b) => (a.time < b.time ? -1 : 1));
+    expect([...(asked ?? []), ...(told ?? []).map((frame) => ({ ...frame, dst: '' }))]).toEqual(
+      inTime.map(({ frame }) => frame),
+    );
+  });
+
+  it('S18: pod1 to an address of its block that no pod has', async () => {
+    const scene = await observe([podEnd('pod1'), hostEnd('pod1')], async () =>
+      expect(await ping('pod1', ADDRESS.unassigned)).toBe(0),
+    );
+    judgePaths(scene);
+    const flow = judgeFlow(scene, {
+      from: podEnd('pod1'),
+      to: 'nowhere',
+      original: `icmp ${ADDRESS.pod1} > ${ADDRESS.unassigned}`,
+      // Nobody answered: it is what conntrack waits for.
+      reply: `icmp ${ADDRESS.unassigned} > ${ADDRESS.pod1}`,
+      src: 'pod1 (pod)',
+      dst: 'null (null)',
+      verdict: 'dropped',
+    });
+    expect(scene.paths.length).toBe(2);
+    for (const path of scene.paths) {
+      expect(route(path)).toEqual([
+        ...outOfPod('pod1', hostEnd('pod1')),
+        'node111 prerouting',
+        'node111 drop',
+      ]);
+      expect(path.verdict).toBe('dropped');
+      // The kernel may have no reason of its own for a blackhole, but it has a place.
+      expect(path.drop).toMatchObject({
+        reason: expect.stringMatching(/^[A-Z_0-9]+$/),
+        location: 'ip_error',
+        hook: null,
+        table: null,
+      });
+    }
+    const reason = scene.paths[0]?.drop?.reason ?? '';
+    expect(flow.drops).toEqual({ original: '2', reply: '0', reasons: { [reason]: '2' } });
+    expect(flow.packets.reply).toBe('0');
+  });
+}

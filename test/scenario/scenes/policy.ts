@@ -1,0 +1,121 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { policyOff, policyOn } from '../../../src/lab/policy.js';
+import { ADDRESS, type Mode } from '../cluster.js';
+import { inDirection, judgePaths, route } from '../judge.js';
+import { judgeFlow, NETFILTER } from '../judge-flow.js';
+import { betweenNodes, hostEnd, podEnd } from '../place.js';
+import { ruleCount } from '../rule-count.js';
+import { observe } from '../scene.js';
+import { http, ping } from '../traffic.js';
+import { acrossNodes, intoPod, outOfPod, routed } from '../way.js';
+
+const DENIED = 'Drop if no policies passed packet';
+
+export function policyScenes(encap: Mode): void {
+  beforeAll(async () => {
+    await policyOn();
+  });
+  afterAll(async () => {
+    await policyOff();
+  });
+
+  it('S12: the policy lets pod1 reach TCP 80 of pod3', async () => {
+    const before = await ruleCount('node112', 'filter', DENIED);
+    const scene = await observe(
+      [podEnd('pod1'), hostEnd('pod1'), ...betweenNodes(encap), hostEnd('pod3'), podEnd('pod3')],
+      async () =>
+        expect(await http('pod1', 41012, ADDRESS.pod3, 80)).toMatchObject({ pod: 'pod3' }),
+    );
+    judgePaths(scene);
+    const flow = judgeFlow(scene, {
+      from: podEnd('pod1'),
+      to: podEnd('pod3'),
+      original: `tcp ${ADDRESS.pod1}:41012 > ${ADDRESS.pod3}:80`,
+      reply: `tcp ${ADDRESS.pod3}:80 > ${ADDRESS.pod1}:41012`,
+      src: 'pod1 (pod)',
+      dst: 'pod3 (pod)',
+    });
+    expect(flow.drops).toEqual({ original: '0', reply: '0', reasons: {} });
+    expect(await ruleCount('node112', 'filter', DENIED)).toBe(before);
+    const [first, ...more] = inDirection(scene, 'original');
+    // The policy's chain judges a new connection and leaves its accept mark; known ones pass.
+    const marks = (hook: string) =>
+      first?.hops
+        .filter((hop) => hop.netns === 'node112' && hop.hook === hook)
+        .map((hop) => Number(hop.mark) & 0x10000);
+    expect(marks('forward')?.[0]).toBe(0);
+    expect(marks('forward')?.at(-1)).toBe(0x10000);
+    for (const path of [first, ...more]) {
+      expect(path === undefined ? [] : route(path)).toEqual([
+        ...outOfPod('pod1', hostEnd('pod1')),
+        ...routed('node111'),
+        ...(await acrossNodes(encap, 'node111', 'node112')),
+        ...routed('node112'),
+        ...intoPod('pod3', hostEnd('pod3')),
+      ]);
+    }
+  });
+
+  it('S12: the policy denies pod2, and its retransmissions are one flow', async () => {
+    const before = await ruleCount('node112', 'filter', DENIED);
+    const scene = await observe(
+      [podEnd('pod2'), hostEnd('pod2'), ...betweenNodes(encap), hostEnd('pod3'), podEnd('pod3')],
+      async () => expect(await http('pod2', 41112, ADDRESS.pod3, 80, 2)).toBeNull(),
+    );
+    judgePaths(scene);
+    const flow = judgeFlow(scene, {
+      from: podEnd('pod2'),
+      to: podEnd('pod3'),
+      original: `tcp ${ADDRESS.pod2}:41112 > ${ADDRESS.pod3}:80`,
+      reply: `tcp ${ADDRESS.pod3}:80 > ${ADDRESS.pod2}:41112`,
+      src: 'pod2 (pod)',
+      dst: 'pod3 (pod)',
+      verdict: 'dropped',
+    });
+    const tries = scene.paths.length;
+    expect(tries, 'a SYN and its retransmission').toBeGreaterThan(1);
+    expect((await ruleCount('node112', 'filter', DENIED)) - before).toBe(tries);
+    expect(flow.drops).toEqual({
+      original: String(tries),
+      reply: '0',
+      reasons: { NETFILTER_DROP: String(tries) },
+    });
+    for (const path of scene.paths) {
+      expect(path.drop).toMatchObject({
+        reason: 'NETFILTER_DROP',
+        location: expect.stringMatching(NETFILTER),
+        hook: 'forward',
+        table: 'filter',
+      });
+      expect(route(path)).toEqual([
+        ...outOfPod('pod2', hostEnd('pod2')),
+        ...routed('node111'),
+        ...(await acrossNodes(encap, 'node111', 'node112')),
+        'node112 prerouting',
+        'node112 forward',
+        'node112 drop',
+      ]);
+    }
+  });
+
+  it('S12: the policy denies what is not TCP 80', async () => {
+    const scene = await observe(
+      [podEnd('pod1'), hostEnd('pod1'), hostEnd('pod2'), podEnd('pod2')],
+      async () => expect(await ping('pod1', ADDRESS.pod2)).toBe(0),
+    );
+    judgePaths(scene);
+    judgeFlow(scene, {
+      from: podEnd('pod1'),
+      to: podEnd('pod2'),
+      original: `icmp ${ADDRESS.pod1} > ${ADDRESS.pod2}`,
+      reply: `icmp ${ADDRESS.pod2} > ${ADDRESS.pod1}`,
+      src: 'pod1 (pod)',
+      dst: 'pod2 (pod)',
+      verdict: 'dropped',
+    });
+    expect(scene.paths.map(({ drop }) => [drop?.hook, drop?.table])).toEqual([
+      ['forward', 'filter'],
+      ['forward', 'filter'],
+    ]);
+  });
+}
