@@ -41,6 +41,8 @@ export interface RareFields {
   readonly gsoSegs: number;
   readonly vlanId: number;
   readonly vlanProto: number;
+  readonly fragmentOffset: number;
+  readonly moreFragments: boolean;
   readonly reason: number;
   readonly location: bigint;
 }
@@ -50,6 +52,8 @@ export const NOTHING_RARE: RareFields = {
   gsoSegs: 0,
   vlanId: -1,
   vlanProto: 0,
+  fragmentOffset: -1,
+  moreFragments: false,
   reason: 0,
   location: 0n,
 };
@@ -96,6 +100,15 @@ export class Hop {
 
   get vlanProto(): number {
     return this.rare.vlanProto;
+  }
+
+  /** Bytes of the innermost packet before this piece of it; -1 for a whole one. */
+  get fragmentOffset(): number {
+    return this.rare.fragmentOffset;
+  }
+
+  get moreFragments(): boolean {
+    return this.rare.moreFragments;
   }
 
   /** Drops only: enum skb_drop_reason and the address that dropped. */

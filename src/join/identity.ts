@@ -4,6 +4,7 @@ import type { Invariants, Path } from './path.js';
 
 /** Takes over from a decoded packet what no hop rewrites. */
 export function rememberInvariants(path: Path, p: DecodedPacket): void {
+  path.family = p.family;
   path.protocol = p.protocol;
   path.ipId = p.ipId;
   path.tcpSeq = p.tcpSeq;
@@ -11,6 +12,7 @@ export function rememberInvariants(path: Path, p: DecodedPacket): void {
   path.icmpType = p.icmpType;
   path.icmpSeq = p.icmpSeq;
   path.fragment = p.moreFragments || p.fragmentOffset > 0;
+  path.laterPiece = p.fragmentOffset > 0;
   path.isArp = p.isArp;
   path.arpOp = p.arpOp;
   path.arpSenderIp = p.arpSenderIp;
@@ -32,11 +34,18 @@ export function isSamePacket(path: Invariants, p: DecodedPacket): boolean {
       path.arpTargetIp === p.arpTargetIp
     );
   }
-  if (path.protocol !== p.protocol || path.ipId !== p.ipId) {
+  if (path.protocol !== p.protocol || path.family !== p.family) {
+    return false;
+  }
+  // In IPv6 only pieces have an id, given to them when they are cut.
+  if (path.ipId !== p.ipId && path.ipId >= 0 && p.ipId >= 0) {
     return false;
   }
   if (p.fragmentOffset > 0) {
-    return true;
+    return path.ipId === p.ipId;
+  }
+  if (path.laterPiece) {
+    return false;
   }
   switch (p.protocol) {
     case PROTO_TCP:
@@ -64,7 +73,8 @@ export function identityKey(p: DecodedPacket): number {
   if (p.family === 0) {
     return 0;
   }
-  const id = p.ipId < 0 ? 0 : p.ipId & 0xffff;
+  // An IPv6 packet has no id while it is whole.
+  const id = p.family === 6 ? 0 : p.ipId & 0xffff;
   if (p.protocol === PROTO_TCP && p.transportOffset >= 0) {
     return p.tcpSeq * 65536 + id;
   }

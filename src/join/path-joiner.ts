@@ -185,11 +185,8 @@ export class PathJoiner {
       path = this.#begin(record, p, stage, path);
     }
     path.lastTime = record.time;
-    if (p.moreFragments && p.fragmentOffset === 0 && path.fragmentedAt < 0) {
-      // The first piece stands for the packet, the others branch from here.
-      path.fragmentedAt = path.hops.length;
-      path.fragmentKey = fragmentKey(p);
-      this.#fragmented.set(path.fragmentKey, path);
+    if (p.moreFragments && p.fragmentOffset === 0) {
+      this.#addFragmented(path, p);
     }
     if (path.hops.length >= HOP_LIMIT) {
       path.hopsCut += 1;
@@ -260,6 +257,26 @@ export class PathJoiner {
       this.#filter.matches(record.view, snap, snapLength, linkHeader, length, p)
     ) {
       path.matched = true;
+    }
+  }
+
+  /** The first piece stands for the packet, the others branch from here. */
+  #addFragmented(path: Path, p: DecodedPacket): void {
+    if (path.fragmentedAt < 0) {
+      path.fragmentedAt = path.hops.length;
+    }
+    // Put together, rewritten and cut again it has other addresses, and in IPv6 another id.
+    const key = fragmentKey(p);
+    if (path.fragmentKey !== key) {
+      this.#forgetFragmented(path);
+      path.fragmentKey = key;
+      this.#fragmented.set(key, path);
+    }
+  }
+
+  #forgetFragmented(path: Path): void {
+    if (path.fragmentKey !== null && this.#fragmented.get(path.fragmentKey) === path) {
+      this.#fragmented.delete(path.fragmentKey);
     }
   }
 
@@ -596,9 +613,7 @@ export class PathJoiner {
         this.#superPackets.delete(tuple);
       }
     }
-    if (path.fragmentKey !== null && this.#fragmented.get(path.fragmentKey) === path) {
-      this.#fragmented.delete(path.fragmentKey);
-    }
+    this.#forgetFragmented(path);
     if (path.hops.length > 0 && path.matched) {
       this.counters.paths += 1;
       this.#onPath(path);
@@ -606,12 +621,13 @@ export class PathJoiner {
   }
 }
 
-/** An offloaded super-packet's segments, a VLAN tag, offloaded or not, and what drops have. */
+/** An offloaded super-packet's segments, a VLAN tag, offloaded or not, pieces, drops. */
 function rareFields(record: RecordCursor, p: DecodedPacket, stage: number): RareFields {
   const gsoSize = record.u16(layout.HOP_GSO_SIZE);
   const vlanProto = p.vlanId >= 0 ? p.vlanProto : record.u16(layout.HOP_VLAN_PROTO);
   const drop = stage === layout.STAGE_DROP;
-  if (gsoSize === 0 && vlanProto === 0 && !drop) {
+  const piece = p.error === 0 && (p.moreFragments || p.fragmentOffset > 0);
+  if (gsoSize === 0 && vlanProto === 0 && !drop && !piece) {
     return NOTHING_RARE;
   }
   const offloadedId = vlanProto === 0 ? -1 : record.u16(layout.HOP_VLAN_TCI) & 0xfff;
@@ -620,6 +636,8 @@ function rareFields(record: RecordCursor, p: DecodedPacket, stage: number): Rare
     gsoSegs: record.u16(layout.HOP_GSO_SEGS),
     vlanId: p.vlanId >= 0 ? p.vlanId : offloadedId,
     vlanProto,
+    fragmentOffset: piece ? p.fragmentOffset : -1,
+    moreFragments: piece && p.moreFragments,
     reason: drop ? record.u32(layout.HOP_REASON) : 0,
     location: drop ? record.location : 0n,
   };

@@ -3,6 +3,7 @@ import type { Tuple } from './tuple.js';
 
 /** What no hop rewrites: tells a packet from the next one in the same buffer. */
 export interface Invariants {
+  family: number;
   protocol: number;
   ipId: number;
   tcpSeq: number;
@@ -10,6 +11,8 @@ export interface Invariants {
   icmpType: number;
   icmpSeq: number;
   fragment: boolean;
+  /** Of a piece that is not the first: no transport header is in it. */
+  laterPiece: boolean;
   isArp: boolean;
   arpOp: number;
   arpSenderIp: number;
@@ -58,6 +61,7 @@ export class Path implements Invariants {
   /** Whether the capture filter has accepted it. */
   matched = false;
 
+  family = 0;
   protocol = -1;
   ipId = -1;
   tcpSeq = 0;
@@ -72,6 +76,7 @@ export class Path implements Invariants {
   icmpSeq = -1;
   icmpMtu = -1;
   fragment = false;
+  laterPiece = false;
   /** How many hops it had when it was first seen in pieces; -1 while whole. */
   fragmentedAt = -1;
   /** Keys in the joiner's indices of packets that pieces are cut from. */

@@ -103,7 +103,7 @@ export class Tuple {
     return reversed;
   }
 
-  toRecord(icmp: { type: number; code: number; seq: number } | null): TupleRecord {
+  toRecord(icmp: { type: number; code: number; seq: number; mtu: number } | null): TupleRecord {
     const hasPorts = !this.isIcmp && this.sport >= 0;
     return {
       proto: this.protocolName,
@@ -118,6 +118,7 @@ export class Tuple {
               code: icmp.code,
               id: this.icmpId,
               seq: icmp.seq >= 0 ? icmp.seq : null,
+              ...(icmp.mtu >= 0 ? { mtu: icmp.mtu } : {}),
             }
           : null,
     };

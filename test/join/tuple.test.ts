@@ -127,14 +127,14 @@ describe('as a record', () => {
     table.words.fill(0);
     const echo = table.intern(4, 1, 7, 7);
     expect(echo.icmpId).toBe(7);
-    expect(echo.toRecord({ type: 8, code: 0, seq: 3 })).toMatchObject({
+    expect(echo.toRecord({ type: 8, code: 0, seq: 3, mtu: -1 })).toMatchObject({
       proto: 'icmp',
       sport: null,
       dport: null,
       icmp: { type: 8, code: 0, id: 7, seq: 3 },
     });
     const unreachable = table.intern(4, 1, -1, -1);
-    expect(unreachable.toRecord({ type: 3, code: 1, seq: -1 }).icmp).toEqual({
+    expect(unreachable.toRecord({ type: 3, code: 1, seq: -1, mtu: -1 }).icmp).toEqual({
       type: 3,
       code: 1,
       id: null,
