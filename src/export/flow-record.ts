@@ -21,7 +21,9 @@ export function flowRecord(flow: Flow, names: Names, epoch: Epoch, state?: strin
     reply !== null && (reply.dst !== original.src || reply.dport !== original.sport)
       ? { src: reply.dst, sport: reply.dport >= 0 && !reply.isIcmp ? reply.dport : null }
       : null;
-  const icmp = original.isIcmp ? { type: flow.icmpType, code: flow.icmpCode, seq: -1 } : null;
+  const icmp = original.isIcmp
+    ? { type: flow.icmpType, code: flow.icmpCode, seq: -1, mtu: -1 }
+    : null;
   const answer = icmp === null ? null : { ...icmp, type: echoReplyType(icmp.type) };
   const wall = (time: number): string =>
     String(names.wallClock(epoch.monotonicNs + BigInt(Math.round(time))));

@@ -81,8 +81,10 @@ export function pathRecord(finished: FinishedPath, names: Names, epoch: Epoch): 
   const start = epoch.monotonicNs + BigInt(path.hops[0]?.time ?? 0);
   const hops: HopRecord[] = [];
   let previous: Hop | null = null;
-  for (const hop of path.hops) {
-    hops.push(hopRecord(hop, previous, path, names));
+  for (const [index, hop] of path.hops.entries()) {
+    // What a piece shares with the packet it was cut from happened to that packet.
+    const packet = index < path.inherited ? (path.parent ?? path) : path;
+    hops.push(hopRecord(hop, previous, packet, names));
     previous = hop;
   }
   return {
@@ -139,10 +141,14 @@ function hopRecord(hop: Hop, previous: Hop | null, path: Path, names: Names): Ho
     outer: outerRecord(hop.outer),
     tuple:
       hop.tuple?.toRecord(
-        path.icmpType >= 0 ? { type: path.icmpType, code: path.icmpCode, seq: path.icmpSeq } : null,
+        path.icmpType >= 0
+          ? { type: path.icmpType, code: path.icmpCode, seq: path.icmpSeq, mtu: path.icmpMtu }
+          : null,
       ) ?? null,
     ttl: hop.ttl >= 0 ? hop.ttl : null,
     ipId: hop.ipId >= 0 ? hop.ipId : null,
+    fragment:
+      hop.fragmentOffset >= 0 ? { offset: hop.fragmentOffset, more: hop.moreFragments } : null,
     tcp: tcpRecord(path),
     mark: `0x${hop.mark.toString(16)}`,
     ct: conntrackRecord(hop.ct),

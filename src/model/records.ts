@@ -26,6 +26,16 @@ export interface IcmpRecord {
   /** Identifier of an echo; `null` where the type has none. */
   readonly id: number | null;
   readonly seq: number | null;
+  /** Of fragmentation needed and packet too big: the MTU it tells, bytes. */
+  readonly mtu?: number;
+}
+
+/** Where in its packet a piece of it lies. */
+export interface FragmentRecord {
+  /** Bytes before it. */
+  readonly offset: number;
+  /** Whether others come behind it. */
+  readonly more: boolean;
 }
 
 /** The innermost transport tuple as it is at one hop. */
@@ -85,8 +95,10 @@ export interface HopRecord {
   readonly outer: OuterRecord | null;
   readonly tuple: TupleRecord | null;
   readonly ttl: number | null;
-  /** IPv4 identification of the innermost header. */
+  /** IPv4 identification of the innermost header, or that of an IPv6 piece. */
   readonly ipId?: number | null;
+  /** `null` for a whole packet. */
+  readonly fragment?: FragmentRecord | null;
   readonly tcp?: TcpRecord | null;
   readonly mark: string;
   readonly ct: ConntrackRecord | null;

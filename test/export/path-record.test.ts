@@ -84,6 +84,7 @@ it('has every hop as agreed, key for key', () => {
     tuple: TUPLE,
     ttl: 64,
     ipId: 4711,
+    fragment: null,
     tcp: null,
     mark: '0x0',
     ct: null,
