@@ -50,8 +50,9 @@ const ICMPV6_ECHO_REPLY = 129;
 const ICMP_DEST_UNREACHABLE = 3;
 const ICMP_FRAGMENTATION_NEEDED = 4;
 const ICMPV6_PACKET_TOO_BIG = 2;
-const ICMPV6_ROUTER_SOLICITATION = 133;
+const ICMPV6_LISTENER_QUERY = 130;
 const ICMPV6_REDIRECT = 137;
+const ICMPV6_LISTENER_REPORT_V2 = 143;
 
 export interface FlowCounters {
   /** Flows dropped from the full table before their time. */
@@ -465,6 +466,9 @@ export class FlowTable {
       (path.protocol === PROTO_ICMPV6 && path.icmpType === ICMPV6_PACKET_TOO_BIG);
     if (tooBig) {
       flow.icmpTooBigSeen = true;
+      if (path.icmpMtu > 0 && (flow.pathMtu === 0 || path.icmpMtu < flow.pathMtu)) {
+        flow.pathMtu = path.icmpMtu;
+      }
     }
     this.#recent.add(flow, finished);
     this.#touch(flow, path.lastTime);
@@ -516,13 +520,16 @@ export class FlowTable {
   }
 }
 
-/** ARP and IPv6 neighbour discovery (RFC 4861): talk of links, not connections. */
+/**
+ * ARP, IPv6 neighbour discovery (RFC 4861) and who listens to which group (RFC 2710,
+ * RFC 3810): talk of links, not connections.
+ */
 function isNeighbourTalk(path: Path, tuple: Tuple): boolean {
   return (
     tuple.protocol === PROTOCOL_ARP ||
     (tuple.protocol === PROTO_ICMPV6 &&
-      path.icmpType >= ICMPV6_ROUTER_SOLICITATION &&
-      path.icmpType <= ICMPV6_REDIRECT)
+      ((path.icmpType >= ICMPV6_LISTENER_QUERY && path.icmpType <= ICMPV6_REDIRECT) ||
+        path.icmpType === ICMPV6_LISTENER_REPORT_V2))
   );
 }
 
