@@ -1,3 +1,4 @@
+import type { Family } from '../../src/lab/family.js';
 import { runIn } from '../../src/lab/run-command.js';
 
 /** What the kernel itself says a connection is translated to, on one node. */
@@ -10,8 +11,12 @@ export interface Entry {
 const TUPLE = /src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)/g;
 
 /** TCP entries of a node with this source port, from conntrack(8). */
-export async function conntrackOf(node: string, sourcePort: number): Promise<Entry[]> {
-  const args = ['-L', '-p', 'tcp', '--orig-port-src', `${sourcePort}`];
+export async function conntrackOf(
+  node: string,
+  sourcePort: number,
+  family: Family = 'ipv4',
+): Promise<Entry[]> {
+  const args = ['-L', '-f', family, '-p', 'tcp', '--orig-port-src', `${sourcePort}`];
   const text = await runIn(node, 'conntrack', args);
   return text
     .split('\n')

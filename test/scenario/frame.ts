@@ -16,15 +16,29 @@ export interface Frame {
     /** Bytes of the frame that are neither its link header nor the inner packet. */
     readonly overhead: number;
   } | null;
-  readonly proto: 'tcp' | 'udp' | 'icmp' | 'arp';
+  /** `null` where only the first piece of a packet tells: IPv6 pieces after it. */
+  readonly proto: 'tcp' | 'udp' | 'icmp' | 'icmpv6' | 'arp' | null;
   readonly src: string;
   readonly dst: string;
   readonly sport: number | null;
   readonly dport: number | null;
+  /** Time to live or hop limit. */
   readonly ttl: number | null;
+  /** Of IPv4, or of the fragment header of an IPv6 piece. */
   readonly ipId: number | null;
-  readonly icmp: { readonly type: number; readonly id: number; readonly seq: number } | null;
+  /** Of a piece of a packet, bytes; behind the first piece there are no ports, no types. */
+  readonly fragmentOffset: number | null;
+  readonly icmp: IcmpFields | null;
   readonly tcp: TcpFields | null;
+}
+
+export interface IcmpFields {
+  readonly type: number;
+  /** Of an echo. */
+  readonly id: number | null;
+  readonly seq: number | null;
+  /** Of an error that tells it: the largest packet that would have passed, bytes. */
+  readonly mtu: number | null;
 }
 
 export interface TcpFields {
@@ -39,11 +53,40 @@ export interface TcpFields {
 
 /**
  * What tells one packet from another wherever it is seen: no hop rewrites any of it.
+ * A piece after the first has of that only the identification it shares with the first.
  */
 export function packetKey(frame: Frame): string {
   const { proto, icmp, tcp, ipId } = frame;
-  if (icmp !== null) return `icmp type ${icmp.type} id ${icmp.id} seq ${icmp.seq}`;
-  if (tcp !== null) return `tcp ${tcp.flags} ack ${tcp.ack} length ${tcp.payload} ip-id ${ipId}`;
+  if ((frame.fragmentOffset ?? 0) > 0) return pieceKey(frame);
+  if (icmp !== null && icmp.id !== null) {
+    return `${proto} type ${icmp.type} id ${icmp.id} seq ${icmp.seq}`;
+  }
+  if (icmp !== null) return `${proto} type ${icmp.type} ip-id ${ipId}`;
+  if (tcp !== null) {
+    const place = ipId === null ? `seq ${tcp.seq}` : `ip-id ${ipId}`;
+    return `tcp ${tcp.flags} ack ${tcp.ack} length ${tcp.payload} ${place}`;
+  }
   if (proto === 'arp') return `arp ${[frame.src, frame.dst].sort().join(' ')}`;
   return `${proto} ip-id ${ipId}`;
+}
+
+/** What the pieces of one packet have in common. */
+export function pieceKey({ src, dst, ipId }: Frame): string {
+  return `pieces of ${src} > ${dst} ip-id ${ipId}`;
+}
+
+/** ICMPv6: listeners to groups 130 to 132 and 143, routers and neighbours 133 to 137. */
+const FIRST_LINK_TALK = 130;
+const LAST_LINK_TALK = 143;
+
+/** Whether a packet is talk of a link, of no connection: ARP, and what IPv6 has instead. */
+export function isLinkTalk(proto: string | null | undefined, icmpType = 0): boolean {
+  if (proto === 'arp') return true;
+  return proto === 'icmpv6' && icmpType >= FIRST_LINK_TALK && icmpType <= LAST_LINK_TALK;
+}
+
+/** Whether it tells of a packet that did not arrive, and is of no connection itself. */
+export function isIcmpError({ proto, icmp }: Frame): boolean {
+  if (icmp === null) return false;
+  return proto === 'icmpv6' ? icmp.type < 128 : [3, 4, 5, 11, 12].includes(icmp.type);
 }

@@ -4,7 +4,7 @@
  */
 import { expect } from 'vitest';
 import type { HopRecord, PathRecord } from '../../src/model/records.js';
-import { type Frame, packetKey } from './frame.js';
+import { type Frame, packetKey, pieceKey } from './frame.js';
 import type { Scene } from './scene.js';
 import type { CapturedFrame } from './tcpdump-text.js';
 
@@ -63,9 +63,15 @@ function sorted(packets: readonly [string, Frame[]][]): [string, Frame[]][] {
 export function packetsOf(
   captured: readonly CapturedFrame[],
 ): { key: string; frames: CapturedFrame[] }[] {
+  const firstPieces = new Map(
+    captured
+      .filter(({ frame }) => frame.fragmentOffset === 0)
+      .map(({ frame }) => [pieceKey(frame), packetKey(frame)]),
+  );
   const byKey = new Map<string, CapturedFrame[]>();
   for (const one of captured) {
-    const key = packetKey(one.frame);
+    const own = packetKey(one.frame);
+    const key = firstPieces.get(own) ?? own;
     byKey.set(key, [...(byKey.get(key) ?? []), one]);
   }
   return [...byKey].map(([key, frames]) => ({ key, frames: frames.sort(inTime) }));
@@ -96,20 +102,31 @@ export function framesOf(path: PathRecord): Frame[] {
 function frameOf(hop: HopRecord, stage: Frame['stage']): Frame {
   const { tuple, tcp, outer } = hop;
   const icmp = tuple?.icmp ?? null;
-  return {
+  const fragmentOffset = hop.fragment?.offset ?? null;
+  const common = {
     place: `${hop.netns}/${hop.dev}`,
     stage,
     len: hop.len ?? -1,
     mac: hop.mac,
     outer: outer as Frame['outer'],
-    proto: tuple?.proto as Frame['proto'],
     src: tuple?.src ?? '',
     dst: tuple?.dst ?? '',
-    sport: tuple?.sport ?? null,
-    dport: tuple?.dport ?? null,
     ttl: hop.ttl,
     ipId: hop.ipId ?? null,
-    icmp: icmp === null ? null : { type: icmp.type, id: icmp.id ?? -1, seq: icmp.seq ?? -1 },
+    fragmentOffset,
+  };
+  if ((fragmentOffset ?? 0) > 0) {
+    // What hopscope knows of such a piece from the first one, tcpdump does not.
+    const proto = tuple?.proto === 'icmpv6' ? null : tuple?.proto;
+    return { ...common, proto: proto as Frame['proto'], ...NO_TRANSPORT };
+  }
+  return {
+    ...common,
+    proto: tuple?.proto as Frame['proto'],
+    sport: tuple?.sport ?? null,
+    dport: tuple?.dport ?? null,
+    icmp:
+      icmp === null ? null : { type: icmp.type, id: icmp.id, seq: icmp.seq, mtu: icmp.mtu ?? null },
     tcp:
       tcp == null
         ? null
@@ -123,6 +140,8 @@ function frameOf(hop: HopRecord, stage: Frame['stage']): Frame {
           },
   };
 }
+
+const NO_TRANSPORT = { sport: null, dport: null, icmp: null, tcp: null } as const;
 
 /**
  * The way a packet went: devices with their direction, the netfilter hooks between

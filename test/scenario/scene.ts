@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ALL_NETNS } from '../../src/lab/topology.js';
 import type { FlowRecord, PathRecord } from '../../src/model/records.js';
 import { Capture } from './capture.js';
+import { isLinkTalk } from './frame.js';
 import { Observer } from './observer.js';
 import type { CapturedFrame } from './tcpdump-text.js';
 
@@ -10,9 +11,9 @@ export interface Scene {
   /** The devices tcpdump listened on. */
   readonly places: readonly string[];
   readonly captured: readonly CapturedFrame[];
-  /** Every packet that was seen inside the lab, ARP aside. */
+  /** Every packet that was seen inside the lab, talk of links aside. */
   readonly paths: readonly PathRecord[];
-  /** The same of ARP. */
+  /** The same of ARP, and of what IPv6 has instead. */
   readonly arpPaths: readonly PathRecord[];
   /** The newest record of every flow that was seen inside the lab. */
   readonly flows: readonly FlowRecord[];
@@ -21,7 +22,8 @@ export interface Scene {
 /** Nothing of a packet is under way any more by then. */
 const QUIET_MS = 200;
 
-const isNotArp = ({ frame }: CapturedFrame): boolean => frame.proto !== 'arp';
+const isOfConnection = ({ frame: { proto, icmp } }: CapturedFrame): boolean =>
+  !isLinkTalk(proto, icmp?.type);
 
 /** One for all files of a run, which share this module. */
 let observer: Observer | null = null;
@@ -35,7 +37,7 @@ let capture: Capture | null = null;
 export async function observe(
   places: readonly string[],
   traffic: () => Promise<unknown>,
-  wanted: (captured: CapturedFrame) => boolean = isNotArp,
+  wanted: (captured: CapturedFrame) => boolean = isOfConnection,
 ): Promise<Scene> {
   observer ??= await Observer.start();
   if (capture === null) await observer.untilWatching(ALL_NETNS);
@@ -51,8 +53,8 @@ export async function observe(
   return {
     places,
     captured: captured.filter(wanted),
-    paths: lab.filter((path) => path.hops[0]?.tuple?.proto !== 'arp'),
-    arpPaths: lab.filter((path) => path.hops[0]?.tuple?.proto === 'arp'),
+    paths: lab.filter((path) => !isLinkPath(path)),
+    arpPaths: lab.filter(isLinkPath),
     flows: flows.filter(
       ({ start, legs }) =>
         BigInt(start) >= begin && legs.some(({ netns }) => ALL_NETNS.includes(netns)),
@@ -65,6 +67,11 @@ export async function stopCapturing(): Promise<void> {
   const was = capture;
   capture = null;
   await was?.stop();
+}
+
+function isLinkPath({ hops }: PathRecord): boolean {
+  const tuple = hops[0]?.tuple;
+  return isLinkTalk(tuple?.proto, tuple?.icmp?.type);
 }
 
 /** Other things on this machine may talk meanwhile, on its loopback for one. */

@@ -74,7 +74,8 @@ const PLAIN: Frame = {
   dport: null,
   ttl: 63,
   ipId: 4711,
-  icmp: { type: 8, id: 56616, seq: 7 },
+  fragmentOffset: null,
+  icmp: { type: 8, id: 56616, seq: 7, mtu: null },
   tcp: null,
 };
 

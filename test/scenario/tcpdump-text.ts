@@ -2,12 +2,12 @@
  * Reads what `tcpdump -r FILE -n -e -v -S -K -tt --nano` prints. Made for the judge, so it
  * shares nothing with hopscope's decoder.
  */
-import type { Frame, TcpFields } from './frame.js';
+import type { Frame, IcmpFields, TcpFields } from './frame.js';
 
 export interface CapturedFrame {
   /** Nanoseconds since 1970. */
   readonly time: bigint;
-  /** Bytes of the innermost IP packet; `null` for ARP. */
+  /** Bytes of the innermost IP packet, or of this piece of it; `null` for ARP. */
   readonly ipBytes: number | null;
   readonly frame: Frame;
 }
@@ -15,23 +15,51 @@ export interface CapturedFrame {
 const RECORD = /^(?=\d{10}\.\d{9} )/m;
 const LINK =
   /^([0-9a-f:]{17}) > ([0-9a-f:]{17}), ethertype \S+ \(0x([0-9a-f]{4})\), length (\d+): /;
-const IP =
-  /\(tos 0x[0-9a-f]+(?:,\w+\(\d\))?(?:,CE)?, ttl (\d+), id (\d+), offset \d+, flags \[[^\]]*\], proto \w+ \((\d+)\), length (\d+)(?:, options [^)]*\))?\)\s+(\S+) > (\S+?): /;
+const IPV4 =
+  /\(tos 0x[0-9a-f]+(?:,\w+\(\d\))?(?:,CE)?, ttl (\d+), id (\d+), offset (\d+), flags \[([^\]]*)\], proto \w+ \((\d+)\), length (\d+)(?:, options [^)]*\))?\)\s+(\S+) > (\S+?): /;
+const IPV6 =
+  /\((?:class 0x[0-9a-f]+, )?(?:flowlabel 0x[0-9a-f]+, )?hlim (\d+), next-header \S+ \((\d+)\) payload length: (\d+)\) (\S+) > (\S+?): /;
+const IPV6_PIECE = /^frag \(0x([0-9a-f]+):(\d+)\|\d+\)\s/;
+/** A transport checksum, judged; -K leaves out most of them. */
+const CHECKSUM = /^\[[a-z0-9 ]+\] /;
 const TCP =
   /^Flags \[([^\]]*)\], (?:seq (\d+)(?::\d+)?, )?(?:ack (\d+), )?win \d+, (?:urg \d+, )?(?:options \[([^\]]*)\], )?length (\d+)/;
 const ECHO = /^ICMP echo (request|reply), id (\d+), seq (\d+),/;
+const NEEDS_FRAGMENTS = /^ICMP \S+ unreachable - need to frag \(mtu (\d+)\)/;
+const ECHO6 = /^ICMP6, echo (request|reply), id (\d+), seq (\d+)/;
+const TOO_BIG6 = /^ICMP6, packet too big, mtu (\d+)/;
 const VXLAN = /^VXLAN, flags \[I\] \(0x08\), vni (\d+)\n/;
 const ARP_REQUEST = /Request who-has (\S+?)(?: \(\S+\))? tell (\S+?),/;
 const ARP_REPLY = /Reply (\S+?) is-at \S+?,/;
 
+/** The hop-by-hop header, which listener discovery has (RFC 2710). */
+const HOP_BY_HOP = /^HBH (?:\([^)]*\)\s+)*/;
+const LINK_TALK6: readonly (readonly [string, number])[] = [
+  ['multicast listener report v2', 143],
+  ['multicast listener query', 130],
+  ['multicast listener report', 131],
+  ['multicast listener done', 132],
+  ['router solicitation', 133],
+  ['router advertisement', 134],
+  ['neighbor solicitation', 135],
+  ['neighbor advertisement', 136],
+];
+
+const IPPROTO_ICMP = 1;
 const IPPROTO_IPIP = 4;
 const IPPROTO_TCP = 6;
 const IPPROTO_UDP = 17;
+const IPPROTO_FRAGMENT = 44;
+const IPPROTO_ICMPV6 = 58;
+const IPV6_HEADER = 40;
 
 interface IpHeader {
   readonly ttl: number;
-  readonly id: number;
-  readonly protocol: number;
+  readonly id: number | null;
+  /** `null` for a whole packet. */
+  readonly fragmentOffset: number | null;
+  /** `null` where it is not printed. */
+  readonly protocol: number | null;
   readonly length: number;
   readonly src: string;
   readonly dst: string;
@@ -74,39 +102,107 @@ function readRecord(record: string, place: string, stage: 'egress' | 'ingress'):
         overhead: len - linkBytes - inner.length,
       }
     : null;
-  const tcp = inner.protocol === IPPROTO_TCP ? tcpFields(inner.rest, record) : null;
-  const isUdp = inner.protocol === IPPROTO_UDP;
-  const frame: Frame = {
-    place,
-    stage,
-    len,
-    mac,
-    outer,
-    proto: tcp === null ? (isUdp ? 'udp' : 'icmp') : 'tcp',
-    ...ends(inner, tcp !== null || isUdp),
-    ttl: inner.ttl,
-    ipId: inner.id,
-    icmp: tcp === null && !isUdp ? echoFields(inner.rest, record) : null,
-    tcp,
-  };
-  return { time, ipBytes: inner.length, frame };
-}
-
-function readIp(text: string, record: string): IpHeader {
-  const match = IP.exec(text);
-  if (match === null) throw new Error(`tcpdump printed what the judge cannot read:\n${record}`);
   return {
-    ttl: Number(match[1]),
-    id: Number(match[2]),
-    protocol: Number(match[3]),
-    length: Number(match[4]),
-    src: match[5] ?? '',
-    dst: match[6] ?? '',
-    rest: text.slice(match.index + match[0].length),
+    time,
+    ipBytes: inner.length,
+    frame: { place, stage, len, mac, outer, ...fields(inner, record) },
   };
 }
 
-/** Addresses, and the ports tcpdump writes behind a fourth dot. */
+type Fields = Omit<Frame, 'place' | 'stage' | 'len' | 'mac' | 'outer'>;
+
+/** What the innermost packet has. */
+function fields(ip: IpHeader, record: string): Fields {
+  const { ttl, id: ipId, fragmentOffset, protocol, rest } = ip;
+  const common = { ttl, ipId, fragmentOffset, icmp: null, tcp: null };
+  if ((fragmentOffset ?? 0) > 0) {
+    return { ...common, proto: protocolName(protocol), ...ends(ip, false) };
+  }
+  switch (protocol) {
+    case IPPROTO_TCP:
+      return { ...common, proto: 'tcp', ...ends(ip, true), tcp: tcpFields(rest, record) };
+    case IPPROTO_UDP:
+      return { ...common, proto: 'udp', ...ends(ip, true) };
+    case IPPROTO_ICMP:
+      return { ...common, proto: 'icmp', ...ends(ip, false), icmp: icmpFields(rest, record) };
+    case IPPROTO_ICMPV6:
+      return { ...common, proto: 'icmpv6', ...ends(ip, false), icmp: icmpv6Fields(rest, record) };
+    default:
+      throw unreadable(record);
+  }
+}
+
+function protocolName(protocol: number | null): Frame['proto'] {
+  switch (protocol) {
+    case IPPROTO_TCP:
+      return 'tcp';
+    case IPPROTO_UDP:
+      return 'udp';
+    case IPPROTO_ICMP:
+      return 'icmp';
+    default:
+      return null;
+  }
+}
+
+function unreadable(record: string): Error {
+  return new Error(`tcpdump printed what the judge cannot read:\n${record}`);
+}
+
+/** The first IP header that is printed, of whichever version. */
+function readIp(text: string, record: string): IpHeader {
+  const four = IPV4.exec(text);
+  const six = IPV6.exec(text);
+  if (four !== null && (six === null || four.index < six.index)) return readIpv4(text, four);
+  if (six === null) throw unreadable(record);
+  return readIpv6(text, six, record);
+}
+
+function readIpv4(text: string, match: RegExpExecArray): IpHeader {
+  const [printed, ttl, id, offset, flags, protocol, length, src = '', dst = ''] = match;
+  const isPiece = Number(offset) > 0 || flags?.includes('+') === true;
+  return {
+    ttl: Number(ttl),
+    id: Number(id),
+    fragmentOffset: isPiece ? Number(offset) : null,
+    protocol: Number(protocol),
+    length: Number(length),
+    src,
+    dst,
+    rest: text.slice(match.index + printed.length),
+  };
+}
+
+/** The next header of a first piece is told by what is printed behind it, of others not at all. */
+function readIpv6(text: string, match: RegExpExecArray, record: string): IpHeader {
+  const [printed, hopLimit, next, payload, src = '', dst = ''] = match;
+  const behind = text.slice(match.index + printed.length);
+  const header = {
+    ttl: Number(hopLimit),
+    length: IPV6_HEADER + Number(payload),
+    src,
+    dst,
+  };
+  if (Number(next) !== IPPROTO_FRAGMENT) {
+    const rest = behind.replace(HOP_BY_HOP, '').replace(CHECKSUM, '');
+    const protocol = rest.startsWith('ICMP6,') ? IPPROTO_ICMPV6 : Number(next);
+    return { ...header, id: null, fragmentOffset: null, protocol, rest };
+  }
+  const piece = IPV6_PIECE.exec(behind);
+  if (piece === null) throw unreadable(record);
+  const rest = behind.slice(piece[0].length).replace(CHECKSUM, '');
+  const protocol = rest.startsWith('ICMP6,') ? IPPROTO_ICMPV6 : null;
+  const [, id = '', offset] = piece;
+  return {
+    ...header,
+    id: Number.parseInt(id, 16),
+    fragmentOffset: Number(offset),
+    protocol,
+    rest,
+  };
+}
+
+/** Addresses, and the ports tcpdump writes behind the last dot. */
 function ends(ip: IpHeader, ports: boolean): Pick<Frame, 'src' | 'dst' | 'sport' | 'dport'> {
   if (!ports) return { src: ip.src, dst: ip.dst, sport: null, dport: null };
   const [src, sport] = splitPort(ip.src);
@@ -121,7 +217,7 @@ function splitPort(end: string): [string, number] {
 
 function tcpFields(rest: string, record: string): TcpFields {
   const match = TCP.exec(rest);
-  if (match === null) throw new Error(`tcpdump printed TCP the judge cannot read:\n${record}`);
+  if (match === null) throw unreadable(record);
   const [, flags = '', seq, ack, options = '', payload] = match;
   return {
     flags,
@@ -137,14 +233,30 @@ function optional(text: string | undefined): number | null {
   return text === undefined ? null : Number(text);
 }
 
-function echoFields(rest: string, record: string): NonNullable<Frame['icmp']> {
-  const match = ECHO.exec(rest);
-  if (match === null) throw new Error(`tcpdump printed what the judge cannot read:\n${record}`);
-  return {
-    type: match[1] === 'request' ? 8 : 0,
-    id: Number(match[2]),
-    seq: Number(match[3]),
-  };
+function icmpFields(rest: string, record: string): IcmpFields {
+  const echo = ECHO.exec(rest);
+  if (echo !== null) return echoFields(echo, { request: 8, reply: 0 });
+  const error = NEEDS_FRAGMENTS.exec(rest);
+  if (error === null) throw unreadable(record);
+  return { type: 3, id: null, seq: null, mtu: Number(error[1]) };
+}
+
+function icmpv6Fields(rest: string, record: string): IcmpFields {
+  const echo = ECHO6.exec(rest);
+  if (echo !== null) return echoFields(echo, { request: 128, reply: 129 });
+  const error = TOO_BIG6.exec(rest);
+  if (error !== null) return { type: 2, id: null, seq: null, mtu: Number(error[1]) };
+  const talk = LINK_TALK6.find(([words]) => rest.startsWith(`ICMP6, ${words}`));
+  if (talk === undefined) throw unreadable(record);
+  return { type: talk[1], id: null, seq: null, mtu: null };
+}
+
+function echoFields(
+  [, word, id, seq]: RegExpExecArray,
+  types: { readonly request: number; readonly reply: number },
+): IcmpFields {
+  const type = word === 'request' ? types.request : types.reply;
+  return { type, id: Number(id), seq: Number(seq), mtu: null };
 }
 
 /** An answer names its sender alone; whom it is for is the Ethernet header's to say. */
@@ -171,6 +283,7 @@ function arpFrame(
     dport: null,
     ttl: null,
     ipId: null,
+    fragmentOffset: null,
     icmp: null,
     tcp: null,
   };

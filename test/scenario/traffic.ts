@@ -7,18 +7,22 @@ export interface Answer {
   readonly peer: { readonly address: string; readonly port: number };
 }
 
-/** Answered echo requests of `count`. */
-export async function ping(netns: string, host: string, count = 2): Promise<number> {
-  const said = await lenient(netns, 'ping', [
-    '-n',
-    '-c',
-    `${count}`,
-    '-i',
-    '0.1',
-    '-W',
-    '0.5',
-    host,
-  ]);
+/**
+ * Answered echo requests of `count`.
+ *
+ * @param more options of ping(8)
+ */
+export async function ping(
+  netns: string,
+  host: string,
+  count = 2,
+  more: readonly string[] = [],
+): Promise<number> {
+  const said = await lenient(
+    netns,
+    'ping',
+    ['-n', '-c', `${count}`, '-i', '0.1', '-W', '0.5'].concat(more, host),
+  );
   return Number(/(\d+) received/.exec(said)?.[1]);
 }
 
