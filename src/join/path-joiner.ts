@@ -38,6 +38,8 @@ const USED_UP_REASONS: ReadonlySet<string> = new Set([
   'TCP_OLD_DATA',
   'TCP_OFOMERGE',
 ]);
+/** What a closed socket still holds is let go in (net/ipv4/af_inet.c), whatever the reason. */
+const CLOSED_SOCKET = 'inet_sock_destruct';
 /** What raw sockets refuse a clone with (net/ipv4/raw.c). */
 const CLONE_REASONS: ReadonlySet<string> = new Set([
   'SOCKET_FILTER',
@@ -311,30 +313,43 @@ export class PathJoiner {
 
   /**
    * The kernel calls some ends in the socket layer drops though the packet, or the
-   * one copy of it that counts, was taken: what a socket has used up; a packet that
-   * no socket but a raw one wanted, whose clone the raw one holds; and clones
-   * offered to raw sockets in vain.
+   * one copy of it that counts, was taken: what a socket has used up, or never read
+   * before it was closed; a packet that no socket but a raw one wanted, whose clone
+   * the raw one holds; and clones offered to raw sockets in vain.
    */
   #isEndInSocket(record: RecordCursor, path: Path | undefined): boolean {
     const reason = this.#reasonName(record.u32(layout.HOP_REASON));
-    if (path === undefined || path.ended || !isSamePacket(path, this.#packet)) {
-      if (path?.delivered === true && USED_UP_REASONS.has(reason)) {
+    const closed = this.#symbol(record.location) === CLOSED_SOCKET;
+    const usedUp = closed || USED_UP_REASONS.has(reason);
+    const isOfPath = path !== undefined && isSamePacket(path, this.#packet);
+    if (path === undefined || path.ended || !isOfPath) {
+      if (path?.delivered === true && usedUp) {
+        return true;
+      }
+      if (path?.received === true && isOfPath && reason === REASON_NO_SOCKET) {
+        // The raw socket has read its clone already, before the others were asked.
         return true;
       }
       const original = this.#byHead.get(record.head);
-      if (original === undefined || !CLONE_REASONS.has(reason) || !isInput(original)) {
+      if (original === undefined || original.dropped || !isInput(original)) {
+        // The packet itself was taken, and its path finished, long before.
+        return closed;
+      }
+      if (usedUp) {
+        take(original, record);
+        return true;
+      }
+      if (!CLONE_REASONS.has(reason)) {
         return false;
       }
       this.counters.copiesRefused += 1;
       return true;
     }
     const taken = reason === REASON_NO_SOCKET && record.u32(layout.HOP_DATAREF) > 1;
-    if (!(taken || USED_UP_REASONS.has(reason)) || !isInput(path)) {
+    if (!(taken || usedUp) || !isInput(path)) {
       return false;
     }
-    path.ended = true;
-    path.delivered = true;
-    path.lastTime = record.time;
+    take(path, record);
     return true;
   }
 
@@ -651,6 +666,13 @@ function hopsBefore(path: Path, device: Device, record: RecordCursor): Hop[] {
     (hop) => hop.device === device && hop.stage === stage && hop.hook === hook,
   );
   return place < 0 ? path.hops.slice() : path.hops.slice(0, place);
+}
+
+/** A socket has it, so nothing more comes of it. */
+function take(path: Path, record: RecordCursor): void {
+  path.ended = true;
+  path.delivered = true;
+  path.lastTime = record.time;
 }
 
 /** Whether a record for a buffer belongs to the packet last seen in it. */

@@ -116,6 +116,7 @@ it('has every hop as agreed, key for key', () => {
     tuple: TUPLE,
     ttl: 63,
     ipId: 4711,
+    fragment: null,
     tcp: null,
     mark: '0x4000',
     ct: { state: 'new', zone: 0, reply: false },

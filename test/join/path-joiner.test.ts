@@ -11,6 +11,7 @@ import {
   hopsText,
   Joining,
   joinAll,
+  LOCATIONS,
   nth,
   onlyPath,
   REASONS,
@@ -593,6 +594,53 @@ describe('pieces', () => {
     ]);
   });
 
+  test('an IPv6 packet has an id in pieces only, and another after each cut', () => {
+    const tape = new Tape();
+    const ends = { src: 'fd00::c', dst: 'fd00::d' } as const;
+    const echo = { ...ends, proto: 'icmpv6', icmpId: 7, icmpSeq: 1 } as const;
+    const whole = leavePod1(tape.packet({ ...echo, payload: 1952 }));
+    const cut = (id: number) => {
+      whole.change({ payload: 1368, moreFragments: true, id });
+      const rest = { ...echo, payload: 584, fragmentOffset: 1376, id };
+      whole.cross(ENS111, ENS112);
+      tape.packet(rest).cross(ENS111, ENS112);
+    };
+    cut(0x48e7ab7f);
+    whole.change({ payload: 1952, moreFragments: false }).hook(ENS112, 'prerouting');
+    cut(0x63474bb8);
+    const joining = new Joining().end(tape);
+    expect(joining.paths.map(({ origin }) => origin)).toEqual([
+      ORIGIN_FIRST_SEEN,
+      ORIGIN_FRAGMENT,
+      ORIGIN_FRAGMENT,
+    ]);
+    const [flow, ...others] = joining.allFlows();
+    expect(others).toEqual([]);
+    expect(flow?.directions[0]).toMatchObject({ packets: 1, bytes: 2000 });
+    const [first, second] = joining.paths;
+    expect(first?.last).toMatchObject({ fragmentOffset: 0, moreFragments: true });
+    expect(second?.last).toMatchObject({ fragmentOffset: 1376, moreFragments: false });
+  });
+
+  test('a datagram put together in the buffer of a later piece goes on as the first one', () => {
+    const tape = new Tape();
+    const first = tape.packet({ ...DATAGRAM, payload: 1472, moreFragments: true });
+    first.ingress(ENS112);
+    const second = tape.packet({ ...DATAGRAM, payload: 528, fragmentOffset: 1480 });
+    second.ingress(ENS112);
+    // inet_frag_reasm_prepare: the buffer that came last gets the data of the first.
+    first.free();
+    second.head = first.head;
+    second
+      .change({ payload: 2000, moreFragments: false, fragmentOffset: 0 })
+      .hook(ENS112, 'prerouting');
+    const paths = joinAll(tape);
+    expect(paths.map((path) => [hopsText(path), path.origin])).toEqual([
+      ['<ens10 P', ORIGIN_FIRST_SEEN],
+      ['<ens10', ORIGIN_FRAGMENT],
+    ]);
+  });
+
   test('a later fragment whose first was not seen stands alone', () => {
     const tape = new Tape();
     tape.packet({ ...DATAGRAM, payload: 528, fragmentOffset: 1480 }).ingress(ENS112);
@@ -662,6 +710,33 @@ describe('how a path ends', () => {
     const tape = new Tape();
     enterPod2(leavePod1(tape.packet(DIRECT))).drop(POD2_ETH0, REASONS.QUEUE_PURGE);
     expect(verdictOf(onlyPath(tape), false)).toBe('delivered');
+  });
+
+  test('no socket but a raw one, which has read its clone already: delivered', () => {
+    const tape = new Tape();
+    enterPod2(leavePod1(tape.packet(PING)))
+      .deliver(NETNS.pod2)
+      .drop(POD2_ETH0, REASONS.NO_SOCKET, { dataref: 1 });
+    expect(verdictOf(onlyPath(tape), false)).toBe('delivered');
+  });
+
+  test('a clone in the queue of a socket that was closed: the packet was delivered', () => {
+    const tape = new Tape();
+    const location = LOCATIONS.inet_sock_destruct;
+    const answer = enterPod2(leavePod1(tape.packet(PING)));
+    const clone = answer.clone();
+    answer.free();
+    clone.drop(null, REASONS.QUEUE_PURGE, { location });
+    const path = onlyPath(tape);
+    expect(path.dropped).toBe(false);
+    expect(verdictOf(path, false)).toBe('delivered');
+  });
+
+  test('what a closed socket held of a path long finished is no packet of its own', () => {
+    const tape = new Tape();
+    const location = LOCATIONS.inet_sock_destruct;
+    tape.packet(DIRECT).drop(null, 0, { location });
+    expect(joinAll(tape)).toEqual([]);
   });
 
   test('a clone that a raw socket refused is counted and says nothing of the packet', () => {

@@ -8,6 +8,7 @@ import { describeInLab } from './in-lab.js';
 import { acrossNodes6, betweenNodes6, ipv6Tunnel } from './ipv6-way.js';
 import { framesOf, inDirection, judgePaths, namesAt, route } from './judge.js';
 import { judgeFlow } from './judge-flow.js';
+import { judgePieces } from './judge-pieces.js';
 import { hostEnd, podEnd } from './place.js';
 import { observe } from './scene.js';
 import { http, ping } from './traffic.js';
@@ -169,6 +170,28 @@ describe.each(MODES)('%s', (encap) => {
         expect(namesAt(path, podEnd('pod2'))).toEqual([`${endpoint} > ${caller}`]);
         expect(namesAt(path, podEnd('pod1'))).toEqual([`${service} > ${caller}`]);
       }
+    });
+
+    it('S21: a packet its source cuts, which nodes put together and cut again', async () => {
+      const scene = await observe(
+        [podEnd('pod1'), hostEnd('pod1'), ...betweenNodes6(encap), hostEnd('pod3'), podEnd('pod3')],
+        async () => expect(await ping('pod1', POD3, 1, ['-s', '2000'])).toBe(1),
+      );
+      judgePieces(scene);
+      const flow = judgeFlow(scene, {
+        from: podEnd('pod1'),
+        to: podEnd('pod3'),
+        original: `icmpv6 ${POD1} > ${POD3}`,
+        reply: `icmpv6 ${POD3} > ${POD1}`,
+        src: 'pod1 (pod)',
+        dst: 'pod3 (pod)',
+      });
+      expect(flow).toMatchObject({
+        packets: { original: '1', reply: '1' },
+        bytes: { original: '2048', reply: '2048' },
+        mtu: { largest: 2048, verdict: 'fragments' },
+      });
+      for (const { verdict } of scene.paths) expect(verdict).toBe('delivered');
     });
 
     it('S21: a first packet asks for its neighbour, which is of no flow', async () => {

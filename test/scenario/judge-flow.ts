@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import type { FlowRecord, LegRecord, TupleRecord } from '../../src/model/records.js';
-import type { Frame } from './frame.js';
+import { type Frame, isIcmpError } from './frame.js';
 import { packetsOf } from './judge.js';
 import type { Scene } from './scene.js';
 import type { CapturedFrame } from './tcpdump-text.js';
@@ -62,16 +62,19 @@ export function judgeFlow(
     verdict: connection.verdict ?? 'delivered',
     lost: '0',
   });
-  const packets = packetsOf(scene.captured);
+  // An error is of the flow, but none of its packets.
+  const packets = packetsOf(scene.captured).filter(
+    ({ frames }) => !frames.some(({ frame }) => isIcmpError(frame)),
+  );
   const original = packets.filter(({ frames }) => frames[0]?.frame.place === connection.from);
   const reply = packets.filter(({ frames }) => frames[0]?.frame.place === connection.to);
   expect(original.length + reply.length).toBe(packets.length);
   expect(said(flow, 'original')).toEqual(captured(original));
   expect(said(flow, 'reply')).toEqual(captured(reply));
   expect(outersSaid(flow)).toEqual(outersCaptured(scene.captured));
-  // Of a packet that a device will cut, the largest piece counts.
+  // Of a packet that a device will cut into segments, the largest of them counts.
   if (!offloaded)
-    expect(flow.mtu.largest).toBe(Math.max(...scene.captured.map(({ ipBytes }) => ipBytes ?? 0)));
+    expect(flow.mtu.largest).toBe(Math.max(...packets.map(({ frames }) => wholeBytes(frames))));
   // An identifier holds for one run of the daemon, and each command is one.
   const ids = new Set(scene.paths.map((path) => path.flow));
   expect(ids.size).toBe(1);
@@ -83,7 +86,7 @@ function captured(packets: readonly { frames: readonly CapturedFrame[] }[]): Dir
   const legs = new Map<string, { packets: number; bytes: number }>();
   let bytes = 0;
   for (const { frames } of packets) {
-    bytes += frames[0]?.ipBytes ?? 0;
+    bytes += wholeBytes(frames);
     for (const { frame, ipBytes } of frames) {
       const key = `${frame.place} ${frame.stage}`;
       const leg = legs.get(key) ?? { packets: 0, bytes: 0 };
@@ -95,6 +98,24 @@ function captured(packets: readonly { frames: readonly CapturedFrame[] }[]): Dir
     bytes: String(bytes),
     legs: [...legs].map(([key, leg]) => `${key}: ${leg.packets}, ${leg.bytes}`),
   };
+}
+
+const IPV4_HEADER = 20;
+const IPV6_HEADER = 40;
+/** RFC 8200, 4.5. */
+const IPV6_FRAGMENT_HEADER = 8;
+
+/** Of a packet as its source sent it, also when that was in pieces. */
+function wholeBytes(frames: readonly CapturedFrame[]): number {
+  const [first] = frames;
+  if (first === undefined || first.frame.fragmentOffset === null) return first?.ipBytes ?? 0;
+  const { place, stage, src } = first.frame;
+  const isIpv6 = src.includes(':');
+  const header = isIpv6 ? IPV6_HEADER : IPV4_HEADER;
+  const ofPiece = isIpv6 ? IPV6_HEADER + IPV6_FRAGMENT_HEADER : IPV4_HEADER;
+  return frames
+    .filter(({ frame }) => frame.place === place && frame.stage === stage)
+    .reduce((sum, { ipBytes }) => sum + (ipBytes ?? 0) - ofPiece, header);
 }
 
 function said(flow: FlowRecord, direction: 'original' | 'reply'): Direction {

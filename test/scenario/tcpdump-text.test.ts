@@ -130,6 +130,80 @@ describe('what tcpdump prints is read back', () => {
     ]);
   });
 
+  it('of an echo over IPv6, plain and in VXLAN over IPv6', () => {
+    const ends = { src: 'fd00:10:244:99c0::c', dst: 'fd00:10:244:92c0::d' };
+    const nodes = { src: 'fd00::111', dst: 'fd00::112' };
+    const echo = packetBytes({ ...ECHO, ...ends, proto: 'icmpv6' });
+    const tunnel = tunnelBytes({ type: 'vxlan', ...nodes, sport: 46444, vni: 4096 }, echo);
+    const plain: Frame = {
+      ...PLAIN,
+      ...ends,
+      len: 118,
+      proto: 'icmpv6',
+      ipId: null,
+      icmp: { type: 128, id: 56616, seq: 7, mtu: null },
+    };
+    const outer = {
+      type: 'vxlan',
+      ...nodes,
+      sport: 46444,
+      dport: 4789,
+      vni: 4096,
+      overhead: 70,
+    };
+    expect(
+      read(
+        LINKTYPE_ETHERNET,
+        [echo, tunnel].map((packet) => ethernet(packet, 0x86dd)),
+      ).map(({ ipBytes, frame }) => ({ ipBytes, frame })),
+    ).toEqual([
+      { ipBytes: 104, frame: plain },
+      { ipBytes: 104, frame: { ...plain, len: 188, outer } },
+    ]);
+  });
+
+  it('of TCP over IPv6', () => {
+    const tcp = { src: 'fd00::1', dst: 'fd00::2', proto: 'tcp', sport: 40001, dport: 80 } as const;
+    const packet = packetBytes({ ...tcp, flags: 'P.', seq: 7, ack: 99, payload: 21 });
+    expect(read(LINKTYPE_ETHERNET, [ethernet(packet, 0x86dd)])).toMatchObject([
+      {
+        ipBytes: 81,
+        frame: { ...tcp, ipId: null, tcp: { flags: 'P.', seq: 7, ack: 99, payload: 21 } },
+      },
+    ]);
+  });
+
+  it.each([
+    ['icmp', ENDS, 0x0800, 'icmp'],
+    ['icmpv6', { src: 'fd00::1', dst: 'fd00::2' }, 0x86dd, null],
+  ] as const)('of the pieces of an %s echo', (proto, ends, etherType, ofLater) => {
+    const echo = { ...ECHO, ...ends, proto, id: 0x4711 };
+    const pieces = [
+      packetBytes({ ...echo, moreFragments: true, payload: 1416 }),
+      packetBytes({ ...echo, fragmentOffset: 1424, payload: 56 }),
+    ];
+    const said = read(
+      LINKTYPE_ETHERNET,
+      pieces.map((piece) => ethernet(piece, etherType)),
+    );
+    expect(said.map(({ frame }) => frame)).toMatchObject([
+      { proto, ...ends, ipId: 0x4711, fragmentOffset: 0, icmp: { id: 56616, seq: 7 } },
+      { proto: ofLater, ...ends, ipId: 0x4711, fragmentOffset: 1424, icmp: null },
+    ]);
+  });
+
+  it.each([
+    ['icmp', ENDS, 0x0800, { icmpType: 3, icmpCode: 4 }],
+    ['icmpv6', { src: 'fd00::1', dst: 'fd00::2' }, 0x86dd, { icmpType: 2 }],
+  ] as const)('of an %s error that tells the MTU', (proto, ends, etherType, type) => {
+    const about = { ...ECHO, ...ends, proto, payload: 100 };
+    const error = packetBytes({ ...ends, proto, ...type, icmpMtu: 1450, about });
+    const icmp = { type: type.icmpType, id: null, seq: null, mtu: 1450 };
+    expect(read(LINKTYPE_ETHERNET, [ethernet(error, etherType)])).toMatchObject([
+      { frame: { proto, ...ends, fragmentOffset: null, icmp } },
+    ]);
+  });
+
   it('of ARP', () => {
     const arp = { senderMac: LINK.src, senderIp: ENDS.src, targetIp: '169.254.1.1' };
     const request = ethernet(arpBytes({ ...arp, op: 1, targetMac: '00:00:00:00:00:00' }), 0x0806);

@@ -20,8 +20,8 @@ const IPV4 =
 const IPV6 =
   /\((?:class 0x[0-9a-f]+, )?(?:flowlabel 0x[0-9a-f]+, )?hlim (\d+), next-header \S+ \((\d+)\) payload length: (\d+)\) (\S+) > (\S+?): /;
 const IPV6_PIECE = /^frag \(0x([0-9a-f]+):(\d+)\|\d+\)\s/;
-/** A transport checksum, judged; -K leaves out most of them. */
-const CHECKSUM = /^\[[a-z0-9 ]+\] /;
+/** What is thought of a checksum; -K leaves it out, but not of ICMPv6. */
+const CHECKSUM = /^\[(?:bad )?icmp6 [^\]]+\] /;
 const TCP =
   /^Flags \[([^\]]*)\], (?:seq (\d+)(?::\d+)?, )?(?:ack (\d+), )?win \d+, (?:urg \d+, )?(?:options \[([^\]]*)\], )?length (\d+)/;
 const ECHO = /^ICMP echo (request|reply), id (\d+), seq (\d+),/;
