@@ -291,7 +291,7 @@ export class FlowTable {
       // The packet was never seen whole, so its bytes are those of its pieces.
       direction.bytes += path.payloadLength;
     }
-    if (verdict === 'dropped') {
+    if (path.dropped) {
       direction.drops += 1;
       this.#countReason(flow, path.last as Hop);
     }

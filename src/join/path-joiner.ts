@@ -321,13 +321,9 @@ export class PathJoiner {
     const reason = this.#reasonName(record.u32(layout.HOP_REASON));
     const closed = this.#symbol(record.location) === CLOSED_SOCKET;
     const usedUp = closed || USED_UP_REASONS.has(reason);
-    const isOfPath = path !== undefined && isSamePacket(path, this.#packet);
-    if (path === undefined || path.ended || !isOfPath) {
+    const held = reason === REASON_NO_SOCKET && record.u32(layout.HOP_DATAREF) > 1;
+    if (path === undefined || path.ended || !isSamePacket(path, this.#packet)) {
       if (path?.delivered === true && usedUp) {
-        return true;
-      }
-      if (path?.received === true && isOfPath && reason === REASON_NO_SOCKET) {
-        // The raw socket has read its clone already, before the others were asked.
         return true;
       }
       const original = this.#byHead.get(record.head);
@@ -335,7 +331,9 @@ export class PathJoiner {
         // The packet itself was taken, and its path finished, long before.
         return closed;
       }
-      if (usedUp) {
+      // A raw socket may have read its clone already before the others were asked.
+      const read = reason === REASON_NO_SOCKET && original.received;
+      if (usedUp || ((held || read) && isSamePacket(original, this.#packet))) {
         take(original, record);
         return true;
       }
@@ -345,8 +343,7 @@ export class PathJoiner {
       this.counters.copiesRefused += 1;
       return true;
     }
-    const taken = reason === REASON_NO_SOCKET && record.u32(layout.HOP_DATAREF) > 1;
-    if (!(taken || usedUp) || !isInput(path)) {
+    if (!(held || usedUp) || !isInput(path)) {
       return false;
     }
     take(path, record);

@@ -641,6 +641,32 @@ describe('pieces', () => {
     ]);
   });
 
+  test('put together in the socket layer, read by a raw socket: every piece delivered', () => {
+    const tape = new Tape();
+    const echo = { ...PING, dst: ADDRESSES.pod2 };
+    const first = enterPod2(tape.packet({ ...echo, payload: 1472, moreFragments: true }));
+    const second = enterPod2(tape.packet({ ...echo, payload: 528, fragmentOffset: 1480 }));
+    first.free();
+    second.head = first.head;
+    second.change({ payload: 2000, moreFragments: false, fragmentOffset: 0 });
+    second.drop(POD2_ETH0, REASONS.NO_SOCKET, { dataref: 2 });
+    const paths = joinAll(tape);
+    expect(paths.map((path) => verdictOf(path, false))).toEqual(['delivered', 'delivered']);
+    expect(paths.map(({ dropped }) => dropped)).toEqual([false, false]);
+  });
+
+  test('a packet dropped whole after it came in pieces is one drop', () => {
+    const tape = new Tape();
+    const echo = { ...PING, dst: ADDRESSES.pod2 };
+    const first = enterPod2(tape.packet({ ...echo, payload: 1472, moreFragments: true }));
+    enterPod2(tape.packet({ ...echo, payload: 528, fragmentOffset: 1480 }));
+    first.change({ payload: 2000, moreFragments: false }).drop(POD2_ETH0, 99);
+    const joining = new Joining().end(tape);
+    const [flow] = joining.allFlows();
+    expect(flow?.directions[0].drops).toBe(1);
+    expect([...(flow?.reasons ?? [])]).toEqual([[99, 1]]);
+  });
+
   test('a later fragment whose first was not seen stands alone', () => {
     const tape = new Tape();
     tape.packet({ ...DATAGRAM, payload: 528, fragmentOffset: 1480 }).ingress(ENS112);
