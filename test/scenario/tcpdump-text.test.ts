@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
+import { addressBytes } from '../fixtures/address-bytes.js';
+import { ByteWriter } from '../fixtures/byte-writer.js';
 import {
   arpBytes,
   linkBytes,
@@ -201,6 +203,35 @@ describe('what tcpdump prints is read back', () => {
     const icmp = { type: type.icmpType, id: null, seq: null, mtu: 1450 };
     expect(read(LINKTYPE_ETHERNET, [ethernet(error, etherType)])).toMatchObject([
       { frame: { proto, ...ends, fragmentOffset: null, icmp } },
+    ]);
+  });
+
+  it('of a question for a neighbour', () => {
+    const ends = { src: 'fd00::1', dst: 'ff02::1:ff00:2' };
+    // Behind the four reserved bytes the address that is asked for.
+    const packet = packetBytes({ ...ends, proto: 'icmpv6', ttl: 255, icmpType: 135, payload: 16 });
+    expect(read(LINKTYPE_ETHERNET, [ethernet(packet, 0x86dd)])).toMatchObject([
+      { frame: { proto: 'icmpv6', ...ends, ttl: 255, icmp: { type: 135, id: null } } },
+    ]);
+  });
+
+  it('of a listener to a group, which has a header before ICMPv6', () => {
+    const packet = new ByteWriter()
+      .be32(0x60000000)
+      .be16(36) // payload
+      .u8(0) // hop-by-hop
+      .u8(1) // hop limit
+      .raw(addressBytes('fe80::1'))
+      .raw(addressBytes('ff02::16'))
+      .be32(0x3a000502) // ICMPv6 next, 8 bytes, router alert of 2 bytes
+      .be32(0x00000100) // MLD; PadN
+      .be32(0x8f000000) // report, version 2
+      .be32(0x00000001) // one record
+      .be32(0x04000000) // to exclude nobody
+      .raw(addressBytes('ff02::1:ff00:2'))
+      .bytes();
+    expect(read(LINKTYPE_ETHERNET, [ethernet(packet, 0x86dd)])).toMatchObject([
+      { ipBytes: 76, frame: { proto: 'icmpv6', src: 'fe80::1', icmp: { type: 143 } } },
     ]);
   });
 
