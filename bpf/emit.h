@@ -94,6 +94,16 @@ static __always_inline void fill_header(struct hs_header *header, const void *sk
 	header->skb = (__u64)skb;
 }
 
+static __always_inline void fill_actor(struct hs_actor *actor)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	__u64 id = bpf_get_current_pid_tgid();
+
+	actor->process = id >> 32;
+	actor->thread = id;
+	actor->sleeps = BPF_CORE_READ(task, nvcsw);
+}
+
 static __always_inline int has_link_header(const struct net_device *dev)
 {
 	return dev->type == ARPHRD_ETHER || dev->type == ARPHRD_LOOPBACK;
@@ -133,6 +143,7 @@ static __always_inline void fill_packet(struct hs_hop *hop, struct sk_buff *skb,
 	if (length > HS_SNAP_LEN)
 		length = HS_SNAP_LEN;
 	hop->head = (__u64)head;
+	hop->sock = (__u64)skb->sk;
 	hop->len = skb->len + data - start;
 	hop->mark = skb->mark;
 	hop->protocol = bpf_ntohs(skb->protocol);

@@ -17,6 +17,7 @@
 #define ARPHRD_ETHER 1
 #define ARPHRD_LOOPBACK 772
 #define NF_ACCEPT 1
+#define TCP_SYN_SENT 2
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -51,6 +52,10 @@ struct sock_common {
 
 struct sock {
 	struct sock_common __sk_common;
+};
+
+struct task_struct {
+	unsigned long nvcsw;
 };
 
 struct dst_entry {

@@ -112,7 +112,8 @@ int BPF_PROG(on_consume, struct sk_buff *skb)
 	return 0;
 }
 
-static __always_inline void emit_deliver(const struct sk_buff *skb, const struct sock *sk)
+static __always_inline void emit_deliver(const struct sk_buff *skb, const struct sock *sk,
+					 int is_read)
 {
 	struct hs_deliver *record;
 	__u32 netns = sk ? sk->__sk_common.skc_net.net->ns.inum : 0;
@@ -128,7 +129,10 @@ static __always_inline void emit_deliver(const struct sk_buff *skb, const struct
 	record->sock = (__u64)sk;
 	record->head = (__u64)skb->head;
 	record->netns = netns;
-	record->pad = 0;
+	if (is_read)
+		fill_actor(&record->reader);
+	else
+		__builtin_memset(&record->reader, 0, sizeof(record->reader));
 	bpf_ringbuf_submit(record, SUBMIT_FLAGS);
 }
 
@@ -136,7 +140,7 @@ static __always_inline void emit_deliver(const struct sk_buff *skb, const struct
 SEC("tp_btf/tcp_probe")
 int BPF_PROG(on_tcp_segment, struct sock *sk, struct sk_buff *skb)
 {
-	emit_deliver(skb, sk);
+	emit_deliver(skb, sk, 0);
 	return 0;
 }
 
@@ -145,7 +149,36 @@ SEC("tp_btf/skb_copy_datagram_iovec")
 int BPF_PROG(on_read, struct sk_buff *skb)
 {
 	if (is_network(skb))
-		emit_deliver(skb, skb->sk);
+		emit_deliver(skb, skb->sk, 1);
+	return 0;
+}
+
+/*
+ * net/ipv4/tcp_ipv4.c, tcp_v4_connect, and its like of IPv6: the one change of state
+ * that only a process brings about, in its own time. The port is not chosen yet, so
+ * the socket's address is what the SYN is known by.
+ */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_connect, const struct sock *sk, int before, int after)
+{
+	struct hs_connect *record;
+	__u32 netns;
+
+	if (after != TCP_SYN_SENT)
+		return 0;
+	netns = sk->__sk_common.skc_net.net->ns.inum;
+	if (!is_observed(netns))
+		return 0;
+	record = bpf_ringbuf_reserve(&events, sizeof(*record), 0);
+	if (!record) {
+		count(HS_COUNTER_LOST_END);
+		return 0;
+	}
+	fill_header(&record->header, 0, HS_RECORD_CONNECT, sizeof(*record));
+	record->sock = (__u64)sk;
+	record->netns = netns;
+	fill_actor(&record->opener);
+	bpf_ringbuf_submit(record, SUBMIT_FLAGS);
 	return 0;
 }
 

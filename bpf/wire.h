@@ -15,6 +15,7 @@ enum hs_record_type {
 	HS_RECORD_HOP_CT = 2,	/* struct hs_hop_ct */
 	HS_RECORD_FREE = 3,	/* struct hs_free: an skb's life ended, not a drop */
 	HS_RECORD_DELIVER = 4,	/* struct hs_deliver: a socket took it */
+	HS_RECORD_CONNECT = 5,	/* struct hs_connect: a process opens a connection */
 };
 
 enum hs_stage {
@@ -61,6 +62,7 @@ struct hs_hop {
 	__u32 ifindex_in;	/* netfilter: state->in, 0 when none */
 	char dev[HS_NAME_LEN];
 	char kind[HS_NAME_LEN];	/* rtnl_link_ops->kind, "" for hardware */
+	__u64 sock;		/* skb->sk; until it leaves a namespace, its sender's */
 	__u8 snap[HS_SNAP_LEN];
 };
 
@@ -95,9 +97,19 @@ struct hs_free {
 /* Indices of the per-CPU counter map. */
 enum hs_counter {
 	HS_COUNTER_LOST_HOP = 0,	/* no room in the ring for a hop or a drop */
-	HS_COUNTER_LOST_END = 1,	/* no room for a free or a deliver record */
+	HS_COUNTER_LOST_END = 1,	/* no room for a record of any other type */
 	HS_COUNTER_OWN = 2,		/* left out: hopscope's own traffic */
 	HS_COUNTER_MAX,
+};
+
+/*
+ * Who does something to a socket: meaningful only where the process itself runs,
+ * all 0 where the kernel works for nobody in particular.
+ */
+struct hs_actor {
+	__u32 process;		/* thread group id, in the first pid namespace */
+	__u32 thread;
+	__u32 sleeps;		/* how often the thread has gone to sleep; wraps */
 };
 
 struct hs_deliver {
@@ -105,7 +117,15 @@ struct hs_deliver {
 	__u64 sock;
 	__u64 head;
 	__u32 netns;
-	__u32 pad;
+	struct hs_actor reader;	/* 0: queued, and not read yet */
+};
+
+/* A connection begins; its SYN, with the same sock, comes after. skb is 0. */
+struct hs_connect {
+	struct hs_header header;
+	__u64 sock;
+	__u32 netns;
+	struct hs_actor opener;
 };
 
 /*
@@ -119,13 +139,16 @@ struct hs_wire {
 	struct hs_hop hop;
 	struct hs_hop_ct hop_ct;
 	struct hs_free free;
+	struct hs_actor actor;
 	struct hs_deliver deliver;
+	struct hs_connect connect;
 };
 
 _Static_assert(sizeof(struct hs_header) == 24, "hs_header");
-_Static_assert(sizeof(struct hs_hop) == 24 + 16 + 32 + 16 + 8 + 32 + HS_SNAP_LEN, "hs_hop");
+_Static_assert(sizeof(struct hs_hop) == 24 + 16 + 32 + 16 + 8 + 40 + HS_SNAP_LEN, "hs_hop");
 _Static_assert(sizeof(struct hs_tuple) == 40, "hs_tuple");
 _Static_assert(sizeof(struct hs_hop_ct) == sizeof(struct hs_hop) + 16 + 80, "hs_hop_ct");
-_Static_assert(sizeof(struct hs_deliver) == 48, "hs_deliver");
+_Static_assert(sizeof(struct hs_deliver) == 56, "hs_deliver");
+_Static_assert(sizeof(struct hs_connect) == 48, "hs_connect");
 
 #endif

@@ -42,6 +42,7 @@ const TRACEPOINT_PROGRAMS = [
   'on_consume',
   'on_tcp_segment',
   'on_read',
+  'on_connect',
   'on_ingress',
   'on_egress',
 ] as const;

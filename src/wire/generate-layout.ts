@@ -28,7 +28,9 @@ export const WIRE_STRUCTS = [
   'hs_tuple',
   'hs_hop_ct',
   'hs_free',
+  'hs_actor',
   'hs_deliver',
+  'hs_connect',
 ];
 export const WIRE_ENUMS = ['hs_record_type', 'hs_stage', 'hs_counter'];
 

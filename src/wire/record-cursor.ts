@@ -16,18 +16,19 @@ export const WIRE_ERRORS = [
 export type WireErrorCode = (typeof WIRE_ERRORS)[number];
 
 /** By record type; 0 for a type that there is not. */
-const EXPECTED_SIZE: readonly number[] = Object.assign([0, 0, 0, 0, 0], {
+const EXPECTED_SIZE: readonly number[] = Object.assign([0, 0, 0, 0, 0, 0], {
   [layout.RECORD_HOP]: layout.SIZEOF_HOP,
   [layout.RECORD_HOP_CT]: layout.SIZEOF_HOP_CT,
   [layout.RECORD_FREE]: layout.SIZEOF_FREE,
   [layout.RECORD_DELIVER]: layout.SIZEOF_DELIVER,
+  [layout.RECORD_CONNECT]: layout.SIZEOF_CONNECT,
 });
 
 /**
  * Walks the records of one batch. It borrows: its fields and `bytes` are valid
  * until the next `next()` and no longer than the batch.
  *
- * Addresses of the kernel (`skb`, `head`) are given by their low 48 bits, which
+ * Addresses of the kernel (`skb`, `head`, `sock`) are given by their low 48 bits, which
  * tell them apart and fit a double; times are nanoseconds since the epoch given.
  */
 export class RecordCursor {
@@ -155,6 +156,21 @@ export class RecordCursor {
   /** As `head`, of a deliver record. */
   get deliverHead(): number {
     return this.#address(this.offset + layout.DELIVER_HEAD);
+  }
+
+  /** The socket that the buffer is charged to, 0 for none; of a hop record. */
+  get sock(): number {
+    return this.#address(this.offset + layout.HOP_SOCK);
+  }
+
+  /** The socket that is given the packet, 0 when unknown; of a deliver record. */
+  get deliverSock(): number {
+    return this.#address(this.offset + layout.DELIVER_SOCK);
+  }
+
+  /** The socket that is about to connect; of a connect record. */
+  get connectSock(): number {
+    return this.#address(this.offset + layout.CONNECT_SOCK);
   }
 
   /** Address in the kernel's text, whole. */

@@ -45,6 +45,7 @@ export const RECORDS = [
   ),
   record(layout.RECORD_FREE, layout.SIZEOF_FREE, () => {}),
   record(layout.RECORD_DELIVER, layout.SIZEOF_DELIVER, () => {}),
+  record(layout.RECORD_CONNECT, layout.SIZEOF_CONNECT, () => {}),
 ];
 /** Batches of one record and of three. */
 export const BATCHES = [

@@ -7,6 +7,7 @@ import type { FlowRecord, PathRecord } from '../../src/model/records.js';
 import { Pipeline } from '../../src/pipeline.js';
 import { layoutFingerprint, Recording, RecordingWriter } from '../../src/source/recording.js';
 import { ReplaySource } from '../../src/source/replay-source.js';
+import { SIZEOF_HOP } from '../../src/wire/layout.gen.js';
 import { CLUSTER } from '../fixtures/catalog.js';
 import { flowFaults, pathFaults } from '../fixtures/contract.js';
 import { POD1_ETH0 } from '../fixtures/places.js';
@@ -67,7 +68,7 @@ it('moves times on when it begins again, and leaves what is recorded as it is', 
   const shift = 20_000_000n + 1_000_000_000n;
   expect(events.filter((event) => event.startsWith('tick'))[2]).toBe(`tick ${TICK + shift}`);
   // Time is 8 bytes into a record, and that 8 bytes into its frame.
-  const freed = 8 + 304;
+  const freed = 8 + SIZEOF_HOP;
   for (const frame of [0, freed]) {
     const at = frame + 16;
     expect(second?.readBigUInt64LE(at)).toBe((first?.readBigUInt64LE(at) ?? 0n) + shift);

@@ -3,11 +3,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { runIn } from '../../src/lab/run-command.js';
 import type { PathRecord } from '../../src/model/records.js';
 import { RING_BYTES } from '../../src/source/kernel-source.js';
+import { SIZEOF_HOP } from '../../src/wire/layout.gen.js';
 import { HopscopeProcess } from '../scenario/hopscope-process.js';
 import { LEFT, makePair, RIGHT, removePair } from './namespaces.js';
 
 /** A record and its frame in the ring, bytes; the smallest kind of hop. */
-const HOP_BYTES = 304 + 8;
+const HOP_BYTES = SIZEOF_HOP + 8;
 /** Hops of one datagram from one namespace to the other, fewer than there really are. */
 const HOPS = 10;
 /** So many fill the ring twice over. */

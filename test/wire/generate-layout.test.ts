@@ -35,7 +35,12 @@ test('the layout in use has the sizes that the wire header asserts', () => {
   expect(layout.SNAP_LENGTH).toBe(snap);
   expect(layout.SIZEOF_HOP).toBe(layout.HOP_SNAP + snap);
   expect(layout.SIZEOF_HOP_CT).toBe(layout.SIZEOF_HOP + 16 + 2 * layout.SIZEOF_TUPLE);
-  for (const size of [layout.SIZEOF_HOP, layout.SIZEOF_HOP_CT, layout.SIZEOF_DELIVER]) {
+  for (const size of [
+    layout.SIZEOF_HOP,
+    layout.SIZEOF_HOP_CT,
+    layout.SIZEOF_DELIVER,
+    layout.SIZEOF_CONNECT,
+  ]) {
     expect(size % 8).toBe(0);
   }
 });

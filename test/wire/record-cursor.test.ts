@@ -4,13 +4,20 @@ import * as layout from '../../src/wire/layout.gen.js';
 import { RecordCursor } from '../../src/wire/record-cursor.js';
 import { packetBytes } from '../fixtures/packet-bytes.js';
 import {
+  GOLDEN_CONNECT,
   GOLDEN_DELIVER,
   GOLDEN_DROP,
   GOLDEN_FREE,
   GOLDEN_HOP,
   GOLDEN_HOP_CT,
 } from '../fixtures/wire-golden.js';
-import { deliverRecord, frameRecords, freeRecord, hopRecord } from '../fixtures/wire-record.js';
+import {
+  connectRecord,
+  deliverRecord,
+  frameRecords,
+  freeRecord,
+  hopRecord,
+} from '../fixtures/wire-record.js';
 import { hex } from '../packet/hex.js';
 
 /** 5 * 2^32: what the golden times count from. */
@@ -63,6 +70,7 @@ describe('golden records', () => {
     expect(cursor.u8(layout.HOP_CT_INFO)).toBe(0xff);
     expect(cursor.text(layout.HOP_DEV, 16)).toBe('eth0');
     expect(cursor.text(layout.HOP_KIND, 16)).toBe('veth');
+    expect(cursor.sock).toBe(0x8880_5040_2400);
     expect(cursor.u8(layout.HOP_SNAP)).toBe(0xee);
   });
 
@@ -112,8 +120,23 @@ describe('golden records', () => {
     expect(cursor.time).toBe(4_000_000);
     expect(cursor.skb).toBe(0x8880_0400_a100);
     expect(cursor.deliverHead).toBe(0x8880_050a_c000);
-    expect(cursor.u32(layout.DELIVER_SOCK)).toBe(0x3020_1000);
+    expect(cursor.deliverSock).toBe(0x8880_3020_1000);
     expect(cursor.u32(layout.DELIVER_NETNS)).toBe(4026532102);
+    expect(cursor.u32(layout.DELIVER_READER + layout.ACTOR_PROCESS)).toBe(1234);
+    expect(cursor.u32(layout.DELIVER_READER + layout.ACTOR_THREAD)).toBe(1235);
+    expect(cursor.u32(layout.DELIVER_READER + layout.ACTOR_SLEEPS)).toBe(7);
+  });
+
+  test('a connection that a process opens', () => {
+    const cursor = single(GOLDEN_CONNECT);
+    expect(cursor.type).toBe(layout.RECORD_CONNECT);
+    expect(cursor.time).toBe(6_000_000);
+    expect(cursor.skb).toBe(0);
+    expect(cursor.connectSock).toBe(0x8880_5040_2400);
+    expect(cursor.u32(layout.CONNECT_NETNS)).toBe(4026532102);
+    expect(cursor.u32(layout.CONNECT_OPENER + layout.ACTOR_PROCESS)).toBe(1234);
+    expect(cursor.u32(layout.CONNECT_OPENER + layout.ACTOR_THREAD)).toBe(1235);
+    expect(cursor.u32(layout.CONNECT_OPENER + layout.ACTOR_SLEEPS)).toBe(8);
   });
 
   test('a drop', () => {
@@ -129,7 +152,7 @@ describe('golden records', () => {
 
 describe('the builder that other tests use writes the same bytes', () => {
   test('hop', () => {
-    const frame = GOLDEN_HOP.subarray(128, 226);
+    const frame = GOLDEN_HOP.subarray(136, 234);
     expect(
       hopRecord({
         time: EPOCH + 1_000_000n,
@@ -144,6 +167,7 @@ describe('the builder that other tests use writes the same bytes', () => {
         mark: 0x40000,
         l3Offset: 14,
         stage: 'egress',
+        sock: 0xffff_8880_5040_2400n,
         frame,
       }),
     ).toEqual(GOLDEN_HOP);
@@ -221,8 +245,17 @@ describe('the builder that other tests use writes the same bytes', () => {
         sock: 0xffff_8880_3020_1000n,
         head: HEAD,
         netns: 4026532102,
+        reader: { process: 1234, thread: 1235, sleeps: 7 },
       }),
     ).toEqual(GOLDEN_DELIVER);
+    expect(
+      connectRecord({
+        time: EPOCH + 6_000_000n,
+        sock: 0xffff_8880_5040_2400n,
+        netns: 4026532102,
+        opener: { process: 1234, thread: 1235, sleeps: 8 },
+      }),
+    ).toEqual(GOLDEN_CONNECT);
     expect(
       hopRecord({
         time: EPOCH + 5_000_000n,
@@ -248,7 +281,7 @@ describe('the builder that other tests use writes the same bytes', () => {
 });
 
 describe('a batch', () => {
-  const ALL = [GOLDEN_HOP, GOLDEN_HOP_CT, GOLDEN_FREE, GOLDEN_DELIVER];
+  const ALL = [GOLDEN_HOP, GOLDEN_HOP_CT, GOLDEN_FREE, GOLDEN_DELIVER, GOLDEN_CONNECT];
 
   test('is framed as a drain of the ring leaves it', () => {
     expect(frameRecords([GOLDEN_FREE, hex('05 00 06 00 07')])).toEqual(
@@ -263,8 +296,8 @@ describe('a batch', () => {
 
   test('gives its records in order', () => {
     const cursor = read(frameRecords(ALL));
-    expect(typesOf(cursor)).toEqual([1, 2, 3, 4]);
-    expect(cursor.records).toBe(4);
+    expect(typesOf(cursor)).toEqual([1, 2, 3, 4, 5]);
+    expect(cursor.records).toBe(5);
     expect(Object.values(cursor.malformed)).toEqual([0, 0, 0, 0, 0, 0]);
   });
 
@@ -273,7 +306,7 @@ describe('a batch', () => {
     const full = frameRecords(ALL);
     target.set(full);
     const cursor = read(target, full.byteLength);
-    expect(typesOf(cursor)).toEqual([1, 2, 3, 4]);
+    expect(typesOf(cursor)).toEqual([1, 2, 3, 4, 5]);
     const short = frameRecords([GOLDEN_FREE]);
     target.set(short);
     cursor.borrow(target, short.byteLength);
@@ -285,7 +318,7 @@ describe('a batch', () => {
     const batch = frameRecords(ALL);
     const shifted = new Uint8Array(batch.byteLength + 24);
     shifted.set(batch, 16);
-    expect(typesOf(read(shifted.subarray(16, 16 + batch.byteLength)))).toEqual([1, 2, 3, 4]);
+    expect(typesOf(read(shifted.subarray(16, 16 + batch.byteLength)))).toEqual([1, 2, 3, 4, 5]);
   });
 
   test('of no bytes has no records', () => {
@@ -293,9 +326,9 @@ describe('a batch', () => {
   });
 
   test('takes records that a later tracer made longer', () => {
-    const longer = new Uint8Array(312);
+    const longer = new Uint8Array(320);
     longer.set(GOLDEN_HOP);
-    longer[2] = 0x38; // size 312
+    longer[2] = 0x40; // size 320
     const cursor = read(frameRecords([longer, GOLDEN_FREE]));
     expect(typesOf(cursor)).toEqual([1, 3]);
   });
@@ -310,12 +343,13 @@ describe('what is malformed is counted and harms no neighbour', () => {
   const CASES: readonly (readonly [string, Uint8Array, string])[] = [
     ['nothing at all', new Uint8Array(0), 'WIRE_SHORT_RECORD'],
     ['a header cut short', GOLDEN_FREE.slice(0, 23), 'WIRE_SHORT_RECORD'],
-    ['a hop cut short', GOLDEN_HOP.slice(0, 296), 'WIRE_SIZE_MISMATCH'],
-    ['a hop that says it is smaller', damaged(GOLDEN_HOP, 2, 0x28, 0x01), 'WIRE_SIZE_MISMATCH'],
+    ['a hop cut short', GOLDEN_HOP.slice(0, 304), 'WIRE_SIZE_MISMATCH'],
+    ['a hop that says it is smaller', damaged(GOLDEN_HOP, 2, 0x30, 0x01), 'WIRE_SIZE_MISMATCH'],
     ['a hop said to have conntrack', damaged(GOLDEN_HOP, 0, 2), 'WIRE_SIZE_MISMATCH'],
     ['a delivery without its socket', GOLDEN_DELIVER.slice(0, 24), 'WIRE_SIZE_MISMATCH'],
     ['type 0', damaged(GOLDEN_FREE, 0, 0), 'WIRE_UNKNOWN_TYPE'],
-    ['type 5', damaged(GOLDEN_FREE, 0, 5), 'WIRE_UNKNOWN_TYPE'],
+    ['a connection cut short', GOLDEN_CONNECT.slice(0, 40), 'WIRE_SIZE_MISMATCH'],
+    ['type 6', damaged(GOLDEN_FREE, 0, 6), 'WIRE_UNKNOWN_TYPE'],
     ['type 0xffff', damaged(GOLDEN_FREE, 0, 0xff, 0xff), 'WIRE_UNKNOWN_TYPE'],
     ['a snapshot of 177 bytes', damaged(GOLDEN_HOP, 74, 177), 'WIRE_BAD_SNAP_LENGTH'],
     ['a snapshot of 65535 bytes', damaged(GOLDEN_HOP_CT, 74, 255, 255), 'WIRE_BAD_SNAP_LENGTH'],
