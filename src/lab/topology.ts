@@ -163,6 +163,17 @@ export const SERVICES: readonly LabService[] = [
   },
 ];
 
+/** A port of a pod's node that leads to the pod itself, whatever the services. */
+export interface LabHostPort extends LabEndpoint {
+  readonly protocol: 'tcp' | 'udp';
+  readonly hostPort: number;
+}
+
+export const HOST_PORTS: readonly LabHostPort[] = [
+  { pod: 'pod2', port: HTTP_PORT, protocol: 'tcp', hostPort: 8088 },
+  { pod: 'pod3', port: HTTP_PORT, protocol: 'tcp', hostPort: 8089 },
+];
+
 /** The machine outside the cluster, and the router between it and the nodes. */
 export const CLIENT = {
   netns: 'client',

@@ -1,6 +1,7 @@
 import { settleShape } from './capability.js';
 import { removeLab } from './down.js';
 import { exclusively } from './exclusive.js';
+import { hasHostPorts, installHostPorts } from './host-ports.js';
 import {
   deviceSysctls,
   initialSysctls,
@@ -62,7 +63,7 @@ async function replaceLab(
   await claimNetns();
   const run: RunOptions = signal === undefined ? {} : { signal };
   try {
-    await build(shape, run);
+    await build(shape, hasHostPorts(shape, report), run);
     const state = describeLab(shape);
     await writeLabState(state);
     return state;
@@ -72,7 +73,7 @@ async function replaceLab(
   }
 }
 
-async function build(shape: LabShape, run: RunOptions): Promise<void> {
+async function build(shape: LabShape, hostPorts: boolean, run: RunOptions): Promise<void> {
   await ipBatch(null, netnsLines('add'), run);
   await together(ALL_NETNS, (netns) =>
     setSysctls(netns, initialSysctls(netns, shape.dualStack), run),
@@ -89,6 +90,7 @@ async function build(shape: LabShape, run: RunOptions): Promise<void> {
     if (forwarding.length > 0) await bridgeBatch(node.name, forwarding, run);
     await setSysctls(node.name, deviceSysctls(node, shape), run);
     await installRules(node, shape, run);
+    if (hostPorts) await installHostPorts(node, shape, run);
   });
   if (shape.encap === 'wireguard') await configureWireguard(shape, run);
   await together(PODS, (pod) => ipBatch(pod.name, podSetup(pod, shape), run));

@@ -69,6 +69,12 @@ export const SYSTEM_NEEDS = [
     why: 'the lab in WireGuard mode',
     evidence: ['wg'],
   },
+  {
+    package: 'containernetworking-plugins',
+    purpose: 'run',
+    why: "the lab's host ports",
+    evidence: ['/usr/lib/cni/portmap', '/opt/cni/bin/portmap'],
+  },
   { package: 'iputils-ping', purpose: 'run', why: "the lab's traffic", evidence: ['ping'] },
   {
     package: 'kmod',

@@ -1,0 +1,174 @@
+import { expect, it } from 'vitest';
+import { portmapPlugin } from '../../src/lab/host-ports.js';
+import { runIn } from '../../src/lab/run-command.js';
+import type { PathRecord } from '../../src/model/records.js';
+import { ADDRESS, LAN } from './cluster.js';
+import { conntrackOf } from './conntrack.js';
+import { describeInLab } from './in-lab.js';
+import { inDirection, judgePaths, namesAt, route } from './judge.js';
+import { judgeFlow } from './judge-flow.js';
+import { fromClient, hostEnd, podEnd } from './place.js';
+import { observe } from './scene.js';
+import { http } from './traffic.js';
+import { tuplesAt } from './translation.js';
+import { fromClientTo, intoPod, outOfPod, routed, sent, taken, toClientFrom } from './way.js';
+
+const ENDPOINT = `${ADDRESS.pod2}:80`;
+const POD2_DEVICES = [hostEnd('pod2'), podEnd('pod2')];
+/** What the plugin marks a packet with whose answer would not come back by itself. */
+const HAIRPIN_MARK = 0x2000;
+
+/** Where in a namespace a packet bears the plugin's mark, and Calico's left out. */
+function markedIn(path: PathRecord, netns: string): string[] {
+  const places = path.hops
+    .filter((hop) => hop.netns === netns && (Number(hop.mark) & HAIRPIN_MARK) !== 0)
+    .map(({ dev, stage, hook }) => (stage === 'netfilter' ? `${hook}` : `${dev} ${stage}`));
+  return places.filter((place, index) => place !== places[index - 1]);
+}
+
+describeInLab({ encap: 'vxlan', proxy: 'iptables' }, () => {
+  it('S14: has its rules from the plugin', async () => {
+    expect(portmapPlugin(), 'Debian package containernetworking-plugins').not.toBeNull();
+    const rules = await runIn('node111', 'iptables-save', ['-t', 'nat']);
+    expect(rules).toMatch(/-A CNI-HOSTPORT-DNAT .*--dports 8088 -j CNI-DN-[0-9a-f]+/);
+  });
+
+  it('S14: the client outside to a host port', async () => {
+    const caller = `${ADDRESS.client}:41014`;
+    const port = `${ADDRESS.node111}:8088`;
+    const scene = await observe([...fromClient('node111'), ...POD2_DEVICES], async () =>
+      expect(await http('client', 41014, ADDRESS.node111, 8088)).toMatchObject({
+        pod: 'pod2',
+        peer: { address: ADDRESS.client, port: 41014 },
+      }),
+    );
+    judgePaths(scene);
+    judgeFlow(scene, {
+      from: 'client/eth0',
+      to: podEnd('pod2'),
+      original: `tcp ${caller} > ${port}`,
+      reply: `tcp ${ENDPOINT} > ${caller}`,
+      dnat: ENDPOINT,
+      src: 'client (external)',
+      dst: 'pod2 (pod)',
+    });
+    expect(await conntrackOf('node111', 41014)).toEqual([
+      { original: `tcp ${caller} > ${port}`, reply: `tcp ${ENDPOINT} > ${caller}` },
+    ]);
+    for (const path of inDirection(scene, 'original')) {
+      expect(route(path)).toEqual([
+        ...fromClientTo('node111'),
+        ...routed('node111'),
+        ...intoPod('pod2', hostEnd('pod2')),
+      ]);
+      expect(tuplesAt(path, 'node111', 'prerouting')).toEqual([
+        `tcp ${caller} > ${port}`,
+        `tcp ${caller} > ${ENDPOINT}`,
+      ]);
+      expect(markedIn(path, 'node111')).toEqual([]);
+    }
+    for (const path of inDirection(scene, 'reply')) {
+      expect(route(path)).toEqual([
+        ...outOfPod('pod2', hostEnd('pod2')),
+        ...routed('node111'),
+        ...(await toClientFrom('node111')),
+      ]);
+      expect(namesAt(path, 'node111/ens9')).toEqual([`${port} > ${caller}`]);
+    }
+  });
+
+  it('S14: a pod to its own host port', async () => {
+    const caller = `${ADDRESS.pod2}:41114`;
+    const port = `${LAN.node111}:8088`;
+    let seenPort = 0;
+    const scene = await observe(POD2_DEVICES, async () => {
+      const answer = await http('pod2', 41114, LAN.node111, 8088);
+      expect(answer).toMatchObject({ pod: 'pod2', peer: { address: ADDRESS.node111 } });
+      seenPort = answer?.peer.port ?? 0;
+    });
+    const masked = `${ADDRESS.node111}:${seenPort}`;
+    judgePaths(scene);
+    expect(await conntrackOf('node111', 41114)).toEqual([
+      { original: `tcp ${caller} > ${port}`, reply: `tcp ${ENDPOINT} > ${masked}` },
+    ]);
+    expect(scene.flows).toHaveLength(1);
+    expect(scene.flows[0]).toMatchObject({
+      original: { src: ADDRESS.pod2, sport: 41114, dst: LAN.node111, dport: 8088 },
+      reply: { src: ADDRESS.pod2, sport: 80, dst: ADDRESS.node111, dport: seenPort },
+      nat: {
+        dnat: { dst: ADDRESS.pod2, dport: 80 },
+        snat: { src: ADDRESS.node111, sport: seenPort },
+      },
+      src: { name: 'pod2' },
+      dst: { name: 'pod2' },
+    });
+    expect(inDirection(scene, 'original').length).toBeGreaterThan(3);
+    for (const path of inDirection(scene, 'original')) {
+      expect(route(path)).toEqual([
+        ...outOfPod('pod2', hostEnd('pod2')),
+        ...routed('node111'),
+        ...intoPod('pod2', hostEnd('pod2')),
+      ]);
+      expect(tuplesAt(path, 'node111', 'postrouting')).toEqual([
+        `tcp ${caller} > ${ENDPOINT}`,
+        `tcp ${masked} > ${ENDPOINT}`,
+      ]);
+    }
+    expectFirstMarked(inDirection(scene, 'original'), ['prerouting', 'forward', 'postrouting']);
+    for (const path of inDirection(scene, 'reply')) {
+      expect(namesAt(path, podEnd('pod2'))).toEqual([
+        `${ENDPOINT} > ${masked}`,
+        `${port} > ${caller}`,
+      ]);
+      expect(markedIn(path, 'node111')).toEqual([]);
+    }
+  });
+
+  it("S14: a node's process to a host port by the loopback address", async () => {
+    const caller = '127.0.0.1:41214';
+    const port = '127.0.0.1:8088';
+    let seenPort = 0;
+    const scene = await observe(POD2_DEVICES, async () => {
+      const answer = await http('node111', 41214, '127.0.0.1', 8088);
+      expect(answer).toMatchObject({ pod: 'pod2', peer: { address: ADDRESS.node111 } });
+      seenPort = answer?.peer.port ?? 0;
+    });
+    const masked = `${ADDRESS.node111}:${seenPort}`;
+    judgePaths(scene);
+    judgeFlow(scene, {
+      from: hostEnd('pod2'),
+      to: podEnd('pod2'),
+      original: `tcp ${caller} > ${port}`,
+      reply: `tcp ${ENDPOINT} > ${masked}`,
+      dnat: ENDPOINT,
+      snat: masked,
+      src: 'node111 (node)',
+      dst: 'pod2 (pod)',
+    });
+    expect(await conntrackOf('node111', 41214)).toEqual([
+      { original: `tcp ${caller} > ${port}`, reply: `tcp ${ENDPOINT} > ${masked}` },
+    ]);
+    for (const path of inDirection(scene, 'original')) {
+      expect(route(path)).toEqual([...sent('node111'), ...intoPod('pod2', hostEnd('pod2'))]);
+      expect(tuplesAt(path, 'node111', 'output')).toEqual([
+        `tcp ${caller} > ${port}`,
+        `tcp ${caller} > ${ENDPOINT}`,
+      ]);
+    }
+    expectFirstMarked(inDirection(scene, 'original'), ['output', 'postrouting']);
+    for (const path of inDirection(scene, 'reply')) {
+      expect(route(path)).toEqual([...outOfPod('pod2', hostEnd('pod2')), ...taken('node111')]);
+    }
+  });
+});
+
+/** The rules of nat see a connection's first packet only, so that alone is marked. */
+function expectFirstMarked(paths: readonly PathRecord[], hooks: readonly string[]): void {
+  const [first, ...others] = [...paths].sort((a, b) => Number(BigInt(a.start) - BigInt(b.start)));
+  expect(markedIn(first as PathRecord, 'node111')).toEqual([
+    ...hooks,
+    `${hostEnd('pod2').split('/')[1]} egress`,
+  ]);
+  expect(others.length).toBeGreaterThan(2);
+  for (const path of others) expect(markedIn(path, 'node111')).toEqual([]);
+}
