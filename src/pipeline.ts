@@ -155,6 +155,7 @@ export class Pipeline implements FlowFeed, SourceSink {
       joiner.counters.hopsCut +
       joiner.devices.evicted +
       joiner.tuples.refused +
+      joiner.relays.forgotten +
       flows.counters.evicted +
       flows.counters.refused;
     const malformed = Object.entries({

@@ -75,6 +75,7 @@ export function flowRecord(flow: Flow, names: Names, epoch: Epoch, state?: strin
       of: String(forward.packets + backward.packets),
     },
     lost: String(flow.lost),
+    proxied: { from: flow.proxiedFrom, to: [...flow.proxiedTo] },
     verdict: flow.lastVerdict,
     latencyNs: { original: pathLatency(forward), reply: pathLatency(backward) },
   };

@@ -1,5 +1,7 @@
+import { isReply } from '../join/direction.js';
 import type { Hop, Outer } from '../join/hop.js';
 import { ORIGIN_FIRST_SEEN, ORIGIN_FRAGMENT, type Path } from '../join/path.js';
+import type { Received } from '../join/relays.js';
 import { PROTOCOL_ARP, type Tuple, type TupleTable } from '../join/tuple.js';
 import { verdictOf } from '../join/verdict.js';
 import type { PathVerdict } from '../model/records.js';
@@ -14,6 +16,7 @@ import {
   LEG_LIMIT,
   Leg,
   ORIGINAL,
+  PROXIED_LIMIT,
   REPLY,
 } from './flow.js';
 import { Histogram } from './histogram.js';
@@ -43,10 +46,6 @@ const TCP_FIN = 0x01;
 const TCP_SYN = 0x02;
 const TCP_RST = 0x04;
 const TCP_ACK = 0x10;
-const IP_CT_IS_REPLY = 3;
-const IP_CT_UNTRACKED = 7;
-const ICMP_ECHO_REPLY = 0;
-const ICMPV6_ECHO_REPLY = 129;
 const ICMP_DEST_UNREACHABLE = 3;
 const ICMP_FRAGMENTATION_NEEDED = 4;
 const ICMPV6_PACKET_TOO_BIG = 2;
@@ -132,6 +131,9 @@ export class FlowTable {
     this.#learnTuples(flow, direction, path, verdict);
     const finished: FinishedPath = { path, verdict, flow, direction, slot: -1 };
     this.#account(flow, direction, path, verdict);
+    if (path.openedFor !== null && direction === ORIGINAL) {
+      this.#link(flow, path.openedFor);
+    }
     this.#recent.add(flow, finished);
     this.#touch(flow, path.lastTime);
     return finished;
@@ -442,6 +444,27 @@ export class FlowTable {
     }
   }
 
+  /** Puts a flow next to the one for whose sake a process opened it. */
+  #link(flow: Flow, cause: Received): void {
+    const found = findBinding(cause.tuple, cause.netns);
+    if (
+      found === null ||
+      found.flow === flow ||
+      found.direction !== ORIGINAL ||
+      flow.proxiedFrom !== null
+    ) {
+      return;
+    }
+    const { proxiedTo } = found.flow;
+    if (proxiedTo.length >= PROXIED_LIMIT) {
+      proxiedTo.shift();
+      this.counters.refused += 1;
+    }
+    proxiedTo.push(flow.id);
+    flow.proxiedFrom = found.flow.id;
+    this.#touch(found.flow, found.flow.last);
+  }
+
   /** An ICMP error belongs to the flow it complains about, but is none of its packets. */
   #addError(path: Path, about: Tuple, verdict: FinishedPath['verdict']): FinishedPath {
     let flow: Flow | null = null;
@@ -562,25 +585,6 @@ function startsAnew(path: Path, flow: Flow, direction: DirectionIndex): boolean 
       pathStart(path) === START_SOCKET &&
       path.hops[0]?.tuple !== flow.original)
   );
-}
-
-/** Whether the first packet seen of a connection is an answer. */
-function isReply(path: Path): boolean {
-  if (path.protocol === PROTO_TCP && (path.tcpFlags & TCP_SYN) !== 0) {
-    return (path.tcpFlags & TCP_ACK) !== 0;
-  }
-  if (path.protocol === PROTO_ICMP && path.icmpType === ICMP_ECHO_REPLY) {
-    return true;
-  }
-  if (path.protocol === PROTO_ICMPV6 && path.icmpType === ICMPV6_ECHO_REPLY) {
-    return true;
-  }
-  for (const hop of path.hops) {
-    if (hop.ct !== null && hop.ct.info !== IP_CT_UNTRACKED) {
-      return hop.ct.info >= IP_CT_IS_REPLY;
-    }
-  }
-  return false;
 }
 
 /** The original tuple of a connection first seen by an answer. */

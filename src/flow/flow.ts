@@ -7,6 +7,8 @@ import { Histogram } from './histogram.js';
 
 /** Places in one direction of a flow that are told apart. */
 export const LEG_LIMIT = 128;
+/** Connections that one was the cause of and that are remembered, the newest. */
+export const PROXIED_LIMIT = 32;
 export const ORIGINAL = 0;
 export const REPLY = 1;
 export type DirectionIndex = typeof ORIGINAL | typeof REPLY;
@@ -94,6 +96,9 @@ export class Flow {
   icmpTooBigSeen = false;
   tooBigDropped = false;
   finSeen = 0;
+  /** Ids of the flow that a proxy opened this one for, and of those it opened for this one. */
+  proxiedFrom: string | null = null;
+  readonly proxiedTo: string[] = [];
   lastVerdict: PathVerdict = 'unknown';
   /** Newest last; see recent-paths.ts. */
   readonly recent: FinishedPath[] = [];

@@ -11,6 +11,7 @@ import { linkAddressesOf } from './link-addresses.js';
 import { outerOf } from './outer.js';
 import { ORIGIN_CLONE, ORIGIN_FRAGMENT, ORIGIN_SEGMENT, Path } from './path.js';
 import { PathByBuffer } from './path-by-buffer.js';
+import { type Actor, Relays } from './relays.js';
 import { PROTOCOL_ARP, type Tuple, TupleTable } from './tuple.js';
 
 /** Packets that may be under way at once; one past it the oldest is closed early. */
@@ -47,6 +48,10 @@ const CLONE_REASONS: ReadonlySet<string> = new Set([
   'XFRM_POLICY',
 ]);
 const NO_CT = 0xff;
+const TCP_FIN = 0x01;
+const TCP_SYN = 0x02;
+const TCP_RST = 0x04;
+const TCP_ACK = 0x10;
 const AF_INET = 2;
 const AF_INET6 = 10;
 
@@ -75,6 +80,7 @@ export interface JoinCounters {
 export class PathJoiner {
   readonly devices = new DeviceTable();
   readonly tuples = new TupleTable();
+  readonly relays = new Relays();
   readonly counters: JoinCounters = {
     events: 0,
     paths: 0,
@@ -133,6 +139,13 @@ export class PathJoiner {
         break;
       case layout.RECORD_DELIVER:
         this.#deliver(record);
+        break;
+      case layout.RECORD_CONNECT:
+        this.relays.connect(
+          record.connectSock,
+          record.u32(layout.CONNECT_NETNS),
+          actorOf(record, layout.CONNECT_OPENER),
+        );
         break;
       default:
     }
@@ -382,6 +395,9 @@ export class PathJoiner {
     path.malformed = p.error;
     path.truncated = p.truncated;
     path.matched = this.#filter === null;
+    if (p.protocol === PROTO_TCP && record.sock !== 0 && isFromSocket(record, p, stage)) {
+      this.#sent(path, record.sock, p);
+    }
     if (p.hasEmbedded && p.embeddedFamily !== 0) {
       path.about = this.#embeddedTuple(p);
     }
@@ -468,12 +484,26 @@ export class PathJoiner {
   #deliver(record: RecordCursor): void {
     // A raw socket is given a clone, which nothing announced before.
     const path = this.#bySkb.get(record.skb) ?? this.#byHead.get(record.deliverHead);
-    const last = path?.last;
-    if (path === undefined || last === undefined || path.dropped || path.received) {
+    const sock = record.deliverSock;
+    if (path !== undefined) {
+      this.#delivered(record, path, sock);
+    }
+    // It may be read long after it was delivered, and its path be finished.
+    if (sock !== 0 && record.u32(layout.DELIVER_READER + layout.ACTOR_PROCESS) !== 0) {
+      this.relays.read(sock, actorOf(record, layout.DELIVER_READER));
+    }
+  }
+
+  #delivered(record: RecordCursor, path: Path, sock: number): void {
+    const last = path.last;
+    const netns = record.u32(layout.DELIVER_NETNS);
+    if (last === undefined || path.dropped || (netns !== 0 && netns !== last.device.netns)) {
       return;
     }
-    const netns = record.u32(layout.DELIVER_NETNS);
-    if (netns !== 0 && netns !== last.device.netns) {
+    if (sock !== 0 && last.tuple?.protocol === PROTO_TCP) {
+      this.relays.received(sock, last.tuple, netns, path);
+    }
+    if (path.received) {
       return;
     }
     const hop = new Hop(last.device);
@@ -492,6 +522,15 @@ export class PathJoiner {
     path.ended = true;
     path.delivered = true;
     path.received = true;
+  }
+
+  /** What the sender of a segment is doing: opening a connection, or using it. */
+  #sent(path: Path, sock: number, p: DecodedPacket): void {
+    if ((p.tcpFlags & (TCP_SYN | TCP_ACK)) === TCP_SYN) {
+      path.openedFor = this.relays.opened(sock, this.#tuple(p, null).reversed(this.tuples));
+    } else if (p.payloadLength > 0 || (p.tcpFlags & (TCP_FIN | TCP_RST)) !== 0) {
+      this.relays.sent(sock, (p.tcpFlags & (TCP_FIN | TCP_RST)) !== 0);
+    }
   }
 
   #tuple(p: DecodedPacket, last: Tuple | null): Tuple {
@@ -689,6 +728,23 @@ function continues(path: Path, p: DecodedPacket, stage: number, record: RecordCu
   return (
     p.outerType === OUTER_WIREGUARD && wasInside(path) && record.time - path.lastTime < SETTLE_NS
   );
+}
+
+/** Whether a buffer is seen where its socket has just sent it. */
+function isFromSocket(record: RecordCursor, p: DecodedPacket, stage: number): boolean {
+  return (
+    p.outerType === OUTER_NONE &&
+    (stage === layout.STAGE_EGRESS ||
+      (stage === layout.STAGE_NETFILTER && record.u8(layout.HOP_HOOK) === HOOK_OUTPUT))
+  );
+}
+
+function actorOf(record: RecordCursor, at: number): Actor {
+  return {
+    process: record.u32(at + layout.ACTOR_PROCESS),
+    thread: record.u32(at + layout.ACTOR_THREAD),
+    sleeps: record.u32(at + layout.ACTOR_SLEEPS),
+  };
 }
 
 /** Whether a path stands where a copy of its packet would carry on. */

@@ -1,4 +1,5 @@
 import type { Hop } from './hop.js';
+import type { Received } from './relays.js';
 import type { Tuple } from './tuple.js';
 
 /** What no hop rewrites: tells a packet from the next one in the same buffer. */
@@ -89,6 +90,8 @@ export class Path implements Invariants {
   arpTargetIp = 0;
   /** Bytes of the innermost IP packet as first seen. */
   ipLength = 0;
+  /** Of a connection's first packet: the connection for whose sake a process opened it. */
+  openedFor: Received | null = null;
   /** For an ICMP error: the tuple of the packet it complains about. */
   about: Tuple | null = null;
   malformed = 0;

@@ -93,6 +93,14 @@ export class Tuple {
     );
   }
 
+  /** Whether both say the same, though one of them may have left the table meanwhile. */
+  equals(other: Tuple): boolean {
+    return (
+      this === other ||
+      (this.protocol === other.protocol && this.sameSource(other) && this.sameDestination(other))
+    );
+  }
+
   /** The tuple of an answer to this one. */
   reversed(table: TupleTable): Tuple {
     let reversed = this.#reversed;

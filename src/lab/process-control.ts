@@ -34,7 +34,10 @@ export function programEnvironment(): NodeJS.ProcessEnv {
   return { ...rest, HOPSCOPE_LAB: '1' };
 }
 
-/** Starts `node PROGRAM ARGS…` in a namespace and waits until it says `ready`. */
+/**
+ * Starts `node PROGRAM ARGS…` in a namespace, at most one of each program there, and
+ * waits until it says `ready`.
+ */
 export async function startServer(
   netns: string,
   program: string,
@@ -42,7 +45,8 @@ export async function startServer(
   signal?: AbortSignal,
 ): Promise<void> {
   await mkdir(LAB_DIRECTORY, { recursive: true });
-  const logFile = `${LAB_DIRECTORY}/${netns}.log`;
+  const files = `${LAB_DIRECTORY}/${netns}-${program}`;
+  const logFile = `${files}.log`;
   const log = await open(logFile, 'w');
   let ended: string | null = null;
   try {
@@ -59,7 +63,7 @@ export async function startServer(
     });
     child.unref();
     if (child.pid !== undefined) {
-      await writeFile(`${LAB_DIRECTORY}/${netns}.pid`, `${child.pid}\n`);
+      await writeFile(`${files}.pid`, `${child.pid}\n`);
     }
   } finally {
     await log.close();
@@ -71,7 +75,7 @@ export async function startServer(
     if (said.split('\n').includes('ready')) return;
     if (ended !== null || performance.now() - started > READY_TIMEOUT_MS) {
       const why = ended ?? `it was not ready after ${READY_TIMEOUT_MS / 1000} s`;
-      throw new LabProcessError('LAB_SERVER_FAILED', `the server of ${netns}: ${why}\n${said}`);
+      throw new LabProcessError('LAB_SERVER_FAILED', `${program} of ${netns}: ${why}\n${said}`);
     }
     await delay(15);
   }

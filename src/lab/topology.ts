@@ -116,6 +116,11 @@ export const HTTP_PORT = 80;
 export const UDP_ECHO_PORT = 5353;
 export const SERVER_PODS: readonly PodName[] = ['pod2', 'pod3'];
 
+/** Where the ingress proxy runs and listens, and the service it sends requests on to. */
+export const INGRESS_POD: PodName = 'pod2';
+export const INGRESS_PORT = 8081;
+export const INGRESS_TARGET = 'nginx-pod3';
+
 export const SERVICES: readonly LabService[] = [
   {
     name: 'nginx-service',
@@ -160,6 +165,16 @@ export const SERVICES: readonly LabService[] = [
     nodePort: 30083,
     externalTrafficPolicy: 'Cluster',
     endpoints: [{ pod: 'pod3', port: HTTP_PORT }],
+  },
+  {
+    name: 'ingress',
+    protocol: 'tcp',
+    clusterIp: '10.107.161.5',
+    clusterIp6: 'fd00:10:96::5',
+    port: 80,
+    nodePort: 30084,
+    externalTrafficPolicy: 'Cluster',
+    endpoints: [{ pod: INGRESS_POD, port: INGRESS_PORT }],
   },
 ];
 

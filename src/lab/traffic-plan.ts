@@ -119,6 +119,7 @@ export function trafficPlans(shape: TrafficShape, once: boolean): AgentPlan[] {
       activities: [
         nodePort('node port', service('nginx-service'), node111, 1000, chance),
         nodePort('local node port', service('nginx-local'), node111, 1500, denied),
+        nodePort('ingress proxy', service('ingress'), node111, 1500, denied),
         nodePort('node port without endpoint', service('nginx-local'), node112, 5000, 'silence'),
       ],
     },

@@ -24,7 +24,7 @@ import {
   setSysctls,
 } from './run-command.js';
 import { describeLab, type LabState, writeLabState } from './state.js';
-import { ALL_NETNS, NODES, PODS, SERVER_PODS } from './topology.js';
+import { ALL_NETNS, INGRESS_POD, NODES, PODS, type PodName, SERVER_PODS } from './topology.js';
 import { routingRules, vxlanForwarding } from './tunnels.js';
 import { configureWireguard } from './wireguard.js';
 
@@ -95,7 +95,11 @@ async function build(shape: LabShape, hostPorts: boolean, run: RunOptions): Prom
   if (shape.encap === 'wireguard') await configureWireguard(shape, run);
   await together(PODS, (pod) => ipBatch(pod.name, podSetup(pod, shape), run));
   const mode = shape.dualStack ? ['dual-stack'] : [];
-  await together(SERVER_PODS, (pod) => startServer(pod, 'pod-server', [pod, ...mode], run.signal));
+  const servers: readonly [PodName, string, readonly string[]][] = [
+    ...SERVER_PODS.map((pod): [PodName, string, string[]] => [pod, 'pod-server', [pod, ...mode]]),
+    [INGRESS_POD, 'ingress-proxy', mode],
+  ];
+  await together(servers, ([pod, program, args]) => startServer(pod, program, args, run.signal));
 }
 
 /** All at once; when one fails, waits for the others before it says so. */

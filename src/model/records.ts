@@ -204,6 +204,11 @@ export interface FlowRecord {
   };
   readonly sampled: { readonly paths: string; readonly of: string };
   readonly lost: string;
+  /**
+   * Ids of the flow that a proxy opened this one for, and of those it opened for this
+   * one: only where the proxy was seen doing so. Either may have left the table.
+   */
+  readonly proxied: { readonly from: string | null; readonly to: readonly string[] };
   /** What became of the newest packet. */
   readonly verdict: PathVerdict;
 }

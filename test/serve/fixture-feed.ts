@@ -369,6 +369,7 @@ export function serviceFlow(id: string, packets: number, port = 38_610): FlowRec
     drops: { original: '0', reply: '0', reasons: {} },
     sampled: { paths: String(count * 2n), of: String(count * 2n) },
     lost: '0',
+    proxied: { from: null, to: [] },
     verdict: 'delivered',
     latencyNs: { original: LATENCY, reply: LATENCY },
   };
