@@ -41,6 +41,12 @@ const USED_UP_REASONS: ReadonlySet<string> = new Set([
 ]);
 /** What a closed socket still holds is let go in (net/ipv4/af_inet.c), whatever the reason. */
 const CLOSED_SOCKET = 'inet_sock_destruct';
+/**
+ * Where the rest of a connection that is over is taken, and let go without a reason
+ * (net/ipv4/tcp_ipv4.c, do_time_wait).
+ */
+const REASON_NONE = 'NOT_SPECIFIED';
+const TCP_RECEIVERS: ReadonlySet<string> = new Set(['tcp_v4_rcv', 'tcp_v6_rcv']);
 /** What raw sockets refuse a clone with (net/ipv4/raw.c). */
 const CLONE_REASONS: ReadonlySet<string> = new Set([
   'SOCKET_FILTER',
@@ -327,8 +333,9 @@ export class PathJoiner {
   /**
    * The kernel calls some ends in the socket layer drops though the packet, or the
    * one copy of it that counts, was taken: what a socket has used up, or never read
-   * before it was closed; a packet that no socket but a raw one wanted, whose clone
-   * the raw one holds; and clones offered to raw sockets in vain.
+   * before it was closed; the end of a connection that is over already; a packet that
+   * no socket but a raw one wanted, whose clone the raw one holds; and clones offered
+   * to raw sockets in vain.
    */
   #isEndInSocket(record: RecordCursor, path: Path | undefined): boolean {
     const reason = this.#reasonName(record.u32(layout.HOP_REASON));
@@ -356,11 +363,24 @@ export class PathJoiner {
       this.counters.copiesRefused += 1;
       return true;
     }
-    if (!(held || usedUp) || !isInput(path)) {
+    const over = this.#isTakenInTimeWait(record, reason);
+    if (!(held || usedUp || over) || !isInput(path)) {
       return false;
     }
     take(path, record);
     return true;
+  }
+
+  /** Whether a drop is how a connection in TIME_WAIT takes the other side's last segment. */
+  #isTakenInTimeWait(record: RecordCursor, reason: string): boolean {
+    const p = this.#packet;
+    return (
+      reason === REASON_NONE &&
+      p.protocol === PROTO_TCP &&
+      p.payloadLength === 0 &&
+      (p.tcpFlags & TCP_SYN) === 0 &&
+      TCP_RECEIVERS.has(this.#symbol(record.location) ?? '')
+    );
   }
 
   #begin(

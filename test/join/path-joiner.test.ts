@@ -8,10 +8,10 @@ import {
 import { HOP_LIMIT } from '../../src/join/path-joiner.js';
 import { isComplete, verdictOf } from '../../src/join/verdict.js';
 import {
+  FUNCTIONS,
   hopsText,
   Joining,
   joinAll,
-  LOCATIONS,
   nth,
   onlyPath,
   REASONS,
@@ -748,7 +748,7 @@ describe('how a path ends', () => {
 
   test('a clone in the queue of a socket that was closed: the packet was delivered', () => {
     const tape = new Tape();
-    const location = LOCATIONS.inet_sock_destruct;
+    const location = FUNCTIONS.inet_sock_destruct;
     const answer = enterPod2(leavePod1(tape.packet(PING)));
     const clone = answer.clone();
     answer.free();
@@ -760,9 +760,28 @@ describe('how a path ends', () => {
 
   test('what a closed socket held of a path long finished is no packet of its own', () => {
     const tape = new Tape();
-    const location = LOCATIONS.inet_sock_destruct;
+    const location = FUNCTIONS.inet_sock_destruct;
     tape.packet(DIRECT).drop(null, 0, { location });
     expect(joinAll(tape)).toEqual([]);
+  });
+
+  test('the last segment of a connection that is over already: delivered', () => {
+    const tape = new Tape();
+    const fin = { ...DIRECT, flags: 'F.', payload: 0 };
+    const about = { location: FUNCTIONS.tcp_v4_rcv };
+    enterPod2(leavePod1(tape.packet(fin))).drop(POD2_ETH0, REASONS.NOT_SPECIFIED, about);
+    expect(verdictOf(onlyPath(tape), false)).toBe('delivered');
+  });
+
+  test.each([
+    ['data for it', { flags: 'P.', payload: 10 }, FUNCTIONS.tcp_v4_rcv],
+    ['a SYN', { flags: 'S', payload: 0 }, FUNCTIONS.tcp_v4_rcv],
+    ['the same elsewhere', { flags: 'F.', payload: 0 }, FUNCTIONS.ip_rcv],
+  ])('but not %s: dropped', (_, fields, location) => {
+    const tape = new Tape();
+    const sent = leavePod1(tape.packet({ ...DIRECT, ...fields }));
+    enterPod2(sent).drop(POD2_ETH0, REASONS.NOT_SPECIFIED, { location });
+    expect(verdictOf(onlyPath(tape), false)).toBe('dropped');
   });
 
   test('a clone that a raw socket refused is counted and says nothing of the packet', () => {
