@@ -6,12 +6,16 @@ import * as layout from '../wire/layout.gen.js';
 import type { RecordCursor } from '../wire/record-cursor.js';
 import { type Device, DeviceTable } from './device-table.js';
 import { type Conntrack, Hop, NOTHING_RARE, type RareFields } from './hop.js';
-import { identityKey, isSamePacket, rememberInvariants } from './identity.js';
+import { identityKey, isSamePacket } from './identity.js';
 import { linkAddressesOf } from './link-addresses.js';
+import { markMerged } from './merged.js';
 import { outerOf } from './outer.js';
-import { ORIGIN_CLONE, ORIGIN_FRAGMENT, ORIGIN_SEGMENT, Path } from './path.js';
+import { ORIGIN_CLONE, ORIGIN_FIRST_SEEN, ORIGIN_FRAGMENT, ORIGIN_SEGMENT, Path } from './path.js';
 import { PathByBuffer } from './path-by-buffer.js';
+import { describePacket } from './path-packet.js';
 import { type Actor, Relays } from './relays.js';
+import { isIntoSeal, isSealedOf, seal, unseal, unsealsTo, wasSealedInto } from './sealed.js';
+import { SuperPackets } from './super-packets.js';
 import { PROTOCOL_ARP, type Tuple, TupleTable } from './tuple.js';
 
 /** Packets that may be under way at once; one past it the oldest is closed early. */
@@ -105,7 +109,7 @@ export class PathJoiner {
   readonly #bySkb = new PathByBuffer();
   readonly #byHead = new Map<number, Path>();
   readonly #byIdentity = new Map<number, Path>();
-  readonly #superPackets = new Map<Tuple, Path>();
+  readonly #superPackets = new SuperPackets();
   readonly #fragmented = new Map<string, Path>();
   readonly #open: Path[] = [];
 
@@ -202,7 +206,17 @@ export class PathJoiner {
     ) {
       return;
     }
-    if (path === undefined || !continues(path, p, stage, record)) {
+    const gsoSize = record.u16(layout.HOP_GSO_SIZE);
+    if (path !== undefined && isMergedAt(path, p, stage, gsoSize)) {
+      markMerged(this.#open, path, p, device);
+    }
+    if (
+      path !== undefined &&
+      stage === layout.STAGE_INGRESS &&
+      unsealsTo(path, p, device, gsoSize)
+    ) {
+      this.#unseal(path, p, gsoSize);
+    } else if (path === undefined || !continues(path, p, stage)) {
       path = this.#begin(record, p, stage, path);
     }
     path.lastTime = record.time;
@@ -228,7 +242,12 @@ export class PathJoiner {
     hop.ipLength = p.family === 0 ? (last?.ipLength ?? 0) : p.ipLength;
     hop.rare = rareFields(record, p, stage);
     const opaque = p.outerType === OUTER_WIREGUARD;
-    if (opaque && last !== undefined && last.tuple !== null && wasInside(path)) {
+    if (opaque) {
+      path.sealed = seal(p, path.sealed, device);
+    } else if (p.family !== 0 && stage !== layout.STAGE_DROP) {
+      path.sealed = null;
+    }
+    if (opaque && last !== undefined && last.tuple !== null && isReadable(path)) {
       // The inner packet is encrypted here, but the buffer says whose it is.
       hop.tuple = last.tuple;
       hop.outer = outerOf(p, last.outer, device);
@@ -270,7 +289,7 @@ export class PathJoiner {
       this.#byHead.set(head, path);
     }
     if (hop.gsoSize > 0 && hop.tuple !== null && p.payloadLength > hop.gsoSize) {
-      this.#addSuperPacket(path, hop.tuple);
+      this.#superPackets.add(path, hop.tuple);
     }
     if (
       this.#filter !== null &&
@@ -298,14 +317,6 @@ export class PathJoiner {
   #forgetFragmented(path: Path): void {
     if (path.fragmentKey !== null && this.#fragmented.get(path.fragmentKey) === path) {
       this.#fragmented.delete(path.fragmentKey);
-    }
-  }
-
-  /** Remembers where in which stream a super-packet is, for its segments to be found by. */
-  #addSuperPacket(path: Path, tuple: Tuple): void {
-    if (path.superTuples[path.superTuples.length - 1] !== tuple) {
-      path.superTuples = [...path.superTuples, tuple];
-      this.#superPackets.set(tuple, path);
     }
   }
 
@@ -402,18 +413,7 @@ export class PathJoiner {
     }
     const branch = this.#branchOf(record, p, stage);
     const path = new Path(record.skb);
-    rememberInvariants(path, p);
-    path.ipLength = p.ipLength;
-    path.tcpAck = p.tcpAck;
-    path.tcpFlags = p.tcpFlags;
-    path.tcpWindow = p.tcpWindow;
-    path.tcpMss = p.tcpMss;
-    path.tcpWindowScale = p.tcpWindowScale;
-    path.icmpCode = p.icmpCode;
-    path.icmpMtu = p.icmpMtu;
-    path.dontFragment = p.dontFragment;
-    path.malformed = p.error;
-    path.truncated = p.truncated;
+    describePacket(path, p);
     path.matched = this.#filter === null;
     if (p.protocol === PROTO_TCP && record.sock !== 0 && isFromSocket(record, p, stage)) {
       this.#sent(path, record.sock, p);
@@ -487,18 +487,40 @@ export class PathJoiner {
     if (
       p.protocol === PROTO_TCP &&
       stage !== layout.STAGE_NETFILTER &&
-      this.#superPackets.size > 0
+      !this.#superPackets.isEmpty
     ) {
-      const whole = this.#superPackets.get(this.#tuple(p, null));
-      if (
-        whole !== undefined &&
-        p.payloadLength < whole.payloadLength &&
-        (p.tcpSeq - whole.tcpSeq) >>> 0 < whole.payloadLength
-      ) {
+      const whole = this.#superPackets.find(this.#tuple(p, null), p);
+      // On the way up what was cut may have been put together otherwise than it was.
+      const isPart = whole !== null && p.payloadLength < whole.payloadLength;
+      if (whole !== null && (isPart || stage === layout.STAGE_INGRESS)) {
         return { path: whole, origin: ORIGIN_SEGMENT };
       }
     }
     return null;
+  }
+
+  /** What a path carried encrypted has come out of its buffer and can be read. */
+  #unseal(path: Path, p: DecodedPacket, gsoSize: number): void {
+    const tuple = this.#tuple(p, null);
+    const cutInDevice = (whole: Path): boolean => isIntoSeal(whole.last);
+    const whole = p.protocol === PROTO_TCP ? this.#superPackets.find(tuple, p, cutInDevice) : null;
+    unseal(path, p, tuple, gsoSize);
+    if (whole !== null && path.parent === null) {
+      // It was cut out of a larger one in the tunnel device itself, where nothing looks.
+      path.origin = ORIGIN_SEGMENT;
+      path.parent = whole;
+      path.inherited = whole.hops.length;
+      path.hops = [...whole.hops, ...path.hops];
+      path.matched ||= whole.matched;
+      whole.children += 1;
+      return;
+    }
+    const key = identityKey(p);
+    if (key !== 0 && path.origin === ORIGIN_FIRST_SEEN) {
+      this.#forgetIdentity(path);
+      path.identity = key;
+      this.#byIdentity.set(key, path);
+    }
   }
 
   #deliver(record: RecordCursor): void {
@@ -671,25 +693,31 @@ export class PathJoiner {
     }
   }
 
+  #forgetIdentity(path: Path): void {
+    if (path.identity !== 0 && this.#byIdentity.get(path.identity) === path) {
+      this.#byIdentity.delete(path.identity);
+    }
+  }
+
   #finish(path: Path): void {
     this.#bySkb.delete(path);
     if (this.#byHead.get(path.head) === path) {
       this.#byHead.delete(path.head);
     }
-    if (path.identity !== 0 && this.#byIdentity.get(path.identity) === path) {
-      this.#byIdentity.delete(path.identity);
-    }
-    for (const tuple of path.superTuples) {
-      if (this.#superPackets.get(tuple) === path) {
-        this.#superPackets.delete(tuple);
-      }
-    }
+    this.#forgetIdentity(path);
+    this.#superPackets.delete(path);
     this.#forgetFragmented(path);
     if (path.hops.length > 0 && path.matched) {
       this.counters.paths += 1;
       this.#onPath(path);
     }
   }
+}
+
+/** Whether it is known what the path carries: it is not encrypted, or was seen before. */
+function isReadable(path: Path): boolean {
+  const last = path.last;
+  return last?.outer?.type === OUTER_WIREGUARD || isIntoSeal(last);
 }
 
 /** An offloaded super-packet's segments, a VLAN tag, offloaded or not, pieces, drops. */
@@ -732,10 +760,13 @@ function take(path: Path, record: RecordCursor): void {
 }
 
 /** Whether a record for a buffer belongs to the packet last seen in it. */
-function continues(path: Path, p: DecodedPacket, stage: number, record: RecordCursor): boolean {
+function continues(path: Path, p: DecodedPacket, stage: number): boolean {
   const drop = stage === layout.STAGE_DROP;
   if (path.ended && !(drop && path.delivered && !path.dropped)) {
     return false;
+  }
+  if (path.sealed !== null && p.outerType === OUTER_WIREGUARD) {
+    return isSealedOf(path.sealed, p);
   }
   if (isSamePacket(path, p)) {
     return true;
@@ -745,8 +776,23 @@ function continues(path: Path, p: DecodedPacket, stage: number, record: RecordCu
   if (drop && (p.family === 0 || p.error !== 0 || p.truncated)) {
     return true;
   }
+  return p.outerType === OUTER_WIREGUARD && wasSealedInto(path.last, p);
+}
+
+/**
+ * Whether a buffer on its way up holds more of its packet's stream than it did: what
+ * followed was merged into it (net/core/gro.c), before or behind a tunnel.
+ */
+function isMergedAt(path: Path, p: DecodedPacket, stage: number, gsoSize: number): boolean {
   return (
-    p.outerType === OUTER_WIREGUARD && wasInside(path) && record.time - path.lastTime < SETTLE_NS
+    stage === layout.STAGE_INGRESS &&
+    p.protocol === PROTO_TCP &&
+    path.protocol === PROTO_TCP &&
+    path.ipId === p.ipId &&
+    path.tcpSeq === p.tcpSeq &&
+    p.payloadLength > path.payloadLength &&
+    gsoSize > 0 &&
+    !path.ended
   );
 }
 
@@ -821,21 +867,12 @@ function isInput(path: Path): boolean {
   );
 }
 
-/** Whether the path went into a WireGuard device before. */
-function wasInside(path: Path): boolean {
-  for (let i = path.hops.length - 1; i >= 0; i--) {
-    if (path.hops[i]?.device.kind === 'wireguard') {
-      return true;
-    }
-  }
-  return false;
-}
-
 function settleTime(path: Path): number {
-  if (path.ended) {
-    return LINGER_NS;
-  }
   const last = path.last;
+  if (path.ended) {
+    // Its segments cannot be told before they come out of the tunnel.
+    return path.superTuples.length > 0 && isIntoSeal(last) ? SETTLE_NS : LINGER_NS;
+  }
   return last !== undefined && last.stage === layout.STAGE_NETFILTER && last.hook === HOOK_INPUT
     ? SETTLE_INPUT_NS
     : SETTLE_NS;
@@ -850,6 +887,9 @@ function isGap(last: Hop, hop: Hop): boolean {
     return false;
   }
   if (hop.device.netns !== last.device.netns && hop.stage !== layout.STAGE_INGRESS) {
+    return true;
+  }
+  if (isIntoSeal(last) && hop.stage === layout.STAGE_INGRESS) {
     return true;
   }
   return (

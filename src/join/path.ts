@@ -1,5 +1,6 @@
 import type { Hop } from './hop.js';
 import type { Received } from './relays.js';
+import type { Sealed } from './sealed.js';
 import type { Tuple } from './tuple.js';
 
 /** What no hop rewrites: tells a packet from the next one in the same buffer. */
@@ -43,6 +44,10 @@ export class Path implements Invariants {
   /** Key in the joiner's index of copies, 0 for none. */
   identity = 0;
   hops: Hop[] = [];
+  /** The path that it was merged into on the way up; that one's end is its own. */
+  mergedInto: Path | null = null;
+  /** What its buffer held when it was last seen encrypted; null when it can be read. */
+  sealed: Sealed | null = null;
   /** How many of the hops it took over from the path it branched from. */
   inherited = 0;
   /** Time of the newest record about it, hop or end. */

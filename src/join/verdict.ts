@@ -11,7 +11,8 @@ const ARPHRD_LOOPBACK = 772;
  * What became of a packet, from its hops alone.
  *
  * The kernel announces every drop but not every delivery, so a packet that passed
- * the last table of INPUT without a drop after it reached its socket.
+ * the last table of INPUT without a drop after it reached its socket. What did so
+ * inside a tunnel has only reached the tunnel's end.
  *
  * @param limited whether some namespaces are left out of the observation on purpose
  */
@@ -22,6 +23,9 @@ export function verdictOf(path: Path, limited: boolean): PathVerdict {
   if (path.delivered) {
     return 'delivered';
   }
+  if (path.mergedInto !== null) {
+    return verdictOf(path.mergedInto, limited);
+  }
   const last = path.last;
   if (last === undefined) {
     return 'unknown';
@@ -29,6 +33,7 @@ export function verdictOf(path: Path, limited: boolean): PathVerdict {
   if (
     last.stage === layout.STAGE_NETFILTER &&
     last.hook === HOOK_INPUT &&
+    last.outer === null &&
     last.priority >= LAST_INPUT_PRIORITY
   ) {
     return 'delivered';

@@ -1,0 +1,74 @@
+import type { DecodedPacket } from '../packet/decoded-packet.js';
+import type { Path } from './path.js';
+import type { Tuple } from './tuple.js';
+
+/** Super-packets of one stream that may be under way at once; one more and the oldest goes. */
+export const SUPER_PACKETS_PER_STREAM = 64;
+
+/**
+ * Where in which stream super-packets under way are, for their segments to be found by.
+ * Its owner removes every path that has ended, so its limit on open paths bounds the rest.
+ */
+export class SuperPackets {
+  readonly #byTuple = new Map<Tuple, Path[]>();
+  /** Super-packets of a full stream that gave way: their segments start anew. */
+  refused = 0;
+
+  add(path: Path, tuple: Tuple): void {
+    if (path.superTuples[path.superTuples.length - 1] === tuple) {
+      return;
+    }
+    path.superTuples = [...path.superTuples, tuple];
+    const paths = this.#byTuple.get(tuple);
+    if (paths === undefined) {
+      this.#byTuple.set(tuple, [path]);
+    } else if (!paths.includes(path)) {
+      if (paths.length >= SUPER_PACKETS_PER_STREAM) {
+        paths.shift();
+        this.refused += 1;
+      }
+      paths.push(path);
+    }
+  }
+
+  /** The newest super-packet of a stream that holds the place where a segment begins. */
+  find(
+    tuple: Tuple,
+    segment: DecodedPacket,
+    accepts: (path: Path) => boolean = () => true,
+  ): Path | null {
+    const paths = this.#byTuple.get(tuple);
+    if (paths === undefined) {
+      return null;
+    }
+    for (let i = paths.length - 1; i >= 0; i--) {
+      const path = paths[i];
+      if (
+        path !== undefined &&
+        (segment.tcpSeq - path.tcpSeq) >>> 0 < path.payloadLength &&
+        accepts(path)
+      ) {
+        return path;
+      }
+    }
+    return null;
+  }
+
+  get isEmpty(): boolean {
+    return this.#byTuple.size === 0;
+  }
+
+  delete(path: Path): void {
+    for (const tuple of path.superTuples) {
+      const paths = this.#byTuple.get(tuple);
+      const at = paths?.indexOf(path) ?? -1;
+      if (paths === undefined || at < 0) {
+        continue;
+      }
+      paths.splice(at, 1);
+      if (paths.length === 0) {
+        this.#byTuple.delete(tuple);
+      }
+    }
+  }
+}
