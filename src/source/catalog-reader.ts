@@ -6,9 +6,10 @@ import type {
   CatalogNamespace,
   CatalogService,
 } from '../name/catalog.js';
+import type { VirtualServer } from '../name/ipvs-servers.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 import { NamespaceWatcher } from './namespace-watcher.js';
-import { readServices } from './service-rules.js';
+import { readServices, readVirtualServers } from './service-rules.js';
 
 /** Gathers the names of what is on this machine. */
 export class CatalogReader {
@@ -31,6 +32,9 @@ export class CatalogReader {
       const path = found[index]?.path;
       if (path !== undefined && (namespace.role === 'node' || namespace.inode === this.#own)) {
         services.push(...(await readServices(path)));
+        if (lab?.proxy === 'ipvs') {
+          services.push(...labVirtualServers(lab, await readVirtualServers(path)));
+        }
       }
     }
     return {
@@ -85,6 +89,20 @@ function labEndpoints(lab: LabState): CatalogEndpoint[] {
     node.ips.map((ip): CatalogEndpoint => ({ ip, name: node.name, kind: 'node', node: node.name })),
   );
   return [...pods, ...nodes];
+}
+
+/** In IPVS mode no rule says what a service is called; of its own cluster the lab knows. */
+function labVirtualServers(lab: LabState, servers: readonly VirtualServer[]): CatalogService[] {
+  const nodes = new Set(lab.nodes.flatMap((node) => node.ips));
+  return servers.flatMap(({ ip, port, proto }) => {
+    const service = lab.services.find(({ clusterIPs, ports, nodePorts }) => {
+      const offered = clusterIPs.includes(ip) ? ports : nodes.has(ip) ? nodePorts : [];
+      return offered.some((each) => each.protocol === proto && each.port === port);
+    });
+    return service === undefined
+      ? []
+      : [{ name: `${service.namespace}/${service.name}`, ip, port, proto }];
+  });
 }
 
 function unique(services: readonly CatalogService[]): CatalogService[] {

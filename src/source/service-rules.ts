@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { CatalogService } from '../name/catalog.js';
+import { type VirtualServer, virtualServers } from '../name/ipvs-servers.js';
+import { servicesFromNftables } from '../name/kube-nftables.js';
 import { servicesFromRules } from '../name/kube-rules.js';
 
 const run = promisify(execFile);
@@ -24,10 +26,36 @@ const BACK_ENDS: readonly BackEnd[] = [
   { save: 'ip6tables-legacy-save', tables: '/proc/net/ip6_tables_names' },
 ];
 
-/** Reads, and only reads, the nat table of a namespace in every back end that is installed. */
+/**
+ * Reads, and only reads, what the service proxies of a namespace left there: the nat
+ * table in every back end of iptables that is installed, and kube-proxy's own tables.
+ */
 export async function readServices(netnsPath: string): Promise<CatalogService[]> {
-  const found = await Promise.all(BACK_ENDS.map((backEnd) => readBackEnd(netnsPath, backEnd)));
+  const found = await Promise.all([
+    ...BACK_ENDS.map((backEnd) => readBackEnd(netnsPath, backEnd)),
+    ...['ip', 'ip6'].map((family) => readNftables(netnsPath, family)),
+  ]);
   return found.flat();
+}
+
+/** The virtual servers of a namespace; the kernel knows no names for them. */
+export async function readVirtualServers(netnsPath: string): Promise<VirtualServer[]> {
+  try {
+    return virtualServers(await runInside(netnsPath, 'cat', '/proc/net/ip_vs'));
+  } catch {
+    // No ip_vs in this kernel, or it is not loaded, or the namespace is gone.
+    return [];
+  }
+}
+
+async function readNftables(netnsPath: string, family: string): Promise<CatalogService[]> {
+  try {
+    const table = await runInside(netnsPath, 'nft', 'list', 'table', family, 'kube-proxy');
+    return servicesFromNftables(table);
+  } catch {
+    // No nft, no such table, or the namespace is gone.
+    return [];
+  }
 }
 
 async function readBackEnd(netnsPath: string, backEnd: BackEnd): Promise<CatalogService[]> {
