@@ -1,5 +1,5 @@
 import { isReply } from '../join/direction.js';
-import type { Hop, Outer } from '../join/hop.js';
+import { type Hop, type Outer, ownConntrack } from '../join/hop.js';
 import { ORIGIN_FIRST_SEEN, ORIGIN_FRAGMENT, type Path } from '../join/path.js';
 import type { Received } from '../join/relays.js';
 import { PROTOCOL_ARP, type Tuple, type TupleTable } from '../join/tuple.js';
@@ -592,7 +592,7 @@ function conntrackOriginal(path: Path, tuples: TupleTable): Tuple {
   let original: Tuple | null = null;
   for (const hop of path.hops) {
     // The last node on the way is nearest to who began it.
-    original = hop.ct?.original ?? original;
+    original = ownConntrack(hop)?.original ?? original;
   }
   const last = (path.last as Hop).tuple as Tuple;
   return original ?? last.reversed(tuples);
@@ -602,7 +602,7 @@ function conntrackOriginal(path: Path, tuples: TupleTable): Tuple {
 function conntrackReply(path: Path, direction: DirectionIndex): Tuple | null {
   let reply: Tuple | null = null;
   for (const hop of path.hops) {
-    const seen = hop.ct?.reply ?? null;
+    const seen = ownConntrack(hop)?.reply ?? null;
     if (seen !== null) {
       reply = direction === ORIGINAL ? seen : (reply ?? seen);
     }

@@ -1,4 +1,5 @@
 import { PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP } from '../packet/proto.js';
+import { ownConntrack } from './hop.js';
 import type { Path } from './path.js';
 
 const TCP_SYN = 0x02;
@@ -21,8 +22,9 @@ export function isReply(path: Path): boolean {
     return true;
   }
   for (const hop of path.hops) {
-    if (hop.ct !== null && hop.ct.info !== IP_CT_UNTRACKED) {
-      return hop.ct.info >= IP_CT_IS_REPLY;
+    const ct = ownConntrack(hop);
+    if (ct !== null && ct.info !== IP_CT_UNTRACKED) {
+      return ct.info >= IP_CT_IS_REPLY;
     }
   }
   return false;

@@ -120,3 +120,8 @@ export class Hop {
     return this.rare.location;
   }
 }
+
+/** What conntrack says of the packet itself: inside a tunnel its entry is the tunnel's. */
+export function ownConntrack(hop: Hop): Conntrack | null {
+  return hop.outer === null ? hop.ct : null;
+}

@@ -28,18 +28,36 @@ export const MAC = {
   client: CLIENT.mac,
 } as const;
 
+export type Mode = Encap;
 /** The encapsulations every kernel the tests run on must have. */
-export const MODES = ['vxlan', 'none'] as const satisfies readonly Encap[];
-export type Mode = (typeof MODES)[number];
+export const MODES = ['vxlan', 'none'] as const satisfies readonly Mode[];
 
-export const TUNNEL: Readonly<Record<Mode, string | null>> = { vxlan: 'vxlan.calico', none: null };
+export const TUNNEL: Readonly<Record<Mode, string | null>> = {
+  ipip: 'tunl0',
+  vxlan: 'vxlan.calico',
+  wireguard: 'wireguard.cali',
+  none: null,
+};
 
 /** The address a node process of node111 uses towards a pod of the other node. */
 export const FAR_SOURCE: Readonly<Record<Mode, string>> = {
+  ipip: '10.244.153.192',
   vxlan: '10.244.153.192',
+  wireguard: '10.244.153.192',
   none: LAN.node111,
 };
 
 /** Of the encapsulation, bytes; of the pods' devices, bytes. */
-export const OVERHEAD: Readonly<Record<Mode, number>> = { vxlan: 50, none: 0 };
-export const POD_MTU: Readonly<Record<Mode, number>> = { vxlan: 1450, none: 1500 };
+export const OVERHEAD: Readonly<Record<Mode, number>> = {
+  ipip: 20,
+  vxlan: 50,
+  // Without what the inner packet is padded with to 16 bytes.
+  wireguard: 60,
+  none: 0,
+};
+export const POD_MTU: Readonly<Record<Mode, number>> = {
+  ipip: 1480,
+  vxlan: 1450,
+  wireguard: 1440,
+  none: 1500,
+};

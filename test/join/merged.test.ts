@@ -1,0 +1,93 @@
+import { expect, test } from 'vitest';
+import { verdictOf } from '../../src/join/verdict.js';
+import { hopsText, Joining, nth } from '../fixtures/joined.js';
+import type { PacketDescription } from '../fixtures/packet-bytes.js';
+import {
+  ADDRESSES,
+  CALI3,
+  ENS111,
+  ENS112,
+  NETNS,
+  POD1_ETH0,
+  POD3_ETH0,
+  TUNL111,
+  TUNL112,
+} from '../fixtures/places.js';
+import { type Journey, Tape } from '../fixtures/tape.js';
+
+const MSS = 1428;
+const SEGMENT: PacketDescription = {
+  proto: 'tcp',
+  src: ADDRESSES.pod1,
+  dst: ADDRESSES.pod3,
+  sport: 40000,
+  dport: 80,
+  id: 300,
+  seq: 5000,
+  flags: 'A',
+  payload: MSS,
+};
+
+/** A pod's segment up to where the other node has taken it out of its tunnel. */
+function tunnelled(tape: Tape, index: number): Journey {
+  const { node111: src, node112: dst } = ADDRESSES;
+  return tape
+    .packet({ ...SEGMENT, id: 300 + index, seq: 5000 + index * MSS })
+    .egress(POD1_ETH0)
+    .egress(TUNL111)
+    .set({ tunnel: { type: 'ipip', src, dst } })
+    .hook(ENS111, 'output')
+    .cross(ENS111, ENS112)
+    .hook(ENS112, 'prerouting')
+    .hook(ENS112, 'input')
+    .set({ tunnel: null });
+}
+
+/** The first of them with the others' payload in it. */
+function merged(first: Journey, count: number): Journey {
+  return first
+    .change({ payload: count * MSS })
+    .set({ gso: { size: MSS, segs: count } })
+    .ingress(TUNL112)
+    .hook(CALI3, 'forward')
+    .cross(CALI3, POD3_ETH0)
+    .hook(POD3_ETH0, 'input');
+}
+
+test('what was merged shares the end of what it was merged into', () => {
+  const tape = new Tape();
+  const [first] = [0, 1, 2].map((index) => tunnelled(tape, index));
+  merged(first as Journey, 3).deliver(NETNS.pod3);
+  const joining = new Joining().end(tape);
+  expect(joining.paths.map(hopsText)).toEqual([
+    '>eth0 >tunl0 O >ens10 <ens10 P I <tunl0 F >cali118af4ccd16 <eth0 I !',
+    '>eth0 >tunl0 O >ens10 <ens10 P I',
+    '>eth0 >tunl0 O >ens10 <ens10 P I',
+  ]);
+  expect(joining.paths.map((path) => verdictOf(path, false))).toEqual(
+    new Array(3).fill('delivered'),
+  );
+  const flow = nth(joining.allFlows(), 0);
+  expect(flow.directions[0]).toMatchObject({ packets: 3, bytes: 3 * (40 + MSS) });
+});
+
+test('what is behind the merged range, or another stream, has no known end', () => {
+  const tape = new Tape();
+  const first = tunnelled(tape, 0);
+  tunnelled(tape, 1);
+  tunnelled(tape, 2);
+  merged(first, 2);
+  const paths = new Joining().end(tape).paths;
+  expect(paths.map((path) => verdictOf(path, false))).toEqual([
+    'delivered',
+    'delivered',
+    'unknown',
+  ]);
+});
+
+test('the end of a tunnel is not the end of what it carries', () => {
+  const tape = new Tape();
+  tunnelled(tape, 0);
+  const [path] = new Joining().end(tape).paths;
+  expect(path && verdictOf(path, false)).toBe('unknown');
+});
