@@ -29,9 +29,6 @@ export const MAC = {
 } as const;
 
 export type Mode = Encap;
-/** The encapsulations every kernel the tests run on must have. */
-export const MODES = ['vxlan', 'none'] as const satisfies readonly Mode[];
-
 export const TUNNEL: Readonly<Record<Mode, string | null>> = {
   ipip: 'tunl0',
   vxlan: 'vxlan.calico',

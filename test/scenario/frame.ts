@@ -7,7 +7,7 @@ export interface Frame {
   readonly len: number;
   readonly mac: { readonly src: string; readonly dst: string } | null;
   readonly outer: {
-    readonly type: 'vxlan' | 'ipip';
+    readonly type: 'vxlan' | 'ipip' | 'wireguard';
     readonly src: string;
     readonly dst: string;
     readonly sport: number | null;

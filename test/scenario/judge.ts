@@ -3,6 +3,7 @@
  * devices in the same order with the same contents, and nothing besides.
  */
 import { expect } from 'vitest';
+import { WIREGUARD_PORT } from '../../src/lab/wireguard.js';
 import type { HopRecord, PathRecord } from '../../src/model/records.js';
 import { type Frame, packetKey, pieceKey } from './frame.js';
 import type { Scene } from './scene.js';
@@ -22,15 +23,17 @@ export interface JudgedPacket {
 const CLOCK_TOLERANCE_NS = 50_000_000n;
 
 export function judgePaths(scene: Scene): void {
-  const packets = packetsOf(scene.captured);
+  judgeSealed(scene);
+  const packets = packetsOf(scene.captured.filter(({ frame }) => !isSealed(frame)));
   expect(packets.length, 'tcpdump must have seen something').toBeGreaterThan(0);
   const seen = packets.map(({ key, frames }) => [key, frames.map(({ frame }) => frame)]);
-  const joined = scene.paths.map((path): [string, Frame[]] => {
-    const frames = framesOf(path);
+  const paths = scene.paths.filter((path) => !framesOf(path).every(isSealed));
+  const joined = paths.map((path): [string, Frame[]] => {
+    const frames = framesOf(path).filter((frame) => !isSealed(frame));
     return [frames[0] === undefined ? 'no device' : packetKey(frames[0]), frames];
   });
   expect(sorted(joined)).toEqual(sorted(seen as [string, Frame[]][]));
-  for (const path of scene.paths) {
+  for (const path of paths) {
     expect(path.complete, `path ${path.id}`).toBe(true);
     expect(path.branch, `path ${path.id}`).toBeUndefined();
     judgeTimes(path, packets);
@@ -172,4 +175,43 @@ export function namesAt(path: PathRecord, place: string): string[] {
   return framesOf(path)
     .filter((frame) => frame.place === place)
     .map(({ src, sport, dst, dport }) => `${src}:${sport} > ${dst}:${dport}`);
+}
+
+/** Encrypted, or of the tunnel itself: what it carries tcpdump cannot say. */
+export function isSealed({ outer, proto, sport, dport }: Frame): boolean {
+  const port = outer?.type === 'wireguard' ? outer.dport : proto === 'udp' ? dport : null;
+  const from = outer?.type === 'wireguard' ? outer.sport : sport;
+  return port === WIREGUARD_PORT.ipv4 && from === port;
+}
+
+/**
+ * Of encrypted frames both see the same on each device: as many, in the same order,
+ * of the same length, between the same ends.
+ */
+function judgeSealed(scene: Scene): void {
+  const said = scene.paths.flatMap((path) => {
+    let time = BigInt(path.start);
+    return path.hops.flatMap((hop) => {
+      time += BigInt(hop.sincePrevNs ?? 0);
+      if (hop.stage !== 'egress' && hop.stage !== 'ingress') return [];
+      const frame = frameOf(hop, hop.stage);
+      return isSealed(frame) && scene.places.includes(frame.place) ? [{ time, frame }] : [];
+    });
+  });
+  const seen = scene.captured.filter(({ frame }) => isSealed(frame));
+  expect(sealedTexts(said)).toEqual(sealedTexts(seen));
+}
+
+function sealedTexts(frames: readonly Pick<CapturedFrame, 'time' | 'frame'>[]): string[] {
+  const inTime = [...frames].sort((a, b) => (a.time < b.time ? -1 : 1));
+  const texts = inTime.map(({ frame: { place, stage, len, mac, ...frame } }) => {
+    const { src, dst } = frame.outer ?? frame;
+    return `${place} ${stage} ${len} ${mac?.src} > ${mac?.dst} ${src} > ${dst}`;
+  });
+  // By place; within one the order of time stays.
+  return texts.sort((a, b) => (placeOf(a) < placeOf(b) ? -1 : placeOf(a) > placeOf(b) ? 1 : 0));
+}
+
+function placeOf(text: string): string {
+  return text.split(' ', 2).join(' ');
 }

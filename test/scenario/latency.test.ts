@@ -1,0 +1,213 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runCommand, runIn } from '../../src/lab/run-command.js';
+import type { FlowRecord, LegRecord, PathRecord } from '../../src/model/records.js';
+import { Pipeline } from '../../src/pipeline.js';
+import { KernelSource } from '../../src/source/kernel-source.js';
+import { Capture } from './capture.js';
+import { missingNetem } from './missing.js';
+import type { CapturedFrame } from './tcpdump-text.js';
+
+/** A sender, a router whose second device delays, and a receiver. */
+const [SENDER, ROUTER, RECEIVER] = ['hs-latency-a', 'hs-latency-r', 'hs-latency-b'] as const;
+const TARGET = '198.51.100.2';
+/** The device with the delay, and where a packet is met before and behind it. */
+const DELAYED = { netns: ROUTER, dev: 'out' } as const;
+const BEFORE = `${ROUTER}/in`;
+const BEHIND = `${RECEIVER}/eth0`;
+
+const TRACER = fileURLToPath(new URL('../../dist/bpf/tracer.bpf.o', import.meta.url));
+const PACKETS = 300;
+/** What a packet's end waits for at most, and then some. */
+const SETTLE_MS = 2_000;
+const SHARE = 0.05;
+const LEAST_NS = 20_000;
+
+interface Case {
+  readonly name: string;
+  /** Arguments of netem; `null` for no queueing discipline at all. */
+  readonly netem: readonly string[] | null;
+  readonly delayNs: number;
+}
+
+const NONE: Case = { name: 'no delay', netem: null, delayNs: 0 };
+const CASES: readonly Case[] = [
+  { name: '100 µs', netem: ['delay', '100us'], delayNs: 100_000 },
+  { name: '1 ms', netem: ['delay', '1ms'], delayNs: 1_000_000 },
+  { name: '20 ms', netem: ['delay', '20ms'], delayNs: 20_000_000 },
+  { name: '5 ms with jitter', netem: ['delay', '5ms', '1ms'], delayNs: 5_000_000 },
+];
+
+/** Medians, nanoseconds. */
+interface Measured {
+  /** Of each leg of the way there, by its place. */
+  readonly legs: ReadonlyMap<string, number>;
+  /** From the device before to the device behind, by hopscope and by tcpdump. */
+  readonly said: number;
+  readonly seen: number;
+}
+
+await remove();
+await makeChain();
+const missing = await missingNetem(ROUTER);
+
+describe.skipIf(missing !== null)(missing ?? 'the truth of latency', () => {
+  let paths: PathRecord[] = [];
+  let pipeline: Pipeline;
+  let capture: Capture;
+  let base: Measured;
+
+  beforeAll(async () => {
+    pipeline = new Pipeline(
+      new KernelSource({ objectFile: TRACER, netns: [SENDER, ROUTER, RECEIVER] }),
+      { limited: true, onPath: (finished) => paths.push(pipeline.pathRecord(finished)) },
+    );
+    await pipeline.start();
+    capture = new Capture();
+    await capture.cover([BEFORE, BEHIND]);
+    // The first packets find neither routes nor neighbours in any cache.
+    await measure(NONE);
+    base = await measure(NONE);
+  });
+  afterAll(async () => {
+    await capture?.stop();
+    await pipeline?.stop();
+  });
+
+  it.each(CASES)(
+    '$name on one device is the time behind its egress hop, and no other',
+    async (one) => {
+      const measured = await measure(one);
+      const tolerance = Math.max(SHARE * one.delayNs, LEAST_NS);
+      const delayed = `${BEHIND} ingress`;
+      const added = new Map(
+        [...measured.legs].map(([place, ns]) => [place, ns - (base.legs.get(place) ?? Number.NaN)]),
+      );
+      const said = added.get(delayed) ?? Number.NaN;
+      const seen = measured.seen - base.seen;
+      // A timer may be late and never early; how late, tcpdump tells.
+      expect(said).toBeGreaterThan(one.delayNs - tolerance);
+      expect(Math.abs(said - seen), `${said} ns in the leg, ${seen} ns by tcpdump`).toBeLessThan(
+        tolerance,
+      );
+      expect(Math.abs(measured.said - measured.seen)).toBeLessThan(tolerance);
+      for (const [place, ns] of added) {
+        if (place !== delayed) expect(Math.abs(ns), place).toBeLessThan(tolerance);
+      }
+    },
+  );
+
+  async function measure({ netem }: Case): Promise<Measured> {
+    const tc = ['qdisc', 'replace', 'dev', DELAYED.dev, 'root'];
+    await runIn(DELAYED.netns, 'tc', [
+      ...tc,
+      ...(netem === null ? ['noqueue'] : ['netem', 'limit', '10000', ...netem]),
+    ]);
+    await capture.begin([BEFORE, BEHIND]);
+    paths = [];
+    const version = pipeline.flows.version;
+    await runIn(SENDER, 'ping', ['-q', '-i', '0.01', '-c', `${PACKETS}`, '-W', '2', TARGET]);
+    const frames = await capture.frames([BEFORE, BEHIND]);
+    await delay(SETTLE_MS);
+    expect(pipeline.quality()).toMatchObject({ lost: '0', evicted: '0' });
+    const mine = pipeline.flows
+      .changedSince(version)
+      .map((flow) => pipeline.flowRecord(flow))
+      .filter(({ original }) => original.dst === TARGET);
+    const there = paths.filter(
+      (path) => path.direction === 'original' && path.hops[0]?.tuple?.dst === TARGET,
+    );
+    expect(there.length).toBe(PACKETS);
+    return {
+      legs: legsOf(mine.at(-1)),
+      said: median(there.map(throughRouter)),
+      seen: median(stamps(frames)),
+    };
+  }
+});
+
+afterAll(remove);
+
+function legsOf(flow: FlowRecord | undefined): Map<string, number> {
+  const legs = (flow?.legs ?? []).filter(({ direction }) => direction === 'original');
+  return new Map(
+    legs.flatMap((leg) => (leg.latencyNs === null ? [] : [[placeOf(leg), leg.latencyNs.p50]])),
+  );
+}
+
+function placeOf({ netns, dev, stage, hook }: LegRecord): string {
+  return hook === null ? `${netns}/${dev} ${stage}` : `${netns} ${hook}`;
+}
+
+/** Nanoseconds from coming in on the router to coming in on the receiver. */
+function throughRouter({ hops }: PathRecord): number {
+  const from = hops.findIndex(
+    ({ netns, dev, stage }) => `${netns}/${dev} ${stage}` === `${BEFORE} ingress`,
+  );
+  const to = hops.findIndex(
+    ({ netns, dev, stage }) => `${netns}/${dev} ${stage}` === `${BEHIND} ingress`,
+  );
+  expect(Math.min(from, to)).toBeGreaterThan(-1);
+  return hops.slice(from + 1, to + 1).reduce((sum, { sincePrevNs }) => sum + (sincePrevNs ?? 0), 0);
+}
+
+/** The same of every echo request by tcpdump's stamps. */
+function stamps(frames: readonly CapturedFrame[]): number[] {
+  const at = (place: string): Map<number, bigint> =>
+    new Map(
+      frames
+        .filter(({ frame }) => frame.place === place && frame.stage === 'ingress')
+        .filter(({ frame }) => frame.icmp?.type === 8)
+        .map(({ time, frame }) => [frame.icmp?.seq ?? -1, time]),
+    );
+  const behind = at(BEHIND);
+  const times = [...at(BEFORE)].map(([seq, time]) => Number((behind.get(seq) ?? 0n) - time));
+  expect(times.length).toBe(PACKETS);
+  return times;
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[sorted.length >> 1] ?? Number.NaN;
+}
+
+async function makeChain(): Promise<void> {
+  for (const netns of [SENDER, ROUTER, RECEIVER]) {
+    await runCommand('ip', ['netns', 'add', netns]);
+    await runIn(netns, 'sysctl', ['-q', '-w', 'net.ipv6.conf.all.disable_ipv6=1']);
+  }
+  const link = (netns: string, dev: string): string[] => [
+    'eth0',
+    'netns',
+    netns,
+    'type',
+    'veth',
+    'peer',
+    'name',
+    dev,
+    'netns',
+    ROUTER,
+  ];
+  await runCommand('ip', ['link', 'add', ...link(SENDER, 'in')]);
+  await runCommand('ip', ['link', 'add', ...link(RECEIVER, 'out')]);
+  const addresses: readonly (readonly [string, string, string])[] = [
+    [SENDER, 'eth0', '192.0.2.2/24'],
+    [ROUTER, 'in', '192.0.2.1/24'],
+    [ROUTER, 'out', '198.51.100.1/24'],
+    [RECEIVER, 'eth0', `${TARGET}/24`],
+  ];
+  for (const [netns, dev, address] of addresses) {
+    await runIn(netns, 'ip', ['address', 'add', address, 'dev', dev]);
+    await runIn(netns, 'ip', ['link', 'set', dev, 'up']);
+  }
+  await runIn(ROUTER, 'sysctl', ['-q', '-w', 'net.ipv4.ip_forward=1']);
+  await runIn(SENDER, 'ip', ['route', 'add', 'default', 'via', '192.0.2.1']);
+  await runIn(RECEIVER, 'ip', ['route', 'add', 'default', 'via', '198.51.100.1']);
+}
+
+async function remove(): Promise<void> {
+  for (const netns of [SENDER, ROUTER, RECEIVER]) {
+    await runCommand('ip', ['netns', 'del', netns]).catch(() => undefined);
+  }
+}
