@@ -525,7 +525,11 @@ export class PathJoiner {
 
   #deliver(record: RecordCursor): void {
     // A raw socket is given a clone, which nothing announced before.
-    const path = this.#bySkb.get(record.skb) ?? this.#byHead.get(record.deliverHead);
+    const inBuffer = this.#bySkb.get(record.skb);
+    const path =
+      inBuffer !== undefined && isOnWayIn(inBuffer.last)
+        ? inBuffer
+        : this.#byHead.get(record.deliverHead);
     const sock = record.deliverSock;
     if (path !== undefined) {
       this.#delivered(record, path, sock);
@@ -539,7 +543,10 @@ export class PathJoiner {
   #delivered(record: RecordCursor, path: Path, sock: number): void {
     const last = path.last;
     const netns = record.u32(layout.DELIVER_NETNS);
-    if (last === undefined || path.dropped || (netns !== 0 && netns !== last.device.netns)) {
+    if (last === undefined || !isOnWayIn(last) || path.dropped) {
+      return;
+    }
+    if (netns !== 0 && netns !== last.device.netns) {
       return;
     }
     if (sock !== 0 && last.tuple?.protocol === PROTO_TCP) {
@@ -855,6 +862,16 @@ function branchingPoint(newest: Path, record: RecordCursor, stage: number): Path
     }
   }
   return newest;
+}
+
+/** Whether a socket can be what comes next: what is sent meets a device before. */
+function isOnWayIn(last: Hop | undefined): boolean {
+  return (
+    last !== undefined &&
+    (last.stage === layout.STAGE_INGRESS ||
+      last.stage === layout.STAGE_DELIVER ||
+      (last.stage === layout.STAGE_NETFILTER && last.hook <= HOOK_INPUT))
+  );
 }
 
 /** Whether the packet was last seen on its way to a socket. */

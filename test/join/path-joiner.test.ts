@@ -356,6 +356,18 @@ describe('one packet, one path', () => {
     expect(hopsText(onlyPath(tape))).toBe('O S >eth0 <calice0906292e2');
   });
 
+  test('a delivery from a buffer that was last seen on its way out is somebody else’s', () => {
+    const tape = new Tape();
+    // Its buffer was given to a raw socket's copy of another packet meanwhile.
+    tape
+      .packet(PING)
+      .hook(ENS111, 'output')
+      .egress(ENS111)
+      .set({ head: tape.address() })
+      .deliver(NETNS.node111);
+    expect(hopsText(onlyPath(tape))).toBe('O >ens10');
+  });
+
   test('ends for buffers never seen are taken without harm', () => {
     const tape = new Tape();
     tape.packet(PING).free().deliver(NETNS.pod1);
@@ -719,6 +731,12 @@ describe('how a path ends', () => {
   test('no socket, said of a packet that is not on its way to one: dropped', () => {
     const tape = new Tape();
     leavePod1(tape.packet(DATAGRAM)).drop(CALI1, REASONS.NO_SOCKET, { dataref: 2 });
+    expect(verdictOf(onlyPath(tape), false)).toBe('dropped');
+  });
+
+  test('a drop without a reason elsewhere is one', () => {
+    const tape = new Tape();
+    enterPod2(leavePod1(tape.packet(DIRECT))).drop(POD2_ETH0, REASONS.NOT_SPECIFIED);
     expect(verdictOf(onlyPath(tape), false)).toBe('dropped');
   });
 
