@@ -103,6 +103,33 @@ struct bpf_nf_ctx {
 	struct sk_buff *skb;
 };
 
+struct nf_hook_entries {
+	__u16 num_hook_entries;
+};
+
+struct nf_hook_ops {
+	int priority;
+};
+
+struct xt_table {
+	int priority;
+	char name[32];
+};
+
+struct nft_chain {
+	char *name;
+};
+
+struct nft_base_chain {
+	struct nf_hook_ops ops;
+	struct nft_chain chain;
+};
+
+struct nft_pktinfo {
+	struct sk_buff *skb;
+	const struct nf_hook_state *state;
+};
+
 struct nf_conntrack_zone {
 	__u16 id;
 };

@@ -4,7 +4,8 @@
  * thin; what they share is in emit.h. Nothing here changes a packet, and every
  * netfilter program accepts.
  */
-#include "emit.h"
+#include "hook.h"
+#include "hook-walk.h"
 #include <bpf/bpf_tracing.h>
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -182,24 +183,9 @@ int BPF_PROG(on_connect, const struct sock *sk, int before, int after)
 	return 0;
 }
 
-static __always_inline int observe_hook(struct bpf_nf_ctx *ctx, __s32 priority)
+static __always_inline int observe_link(const struct bpf_nf_ctx *ctx, __s32 priority)
 {
-	const struct nf_hook_state *state = ctx->state;
-	struct net_device *in = state->in;
-	struct net_device *out = state->out;
-	struct observation o = {
-		.skb = ctx->skb,
-		.dev = out ? out : in,
-		.netns = state->net->ns.inum,
-		.priority = priority,
-		.ifindex_in = in ? in->ifindex : 0,
-		.start = ctx->skb->network_header,
-		.stage = HS_STAGE_NETFILTER,
-		.hook = state->hook,
-		.family = state->pf,
-	};
-
-	emit(&o);
+	observe_hook(ctx->skb, ctx->state, priority);
 	return NF_ACCEPT;
 }
 
@@ -213,47 +199,133 @@ static __always_inline int observe_hook(struct bpf_nf_ctx *ctx, __s32 priority)
 SEC("netfilter")
 int nf_before_raw(struct bpf_nf_ctx *ctx)
 {
-	return observe_hook(ctx, -301 - priority_shift);
+	return observe_link(ctx, -301 - priority_shift);
 }
 
 SEC("netfilter")
 int nf_before_mangle(struct bpf_nf_ctx *ctx)
 {
-	return observe_hook(ctx, -151 - priority_shift);
+	return observe_link(ctx, -151 - priority_shift);
 }
 
 SEC("netfilter")
 int nf_before_dstnat(struct bpf_nf_ctx *ctx)
 {
-	return observe_hook(ctx, -101 - priority_shift);
+	return observe_link(ctx, -101 - priority_shift);
 }
 
 SEC("netfilter")
 int nf_after_dstnat(struct bpf_nf_ctx *ctx)
 {
-	return observe_hook(ctx, -99 + priority_shift);
+	return observe_link(ctx, -99 + priority_shift);
 }
 
 SEC("netfilter")
 int nf_before_filter(struct bpf_nf_ctx *ctx)
 {
-	return observe_hook(ctx, -1 - priority_shift);
+	return observe_link(ctx, -1 - priority_shift);
 }
 
 SEC("netfilter")
 int nf_after_filter(struct bpf_nf_ctx *ctx)
 {
-	return observe_hook(ctx, 1 + priority_shift);
+	return observe_link(ctx, 1 + priority_shift);
 }
 
 SEC("netfilter")
 int nf_before_srcnat(struct bpf_nf_ctx *ctx)
 {
-	return observe_hook(ctx, 97 - priority_shift);
+	return observe_link(ctx, 97 - priority_shift);
 }
 
 SEC("netfilter")
 int nf_after_srcnat(struct bpf_nf_ctx *ctx)
 {
-	return observe_hook(ctx, 101 + priority_shift);
+	return observe_link(ctx, 101 + priority_shift);
+}
+
+/*
+ * Kernels before 6.4 have no netfilter links (84601d6ee68a "bpf: add bpf_link
+ * support for BPF_NETFILTER programs"). There, these stand in for them, loaded
+ * only where the running kernel has the function; see hook-walk.h.
+ *
+ * net/netfilter/core.c, nf_hook_slow: around all hooks of a namespace that has any.
+ */
+SEC("?fentry/nf_hook_slow")
+int BPF_PROG(walk_begin, struct sk_buff *skb, struct nf_hook_state *state)
+{
+	begin_walk(skb, state);
+	return 0;
+}
+
+SEC("?fexit/nf_hook_slow")
+int BPF_PROG(walk_end, struct sk_buff *skb, struct nf_hook_state *state,
+	     const struct nf_hook_entries *entries, unsigned int index, int ret)
+{
+	/* Any other answer means that the packet is not the caller's any more. */
+	if (ret == HOOKS_PASSED)
+		walk_to(skb, state, PRIORITY_LAST);
+	return 0;
+}
+
+/* net/ipv4/netfilter/ip_tables.c, ipt_do_table: before any iptables table. */
+SEC("?fentry/ipt_do_table")
+int BPF_PROG(walk_iptables, const struct xt_table *table, struct sk_buff *skb,
+	     const struct nf_hook_state *state)
+{
+	walk_to_table(table, skb, state);
+	return 0;
+}
+
+/* net/ipv6/netfilter/ip6_tables.c, ip6t_do_table */
+SEC("?fentry/ip6t_do_table")
+int BPF_PROG(walk_ip6tables, const struct xt_table *table, struct sk_buff *skb,
+	     const struct nf_hook_state *state)
+{
+	walk_to_table(table, skb, state);
+	return 0;
+}
+
+/* net/netfilter/nf_tables_core.c, nft_do_chain: before each base chain of nftables. */
+SEC("?fentry/nft_do_chain")
+int BPF_PROG(walk_nftables, const struct nft_pktinfo *packet, const void *chain)
+{
+	walk_to(packet->skb, packet->state, base_chain_priority(chain));
+	return 0;
+}
+
+/* net/netfilter/nf_nat_core.c, nf_nat_inet_fn: packets of known connections too. */
+SEC("?fentry/nf_nat_inet_fn")
+int BPF_PROG(walk_nat, const void *private, struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	walk_to(skb, state, is_early(state) ? NF_IP_PRI_NAT_DST : NF_IP_PRI_NAT_SRC);
+	return 0;
+}
+
+/* net/netfilter/ipvs/ip_vs_core.c, ip_vs_out_hook: the first of what IPVS hangs in a hook. */
+SEC("?fentry/ip_vs_out_hook")
+int BPF_PROG(walk_ipvs, const void *private, struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	walk_to(skb, state, is_early(state) ? NF_IP_PRI_NAT_DST + 2 : NF_IP_PRI_NAT_SRC - 2);
+	return 0;
+}
+
+/*
+ * net/netfilter/nf_conntrack_proto.c, ipv4_confirm and ipv6_confirm: behind all
+ * tables, a connection that lost a race for its tuple is dropped.
+ */
+SEC("?fentry/ipv4_confirm")
+int BPF_PROG(walk_confirm, const void *private, struct sk_buff *skb,
+	     const struct nf_hook_state *state)
+{
+	walk_to(skb, state, PRIORITY_LAST);
+	return 0;
+}
+
+SEC("?fentry/ipv6_confirm")
+int BPF_PROG(walk_confirm6, const void *private, struct sk_buff *skb,
+	     const struct nf_hook_state *state)
+{
+	walk_to(skb, state, PRIORITY_LAST);
+	return 0;
 }

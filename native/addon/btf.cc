@@ -5,6 +5,8 @@
 
 #include <cerrno>
 #include <cstring>
+#include <memory>
+#include <utility>
 
 #include "failure.h"
 #include "handle.h"
@@ -19,21 +21,22 @@ constexpr int kMaxDepth = 32;
 
 class BtfHandle final : public Handle {
  public:
-  BtfHandle(Napi::Env env, btf* base, btf* types) : Handle(env), types_(types), base_(base) {}
+  BtfHandle(Napi::Env env, std::shared_ptr<btf> base, btf* types)
+      : Handle(env), base_(std::move(base)), types_(types, btf__free) {}
   ~BtfHandle() override { Close(); }
-  const btf* types() const { return types_; }
+  const btf* types() const { return types_.get(); }
+  // For a module's types to lie upon; outlives the handle as long as they need it.
+  const std::shared_ptr<btf>& shared() const { return types_; }
 
  protected:
   void Release() noexcept override {
-    btf__free(types_);
-    btf__free(base_);
-    types_ = nullptr;
-    base_ = nullptr;
+    types_.reset();
+    base_.reset();
   }
 
  private:
-  btf* types_;
-  btf* base_;  // of a module's split BTF, else null
+  std::shared_ptr<btf> base_;  // of a module's split BTF, else null; freed last
+  std::shared_ptr<btf> types_;
 };
 
 Napi::Value Kernel(const Napi::CallbackInfo& info) {
@@ -45,19 +48,24 @@ Napi::Value Kernel(const Napi::CallbackInfo& info) {
   return Wrap(info.Env(), std::make_unique<BtfHandle>(info.Env(), nullptr, types));
 }
 
+// (module, kernel's BTF | null)
 Napi::Value Module(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   std::string name = info[0].ToString().Utf8Value();
   LogScope log;
-  btf* base = btf__load_vmlinux_btf();
-  if (base == nullptr) ThrowErrno(env, "btfModule", errno, "the kernel's BTF", log.Text());
-  btf* types = btf__load_module_btf(name.c_str(), base);
-  if (types == nullptr) {
-    int error = errno;
-    btf__free(base);
-    ThrowErrno(env, "btfModule", error, "BTF of module " + name, log.Text());
+  std::shared_ptr<btf> base;
+  if (info[1].IsNull()) {
+    btf* kernel = btf__load_vmlinux_btf();
+    if (kernel == nullptr) ThrowErrno(env, "btfModule", errno, "the kernel's BTF", log.Text());
+    base.reset(kernel, btf__free);
+  } else {
+    base = Unwrap<BtfHandle>(info[1], "btfModule").shared();
   }
-  return Wrap(env, std::make_unique<BtfHandle>(env, base, types));
+  btf* types = btf__load_module_btf(name.c_str(), base.get());
+  if (types == nullptr) {
+    ThrowErrno(env, "btfModule", errno, "BTF of module " + name, log.Text());
+  }
+  return Wrap(env, std::make_unique<BtfHandle>(env, std::move(base), types));
 }
 
 Napi::Value FromObject(const Napi::CallbackInfo& info) {

@@ -9,6 +9,7 @@
 
 #include "failure.h"
 #include "log.h"
+#include "map.h"
 
 namespace ebpf_ts {
 
@@ -161,6 +162,17 @@ Napi::Value SetMaxEntries(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), bpf_map__max_entries(map));
 }
 
+// (object, map, another object's loaded map)
+Napi::Value ReuseMap(const Napi::CallbackInfo& info) {
+  auto& handle = Unwrap<ObjectHandle>(info[0], "reuseMap");
+  bpf_map* map = handle.MapAt(info[1], "reuseMap");
+  int fd = Unwrap<MapHandle>(info[2], "reuseMap").Fd(info.Env(), "reuseMap");
+  LogScope log;
+  // libbpf duplicates the descriptor.
+  Check(info.Env(), "reuseMap", bpf_map__reuse_fd(map, fd), log);
+  return Napi::Number::New(info.Env(), bpf_map__max_entries(map));
+}
+
 // The read-only variable `name` in the BTF of the object: the map that holds it,
 // its place there and what kind of value it takes. Null when there is none.
 Napi::Value FindConstant(const Napi::CallbackInfo& info) {
@@ -305,6 +317,7 @@ void InitObject(Napi::Env env, Napi::Object exports) {
   exports.Set("objectFindConstant", Napi::Function::New(env, FindConstant));
   exports.Set("objectWriteInitial", Napi::Function::New(env, WriteInitial));
   exports.Set("mapSetMaxEntries", Napi::Function::New(env, SetMaxEntries));
+  exports.Set("mapReuse", Napi::Function::New(env, ReuseMap));
   exports.Set("programSetAutoload", Napi::Function::New(env, SetAutoload));
   exports.Set("programSetType", Napi::Function::New(env, SetType));
   exports.Set("programSetAttachTarget", Napi::Function::New(env, SetAttachTarget));

@@ -101,9 +101,10 @@ Napi::Value ProbeTracing(const Napi::CallbackInfo& info) {
 
 // libbpf's own probes answer yes or no; these keep the errno, which tells a kernel
 // that cannot from a process that may not.
+// (type, expected attach type)
 Napi::Value ProbeProgramType(const Napi::CallbackInfo& info) {
   LogScope log;
-  int fd = LoadTrivial(info[0].ToNumber().Uint32Value(), 0, 0, 0);
+  int fd = LoadTrivial(info[0].ToNumber().Uint32Value(), info[1].ToNumber().Uint32Value(), 0, 0);
   if (fd >= 0) close(fd);
   return fd < 0 ? Answer(info.Env(), -fd, "load") : Answer(info.Env(), 0, "");
 }

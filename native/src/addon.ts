@@ -156,6 +156,7 @@ interface Addon {
   enableStats(): NativeLink;
 
   mapSetMaxEntries(object: NativeObject, map: number, entries: number): number;
+  mapReuse(object: NativeObject, map: number, other: NativeMap): number;
   mapOpen(object: NativeObject, map: number): NativeMap;
   mapValueBytes(map: NativeMap): number;
   mapGet(map: NativeMap, key: Uint8Array): Uint8Array | null;
@@ -175,7 +176,7 @@ interface Addon {
   ringAvailable(ring: NativeRing): number;
 
   btfKernel(): NativeBtf;
-  btfModule(name: string): NativeBtf;
+  btfModule(name: string, kernel: NativeBtf | null): NativeBtf;
   btfFromObject(path: string): NativeBtf;
   btfHasType(btf: NativeBtf, kind: number, name: string): boolean;
   btfEnumValues(btf: NativeBtf, name: string): [string, bigint][] | null;
@@ -187,7 +188,7 @@ interface Addon {
   probeNetfilter(): NativeProbe;
   probeTcx(): NativeProbe;
   probeTracing(attachType: number, target: string): NativeProbe;
-  probeProgramType(type: number): NativeProbe;
+  probeProgramType(type: number, attachType: number): NativeProbe;
   probeMapType(
     type: number,
     keySize: number,

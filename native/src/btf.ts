@@ -1,7 +1,7 @@
 /** BPF type information of the kernel, its modules and object files. */
 import { addon, type NativeBtf, type NativeLayout } from './addon.js';
 import { checkName, checkString } from './argument.js';
-import { BpfError, closedError } from './error.js';
+import { BpfError, badArgument, closedError } from './error.js';
 import { BTF_KINDS, type BtfKindName } from './kernel-names.js';
 
 export interface StructMember {
@@ -47,9 +47,17 @@ export class Btf {
     return new Btf(addon.btfKernel());
   }
 
-  /** A loaded kernel module's, with the kernel's beneath it. */
-  static module(name: string): Btf {
-    return new Btf(addon.btfModule(checkString('btfModule', 'name', name, 64)));
+  /**
+   * A loaded kernel module's, with the kernel's beneath it: `kernel`, or read anew
+   * without it, some MiB. ENOENT: no such module is loaded, or it has none.
+   */
+  static module(name: string, kernel?: Btf): Btf {
+    const checked = checkString('btfModule', 'name', name, 64);
+    if (kernel !== undefined && !(kernel instanceof Btf)) {
+      throw badArgument('btfModule', 'kernel must be a Btf');
+    }
+    const base = kernel === undefined ? null : kernel.#open('btfModule');
+    return new Btf(addon.btfModule(checked, base));
   }
 
   /** That of an object file, or raw BTF. */

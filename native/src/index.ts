@@ -34,6 +34,7 @@ export {
   pcapVersion,
   possibleCpus,
   probe,
+  probeProgramType,
 } from './probe.js';
 export {
   type NetfilterFamily,

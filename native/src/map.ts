@@ -150,7 +150,7 @@ export class BpfMap {
     return this.#loaded(operation).handle;
   }
 
-  /** @internal called by BpfObject.setMapMaxEntries. */
+  /** @internal called by BpfObject.setMapMaxEntries and reuseMap. */
   resized(entries: number): void {
     this.#maxEntries = entries;
   }

@@ -127,6 +127,24 @@ export class BpfObject {
     found.resized(addon.mapSetMaxEntries(handle, this.maps.indexOf(found), checked));
   }
 
+  /**
+   * Makes the object use a map of another, loaded one instead of its own, so that
+   * both write to the same ring or read the same table. Before load only; the other
+   * may be closed afterwards. BPF_BAD_ARGUMENT: its type, key or value differ.
+   */
+  reuseMap(map: string, other: BpfMap): void {
+    const handle = this.#unloaded('reuseMap');
+    const found = this.map(map);
+    if (!(other instanceof BpfMap)) throw badArgument('reuseMap', 'other must be a BpfMap');
+    const alike =
+      other.type === found.type &&
+      other.keySize === found.keySize &&
+      other.valueSize === found.valueSize;
+    if (!alike) throw badArgument('reuseMap', `${other.name} is not a map such as ${map}`);
+    const taken = other.nativeHandle('reuseMap');
+    found.resized(addon.mapReuse(handle, this.maps.indexOf(found), taken));
+  }
+
   program(name: string): Program {
     const found = this.programs.find((program) => program.name === name);
     if (found === undefined) {

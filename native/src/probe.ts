@@ -2,8 +2,15 @@
 import { existsSync } from 'node:fs';
 import { release } from 'node:os';
 import { addon, type NativeProbe } from './addon.js';
+import { checkName } from './argument.js';
 import { errnoName } from './error.js';
-import { ATTACH_TYPES, MAP_TYPES, PROGRAM_TYPES, type ProgramTypeName } from './kernel-names.js';
+import {
+  ATTACH_TYPES,
+  type AttachTypeName,
+  MAP_TYPES,
+  PROGRAM_TYPES,
+  type ProgramTypeName,
+} from './kernel-names.js';
 
 export interface Feature {
   readonly available: boolean;
@@ -80,19 +87,35 @@ function probeMapType(name: keyof typeof PROBED_MAP_TYPES): Feature {
 }
 
 /**
+ * Whether a program of this type loads: the smallest there is, which is not attached.
+ * Tells nothing of `tracing`, `ext` and `lsm`, which need a target to load for.
+ */
+export function probeProgramType(
+  type: ProgramTypeName,
+  expectedAttachType: AttachTypeName = 'none',
+): Feature {
+  return feature(
+    addon.probeProgramType(
+      checkName('probeProgramType', 'type', PROGRAM_TYPES, type),
+      checkName('probeProgramType', 'expectedAttachType', ATTACH_TYPES, expectedAttachType),
+    ),
+  );
+}
+
+/**
  * Tries everything once. Takes some tenths of a second, most of it for two network
  * namespaces that come and go; nothing is left behind.
  */
 export function probe(): Features {
   const programTypes: Record<string, Feature> = {};
   for (const name of PROBED_PROGRAM_TYPES) {
-    programTypes[name] = feature(addon.probeProgramType(PROGRAM_TYPES[name]));
+    programTypes[name] = probeProgramType(name);
   }
   const mapTypes: Record<string, Feature> = {};
   for (const name of Object.keys(PROBED_MAP_TYPES) as (keyof typeof PROBED_MAP_TYPES)[]) {
     mapTypes[name] = probeMapType(name);
   }
-  const rawTracepoint = feature(addon.probeProgramType(PROGRAM_TYPES.raw_tracepoint));
+  const rawTracepoint = probeProgramType('raw_tracepoint');
   const helpers: Record<string, Feature> = {};
   for (const [name, number] of Object.entries(PROBED_HELPERS)) {
     helpers[name] = rawTracepoint.available

@@ -1,17 +1,17 @@
-import { BpfError, BpfObject, Btf, type Link, type NetfilterFamily, RingBuffer } from 'ebpf-ts';
-import { UnsupportedError, UsageError } from '../model/errors.js';
+import { RingBuffer } from 'ebpf-ts';
+import { UsageError } from '../model/errors.js';
 import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
-import { HOOK_NAMES, OBSERVED_PRIORITIES, PRIORITY_SHIFT_LIMIT } from '../name/netfilter-table.js';
 import { COUNTER_LOST_END, COUNTER_LOST_HOP, COUNTER_OWN } from '../wire/layout.gen.js';
 import { CatalogReader } from './catalog-reader.js';
+import type { HookInstrument } from './hook-programs.js';
 import { KernelSymbols } from './kernel-symbols.js';
+import { KernelTypes } from './kernel-types.js';
 import { type FoundNamespace, NamespaceWatcher } from './namespace-watcher.js';
 import type { Source, SourceSink } from './source.js';
+import { Tracer, unsupported } from './tracer.js';
 
 /** Bytes drained at once; a batch of about 12,000 hops. */
 const BATCH_BYTES = 4 << 20;
-/** Bytes the kernel may be ahead of the daemon. A power of two. */
-export const RING_BYTES = 32 << 20;
 /** Waiting between drains: records pile up in the ring, which costs the kernel no wake-up. */
 const BUSY_WAIT_MS = 4;
 const IDLE_WAIT_MS = 20;
@@ -23,35 +23,14 @@ const NAMESPACE_SCAN_MS = 400;
 /** Names are asked for again: soon after a change, which goes on for a while, then seldom. */
 const NAME_SCAN_FIRST_MS = 500;
 const NAME_SCAN_MOST_MS = 10_000;
-const FAMILIES: readonly NetfilterFamily[] = ['ipv4', 'ipv6'];
-
-/** The tracer's netfilter entry points by the priority they report. */
-const ENTRY_POINTS: ReadonlyMap<number, string> = new Map([
-  [-301, 'nf_before_raw'],
-  [-151, 'nf_before_mangle'],
-  [-101, 'nf_before_dstnat'],
-  [-99, 'nf_after_dstnat'],
-  [-1, 'nf_before_filter'],
-  [1, 'nf_after_filter'],
-  [97, 'nf_before_srcnat'],
-  [101, 'nf_after_srcnat'],
-]);
-
-const TRACEPOINT_PROGRAMS = [
-  'on_drop',
-  'on_consume',
-  'on_tcp_segment',
-  'on_read',
-  'on_connect',
-  'on_ingress',
-  'on_egress',
-] as const;
 
 export interface KernelSourceOptions {
   /** The compiled tracer, dist/bpf/tracer.bpf.o. */
   readonly objectFile: string;
   /** Names of the namespaces to observe; null for all. */
   readonly netns?: readonly string[] | null;
+  /** What sees netfilter hooks; the best this kernel has when absent. */
+  readonly hooks?: HookInstrument;
   /** Told of what goes wrong while it runs, without stopping it. */
   readonly onWarning?: (message: string) => void;
 }
@@ -64,12 +43,9 @@ export class KernelSource implements Source {
   readonly #options: KernelSourceOptions;
   readonly #watcher = new NamespaceWatcher();
   readonly #target = new Uint8Array(BATCH_BYTES);
-  readonly #links: Link[] = [];
-  readonly #netfilter = new Map<number, Link[]>();
-  readonly #missing = new Set<string>();
   readonly #resolved = new Map<bigint, string>();
   #catalog: Catalog = EMPTY_CATALOG;
-  #object: BpfObject | null = null;
+  #tracer: Tracer | null = null;
   #ring: RingBuffer | null = null;
   #symbols: KernelSymbols | null = null;
   #reader: CatalogReader | null = null;
@@ -80,7 +56,6 @@ export class KernelSource implements Source {
   #namesDue = 0;
   #namesWait = NAME_SCAN_FIRST_MS;
   #scanning = false;
-  #shift = 0;
   #lastRecords = 0;
   readonly #finalCounters = new Map<number, bigint>();
   #stopped = false;
@@ -94,8 +69,13 @@ export class KernelSource implements Source {
     return this.#catalog;
   }
 
+  /** What sees netfilter hooks; `none` before `start`. */
+  get hooks(): HookInstrument {
+    return this.#tracer?.hooks ?? 'none';
+  }
+
   get missing(): readonly string[] {
-    return [...this.#missing];
+    return this.#tracer?.missing ?? [];
   }
 
   lost(): bigint {
@@ -154,10 +134,7 @@ export class KernelSource implements Source {
       return;
     }
     // Detach first, then take what is still in the ring.
-    for (const link of this.#links) {
-      link.close();
-    }
-    this.#closeNetfilter();
+    this.#tracer?.detach();
     if (this.#scanTimer !== null) {
       clearInterval(this.#scanTimer);
     }
@@ -170,8 +147,7 @@ export class KernelSource implements Source {
     this.#lastCounters();
     this.#sink?.end();
     this.#ring?.close();
-    this.#object?.close();
-    this.#object = null;
+    this.#tracer?.close();
   }
 
   #lastCounters(): void {
@@ -181,7 +157,7 @@ export class KernelSource implements Source {
   }
 
   #counter(index: number): bigint {
-    const map = this.#object?.map('counters');
+    const map = this.#tracer?.map('counters');
     if (map === undefined) {
       return this.#finalCounters.get(index) ?? 0n;
     }
@@ -198,102 +174,17 @@ export class KernelSource implements Source {
     return sum;
   }
 
-  /** Loads and attaches, aside from any other observer that has our priorities. */
   #attach(): void {
-    for (let shift = 0; shift < PRIORITY_SHIFT_LIMIT; shift++) {
-      const object = this.#load(shift);
-      this.#object = object;
-      if (this.#options.netns != null) {
-        this.#observe();
-      }
-      if (this.#attachNamespaces(object, shift)) {
-        this.#shift = shift;
-        this.#ring = new RingBuffer(object.map('events'));
-        this.#attachTracepoints(object);
-        return;
-      }
-      this.#closeNetfilter();
-      object.close();
-    }
-    throw new UnsupportedError(
-      'TOO_MANY_OBSERVERS',
-      `${PRIORITY_SHIFT_LIMIT} other programs have the netfilter priorities hopscope needs`,
-      'stop other hopscope processes; see: bpftool link list',
-    );
-  }
-
-  /** False when another program has one of the priorities. */
-  #attachNamespaces(object: BpfObject, shift: number): boolean {
-    for (const namespace of this.#namespaces.values()) {
-      if (!this.#attachNetfilter(object, namespace, shift)) {
-        return false;
-      }
-    }
-    return true;
-  }
-
-  #closeNetfilter(): void {
-    for (const links of this.#netfilter.values()) {
-      for (const link of links) {
-        link.close();
-      }
-    }
-    this.#netfilter.clear();
-  }
-
-  #load(shift: number): BpfObject {
-    try {
-      const object = BpfObject.open(this.#options.objectFile);
-      object.setMapMaxEntries('events', RING_BYTES);
-      object.setConstant('own_port', this.ownPort);
-      object.setConstant('own_netns', NamespaceWatcher.own());
-      object.setConstant('only_observed', this.#options.netns == null ? 0 : 1);
-      object.setConstant('priority_shift', shift);
-      object.load();
-      return object;
-    } catch (error) {
-      throw unsupported(error);
-    }
-  }
-
-  #attachTracepoints(object: BpfObject): void {
-    for (const name of TRACEPOINT_PROGRAMS) {
-      try {
-        this.#links.push(object.program(name).attachBtf());
-      } catch (error) {
-        throw unsupported(error);
-      }
-    }
-  }
-
-  /** False when another program has one of the priorities. */
-  #attachNetfilter(object: BpfObject, namespace: FoundNamespace, shift: number): boolean {
-    const links: Link[] = [];
-    this.#netfilter.set(namespace.inode, links);
-    for (const hook of HOOK_NAMES) {
-      for (const place of OBSERVED_PRIORITIES[hook]) {
-        const entry = object.program(entryPoint(place.priority));
-        const priority = place.priority + shift * place.aside;
-        for (const family of FAMILIES) {
-          try {
-            links.push(entry.attachNetfilter({ family, hook, priority, netns: namespace.path }));
-          } catch (error) {
-            if (!(error instanceof BpfError)) {
-              throw error;
-            }
-            if (error.code === 'EBUSY') {
-              return false;
-            }
-            // A namespace may go while it is attached to; the next scan tidies up.
-            if (error.code !== 'ENOENT') {
-              this.#missing.add(`netfilter ${hook} (${family}): ${error.code}`);
-            }
-            return true;
-          }
-        }
-      }
-    }
-    return true;
+    const tracer = new Tracer({
+      objectFile: this.#options.objectFile,
+      ownPort: this.ownPort,
+      limited: this.#options.netns != null,
+      hooks: this.#options.hooks,
+    });
+    tracer.attach(this.#namespaces);
+    this.#tracer = tracer;
+    const events = tracer.map('events');
+    this.#ring = events === undefined ? null : new RingBuffer(events);
   }
 
   #select(found: Map<number, FoundNamespace>): Map<number, FoundNamespace> {
@@ -323,46 +214,26 @@ export class KernelSource implements Source {
     }
   }
 
-  /** Tells the programs which namespaces to speak of. */
-  #observe(): void {
-    const map = this.#object?.map('observed');
-    for (const inode of this.#namespaces.keys()) {
-      map?.put(new Uint8Array(Uint32Array.of(inode).buffer), Uint8Array.of(1));
-    }
-  }
-
   async #scan(): Promise<void> {
-    if (this.#scanning || this.#stopped || this.#object === null) {
+    const tracer = this.#tracer;
+    if (this.#scanning || this.#stopped || tracer === null) {
       return;
     }
     this.#scanning = true;
     try {
       const found = this.#select(this.#watcher.scan());
-      let changed = false;
-      for (const [inode, links] of this.#netfilter) {
-        if (!found.has(inode)) {
-          // A link keeps its namespace alive: let go, or its devices would stay.
-          for (const link of links) {
-            link.close();
-          }
-          this.#netfilter.delete(inode);
-          changed = true;
-        }
-      }
-      const fresh = [...found.values()].filter((n) => !this.#netfilter.has(n.inode));
+      tracer.leave(found);
+      const fresh = [...found.values()].filter((n) => !this.#namespaces.has(n.inode));
       const renamed = [...found.values()].some(
         (n) => this.#namespaces.get(n.inode)?.name !== n.name,
       );
+      const gone = [...this.#namespaces.keys()].some((inode) => !found.has(inode));
+      const changed = gone || renamed || fresh.length > 0;
       this.#namespaces = found;
-      if (fresh.length > 0 && this.#options.netns != null) {
-        this.#observe();
-      }
+      tracer.observe(fresh.map((n) => n.inode));
       for (const namespace of fresh) {
-        if (!this.#attachNetfilter(this.#object, namespace, this.#shift)) {
-          this.#missing.add(`netfilter in ${namespace.path}: another program has the priorities`);
-        }
+        tracer.enter(namespace);
       }
-      changed ||= renamed || fresh.length > 0;
       if (changed || this.#namesDue <= Date.now()) {
         this.#namesWait = changed
           ? NAME_SCAN_FIRST_MS
@@ -373,6 +244,9 @@ export class KernelSource implements Source {
           this.#catalog = catalog;
           this.#sink?.catalog(catalog);
         }
+      }
+      if (!this.#stopped) {
+        tracer.renew(found);
       }
     } catch (error) {
       this.#options.onWarning?.(`looking for namespaces: ${String(error)}`);
@@ -423,24 +297,15 @@ export class KernelSource implements Source {
   }
 }
 
-function entryPoint(priority: number): string {
-  const name = ENTRY_POINTS.get(priority);
-  if (name === undefined) {
-    throw new RangeError(`the tracer has no entry point for priority ${priority}`);
-  }
-  return name;
-}
-
 function kernelDropReasons(): Map<string, number | bigint> {
+  let types: KernelTypes | null = null;
   try {
-    const btf = Btf.kernel();
-    try {
-      return btf.enumValues('skb_drop_reason');
-    } finally {
-      btf.close();
-    }
+    types = new KernelTypes();
+    return types.dropReasons();
   } catch (error) {
     throw unsupported(error);
+  } finally {
+    types?.close();
   }
 }
 
@@ -448,19 +313,4 @@ function kernelDropReasons(): Map<string, number | bigint> {
 function isNews(before: Catalog, after: Catalog): boolean {
   const comparable = (c: Catalog): string => JSON.stringify({ ...c, clockOffsetNs: '' });
   return comparable(before) !== comparable(after);
-}
-
-function unsupported(error: unknown): UnsupportedError {
-  if (!(error instanceof BpfError)) {
-    throw error;
-  }
-  const denied = error.code === 'EPERM' || error.code === 'EACCES';
-  return new UnsupportedError(
-    denied ? 'KERNEL_NOT_PERMITTED' : 'KERNEL_NOT_SUPPORTED',
-    `${error.operation}: ${error.message}`,
-    denied
-      ? 'run as root (CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_ADMIN); hopscope doctor tells more'
-      : 'hopscope doctor tells what this kernel lacks',
-    { cause: error },
-  );
 }

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* One observation at a netfilter hook, however it came about. */
+#ifndef HOPSCOPE_HOOK_H
+#define HOPSCOPE_HOOK_H
+
+#include "emit.h"
+
+static __always_inline void observe_hook(struct sk_buff *skb, const struct nf_hook_state *state,
+					 __s32 priority)
+{
+	struct net_device *in = state->in;
+	struct net_device *out = state->out;
+	struct observation o = {
+		.skb = skb,
+		.dev = out ? out : in,
+		.netns = state->net->ns.inum,
+		.priority = priority,
+		.ifindex_in = in ? in->ifindex : 0,
+		.start = skb->network_header,
+		.stage = HS_STAGE_NETFILTER,
+		.hook = state->hook,
+		.family = state->pf,
+	};
+
+	emit(&o);
+}
+
+#endif

@@ -1,0 +1,99 @@
+import type { Hook } from '../model/records.js';
+import { HOOK_NAMES, OBSERVED_PRIORITIES } from '../name/netfilter-table.js';
+
+/**
+ * What sees packets at netfilter hooks: netfilter links (Linux 6.4); before that the
+ * entry of the kernel's own functions (fentry); or nothing, where neither is there.
+ */
+export type HookInstrument = 'link' | 'fentry' | 'none';
+
+/** The tracer's netfilter entry points by the priority they report. */
+const LINK_PROGRAMS: ReadonlyMap<number, string> = new Map([
+  [-301, 'nf_before_raw'],
+  [-151, 'nf_before_mangle'],
+  [-101, 'nf_before_dstnat'],
+  [-99, 'nf_after_dstnat'],
+  [-1, 'nf_before_filter'],
+  [1, 'nf_after_filter'],
+  [97, 'nf_before_srcnat'],
+  [101, 'nf_after_srcnat'],
+]);
+
+/** A program on the entry or the return of a kernel function. */
+export interface FunctionProgram {
+  readonly program: string;
+  readonly target: string;
+  /** Where the function is when it is not in the kernel proper. */
+  readonly module: string | null;
+}
+
+/** Without these there are no hops at hooks. */
+const WALK_PROGRAMS: readonly FunctionProgram[] = [
+  { program: 'walk_begin', target: 'nf_hook_slow', module: null },
+  { program: 'walk_end', target: 'nf_hook_slow', module: null },
+];
+
+/** These tell how far a packet has come in a hook. */
+const STEP_PROGRAMS: readonly FunctionProgram[] = [
+  { program: 'walk_iptables', target: 'ipt_do_table', module: 'ip_tables' },
+  { program: 'walk_ip6tables', target: 'ip6t_do_table', module: 'ip6_tables' },
+  { program: 'walk_nftables', target: 'nft_do_chain', module: 'nf_tables' },
+  { program: 'walk_nat', target: 'nf_nat_inet_fn', module: 'nf_nat' },
+  { program: 'walk_ipvs', target: 'ip_vs_out_hook', module: 'ip_vs' },
+  { program: 'walk_confirm', target: 'ipv4_confirm', module: 'nf_conntrack' },
+  { program: 'walk_confirm6', target: 'ipv6_confirm', module: 'nf_conntrack' },
+];
+
+export const LINK_PROGRAM_NAMES: readonly string[] = [...LINK_PROGRAMS.values()];
+export const FUNCTION_PROGRAMS: readonly FunctionProgram[] = [...WALK_PROGRAMS, ...STEP_PROGRAMS];
+
+/** Whether a function program is one that hops at hooks cannot do without. */
+export function isIndispensable(program: FunctionProgram): boolean {
+  return WALK_PROGRAMS.includes(program);
+}
+
+/**
+ * Modules whose types the programs read or whose functions they are attached to: when
+ * one is loaded, programs that were loaded before cannot see it.
+ */
+export function modulesOf(instrument: HookInstrument): readonly string[] {
+  const modules = new Set(['nf_conntrack']);
+  if (instrument === 'fentry') {
+    for (const { module } of FUNCTION_PROGRAMS) {
+      if (module !== null) {
+        modules.add(module);
+      }
+    }
+  }
+  return [...modules];
+}
+
+/** The program of a netfilter link that reports `priority`. */
+export function linkProgram(priority: number): string {
+  const name = LINK_PROGRAMS.get(priority);
+  if (name === undefined) {
+    throw new RangeError(`the tracer has no entry point for priority ${priority}`);
+  }
+  return name;
+}
+
+/** Of `struct hook_places` in bpf/hook-walk.h. */
+const PLACES = 5;
+const PRIORITY_LAST = 0x7fff_ffff;
+
+/** The places of observation of each hook, as the tracer's `places` takes them. */
+export function hookPlaces(
+  observed: Readonly<Record<Hook, readonly { readonly priority: number }[]>> = OBSERVED_PRIORITIES,
+): Uint8Array {
+  const table = new Int32Array(HOOK_NAMES.length * PLACES).fill(PRIORITY_LAST);
+  HOOK_NAMES.forEach((hook, row) => {
+    const places = observed[hook];
+    if (places.length > PLACES) {
+      throw new RangeError(`${hook} has ${places.length} places of observation, not ${PLACES}`);
+    }
+    places.forEach(({ priority }, column) => {
+      table[row * PLACES + column] = priority;
+    });
+  });
+  return new Uint8Array(table.buffer);
+}
