@@ -17,6 +17,7 @@
 /* include/uapi/linux/netfilter.h, netfilter_ipv4.h */
 #define HOOKS_PASSED 1
 #define NF_INET_PRE_ROUTING 0
+#define NF_INET_LOCAL_IN 1
 #define NF_INET_LOCAL_OUT 3
 #define NFPROTO_IPV4 2
 #define NFPROTO_IPV6 10
@@ -103,6 +104,46 @@ static __always_inline void walk_to(struct sk_buff *skb, const struct nf_hook_st
 	walk->hook = hook;
 	walk->place = place;
 	observe_hook(skb, state, place);
+}
+
+/*
+ * The packet is behind the INPUT hook, whether its namespace has anything there or
+ * not; nf_hook_slow tells only of namespaces that have.
+ */
+static __always_inline void walk_behind_input(struct sk_buff *skb, const struct net *net,
+					      __u8 family)
+{
+	__s32 place = places[NF_INET_LOCAL_IN].priority[PLACES - 1];
+	struct net_device *dev = skb->dev;
+	__u32 zero = 0;
+	struct walk *walk;
+	struct observation o = {
+		.skb = skb,
+		.dev = dev,
+		.netns = net->ns.inum,
+		.ifindex_in = dev ? dev->ifindex : 0,
+		.start = skb->network_header,
+		.stage = HS_STAGE_NETFILTER,
+		.hook = NF_INET_LOCAL_IN,
+		.family = family,
+	};
+
+	if (!is_observed(o.netns))
+		return;
+	walk = bpf_map_lookup_elem(&walks, &zero);
+	if (!walk)
+		return;
+#pragma unroll
+	for (int i = PLACES - 2; i > 0; i--)
+		if (place == PRIORITY_LAST)
+			place = places[NF_INET_LOCAL_IN].priority[i];
+	if (walk->skb == (__u64)skb && walk->hook == NF_INET_LOCAL_IN && walk->place == place) {
+		/* Once: what a tunnel carried may be delivered in the same buffer. */
+		walk->skb = 0;
+		return;
+	}
+	o.priority = place;
+	emit(&o);
 }
 
 /*

@@ -268,6 +268,27 @@ int BPF_PROG(walk_end, struct sk_buff *skb, struct nf_hook_state *state,
 	return 0;
 }
 
+/* net/ipv4/ip_input.c, ip_protocol_deliver_rcu: a packet is given to its protocol. */
+SEC("?fentry/ip_protocol_deliver_rcu")
+int BPF_PROG(walk_deliver, const struct net *net, struct sk_buff *skb)
+{
+	walk_behind_input(skb, net, NFPROTO_IPV4);
+	return 0;
+}
+
+/*
+ * net/ipv6/ip6_input.c, ip6_protocol_deliver_rcu: the same; again, with have_final,
+ * for what it finds inside.
+ */
+SEC("?fentry/ip6_protocol_deliver_rcu")
+int BPF_PROG(walk_deliver6, const struct net *net, struct sk_buff *skb, int protocol,
+	     __u8 have_final)
+{
+	if (!have_final)
+		walk_behind_input(skb, net, NFPROTO_IPV6);
+	return 0;
+}
+
 /* net/ipv4/netfilter/ip_tables.c, ipt_do_table: before any iptables table. */
 SEC("?fentry/ipt_do_table")
 int BPF_PROG(walk_iptables, const struct xt_table *table, struct sk_buff *skb,

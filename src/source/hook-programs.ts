@@ -31,10 +31,12 @@ export interface FunctionProgram {
 const WALK_PROGRAMS: readonly FunctionProgram[] = [
   { program: 'walk_begin', target: 'nf_hook_slow', module: null },
   { program: 'walk_end', target: 'nf_hook_slow', module: null },
+  { program: 'walk_deliver', target: 'ip_protocol_deliver_rcu', module: null },
 ];
 
 /** These tell how far a packet has come in a hook. */
 const STEP_PROGRAMS: readonly FunctionProgram[] = [
+  { program: 'walk_deliver6', target: 'ip6_protocol_deliver_rcu', module: null },
   { program: 'walk_iptables', target: 'ipt_do_table', module: 'ip_tables' },
   { program: 'walk_ip6tables', target: 'ip6t_do_table', module: 'ip6_tables' },
   { program: 'walk_nftables', target: 'nft_do_chain', module: 'nf_tables' },
