@@ -290,7 +290,7 @@ int BPF_PROG(walk_deliver6, const struct net *net, struct sk_buff *skb, int prot
 }
 
 /* net/ipv4/netfilter/ip_tables.c, ipt_do_table: before any iptables table. */
-SEC("?fentry/ipt_do_table")
+SEC("?fentry.module/ip_tables:ipt_do_table")
 int BPF_PROG(walk_iptables, const struct xt_table *table, struct sk_buff *skb,
 	     const struct nf_hook_state *state)
 {
@@ -299,7 +299,7 @@ int BPF_PROG(walk_iptables, const struct xt_table *table, struct sk_buff *skb,
 }
 
 /* net/ipv6/netfilter/ip6_tables.c, ip6t_do_table */
-SEC("?fentry/ip6t_do_table")
+SEC("?fentry.module/ip6_tables:ip6t_do_table")
 int BPF_PROG(walk_ip6tables, const struct xt_table *table, struct sk_buff *skb,
 	     const struct nf_hook_state *state)
 {
@@ -308,7 +308,7 @@ int BPF_PROG(walk_ip6tables, const struct xt_table *table, struct sk_buff *skb,
 }
 
 /* net/netfilter/nf_tables_core.c, nft_do_chain: before each base chain of nftables. */
-SEC("?fentry/nft_do_chain")
+SEC("?fentry.module/nf_tables:nft_do_chain")
 int BPF_PROG(walk_nftables, const struct nft_pktinfo *packet, const void *chain)
 {
 	walk_to(packet->skb, packet->state, base_chain_priority(chain));
@@ -316,7 +316,7 @@ int BPF_PROG(walk_nftables, const struct nft_pktinfo *packet, const void *chain)
 }
 
 /* net/netfilter/nf_nat_core.c, nf_nat_inet_fn: packets of known connections too. */
-SEC("?fentry/nf_nat_inet_fn")
+SEC("?fentry.module/nf_nat:nf_nat_inet_fn")
 int BPF_PROG(walk_nat, const void *private, struct sk_buff *skb, const struct nf_hook_state *state)
 {
 	walk_to(skb, state, is_early(state) ? NF_IP_PRI_NAT_DST : NF_IP_PRI_NAT_SRC);
@@ -324,7 +324,7 @@ int BPF_PROG(walk_nat, const void *private, struct sk_buff *skb, const struct nf
 }
 
 /* net/netfilter/ipvs/ip_vs_core.c, ip_vs_out_hook: the first of what IPVS hangs in a hook. */
-SEC("?fentry/ip_vs_out_hook")
+SEC("?fentry.module/ip_vs:ip_vs_out_hook")
 int BPF_PROG(walk_ipvs, const void *private, struct sk_buff *skb, const struct nf_hook_state *state)
 {
 	walk_to(skb, state, is_early(state) ? NF_IP_PRI_NAT_DST + 2 : NF_IP_PRI_NAT_SRC - 2);
@@ -335,7 +335,7 @@ int BPF_PROG(walk_ipvs, const void *private, struct sk_buff *skb, const struct n
  * net/netfilter/nf_conntrack_proto.c, ipv4_confirm and ipv6_confirm: behind all
  * tables, a connection that lost a race for its tuple is dropped.
  */
-SEC("?fentry/ipv4_confirm")
+SEC("?fentry.module/nf_conntrack:ipv4_confirm")
 int BPF_PROG(walk_confirm, const void *private, struct sk_buff *skb,
 	     const struct nf_hook_state *state)
 {
@@ -343,7 +343,7 @@ int BPF_PROG(walk_confirm, const void *private, struct sk_buff *skb,
 	return 0;
 }
 
-SEC("?fentry/ipv6_confirm")
+SEC("?fentry.module/nf_conntrack:ipv6_confirm")
 int BPF_PROG(walk_confirm6, const void *private, struct sk_buff *skb,
 	     const struct nf_hook_state *state)
 {

@@ -12,6 +12,7 @@
         "addon/attach.cc",
         "addon/link.cc",
         "addon/map.cc",
+        "addon/module-function.cc",
         "addon/ring.cc",
         "addon/btf.cc",
         "addon/packet-filter.cc",

@@ -8,6 +8,7 @@
 #include "link.h"
 #include "log.h"
 #include "map.h"
+#include "module-function.h"
 #include "object.h"
 #include "packet-filter.h"
 #include "probe.h"
@@ -24,6 +25,7 @@ Napi::Value SetErrorFactory(const Napi::CallbackInfo& info) {
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InstallLogCapture();
+  InstallModuleFunctions();
   auto* data = new AddonData();
   env.SetInstanceData(data);
   // Outlives the instance data, whichever of the two Node tears down first.

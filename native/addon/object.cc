@@ -10,6 +10,7 @@
 #include "failure.h"
 #include "log.h"
 #include "map.h"
+#include "module-function.h"
 
 namespace ebpf_ts {
 
@@ -116,6 +117,7 @@ Napi::Value ListMaps(const Napi::CallbackInfo& info) {
 Napi::Value Load(const Napi::CallbackInfo& info) {
   auto& handle = Unwrap<ObjectHandle>(info[0], "load");
   LogScope log;
+  ModuleFunctionScope functions;
   Check(info.Env(), "load", bpf_object__load(handle.state->object), log);
   handle.state->loaded = true;
   return info.Env().Undefined();

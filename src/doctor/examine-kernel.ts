@@ -19,6 +19,11 @@ export interface KernelExamination {
 
 const NEWER_KERNEL = 'Debian 12 with the kernel of bookworm-backports, or any newer release';
 
+const NOT_TRIED = unknown('not tried without the privileges above');
+
+/** net/netfilter/core.c: what a packet goes through at a hook. */
+const HOOK_FUNCTION = 'nf_hook_slow';
+
 const NATIVE: FindingSubject = {
   id: 'native',
   area: 'kernel',
@@ -68,15 +73,6 @@ const FEATURES: readonly FeatureSubject[] = [
     remedy: 'Linux 5.8 or newer',
   },
   {
-    id: 'netfilter-link',
-    feature: 'netfilterLink',
-    area: 'kernel',
-    title: 'netfilter links',
-    need: 'wanted',
-    consequence: 'no hops at netfilter hooks; NAT shows only from one device to the next',
-    remedy: `Linux 6.4 or newer with CONFIG_NETFILTER_BPF_LINK: ${NEWER_KERNEL}`,
-  },
-  {
     id: 'tcx',
     feature: 'tcx',
     area: 'kernel',
@@ -96,6 +92,16 @@ const FEATURES: readonly FeatureSubject[] = [
   },
 ];
 
+const LINK: FeatureSubject = {
+  id: 'netfilter-link',
+  feature: 'netfilterLink',
+  area: 'kernel',
+  title: 'netfilter links',
+  need: 'optional',
+  consequence: 'hops at netfilter hooks hang on function entry (fentry)',
+  remedy: `Linux 6.4 or newer with CONFIG_NETFILTER_BPF_LINK: ${NEWER_KERNEL}`,
+};
+
 const FENTRY: FeatureSubject = {
   id: 'fentry',
   feature: 'fentry',
@@ -109,9 +115,18 @@ const FENTRY: FeatureSubject = {
 /** Where the kernel has no netfilter links, all hangs on what stands in for them. */
 const FENTRY_INSTEAD: FeatureSubject = {
   ...FENTRY,
-  need: 'wanted',
-  consequence: 'drops at netfilter hooks are seen without the hook',
+  consequence: 'nothing stands in for netfilter links',
   remedy: 'a kernel with CONFIG_FUNCTION_TRACER and privileges that allow its use',
+};
+
+const HOOKS: FindingSubject = {
+  id: 'netfilter-hops',
+  area: 'kernel',
+  title: 'netfilter hops',
+  need: 'wanted',
+  consequence:
+    'no hops at netfilter hooks; NAT shows only from one device to the next, drops without the hook',
+  remedy: `netfilter links, as of ${NEWER_KERNEL}, or fentry`,
 };
 
 const CONNTRACK: FindingSubject = {
@@ -120,7 +135,7 @@ const CONNTRACK: FindingSubject = {
   title: 'connection tracking entries',
   need: 'wanted',
   consequence: 'the two sides of a translated connection cannot be joined',
-  remedy: 'modprobe nf_conntrack, before hopscope starts',
+  remedy: 'modprobe nf_conntrack; hopscope notices by itself',
 };
 
 const DROP_REASONS: FindingSubject = {
@@ -157,20 +172,38 @@ export async function examineKernel(mayProbe: boolean): Promise<KernelExaminatio
   }
   const features = native.probe();
   const observe = (name: FeatureSubject['feature']): Observation => {
-    if (!mayProbe && name !== 'btf') return unknown('not tried without the privileges above');
+    if (!mayProbe && name !== 'btf') return NOT_TRIED;
     return observeFeature(features, name);
   };
   return {
     libbpf: features.libbpf,
     findings: [
       finding(NATIVE, available(`libbpf ${features.libbpf}`)),
-      ...[...FEATURES, features.netfilterLink.available ? FENTRY : FENTRY_INSTEAD].map((each) =>
+      ...FEATURES.map((each) => finding(each, observe(each.feature))),
+      ...[LINK, features.netfilterLink.available ? FENTRY : FENTRY_INSTEAD].map((each) =>
         finding(each, observe(each.feature)),
       ),
+      finding(HOOKS, mayProbe ? observeHooks(native, features) : NOT_TRIED),
       ...examineTypes(native),
       finding(JIT, await observeJit()),
     ],
   };
+}
+
+/** What the tracer sees packets at hooks with; see source/hook-programs.ts. */
+function observeHooks(native: NativePackage, features: Features): Observation {
+  if (features.netfilterLink.available) return available('by links');
+  const { fentry } = features;
+  if (!fentry.available) return absent(`no links, and no fentry: ${fentry.reason}`);
+  const kernel = tryOr(() => native.Btf.kernel());
+  if (!kernel.ok) return unknown(kernel.reason);
+  try {
+    return kernel.value.hasType('function', HOOK_FUNCTION)
+      ? available('by fentry, in namespaces that have rules or connection tracking')
+      : absent(`no links, and no function ${HOOK_FUNCTION}`);
+  } finally {
+    kernel.value.close();
+  }
 }
 
 function observeFeature(features: Features, name: FeatureSubject['feature']): Observation {

@@ -21,8 +21,8 @@ afterEach(() => {
 test('lists programs and maps of an object file', () => {
   const object = open();
   expect(object.programs.map((program) => [program.name, program.section])).toContainEqual([
-    'on_netfilter',
-    'netfilter',
+    'on_tcx',
+    'tcx/ingress',
   ]);
   const table = object.map('table');
   expect([table.typeName, table.keySize, table.valueSize, table.maxEntries]).toEqual([
@@ -155,20 +155,47 @@ describeAsRoot('a loaded object', () => {
     bpfErrorOf(() => table.put(key(3), new Uint8Array(8)), 'E2BIG');
   });
 
+  test("shares a map with another object, beyond that one's end", () => {
+    const first = open();
+    first.load();
+    const second = open();
+    second.reuseMap('counters', first.map('counters'));
+    second.setConstant('wanted_mark', 9);
+    second.load();
+    second.program('show_constants').run();
+    const zero = new Uint8Array(4);
+    expect(first.map('counters').get(zero)?.[0]).toBe(9);
+    first.close();
+    expect(second.map('counters').get(zero)?.[0]).toBe(9);
+    // The other maps are its own.
+    expect(second.map('table').get(zero)).toBeNull();
+  });
+
+  test('takes no map of another kind, nor one that is not loaded', () => {
+    const first = open();
+    const second = open();
+    bpfErrorOf(() => second.reuseMap('ring', first.map('ring')), 'BPF_NOT_LOADED');
+    first.load();
+    bpfErrorOf(() => second.reuseMap('ring', first.map('counters')), 'BPF_BAD_ARGUMENT');
+    bpfErrorOf(() => second.reuseMap('ring', 'ring' as never), 'BPF_BAD_ARGUMENT');
+    bpfErrorOf(() => second.reuseMap('no_such', first.map('ring')), 'BPF_NOT_FOUND');
+    second.load();
+    bpfErrorOf(() => second.reuseMap('ring', first.map('ring')), 'BPF_LOADED');
+  });
+
   test('leaves out programs whose autoload is off', () => {
     const object = open();
     object.program('on_receive').setAutoload(false);
     object.load();
     bpfErrorOf(() => object.program('on_receive').attachBtf(), 'BPF_NOT_LOADED');
     // Its section begins with "?".
-    bpfErrorOf(() => object.program('on_entry').info(), 'BPF_NOT_LOADED');
-    expect(object.program('on_netfilter').info().type).toBe(32);
+    bpfErrorOf(() => object.program('on_request').info(), 'BPF_NOT_LOADED');
+    expect(object.program('on_raw').info().type).toBe(17);
   });
 
   test('takes the type it was given over that of its section', () => {
     const object = open();
     object.program('on_tcx').setType('sched_cls');
-    object.program('on_netfilter').setType('netfilter', 'netfilter');
     object.load();
     expect(object.program('on_tcx').info().type).toBe(3);
   });

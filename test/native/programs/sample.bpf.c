@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What most suites load: one program of each kind, one map of each kind. */
+/* What most suites load: programs of the kinds that every
+ * kernel since 5.8 has, one map of each kind. */
 #include <linux/bpf.h>
 #include <stdbool.h>
 #include <bpf/bpf_helpers.h>
@@ -79,13 +80,6 @@ static __always_inline void count(__u32 slot)
 		__sync_fetch_and_add(value, 1);
 }
 
-SEC("netfilter")
-int on_netfilter(void *ctx)
-{
-	count(0);
-	return 1;
-}
-
 SEC("tcx/ingress")
 int on_tcx(struct __sk_buff *skb)
 {
@@ -114,8 +108,9 @@ int on_tracepoint(void *ctx)
 	return 0;
 }
 
-SEC("?fentry/bpf_fentry_test1")
-int BPF_PROG(on_entry, int a)
+/* Left out unless it is asked for. */
+SEC("?raw_tracepoint")
+int on_request(void *ctx)
 {
 	count(5);
 	return 0;
