@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { release } from 'node:os';
+import { probe } from 'ebpf-ts';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { blockers, diagnose, summarize } from '../../src/doctor/diagnose.js';
 import {
@@ -74,6 +75,21 @@ describe('this machine', () => {
     expect(diagnosis.canTrace).toBe(true);
     expect(diagnosis.kernel).toBe(release());
     expect(found('btf').state).toBe(existsSync('/sys/kernel/btf/vmlinux') ? 'available' : 'absent');
+  });
+
+  test('netfilter hops are by links, else by fentry, else said to be missing', () => {
+    const { netfilterLink, fentry } = probe();
+    const each = found('netfilter-hops');
+    const sentence = diagnosis.missing.some((one) => one.startsWith('netfilter hops:'));
+    if (netfilterLink.available) expect(each.detail).toBe('by links');
+    else if (fentry.available) expect(each.detail).toMatch(/^by fentry, in namespaces that have/);
+    else expect(each.detail).toContain(fentry.reason);
+    const seen = netfilterLink.available || fentry.available;
+    expect([each.state, sentence]).toEqual(seen ? ['available', false] : ['absent', true]);
+    // Which of the two it is is no lack.
+    expect(diagnosis.missing.some((one) => /^netfilter links|^function entry/.test(one))).toBe(
+      false,
+    );
   });
 
   test('names each thing once', () => {

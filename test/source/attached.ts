@@ -16,7 +16,7 @@ export function heldBy(pid: number): Held {
   const links = new Set<number>();
   const folder = `/proc/${pid}/fdinfo`;
   for (const descriptor of readdirSync(folder)) {
-    const text = readFileSync(`${folder}/${descriptor}`, 'utf8');
+    const text = readIfThere(`${folder}/${descriptor}`);
     const link = /^link_id:\s*(\d+)$/m.exec(text)?.[1];
     const program = /^prog_id:\s*(\d+)$/m.exec(text)?.[1];
     if (link !== undefined) links.add(Number(link));
@@ -24,6 +24,16 @@ export function heldBy(pid: number): Held {
     if (program !== undefined) programs.add(Number(program));
   }
   return { programs, links };
+}
+
+/** Of the process itself, the descriptor of the listing is gone by now: "". */
+function readIfThere(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
 }
 
 /** Those of them that the kernel still has, as bpftool(8) tells. */
