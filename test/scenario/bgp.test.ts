@@ -1,3 +1,3 @@
 import { describeCluster } from './cluster-scenes.js';
 
-describeCluster('none');
+await describeCluster('none');

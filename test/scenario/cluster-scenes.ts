@@ -1,21 +1,40 @@
 import { describe } from 'vitest';
-import type { Mode } from './cluster.js';
+import { ETHERNET_MTU } from '../../src/lab/options.js';
+import { type Mode, TUNNEL } from './cluster.js';
 import { describeInLab } from './in-lab.js';
+import { missingFor } from './missing.js';
+import { dualStackScenes } from './scenes/dual-stack.js';
+import { hostPortScenes } from './scenes/host-port.js';
+import { mtuScenes } from './scenes/mtu.js';
 import { nodePortScenes } from './scenes/node-port.js';
 import { nodeProcessScenes } from './scenes/node-process.js';
 import { payloadScenes } from './scenes/payload.js';
 import { podToPodScenes } from './scenes/pod-to-pod.js';
 import { policyScenes } from './scenes/policy.js';
+import { proxyScenes } from './scenes/proxy.js';
 import { serviceScenes } from './scenes/service.js';
 
-/** What must hold in the reference cluster, however its pods reach the other node. */
-export function describeCluster(encap: Mode): void {
-  describeInLab({ encap }, () => {
-    podToPodScenes(encap);
-    nodeProcessScenes(encap);
-    serviceScenes(encap);
-    nodePortScenes(encap);
-    payloadScenes(encap);
-    describe('network policy', () => policyScenes(encap));
+/**
+ * What must hold in the reference cluster, however its pods reach the other node. A kernel
+ * that lacks what it takes says so in the place of the scenes.
+ */
+export async function describeCluster(encap: Mode): Promise<void> {
+  const missing = await missingFor({ encap });
+  describe.skipIf(missing !== null)(missing ?? 'cluster', () => {
+    describeInLab({ encap, dualStack: true }, () => {
+      podToPodScenes(encap);
+      nodeProcessScenes(encap);
+      serviceScenes(encap);
+      nodePortScenes(encap);
+      hostPortScenes();
+      proxyScenes(encap);
+      payloadScenes(encap);
+      dualStackScenes(encap);
+      describe('network policy', () => policyScenes(encap));
+    });
+    // Pods that know nothing of the tunnel.
+    if (TUNNEL[encap] !== null) {
+      describeInLab({ encap, podMtu: ETHERNET_MTU, dualStack: true }, () => mtuScenes(encap));
+    }
   });
 }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect } from 'vitest';
 import { labDown } from '../../src/lab/down.js';
 import type { LabUpOptions } from '../../src/lab/options.js';
 import { runIn } from '../../src/lab/run-command.js';
+import { NODES } from '../../src/lab/topology.js';
 import { labUp } from '../../src/lab/up.js';
 import { stopCapturing } from './scene.js';
 
@@ -11,10 +12,18 @@ export function describeInLab(options: LabUpOptions, suite: () => void): void {
     beforeAll(async () => {
       expect(process.getuid?.(), 'these tests load kernel programs: run them as root').toBe(0);
       await labUp(options);
+      // What was closed is looked up afterwards, which may be late on an emulated machine.
+      for (const { name } of NODES) {
+        await runIn(name, 'sysctl', [
+          '-q',
+          '-w',
+          'net.netfilter.nf_conntrack_tcp_timeout_close=120',
+        ]);
+      }
     });
     // What an earlier test left in conntrack must not decide how this one's packets go.
     beforeEach(async () => {
-      for (const node of ['node111', 'node112']) await runIn(node, 'conntrack', ['-F']);
+      for (const node of NODES) await runIn(node.name, 'conntrack', ['-F']);
     });
     afterAll(async () => {
       await stopCapturing();

@@ -1,3 +1,3 @@
 import { describeCluster } from './cluster-scenes.js';
 
-describeCluster('vxlan');
+await describeCluster('vxlan');

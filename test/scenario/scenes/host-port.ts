@@ -1,17 +1,16 @@
 import { expect, it } from 'vitest';
-import { portmapPlugin } from '../../src/lab/host-ports.js';
-import { runIn } from '../../src/lab/run-command.js';
-import type { PathRecord } from '../../src/model/records.js';
-import { ADDRESS, LAN } from './cluster.js';
-import { conntrackOf } from './conntrack.js';
-import { describeInLab } from './in-lab.js';
-import { inDirection, judgePaths, namesAt, route } from './judge.js';
-import { judgeFlow } from './judge-flow.js';
-import { fromClient, hostEnd, podEnd } from './place.js';
-import { observe } from './scene.js';
-import { http } from './traffic.js';
-import { tuplesAt } from './translation.js';
-import { fromClientTo, intoPod, outOfPod, routed, sent, taken, toClientFrom } from './way.js';
+import { portmapPlugin } from '../../../src/lab/host-ports.js';
+import { runIn } from '../../../src/lab/run-command.js';
+import type { PathRecord } from '../../../src/model/records.js';
+import { ADDRESS, LAN } from '../cluster.js';
+import { conntrackOf } from '../conntrack.js';
+import { inDirection, judgePaths, namesAt, route } from '../judge.js';
+import { judgeFlow } from '../judge-flow.js';
+import { fromClient, hostEnd, podEnd } from '../place.js';
+import { observe } from '../scene.js';
+import { http } from '../traffic.js';
+import { tuplesAt } from '../translation.js';
+import { fromClientTo, intoPod, outOfPod, routed, sent, taken, toClientFrom } from '../way.js';
 
 const ENDPOINT = `${ADDRESS.pod2}:80`;
 const POD2_DEVICES = [hostEnd('pod2'), podEnd('pod2')];
@@ -26,7 +25,7 @@ function markedIn(path: PathRecord, netns: string): string[] {
   return places.filter((place, index) => place !== places[index - 1]);
 }
 
-describeInLab({ encap: 'vxlan', proxy: 'iptables' }, () => {
+export function hostPortScenes(): void {
   it('S14: has its rules from the plugin', async () => {
     expect(portmapPlugin(), 'Debian package containernetworking-plugins').not.toBeNull();
     const rules = await runIn('node111', 'iptables-save', ['-t', 'nat']);
@@ -160,7 +159,7 @@ describeInLab({ encap: 'vxlan', proxy: 'iptables' }, () => {
       expect(route(path)).toEqual([...outOfPod('pod2', hostEnd('pod2')), ...taken('node111')]);
     }
   });
-});
+}
 
 /** The rules of nat see a connection's first packet only, so that alone is marked. */
 function expectFirstMarked(paths: readonly PathRecord[], hooks: readonly string[]): void {
