@@ -136,7 +136,12 @@ static __always_inline void fill_packet(struct hs_hop *hop, struct sk_buff *skb,
 	unsigned char *head = skb->head;
 	struct skb_shared_info *shared = (void *)(head + skb->end);
 	__u32 data = skb->data - head;
-	__u32 network = skb->network_header;
+	/*
+	 * The tracepoint of reception stands before the header is noted (net/core/dev.c,
+	 * __netif_receive_skb_core): a network card's frames that pass by receive offload
+	 * have none, and data is where it will be.
+	 */
+	__u32 network = hop->stage == HS_STAGE_INGRESS ? data : skb->network_header;
 	__u32 tail = skb->tail;
 	__u32 length = tail > start ? tail - start : 0;
 
