@@ -1,4 +1,10 @@
-import type { HopRecord, PathRecord, TupleRecord } from '../model/records.js';
+import type {
+  FragmentRecord,
+  HopRecord,
+  IcmpRecord,
+  PathRecord,
+  TupleRecord,
+} from '../model/records.js';
 import { painter, verdictColour } from './colour.js';
 import { durationText } from './duration-text.js';
 
@@ -23,7 +29,7 @@ export function pathText(path: PathRecord, colour: boolean): string {
   const detail = first?.tcp
     ? ` [${first.tcp.flags}] seq ${first.tcp.seq}`
     : tuple?.icmp
-      ? ` type ${tuple.icmp.type} id ${tuple.icmp.id ?? '-'} seq ${tuple.icmp.seq ?? '-'}`
+      ? icmpText(tuple.icmp)
       : '';
   const verdict = paint(verdictColour(path.verdict), path.verdict);
   const drop =
@@ -57,6 +63,17 @@ export function pathText(path: PathRecord, colour: boolean): string {
   return lines.join('\n');
 }
 
+function icmpText({ type, code, id, seq, mtu }: IcmpRecord): string {
+  return id === null && mtu !== undefined
+    ? ` type ${type} code ${code} mtu ${mtu}`
+    : ` type ${type} id ${id ?? '-'} seq ${seq ?? '-'}`;
+}
+
+/** Where in its packet a piece lies; `+` when others come behind it. */
+function fragmentText({ offset, more }: FragmentRecord): string {
+  return `piece ${offset}${more ? '+' : ''}`;
+}
+
 /** What is new at a hop against the one before it. */
 export function changesText(previous: HopRecord | null, hop: HopRecord): string {
   const parts: string[] = [];
@@ -68,18 +85,26 @@ export function changesText(previous: HopRecord | null, hop: HopRecord): string 
     const vni = outer.vni === null ? '' : ` vni ${outer.vni}`;
     parts.push(`+${outer.type} ${outer.src} → ${outer.dst}${vni} (+${outer.overhead})`);
   }
+  const fragment = hop.fragment ?? null;
+  const before = previous?.fragment ?? null;
+  if (fragment !== null && (fragment.offset !== before?.offset || fragment.more !== before.more)) {
+    parts.push(fragmentText(fragment));
+  }
   if (previous === null) {
     return parts.join(', ');
+  }
+  if (fragment === null && before !== null) {
+    parts.push('whole');
   }
   if (outer === null && previous.outer !== null) {
     parts.push(`-${previous.outer.type}`);
   }
   if (hop.tuple !== null && previous.tuple !== null) {
-    const before = previous.tuple;
-    if (before.dst !== hop.tuple.dst || before.dport !== hop.tuple.dport) {
+    const was = previous.tuple;
+    if (was.dst !== hop.tuple.dst || was.dport !== hop.tuple.dport) {
       parts.push(`dst ${endpointText(hop.tuple.dst, hop.tuple.dport)}`);
     }
-    if (before.src !== hop.tuple.src || before.sport !== hop.tuple.sport) {
+    if (was.src !== hop.tuple.src || was.sport !== hop.tuple.sport) {
       parts.push(`src ${endpointText(hop.tuple.src, hop.tuple.sport)}`);
     }
   }

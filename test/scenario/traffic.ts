@@ -21,7 +21,7 @@ export async function ping(
   const said = await lenient(
     netns,
     'ping',
-    ['-n', '-c', `${count}`, '-i', '0.1', '-W', '0.5'].concat(more, host),
+    ['-n', '-c', `${count}`, '-i', '0.1', '-W', '3'].concat(more, host),
   );
   return Number(/(\d+) received/.exec(said)?.[1]);
 }
@@ -32,7 +32,7 @@ export async function http(
   sourcePort: number,
   host: string,
   port: number,
-  seconds = 2,
+  seconds = 10,
 ): Promise<Answer | null> {
   const said = await lenient(
     netns,
