@@ -66,7 +66,7 @@ export default defineConfig({
           testTimeout: 240_000,
           hookTimeout: 240_000,
           pool: 'forks',
-          // One process and one hopscope for all files: starting it takes longest.
+          // Every file has the same modules, and loading them takes long under emulation.
           poolOptions: { forks: { singleFork: true, isolate: false } },
         },
       },

@@ -21,7 +21,7 @@ import { serviceScenes } from './scenes/service.js';
 export async function describeCluster(encap: Mode): Promise<void> {
   const missing = await missingFor({ encap });
   describe.skipIf(missing !== null)(missing ?? 'cluster', () => {
-    describeInLab({ encap, dualStack: true }, () => {
+    describeInLab({ encap }, () => {
       podToPodScenes(encap);
       nodeProcessScenes(encap);
       serviceScenes(encap);
@@ -29,12 +29,12 @@ export async function describeCluster(encap: Mode): Promise<void> {
       hostPortScenes();
       proxyScenes(encap);
       payloadScenes(encap);
-      dualStackScenes(encap);
       describe('network policy', () => policyScenes(encap));
     });
-    // Pods that know nothing of the tunnel.
-    if (TUNNEL[encap] !== null) {
-      describeInLab({ encap, podMtu: ETHERNET_MTU, dualStack: true }, () => mtuScenes(encap));
-    }
+    // With pods that know nothing of the tunnel.
+    describeInLab({ encap, podMtu: ETHERNET_MTU, dualStack: true }, () => {
+      dualStackScenes(encap);
+      if (TUNNEL[encap] !== null) mtuScenes(encap);
+    });
   });
 }

@@ -4,7 +4,7 @@ import type { LabUpOptions } from '../../src/lab/options.js';
 import { runIn } from '../../src/lab/run-command.js';
 import { NODES } from '../../src/lab/topology.js';
 import { labUp } from '../../src/lab/up.js';
-import { stopCapturing } from './scene.js';
+import { stopObserving } from './scene.js';
 
 /** A suite with the reference cluster up, in the namespaces of this machine. */
 export function describeInLab(options: LabUpOptions, suite: () => void): void {
@@ -26,7 +26,7 @@ export function describeInLab(options: LabUpOptions, suite: () => void): void {
       for (const node of NODES) await runIn(node.name, 'conntrack', ['-F']);
     });
     afterAll(async () => {
-      await stopCapturing();
+      await stopObserving();
       await labDown();
     });
     suite();

@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { FlowRecord, PathRecord } from '../../src/model/records.js';
@@ -10,23 +9,21 @@ const POLL_MS = 25;
 const SETTLE_LIMIT_MS = 20_000;
 
 /**
- * hopscope for as long as the tests run: the source and the pipeline of its commands, in
- * this process, since starting it costs more than a scene. Labs come and go meanwhile, as
- * pods do on a node.
+ * hopscope for as long as a lab is up: the source and the pipeline of its commands, in
+ * this process, since starting it costs more than a scene.
  */
 export class Observer {
-  readonly #source: KernelSource;
   readonly #pipeline: Pipeline;
   readonly #warnings: string[] = [];
   #paths: PathRecord[] = [];
   #begin = 0;
 
   private constructor() {
-    this.#source = new KernelSource({
+    const source = new KernelSource({
       objectFile: TRACER,
       onWarning: (message) => this.#warnings.push(message),
     });
-    this.#pipeline = new Pipeline(this.#source, {
+    this.#pipeline = new Pipeline(source, {
       onPath: (finished) => this.#paths.push(this.#pipeline.pathRecord(finished)),
     });
   }
@@ -35,22 +32,6 @@ export class Observer {
     const observer = new Observer();
     await observer.#pipeline.start();
     return observer;
-  }
-
-  /** Resolves when the namespaces of these names are watched, and who is in them is known. */
-  async untilWatching(names: readonly string[]): Promise<void> {
-    const started = performance.now();
-    const wanted = names.map((name) => statSync(`/run/netns/${name}`).ino);
-    const isWatched = (inode: number): boolean =>
-      this.#source.catalog.namespaces.some((namespace) => namespace.inode === inode);
-    const isNamed = (): boolean =>
-      this.#source.catalog.endpoints.length > 0 && this.#source.catalog.services.length > 0;
-    while (!(wanted.every(isWatched) && isNamed())) {
-      if (performance.now() - started > SETTLE_LIMIT_MS) {
-        throw new Error(`hopscope does not see the namespaces ${names.join(', ')}`);
-      }
-      await delay(POLL_MS);
-    }
   }
 
   /** From here on it is the next scene. */
@@ -67,6 +48,10 @@ export class Observer {
       .changedSince(this.#begin)
       .map((flow) => this.#pipeline.flowRecord(flow));
     return { paths: this.#paths, flows: started };
+  }
+
+  async stop(): Promise<void> {
+    await this.#pipeline.stop();
   }
 
   async #settle(): Promise<void> {

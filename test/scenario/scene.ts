@@ -25,10 +25,8 @@ const QUIET_MS = 200;
 const isOfConnection = ({ frame: { proto, icmp } }: CapturedFrame): boolean =>
   !isLinkTalk(proto, icmp?.type);
 
-/** One for all files of a run, which share this module. */
-let observer: Observer | null = null;
-/** One for a lab, since a capture ends with its device. */
-let capture: Capture | null = null;
+/** As long as a lab is up. */
+let observing: { readonly observer: Observer; readonly capture: Capture } | null = null;
 
 /**
  * Observes `traffic` with everything there is; tcpdump on each of `places`, of whose
@@ -39,9 +37,8 @@ export async function observe(
   traffic: () => Promise<unknown>,
   wanted: (captured: CapturedFrame) => boolean = isOfConnection,
 ): Promise<Scene> {
-  observer ??= await Observer.start();
-  if (capture === null) await observer.untilWatching(ALL_NETNS);
-  capture ??= new Capture();
+  observing ??= { observer: await Observer.start(), capture: new Capture() };
+  const { observer, capture } = observing;
   await capture.cover(places);
   await Promise.all([capture.begin(places), observer.begin()]);
   const begin = BigInt(Date.now()) * 1_000_000n;
@@ -63,15 +60,11 @@ export async function observe(
 }
 
 /** To be called before the lab goes. */
-export async function stopCapturing(): Promise<void> {
-  const was = capture;
-  capture = null;
-  await was?.stop();
-}
-
-function isLinkPath({ hops }: PathRecord): boolean {
-  const tuple = hops[0]?.tuple;
-  return isLinkTalk(tuple?.proto, tuple?.icmp?.type);
+export async function stopObserving(): Promise<void> {
+  const was = observing;
+  observing = null;
+  await was?.capture.stop();
+  await was?.observer.stop();
 }
 
 /** Other things on this machine may talk meanwhile, on its loopback for one. */

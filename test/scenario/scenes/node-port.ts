@@ -152,7 +152,7 @@ export function nodePortScenes(encap: Mode): void {
     const words = 'default/nginx-local has no local endpoints';
     const before = await ruleCount('node112', 'filter', words);
     const scene = await observe(fromClient('node112'), async () =>
-      expect(await http('client', 41111, ADDRESS.node112, 30081)).toBeNull(),
+      expect(await http('client', 41111, ADDRESS.node112, 30081, 2)).toBeNull(),
     );
     judgePaths(scene);
     const flow = judgeFlow(scene, {
