@@ -1,10 +1,15 @@
 import type { FlowRecord } from '../model/records.js';
 import { painter, verdictColour } from './colour.js';
 import { durationText } from './duration-text.js';
+import { chainText } from './flow-chain.js';
 import { endpointText } from './path-text.js';
 
-/** A flow for a person, on one line. */
-export function flowText(flow: FlowRecord, colour: boolean): string {
+/** A flow for a person, on one line; `chain` as flowChain has it. */
+export function flowText(
+  flow: FlowRecord,
+  colour: boolean,
+  chain: readonly FlowRecord[] = [flow],
+): string {
   const paint = painter(colour);
   const { original, nat } = flow;
   const name = (label: string | null): string => (label === null ? '' : ` (${label})`);
@@ -20,6 +25,7 @@ export function flowText(flow: FlowRecord, colour: boolean): string {
   ].join('');
   const tunnels = [...new Set(flow.encapsulation.map((e) => `${e.type}+${e.overhead}`))].join(',');
   const latency = flow.latencyNs?.original ?? null;
+  const through = chainText(flow, chain);
   const drops = Object.entries(flow.drops.reasons).map(([reason, count]) => `${count}×${reason}`);
   return [
     time,
@@ -32,6 +38,7 @@ export function flowText(flow: FlowRecord, colour: boolean): string {
       ? []
       : [`p50 ${durationText(latency.p50)} p99 ${durationText(latency.p99)}`]),
     ...(tunnels === '' ? [] : [paint('cyan', tunnels)]),
+    ...(through === null ? [] : [paint('cyan', `chain ${through}`)]),
     ...(drops.length === 0 ? [] : [paint('red', `drops ${drops.join(' ')}`)]),
     ...(flow.lost === '0' ? [] : [paint('yellow', `lost ${flow.lost}`)]),
   ].join('  ');

@@ -157,15 +157,15 @@ export class Relays {
       socket === null ||
       socket.tuple === null ||
       socket.netns !== netns ||
-      thread.sleeps !== actor.sleeps ||
       process.blurred ||
       process.waiting.size !== 1 ||
       !process.waiting.has(socket)
     ) {
       return null;
     }
+    // After a sleep it is likely meant and not proven: nothing is said, yet it waits no more.
     this.#settle(socket);
-    return { tuple: socket.tuple, netns };
+    return thread.sleeps === actor.sleeps ? { tuple: socket.tuple, netns } : null;
   }
 
   #settle(socket: Socket): void {

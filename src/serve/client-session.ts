@@ -1,11 +1,15 @@
 import type { RawData, WebSocket } from 'ws';
+import { flowChain } from '../export/flow-chain.js';
 import type { FlowFeed } from '../model/feed.js';
+import type { FlowRecord } from '../model/records.js';
+import { flowRow } from './flow-row.js';
 import type { FlowView } from './flow-view.js';
 import { MESSAGE_RATE_LIMIT, SEND_BUFFER_LIMIT, SILENCE_LIMIT_MS } from './limits.js';
 import {
   type ErrorMessage,
   type FilterTerm,
   type FlowMessage,
+  type FlowRow,
   type HelloMessage,
   PATHS_PER_FLOW,
   PATHS_PER_MESSAGE,
@@ -153,6 +157,7 @@ export class ClientSession {
       id,
       flow,
       rates: view.rates(id),
+      chain: flow === null ? [] : this.#chain(flow),
       pathIds: recent
         .filter((path) => known.has(path.id) || added.includes(path))
         .map((path) => path.id),
@@ -160,6 +165,12 @@ export class ClientSession {
       now: this.#context.now(),
     };
     if (this.#send(JSON.stringify(message))) this.#followed.set(id, new Set(message.pathIds));
+  }
+
+  #chain(flow: FlowRecord): readonly FlowRow[] {
+    const { feed, view } = this.#context;
+    const chain = flowChain(flow, (id) => feed.flow(id));
+    return chain.length < 2 ? [] : chain.map((one) => flowRow(one, view.rates(one.id)));
   }
 
   #sendFlows(): void {

@@ -29,6 +29,8 @@ export const SUBSCRIPTION_LIMIT = 4;
 export const PATHS_PER_FLOW = 24;
 /** Paths one message brings at most: each may have a hundred hops. */
 export const PATHS_PER_MESSAGE = 8;
+/** Flows of one chain through proxies that are told of at most. */
+export const CHAIN_LIMIT = 17;
 /** Bytes of one client message. */
 export const CLIENT_MESSAGE_LIMIT = 8192;
 /** Terms of one filter. */
@@ -128,6 +130,11 @@ export interface FlowMessage {
   /** `null` once the flow has left the daemon's table. */
   readonly flow: FlowRecord | null;
   readonly rates: { readonly original: Rate; readonly reply: Rate } | null;
+  /**
+   * The flows of its chain through proxies in order, this one among them: those it was
+   * opened for before it, those opened for it behind it. Empty without a chain.
+   */
+  readonly chain: readonly FlowRow[];
   /** What the client knows with this message, newest first, at most `PATHS_PER_FLOW`. */
   readonly pathIds: readonly string[];
   /** Those of `pathIds` that no message before brought. */
@@ -513,6 +520,7 @@ const SERVER_READERS: {
     id: string,
     flow: nullable(flowRecord),
     rates: nullable(shape<{ original: Rate; reply: Rate }>({ original: rate, reply: rate })),
+    chain: list(flowRow, CHAIN_LIMIT),
     pathIds: list(string, PATHS_PER_FLOW),
     paths: list(pathRecord, PATHS_PER_MESSAGE),
     now: decimal,

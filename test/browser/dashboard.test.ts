@@ -4,7 +4,7 @@ import { Window } from './chromium.js';
 import { DemoProcess } from './demo-process.js';
 
 /** pod1 keeps one connection to this service open, whose endpoint is on the other node. */
-const SERVICE = 'service:default/nginx-pod3 state:active';
+const SERVICE = 'service:default/nginx-pod3 src:pod1 state:active';
 
 let demo: DemoProcess;
 let window: Window;
@@ -244,6 +244,23 @@ describe('a flow', () => {
     expect(await text(page.getByTestId('path-verdict'))).toMatch(/dropped.*NETFILTER_DROP/);
     await page.locator('[data-testid=hop][data-stage=drop]').scrollIntoViewIfNeeded();
     await window.screenshot('flow-dropped');
+  });
+
+  test('shows the chain through a proxy, and leads to its other flow', async () => {
+    const { page } = window;
+    await show(flowsBy('service:default/ingress verdict:delivered'));
+    await rows().first().locator('.col-start').click();
+    const chain = page.getByTestId('proxy-chain');
+    await chain.waitFor();
+    const [first, second] = [chain.locator('a').first(), chain.locator('a').last()];
+    expect(await text(first)).toMatch(/client → ingress → pod2/);
+    expect(await text(second)).toMatch(/pod2 → nginx-pod3 → pod3/);
+    expect(await first.getAttribute('aria-current')).toBe('page');
+    await window.screenshot('flow-chain');
+    await second.click();
+    await page.locator('h1', { hasText: 'nginx-pod3' }).waitFor();
+    await expect.poll(() => second.getAttribute('aria-current')).toBe('page');
+    expect(await text(first)).toMatch(/client → ingress → pod2/);
   });
 
   test('has charts that move', async () => {

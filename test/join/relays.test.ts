@@ -128,6 +128,9 @@ describe('a connection is not linked', () => {
   test('when the thread slept in between: a timer may have woken it', () => {
     request(1, run(1));
     expect(open(1, run(2))).toBeNull();
+    // That does not keep the next one from being linked.
+    request(2, run(2));
+    expect(open(2, run(2))).toBe(2);
   });
 
   test('when another thread opens it', () => {

@@ -186,6 +186,12 @@ describe.each(MODES)('a lab with $encap, $proxy ($iptables)', (options) => {
     expect(far).toMatchObject({ pod: 'pod3', peer: { address: source } });
   });
 
+  it('S15: leads the client outside through the ingress proxy to the other node', async () => {
+    const answer = await call('client', 'http://172.18.22.111:30084/');
+    expect(answer).toMatchObject({ pod: 'pod3', peer: { address: pod2 } });
+    expect(answer?.peer.port).not.toBe(answer?.callerPort);
+  });
+
   it('S11: shows the client to a local endpoint, and drops where there is none', async () => {
     const answer = await call('client', 'http://172.18.22.111:30081/');
     expect(answer).toMatchObject({
@@ -271,7 +277,8 @@ describe('labUp', () => {
     const state = await labUp({ encap: 'vxlan', podMtu: 1300 }, (line) => told.push(line));
     expect(told).toEqual(['removed the lab that was up']);
     expect(state).toMatchObject({ encap: 'vxlan', podMtu: 1300 });
-    expect(labProcesses().length).toBe(2);
+    // Two servers and the ingress proxy.
+    expect(labProcesses().length).toBe(3);
     for (const pod of PODS) {
       const near = await runIn(pod.name, 'ip', ['-o', 'link', 'show', 'eth0']);
       const far = await runIn(pod.node, 'ip', ['-o', 'link', 'show', pod.hostDevice]);

@@ -70,6 +70,7 @@ describe('reading what a daemon sent', () => {
       id: 'a',
       flow: serviceFlow('a', 1),
       rates: null,
+      chain: [ROW],
       pathIds: ['a-original-1'],
       paths: [servicePath('a', 1, 'original', 38_610)],
       now: '1',

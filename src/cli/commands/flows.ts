@@ -1,3 +1,4 @@
+import { flowChain } from '../../export/flow-chain.js';
 import { flowText } from '../../export/flow-text.js';
 import type { Flow } from '../../flow/flow.js';
 import { Pipeline } from '../../pipeline.js';
@@ -32,7 +33,12 @@ export async function runFlows(args: string[]): Promise<number> {
   const source = kernelSource(options);
   const show = (flow: Flow, state?: string): void => {
     const record = pipeline.flowRecord(flow, state);
-    output.line(options.json ? JSON.stringify(record) : flowText(record, colour));
+    if (options.json) {
+      output.line(JSON.stringify(record));
+      return;
+    }
+    const chain = flowChain(record, (id) => pipeline.flow(id));
+    output.line(flowText(record, colour, chain));
   };
   const pipeline = new Pipeline(source, {
     filter: options.filter,

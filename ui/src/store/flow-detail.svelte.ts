@@ -1,5 +1,10 @@
 import type { FlowRecord, LegRecord, PathRecord } from '../../../src/model/records.js';
-import { type FlowMessage, pathDirection, type Rate } from '../../../src/serve/protocol.js';
+import {
+  type FlowMessage,
+  type FlowRow,
+  pathDirection,
+  type Rate,
+} from '../../../src/serve/protocol.js';
 import { toSeconds } from '../format/clock.js';
 import { History } from './history.js';
 import { LegWindow, placeKeys } from './leg-window.js';
@@ -26,6 +31,8 @@ export class FlowDetailStore {
   /** Newest first. */
   paths = $state.raw<readonly PathRecord[]>([]);
   rates = $state.raw<{ readonly original: Rate; readonly reply: Rate } | null>(null);
+  /** The flows of its chain through proxies, itself among them; empty without one. */
+  chain = $state.raw<readonly FlowRow[]>([]);
   now = $state('0');
   /** True once the daemon has answered. */
   received = $state(false);
@@ -47,6 +54,7 @@ export class FlowDetailStore {
     if (message.flow === null) return;
     this.flow = message.flow;
     this.rates = message.rates;
+    this.chain = message.chain;
     const known = new Map([...this.paths, ...message.paths].map((path) => [path.id, path]));
     this.paths = message.pathIds.map((id) => known.get(id)).filter((path) => path !== undefined);
     this.#record(message.flow, message);
