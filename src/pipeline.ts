@@ -153,6 +153,7 @@ export class Pipeline implements FlowFeed, SourceSink {
     const evicted =
       joiner.counters.evicted +
       joiner.counters.hopsCut +
+      joiner.superPacketsRefused +
       joiner.devices.evicted +
       joiner.tuples.refused +
       joiner.relays.forgotten +

@@ -131,6 +131,11 @@ export class PathJoiner {
     this.#limit = options.openPathLimit ?? OPEN_PATH_LIMIT;
   }
 
+  /** Super-packets that gave way to others of their stream before they came to an end. */
+  get superPacketsRefused(): number {
+    return this.#superPackets.refused;
+  }
+
   get openPaths(): number {
     return this.#open.length;
   }
