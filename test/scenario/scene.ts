@@ -67,6 +67,11 @@ export async function stopObserving(): Promise<void> {
   await was?.observer.stop();
 }
 
+function isLinkPath({ hops }: PathRecord): boolean {
+  const tuple = hops[0]?.tuple;
+  return isLinkTalk(tuple?.proto, tuple?.icmp?.type);
+}
+
 /** Other things on this machine may talk meanwhile, on its loopback for one. */
 function isInLab({ hops }: PathRecord): boolean {
   return hops.some(({ netns }) => ALL_NETNS.includes(netns));
