@@ -1,23 +1,33 @@
 #!/usr/bin/env node
 // @ts-check
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { argv, env, execPath, stdout } from 'node:process';
 import { bootstrap, ROOT, reportFailure } from '../src/setup/bootstrap.mjs';
 import { runChecks } from '../src/setup/check.mjs';
 import { runChild } from '../src/setup/child-process.mjs';
-import { addSums, emptySum, sumLine, sumReport } from './report/vitest-report.mjs';
+import { GUEST_FAILED, lastWords, runGuest, TIMED_OUT } from './guest/guest.mjs';
+import { provideKernel } from './guest/kernel-packages.mjs';
+import { vitestCommand } from './guest/run.mjs';
+import { quote } from './guest/shell-words.mjs';
+import { scenarioTable, withTable } from './report/scenario-table.mjs';
+import { addSums, emptySum, fileReports, sumLine, sumReport } from './report/vitest-report.mjs';
 
 /**
  * @typedef {import('./report/vitest-report.mjs').Sum} Sum
+ * @typedef {import('./guest/kernel-packages.mjs').KernelName} KernelName
  *
  * @typedef {object} Suite
  * @property {string} name a vitest project, or `check`
  * @property {number} limitSeconds
  * @property {boolean} [root] needs root
  * @property {boolean} [lab] uses the lab, of which a machine has one
+ * @property {KernelName} [guest] runs in a guest with this kernel, all guests at once
  */
+
+/** Under emulation everything takes some ten times as long. */
+const GUEST_LIMIT_SECONDS = 2400;
 
 /** @type {readonly Suite[]} */
 const SUITES = [
@@ -28,7 +38,12 @@ const SUITES = [
   { name: 'kernel', limitSeconds: 1200, root: true, lab: true },
   { name: 'scenario', limitSeconds: 1200, root: true, lab: true },
   { name: 'browser', limitSeconds: 600, root: true, lab: true },
+  { name: 'guest-6.12', limitSeconds: GUEST_LIMIT_SECONDS, root: true, guest: '6.12' },
+  { name: 'guest-6.1', limitSeconds: GUEST_LIMIT_SECONDS, root: true, guest: '6.1' },
 ];
+
+/** What depends on the kernel, in the words of vitest. */
+const GUEST_TESTS = 'scenario';
 
 const RESULTS = join(ROOT, 'test-results');
 const LAB_LOCK = join(tmpdir(), 'hopscope-lab.lock');
@@ -50,7 +65,8 @@ async function runSuite(suite) {
     // Outside CI an unprivileged run is of use; in CI a suite left out is a failure.
     return env.CI === 'true' ? { ...emptySum(), failed: 1 } : { ...emptySum(), skipped: 1 };
   }
-  const file = join(RESULTS, `${suite.name}.json`);
+  if (suite.guest !== undefined) return runGuestSuite(suite, suite.guest);
+  const file = reportFile(suite.name);
   rmSync(file, { force: true });
   const namespaces = namespaceNames();
   const vitest = [
@@ -58,7 +74,6 @@ async function runSuite(suite) {
     'run',
     '--project',
     suite.name,
-    '--passWithNoTests',
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${file}`,
@@ -95,6 +110,77 @@ async function runSuite(suite) {
   }
   for (const problem of problems) say(`${suite.name}: ${problem}`);
   return sum;
+}
+
+/** @param {string} suite */
+function reportFile(suite) {
+  return join(RESULTS, `${suite}.json`);
+}
+
+/** @param {Suite} suite @param {KernelName} name @returns {Promise<Sum>} */
+async function runGuestSuite(suite, name) {
+  const { limitSeconds } = suite;
+  const share = join(RESULTS, suite.name);
+  rmSync(share, { recursive: true, force: true });
+  /** @param {string} line */
+  const tell = (line) => say(`${suite.name}: ${line}`);
+  let held = '';
+  try {
+    const kernel = await provideKernel(name, tell);
+    tell(`Linux ${kernel.release}`);
+    const status = await runGuest({
+      kernel,
+      share,
+      command: `cd ${quote(ROOT)} && CI=${quote(env.CI ?? '')} ${vitestCommand(GUEST_TESTS)}`,
+      // The guests run side by side.
+      cpus: Math.max(1, Math.floor(availableParallelism() / 2)),
+      limitSeconds,
+      onOutput: (text) => {
+        // By whole lines, for several guests talk at once.
+        const lines = (held + text).split('\n');
+        held = lines.pop() ?? '';
+        for (const line of lines) tell(line);
+      },
+    });
+    if (held !== '') tell(held);
+    const { sum, problems } = sumReport(readReport(join(share, 'report.json')), status);
+    if (status === TIMED_OUT) problems.push(`took over ${limitSeconds} s and was ended`);
+    if (status === GUEST_FAILED) problems.push(`the guest failed:\n${lastWords(share)}`);
+    for (const problem of problems) tell(problem);
+    return sum;
+  } catch (error) {
+    reportFailure(error);
+    return { ...emptySum(), failed: 1 };
+  }
+}
+
+/**
+ * The table of what holds where, from the runs just done. On a developer's machine the
+ * README is brought up to date; in CI it has to be already.
+ *
+ * @returns {Sum}
+ */
+function judgeScenarioTable() {
+  const runs = [
+    { kernel: 'Debian 6.1', file: join(RESULTS, 'guest-6.1', 'report.json') },
+    { kernel: 'Debian 6.12', file: join(RESULTS, 'guest-6.12', 'report.json') },
+    { kernel: `Linux ${release().split('.', 2).join('.')}`, file: reportFile('scenario') },
+  ].map(({ kernel, file }) => ({ kernel, files: fileReports(readReport(file)) }));
+  const { markdown, problems } = scenarioTable(runs);
+  for (const problem of problems) say(`scenarios: ${problem}`);
+  const readme = join(ROOT, 'README.md');
+  const before = readFileSync(readme, 'utf8');
+  const after = withTable(before, markdown);
+  writeFileSync(join(RESULTS, 'scenarios.md'), `${markdown}\n`);
+  if (after !== before && env.CI === 'true') {
+    problems.push('stale');
+    say('scenarios: the table in README.md is not what these runs say; npm test writes it');
+    say(markdown);
+  } else if (after !== before) {
+    writeFileSync(readme, after);
+    say('scenarios: the table in README.md was brought up to date');
+  }
+  return { ...emptySum(), passed: problems.length === 0 ? 1 : 0, failed: problems.length };
 }
 
 function namespaceNames() {
@@ -142,15 +228,22 @@ async function main() {
   }
   /** @type {{ name: string, sum: Sum, seconds: number }[]} */
   const results = [];
-  for (const suite of suites) {
+  /** @param {Suite} suite */
+  const measure = async (suite) => {
     say(`\n== ${suite.name} ==`);
     const started = performance.now();
     const sum = await runSuite(suite);
     results.push({ name: suite.name, sum, seconds: (performance.now() - started) / 1000 });
+  };
+  for (const suite of suites) if (suite.guest === undefined) await measure(suite);
+  await Promise.all(suites.filter(({ guest }) => guest !== undefined).map(measure));
+  // As another user nothing has run that could be in it.
+  if (suites === SUITES && process.getuid?.() === 0) {
+    results.push({ name: 'scenarios', sum: judgeScenarioTable(), seconds: 0 });
   }
   say('');
   for (const { name, sum, seconds } of results) {
-    say(`${name.padEnd(8)} ${sumLine(sum)} (${seconds.toFixed(0)} s)`);
+    say(`${name.padEnd(10)} ${sumLine(sum)} (${seconds.toFixed(0)} s)`);
   }
   const total = results.reduce((all, { sum }) => addSums(all, sum), emptySum());
   say(sumLine(total));

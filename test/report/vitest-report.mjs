@@ -9,7 +9,7 @@
  * @typedef {object} FileReport what vitest's JSON reporter writes for a file
  * @property {string} name
  * @property {string} status
- * @property {{ status: string, fullName?: string }[]} assertionResults
+ * @property {{ status: string, title?: string, fullName?: string }[]} assertionResults
  */
 
 /** @returns {Sum} */
@@ -66,7 +66,7 @@ export function sumReport(report, status) {
 }
 
 /** @param {unknown} report @returns {FileReport[]} */
-function fileReports(report) {
+export function fileReports(report) {
   if (typeof report !== 'object' || report === null || !('testResults' in report)) return [];
   return Array.isArray(report.testResults) ? report.testResults : [];
 }

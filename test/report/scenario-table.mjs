@@ -1,0 +1,122 @@
+// @ts-check
+
+/**
+ * Which scenario holds on which kernel, from the reports of the runs themselves.
+ *
+ * @typedef {import('./vitest-report.mjs').FileReport} FileReport
+ *
+ * @typedef {object} KernelRun
+ * @property {string} kernel heading of its column
+ * @property {readonly FileReport[]} files
+ */
+
+/** @type {Readonly<Record<string, string>>} */
+const SCENARIOS = {
+  S1: 'pod to pod, same node',
+  S2: 'pod to pod, other node, IPIP',
+  S3: 'node process to a pod of its own',
+  S4: 'node process to a pod of the other node',
+  S5: 'service, endpoint on the same node',
+  S6: 'service, endpoint on the other node',
+  S7: 'node process to a service, endpoint on its node',
+  S8: 'node process to a service, endpoint on the other node',
+  S9: 'NodePort from outside, endpoint on the node',
+  S10: 'NodePort from outside, endpoint on the other node',
+  S11: 'externalTrafficPolicy Local',
+  S12: 'network policy, allowed and denied',
+  S13: 'kube-proxy in IPVS mode',
+  S14: 'hostPort by the CNI portmap plugin',
+  S15: 'two flows through an ingress proxy, linked',
+  S16: 'pod to pod, other node, BGP',
+  S17: "a pod's first packet: proxy ARP",
+  S18: 'an unassigned address: blackhole route',
+  S19: 'a pod MTU the tunnel has no room for',
+  S20: 'pod to pod, other node, VXLAN and WireGuard',
+  S21: 'dual stack',
+};
+
+const IN_ORDER = ['ipip', 'vxlan', 'wireguard', 'bgp', 'ipvs'];
+
+/**
+ * @param {readonly KernelRun[]} runs
+ * @returns {{ markdown: string, problems: string[] }} problems: cells that do not hold
+ */
+export function scenarioTable(runs) {
+  /** @type {string[]} */
+  const problems = [];
+  const rows = Object.entries(SCENARIOS).map(([id, title]) => {
+    const cells = runs.map((run) => {
+      const cell = cellOf(id, run);
+      if (!cell.holds) problems.push(`${id} on ${run.kernel}: ${cell.text}`);
+      return cell.text;
+    });
+    return `| ${id} | ${title} | ${cells.join(' | ')} |`;
+  });
+  const head = ['', 'scenario', ...runs.map(({ kernel }) => kernel)];
+  const lines = [`| ${head.join(' | ')} |`, `|${' --- |'.repeat(head.length)}`, ...rows];
+  return { markdown: lines.join('\n'), problems };
+}
+
+/**
+ * @param {string} id
+ * @param {KernelRun} run
+ * @returns {{ text: string, holds: boolean }}
+ */
+function cellOf(id, run) {
+  /** @type {Set<string>} */
+  const passed = new Set();
+  /** @type {Set<string>} */
+  const failed = new Set();
+  /** @type {Set<string>} */
+  const lacking = new Set();
+  for (const file of run.files) {
+    const configuration = configurationOf(file.name);
+    for (const test of file.assertionResults) {
+      if (!scenariosOf(test.title ?? '').includes(id)) continue;
+      if (test.status === 'passed') passed.add(configuration);
+      else if (test.status === 'failed') failed.add(configuration);
+      else lacking.add(configuration);
+    }
+  }
+  if (failed.size > 0) return { text: `**fails**: ${list(failed)}`, holds: false };
+  if (passed.size > 0) return { text: list(passed), holds: true };
+  if (lacking.size > 0) return { text: `kernel has no ${list(lacking)}`, holds: true };
+  return { text: '**not run**', holds: false };
+}
+
+/** @param {string} title `S5, S6: …` */
+function scenariosOf(title) {
+  const ids = /^((?:S\d+(?:, )?)+):/.exec(title)?.[1];
+  return ids === undefined ? [] : ids.split(', ');
+}
+
+/** @param {string} file a test file is one configuration of the cluster */
+function configurationOf(file) {
+  const name = /([^/]+)\.test\.ts$/.exec(file)?.[1] ?? file;
+  return name === 'proxy' ? 'bgp' : name;
+}
+
+/** @param {ReadonlySet<string>} configurations */
+function list(configurations) {
+  const place = (/** @type {string} */ name) => {
+    const at = IN_ORDER.indexOf(name);
+    return at < 0 ? IN_ORDER.length : at;
+  };
+  return [...configurations].sort((a, b) => place(a) - place(b) || (a < b ? -1 : 1)).join(', ');
+}
+
+const BEGIN = '<!-- scenario table: begin -->';
+const END = '<!-- scenario table: end -->';
+
+/**
+ * A document with its table exchanged for another.
+ *
+ * @param {string} document
+ * @param {string} markdown
+ */
+export function withTable(document, markdown) {
+  const begin = document.indexOf(BEGIN);
+  const end = document.indexOf(END);
+  if (begin < 0 || end < begin) throw new RangeError(`the document has no ${BEGIN} … ${END}`);
+  return `${document.slice(0, begin + BEGIN.length)}\n${markdown}\n${document.slice(end)}`;
+}

@@ -1,0 +1,73 @@
+import { describe, expect, test } from 'vitest';
+import { type KernelRun, scenarioTable, withTable } from './scenario-table.mjs';
+
+function run(kernel: string, tests: readonly [file: string, title: string, status: string][]) {
+  const files = tests.map(([name, title, status]) => ({
+    name: `/checkout/test/scenario/${name}.test.ts`,
+    status,
+    assertionResults: [{ title, status }],
+  }));
+  return { kernel, files } satisfies KernelRun;
+}
+
+/** The cell of a scenario in a table of one kernel. */
+function cell(id: string, tests: readonly [file: string, title: string, status: string][]) {
+  const { markdown, problems } = scenarioTable([run('Linux 6.1', tests)]);
+  const row = markdown.split('\n').find((line) => line.startsWith(`| ${id} |`));
+  return {
+    text: row?.split('|').at(3)?.trim(),
+    problem: problems.some((line) => line.startsWith(`${id} on Linux 6.1:`)),
+  };
+}
+
+describe('a cell', () => {
+  test('names the configurations in which the scenario holds, each once', () => {
+    const tests: [string, string, string][] = [
+      ['bgp', 'S5, S6: one flow for each', 'passed'],
+      ['vxlan', 'S5: a service', 'passed'],
+      ['ipip', 'S5: a service', 'passed'],
+      ['ipip', 'S5: the same again', 'passed'],
+      ['wireguard', 'S5: a service', 'skipped'],
+    ];
+    expect(cell('S5', tests)).toEqual({ text: 'ipip, vxlan, bgp', problem: false });
+    expect(cell('S6', tests)).toEqual({ text: 'bgp', problem: false });
+  });
+
+  test('is a failure where one test fails, whatever else passes', () => {
+    const tests: [string, string, string][] = [
+      ['ipip', 'S2: to the other node', 'passed'],
+      ['ipip', 'S2: and back', 'failed'],
+    ];
+    expect(cell('S2', tests)).toEqual({ text: '**fails**: ipip', problem: true });
+  });
+
+  test('says what the kernel lacks where all tests were left out', () => {
+    const tests: [string, string, string][] = [['ipvs', 'S13: a service', 'skipped']];
+    expect(cell('S13', tests)).toEqual({ text: 'kernel has no ipvs', problem: false });
+  });
+
+  test('is a failure where nothing was run', () => {
+    expect(cell('S13', [['ipip', 'S1: pod to pod', 'passed']])).toEqual({
+      text: '**not run**',
+      problem: true,
+    });
+  });
+
+  test('takes a longer number for another scenario', () => {
+    expect(cell('S1', [['ipip', 'S10: a node port', 'passed']]).problem).toBe(true);
+  });
+});
+
+describe('a document', () => {
+  const before = 'a\n<!-- scenario table: begin -->\nold\n<!-- scenario table: end -->\nb\n';
+
+  test('has its table exchanged, and nothing else', () => {
+    const after = withTable(before, '| new |');
+    expect(after).toBe(before.replace('old', '| new |'));
+    expect(withTable(after, '| new |')).toBe(after);
+  });
+
+  test('without the marks is refused', () => {
+    expect(() => withTable('a\n', '| new |')).toThrow(RangeError);
+  });
+});
