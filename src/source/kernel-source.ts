@@ -1,7 +1,13 @@
 import { RingBuffer } from 'ebpf-ts';
 import { UsageError } from '../model/errors.js';
 import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
-import { COUNTER_LOST_END, COUNTER_LOST_HOP, COUNTER_OWN } from '../wire/layout.gen.js';
+import {
+  COUNTER_LOST_END,
+  COUNTER_LOST_HOP,
+  COUNTER_OWN,
+  HEADER_TIME,
+} from '../wire/layout.gen.js';
+import { FRAME_HEADER } from '../wire/record-cursor.js';
 import { CatalogReader } from './catalog-reader.js';
 import type { HookInstrument } from './hook-programs.js';
 import { KernelSymbols } from './kernel-symbols.js';
@@ -277,16 +283,21 @@ export class KernelSource implements Source {
       return false;
     }
     this.#lastRecords = 0;
+    let oldest = 0n;
     for (let i = 0; i < batches; i++) {
+      // What is in the ring is older than now; what comes while it is read may not be.
+      const now = process.hrtime.bigint();
       const { records, bytes } = ring.drain(this.#target);
       if (records === 0) {
-        sink.tick(process.hrtime.bigint());
+        sink.tick(now);
         return false;
       }
       this.#lastRecords += records;
+      oldest = timeOfFirst(this.#target);
       sink.batch(this.#target, bytes);
     }
-    sink.tick(process.hrtime.bigint());
+    // Behind the clock by what is still in the ring: nothing that waits there is over.
+    sink.tick(oldest);
     return true;
   }
 
@@ -295,6 +306,12 @@ export class KernelSource implements Source {
       // until the ring is empty
     }
   }
+}
+
+/** Time of a batch's first record, monotonic nanoseconds. */
+function timeOfFirst(batch: Uint8Array): bigint {
+  const view = new DataView(batch.buffer, batch.byteOffset, batch.byteLength);
+  return view.getBigUint64(FRAME_HEADER + HEADER_TIME, true);
 }
 
 function kernelDropReasons(): Map<string, number | bigint> {

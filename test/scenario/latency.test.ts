@@ -23,6 +23,8 @@ const PACKETS = 300;
 const SETTLE_MS = 2_000;
 const SHARE = 0.05;
 const LEAST_NS = 20_000;
+/** A packet that a timer sends on finds the caches cold; an emulated machine's more so. */
+const WAKING_NS = 50_000;
 
 interface Case {
   readonly name: string;
@@ -79,21 +81,19 @@ describe.skipIf(missing !== null)(missing ?? 'the truth of latency', () => {
     '$name on one device is the time behind its egress hop, and no other',
     async (one) => {
       const measured = await measure(one);
-      const tolerance = Math.max(SHARE * one.delayNs, LEAST_NS);
       const delayed = `${BEHIND} ingress`;
       const added = new Map(
         [...measured.legs].map(([place, ns]) => [place, ns - (base.legs.get(place) ?? Number.NaN)]),
       );
-      const said = added.get(delayed) ?? Number.NaN;
-      const seen = measured.seen - base.seen;
       // A timer may be late and never early; how late, tcpdump tells.
-      expect(said).toBeGreaterThan(one.delayNs - tolerance);
-      expect(Math.abs(said - seen), `${said} ns in the leg, ${seen} ns by tcpdump`).toBeLessThan(
-        tolerance,
-      );
-      expect(Math.abs(measured.said - measured.seen)).toBeLessThan(tolerance);
+      const seen = measured.seen - base.seen;
+      const said = measured.said - base.said;
+      const tolerance = Math.max(SHARE * Math.max(one.delayNs, seen), LEAST_NS);
+      expect(Math.abs(said - seen), `${said} ns said, ${seen} ns seen`).toBeLessThan(tolerance);
+      expect(added.get(delayed)).toBeGreaterThan(one.delayNs - tolerance);
+      const elsewhere = Math.max(tolerance, WAKING_NS);
       for (const [place, ns] of added) {
-        if (place !== delayed) expect(Math.abs(ns), place).toBeLessThan(tolerance);
+        if (place !== delayed) expect(Math.abs(ns), place).toBeLessThan(elsewhere);
       }
     },
   );
