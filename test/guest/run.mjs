@@ -90,7 +90,7 @@ function job({ command, args }) {
 /** @param {string} words the project and vitest's other arguments, quoted */
 export function vitestCommand(words) {
   return (
-    'HOPSCOPE_LAB_LOCKED=1 node node_modules/vitest/vitest.mjs run --reporter=verbose ' +
+    'HOPSCOPE_LAB_LOCKED=1 HOPSCOPE_EMULATED=1 node node_modules/vitest/vitest.mjs run --reporter=verbose ' +
     `--reporter=json --outputFile.json=/run/guest/report.json --project ${words}`
   );
 }

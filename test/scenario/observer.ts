@@ -16,6 +16,7 @@ export class Observer {
   readonly #pipeline: Pipeline;
   readonly #warnings: string[] = [];
   #paths: PathRecord[] = [];
+  #ended: FlowRecord[] = [];
   #begin = 0;
 
   private constructor() {
@@ -25,6 +26,8 @@ export class Observer {
     });
     this.#pipeline = new Pipeline(source, {
       onPath: (finished) => this.#paths.push(this.#pipeline.pathRecord(finished)),
+      // A scene on a slow machine may outlast a connection that is over.
+      onFlowEnd: (flow) => this.#ended.push(this.#pipeline.flowRecord(flow)),
     });
   }
 
@@ -38,16 +41,17 @@ export class Observer {
   async begin(): Promise<void> {
     await this.#settle();
     this.#paths = [];
+    this.#ended = [];
     this.#begin = this.#pipeline.flows.version;
   }
 
   /** What the scene was, once every packet of it came to its end. */
   async records(): Promise<{ paths: readonly PathRecord[]; flows: readonly FlowRecord[] }> {
     await this.#settle();
-    const started = this.#pipeline.flows
+    const changed = this.#pipeline.flows
       .changedSince(this.#begin)
       .map((flow) => this.#pipeline.flowRecord(flow));
-    return { paths: this.#paths, flows: started };
+    return { paths: this.#paths, flows: [...this.#ended, ...changed] };
   }
 
   async stop(): Promise<void> {
