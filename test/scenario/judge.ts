@@ -8,6 +8,7 @@ import type { HopRecord, PathRecord } from '../../src/model/records.js';
 import { type Frame, packetKey, pieceKey } from './frame.js';
 import type { Scene } from './scene.js';
 import type { CapturedFrame } from './tcpdump-text.js';
+import { hasHookSteps } from './way.js';
 
 /** A packet's frames in the order of time. */
 export interface JudgedPacket {
@@ -155,6 +156,7 @@ export function route(path: PathRecord): string[] {
   const steps: string[] = [];
   for (const hop of path.hops) {
     if (hop.stage === 'deliver') continue;
+    if (hop.stage === 'netfilter' && !hasHookSteps(hop.netns)) continue;
     const step =
       hop.stage === 'netfilter'
         ? `${hop.netns} ${hop.hook}`

@@ -2,16 +2,31 @@
  * The ways through the reference cluster, hop by hop: devices with their direction,
  * and the hooks of netfilter that a packet passes between them.
  */
+import { probe } from 'ebpf-ts';
 import { runIn } from '../../src/lab/run-command.js';
+import { NODES } from '../../src/lab/topology.js';
+import type { Hook } from '../../src/model/records.js';
 import { type Mode, TUNNEL } from './cluster.js';
 
-const SEND = (netns: string): string[] => [`${netns} output`, `${netns} postrouting`];
-const TAKE = (netns: string): string[] => [`${netns} prerouting`, `${netns} input`];
-const ROUTE = (netns: string): string[] => [
-  `${netns} prerouting`,
-  `${netns} forward`,
-  `${netns} postrouting`,
-];
+/**
+ * Without netfilter links a hook is seen where something hangs on it. The nodes have rules;
+ * in other namespaces a kernel may have put something of its own, or nothing.
+ */
+const EVERY_HOOK = probe().netfilterLink.available;
+
+/** Whether the hooks of a namespace are among the steps of a way. */
+export function hasHookSteps(netns: string): boolean {
+  return EVERY_HOOK || NODES.some(({ name }) => name === netns);
+}
+
+function hookSteps(netns: string, hooks: readonly Hook[]): string[] {
+  return hasHookSteps(netns) ? hooks.map((hook) => `${netns} ${hook}`) : [];
+}
+
+const SEND = (netns: string): string[] => hookSteps(netns, ['output', 'postrouting']);
+const TAKE = (netns: string): string[] => hookSteps(netns, ['prerouting', 'input']);
+const ROUTE = (netns: string): string[] =>
+  hookSteps(netns, ['prerouting', 'forward', 'postrouting']);
 
 export type Node = 'node111' | 'node112';
 
@@ -66,14 +81,14 @@ export function fromClientTo(node: Node): string[] {
 
 /** From a node's routing back to the client. */
 export async function toClientFrom(node: Node): Promise<string[]> {
-  const [prerouting = '', ...onwards] = ROUTE('hs-wan');
-  const up = [prerouting, 'hs-wan/br-wan ingress'];
+  const passed = ROUTE('hs-wan');
+  const up = [...passed.slice(0, 1), 'hs-wan/br-wan ingress'];
   return [
     `${node}/ens9 egress`,
     `hs-wan/wan-${node} ingress`,
     // With br_netfilter the hook is passed on the port, and not again on the bridge.
     ...((await bridgeHooks('hs-wan')) ? up : up.reverse()),
-    ...onwards,
+    ...passed.slice(1),
     'hs-wan/wan-client egress',
     'client/eth0 ingress',
     ...TAKE('client'),
