@@ -43,14 +43,25 @@ const USED_UP_REASONS: ReadonlySet<string> = new Set([
   'TCP_OLD_DATA',
   'TCP_OFOMERGE',
 ]);
-/** What a closed socket still holds is let go in (net/ipv4/af_inet.c), whatever the reason. */
-const CLOSED_SOCKET = 'inet_sock_destruct';
+/**
+ * Where what a closed socket still holds is let go (net/ipv4/af_inet.c, net/core/stream.c),
+ * whatever the reason.
+ */
+const CLOSED_SOCKETS: ReadonlySet<string> = new Set([
+  'inet_sock_destruct',
+  'sk_stream_kill_queues',
+]);
 /**
  * Where the rest of a connection that is over is taken, and let go without a reason
  * (net/ipv4/tcp_ipv4.c, do_time_wait).
  */
 const REASON_NONE = 'NOT_SPECIFIED';
 const TCP_RECEIVERS: ReadonlySet<string> = new Set(['tcp_v4_rcv', 'tcp_v6_rcv']);
+/**
+ * Where ICMPv6 is done with a packet. Up to 6.1 at least it gives no reason for most that it
+ * has taken, and one for those it refused (net/ipv6/icmp.c).
+ */
+const ICMPV6_RECEIVER = 'icmpv6_rcv';
 /** What raw sockets refuse a clone with (net/ipv4/raw.c). */
 const CLONE_REASONS: ReadonlySet<string> = new Set([
   'SOCKET_FILTER',
@@ -355,7 +366,7 @@ export class PathJoiner {
    */
   #isEndInSocket(record: RecordCursor, path: Path | undefined): boolean {
     const reason = this.#reasonName(record.u32(layout.HOP_REASON));
-    const closed = this.#symbol(record.location) === CLOSED_SOCKET;
+    const closed = CLOSED_SOCKETS.has(this.#symbol(record.location) ?? '');
     const usedUp = closed || USED_UP_REASONS.has(reason);
     const held = reason === REASON_NO_SOCKET && record.u32(layout.HOP_DATAREF) > 1;
     if (path === undefined || path.ended || !isSamePacket(path, this.#packet)) {
@@ -379,7 +390,7 @@ export class PathJoiner {
       this.counters.copiesRefused += 1;
       return true;
     }
-    const over = this.#isTakenInTimeWait(record, reason);
+    const over = reason === REASON_NONE && this.#isTakenWithoutReason(record);
     if (!(held || usedUp || over) || !isInput(path)) {
       return false;
     }
@@ -387,15 +398,21 @@ export class PathJoiner {
     return true;
   }
 
-  /** Whether a drop is how a connection in TIME_WAIT takes the other side's last segment. */
-  #isTakenInTimeWait(record: RecordCursor, reason: string): boolean {
+  /**
+   * Whether a drop is how a connection in TIME_WAIT takes the other side's last segment, or
+   * ICMPv6 a message.
+   */
+  #isTakenWithoutReason(record: RecordCursor): boolean {
     const p = this.#packet;
+    const location = this.#symbol(record.location) ?? '';
+    if (p.protocol === PROTO_ICMPV6) {
+      return location === ICMPV6_RECEIVER;
+    }
     return (
-      reason === REASON_NONE &&
       p.protocol === PROTO_TCP &&
       p.payloadLength === 0 &&
       (p.tcpFlags & TCP_SYN) === 0 &&
-      TCP_RECEIVERS.has(this.#symbol(record.location) ?? '')
+      TCP_RECEIVERS.has(location)
     );
   }
 

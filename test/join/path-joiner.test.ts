@@ -802,6 +802,18 @@ describe('how a path ends', () => {
     expect(verdictOf(onlyPath(tape), false)).toBe('dropped');
   });
 
+  const ECHO6 = { src: 'fd00::1', dst: 'fd00::2', proto: 'icmpv6', icmpId: 7, icmpSeq: 1 } as const;
+
+  test.each([
+    ['an ICMPv6 message that was taken', REASONS.NOT_SPECIFIED, FUNCTIONS.icmpv6_rcv, 'delivered'],
+    ['one that was refused', REASONS.NO_SOCKET, FUNCTIONS.icmpv6_rcv, 'dropped'],
+    ['one that came to nobody', REASONS.NOT_SPECIFIED, FUNCTIONS.ip_rcv, 'dropped'],
+  ])('%s', (_, reason, location, verdict) => {
+    const tape = new Tape();
+    enterPod2(leavePod1(tape.packet(ECHO6))).drop(POD2_ETH0, reason, { location });
+    expect(verdictOf(onlyPath(tape), false)).toBe(verdict);
+  });
+
   test('a clone that a raw socket refused is counted and says nothing of the packet', () => {
     const tape = new Tape();
     const ping = enterPod2(leavePod1(tape.packet(PING)));

@@ -169,7 +169,9 @@ export function route(path: PathRecord): string[] {
 }
 
 export function inDirection(scene: Scene, direction: 'original' | 'reply'): PathRecord[] {
-  return scene.paths.filter((path) => path.direction === direction);
+  return scene.paths.filter(
+    (path) => path.direction === direction && !framesOf(path).every(isSealed),
+  );
 }
 
 /** `src > dst` of a path on one device. */

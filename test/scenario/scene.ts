@@ -44,12 +44,14 @@ export async function observe(
   const begin = BigInt(Date.now()) * 1_000_000n;
   await traffic();
   await delay(QUIET_MS);
+  // What comes while the two are asked, one of them alone would have.
+  const end = BigInt(Date.now()) * 1_000_000n;
   const captured = await capture.frames(places);
   const { paths, flows } = await observer.records();
-  const lab = paths.filter(isInLab);
+  const lab = paths.filter((path) => isInLab(path) && BigInt(path.start) < end);
   return {
     places,
-    captured: captured.filter(wanted),
+    captured: captured.filter((one) => one.time < end && wanted(one)),
     paths: lab.filter((path) => !isLinkPath(path)),
     arpPaths: lab.filter(isLinkPath),
     flows: flows.filter(
