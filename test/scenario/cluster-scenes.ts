@@ -35,11 +35,11 @@ export async function describeCluster(encap: Mode): Promise<void> {
       if (all) everyScene(encap);
     });
     if (!all) return;
+    describeInLab({ encap, dualStack: true }, () => dualStackScenes(encap));
     // With pods that know nothing of the tunnel.
-    describeInLab({ encap, podMtu: ETHERNET_MTU, dualStack: true }, () => {
-      dualStackScenes(encap);
-      if (TUNNEL[encap] !== null) mtuScenes(encap);
-    });
+    if (TUNNEL[encap] !== null) {
+      describeInLab({ encap, podMtu: ETHERNET_MTU, dualStack: true }, () => mtuScenes(encap));
+    }
   });
 }
 
