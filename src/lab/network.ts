@@ -50,17 +50,23 @@ export function wireLinks(): string[] {
     // source, the kernel takes the first address it finds (inet_select_addr in
     // net/ipv4/devinet.c), so towards a local pod it is this one.
     lines.push(
-      `link add ${WAN_DEVICE} netns ${node.name} address ${node.wan.mac} ` +
-        `type veth peer name wan-${node.name} netns ${WIRES.wan}`,
-      `link add ${LAN_DEVICE} netns ${node.name} address ${node.lan.mac} ` +
-        `type veth peer name lan-${node.name} netns ${WIRES.lan}`,
+      wire(WIRES.wan, `wan-${node.name}`, node.name, WAN_DEVICE, node.wan.mac),
+      wire(WIRES.lan, `lan-${node.name}`, node.name, LAN_DEVICE, node.lan.mac),
     );
   }
-  lines.push(
-    `link add eth0 netns ${CLIENT.netns} address ${CLIENT.mac} ` +
-      `type veth peer name wan-client netns ${WIRES.wan}`,
-  );
+  lines.push(wire(WIRES.wan, 'wan-client', CLIENT.netns, 'eth0', CLIENT.mac));
   return lines;
+}
+
+/**
+ * A device on a wire. It is the peer: up to Linux 6.12 at least the other end's name must not
+ * be taken where the command runs, and a machine may well have an eth0 of its own.
+ */
+function wire(wires: string, port: string, netns: string, device: string, mac: string): string {
+  return (
+    `link add ${port} netns ${wires} ` +
+    `type veth peer name ${device} address ${mac} netns ${netns}`
+  );
 }
 
 export function wireSetup(dualStack: boolean): Map<string, string[]> {
