@@ -50,7 +50,7 @@ const TRANSLATION_BUFFER_MIB = 512;
 export async function runGuest(options) {
   const { kernel, share, interactive = false } = options;
   mkdirSync(share, { recursive: true });
-  for (const file of ['status', 'booted']) rmSync(join(share, file), { force: true });
+  rmSync(join(share, 'status'), { force: true });
   copyFileSync(INSIDE, join(share, 'inside.sh'));
   writeFileSync(join(share, 'command.sh'), `${options.command}\n`);
   writeFileSync(join(share, 'environment.sh'), environmentText(options));

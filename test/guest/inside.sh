@@ -18,7 +18,6 @@ ln -sfn "$GUEST_MODULES" "/lib/modules/$(uname -r)"
 hostname "$GUEST_NAME"
 ip link set lo up
 
-cut -d' ' -f1 /proc/uptime > "$share/booted"
 if [ "$GUEST_INTERACTIVE" = 1 ]; then
 	setsid --ctty bash "$share/command.sh" < /dev/ttyS1 > /dev/ttyS1 2>&1
 else
