@@ -32,6 +32,7 @@ const SETTLE_NS = 1e9;
 const HOOK_PREROUTING = 0;
 const HOOK_INPUT = 1;
 const HOOK_OUTPUT = 3;
+const HOOK_POSTROUTING = 4;
 const REASON_NO_SOCKET = 'NO_SOCKET';
 /**
  * What a socket lets go of after it has taken the packet, and loses nothing by: its
@@ -825,13 +826,19 @@ function isMergedAt(path: Path, p: DecodedPacket, stage: number, gsoSize: number
   );
 }
 
-/** Whether a buffer is seen where its socket has just sent it. */
+/**
+ * Whether a buffer that is seen for the first time has just been sent by its socket. On
+ * kernels before 6.4 a hook is seen only where somebody registered there.
+ */
 function isFromSocket(record: RecordCursor, p: DecodedPacket, stage: number): boolean {
-  return (
-    p.outerType === OUTER_NONE &&
-    (stage === layout.STAGE_EGRESS ||
-      (stage === layout.STAGE_NETFILTER && record.u8(layout.HOP_HOOK) === HOOK_OUTPUT))
-  );
+  if (p.outerType !== OUTER_NONE) {
+    return false;
+  }
+  if (stage !== layout.STAGE_NETFILTER) {
+    return stage === layout.STAGE_EGRESS;
+  }
+  const hook = record.u8(layout.HOP_HOOK);
+  return hook === HOOK_OUTPUT || hook === HOOK_POSTROUTING;
 }
 
 function actorOf(record: RecordCursor, at: number): Actor {

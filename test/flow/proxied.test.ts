@@ -43,13 +43,16 @@ function request(connection: Connection, id: number): void {
   sent.deliver(NETNS, ACCEPTED).deliver(NETNS, ACCEPTED, PROXY);
 }
 
-/** A SYN of the proxy, whose socket the buffer is charged to. */
-function open(tape: Tape, sport: number, sock = OPENED): void {
+/**
+ * A SYN of the proxy, whose socket the buffer is charged to; the first `unseen` of its
+ * steps happen where nothing is observed.
+ */
+function open(tape: Tape, sport: number, sock = OPENED, unseen = 0): void {
   tape.connect(sock, NETNS, PROXY);
   const fields = { id: 1, seq: 1000, flags: 'S' };
   const [journey, steps] = onwards(tape, sport).steps('original', fields);
   journey.set({ sock });
-  for (const step of steps) {
+  for (const step of steps.slice(unseen)) {
     step();
   }
 }
@@ -72,6 +75,20 @@ test('the two connections of a proxy name each other', () => {
   const second = flowFrom(joining, ADDRESSES.pod2, 50_000);
   expect([first.proxiedFrom, first.proxiedTo]).toEqual([null, [second.id]]);
   expect([second.proxiedFrom, second.proxiedTo]).toEqual([first.id, []]);
+});
+
+test.each([
+  ['POSTROUTING, where no rule is at OUTPUT', 1],
+  ['its device, where there is no hook at all', 2],
+])('a SYN may be seen first at %s', (_, unseen) => {
+  const tape = new Tape();
+  const client = toProxy(tape);
+  shake(client);
+  request(client, 101);
+  open(tape, 50_000, OPENED, unseen);
+  const joining = new Joining().end(tape);
+  const first = flowFrom(joining, ADDRESSES.pod1, 40_000);
+  expect(flowFrom(joining, ADDRESSES.pod2, 50_000).proxiedFrom).toBe(first.id);
 });
 
 test('the first is told anew to readers when its second appears, and is not younger for it', () => {
