@@ -370,6 +370,7 @@ export class PathJoiner {
     const closed = CLOSED_SOCKETS.has(this.#symbol(record.location) ?? '');
     const usedUp = closed || USED_UP_REASONS.has(reason);
     const held = reason === REASON_NO_SOCKET && record.u32(layout.HOP_DATAREF) > 1;
+    const over = reason === REASON_NONE && this.#isTakenWithoutReason(record);
     if (path === undefined || path.ended || !isSamePacket(path, this.#packet)) {
       if (path?.delivered === true && usedUp) {
         return true;
@@ -381,7 +382,7 @@ export class PathJoiner {
       }
       // A raw socket may have read its clone already before the others were asked.
       const read = reason === REASON_NO_SOCKET && original.received;
-      if (usedUp || ((held || read) && isSamePacket(original, this.#packet))) {
+      if (usedUp || ((held || read || over) && isSamePacket(original, this.#packet))) {
         take(original, record);
         return true;
       }
@@ -391,7 +392,6 @@ export class PathJoiner {
       this.counters.copiesRefused += 1;
       return true;
     }
-    const over = reason === REASON_NONE && this.#isTakenWithoutReason(record);
     if (!(held || usedUp || over) || !isInput(path)) {
       return false;
     }

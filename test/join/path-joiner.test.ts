@@ -46,6 +46,7 @@ import { type Journey, Tape } from '../fixtures/tape.js';
 const MS = 1_000_000;
 const SECOND = 1_000_000_000;
 
+const ECHO6 = { src: 'fd00::1', dst: 'fd00::2', proto: 'icmpv6', icmpId: 7, icmpSeq: 1 } as const;
 const PING: PacketDescription = {
   proto: 'icmp',
   src: ADDRESSES.pod1,
@@ -667,6 +668,18 @@ describe('pieces', () => {
     expect(paths.map(({ dropped }) => dropped)).toEqual([false, false]);
   });
 
+  test('put together behind the hooks, taken by ICMPv6: every piece delivered', () => {
+    const tape = new Tape();
+    const first = enterPod2(tape.packet({ ...ECHO6, id: 9, payload: 1432, moreFragments: true }));
+    const second = enterPod2(tape.packet({ ...ECHO6, id: 9, payload: 576, fragmentOffset: 1440 }));
+    first.free();
+    second.head = first.head;
+    second.change({ payload: 2008, moreFragments: false, fragmentOffset: 0 });
+    second.drop(POD2_ETH0, REASONS.NOT_SPECIFIED, { location: FUNCTIONS.icmpv6_rcv });
+    const paths = joinAll(tape);
+    expect(paths.map((path) => verdictOf(path, false))).toEqual(['delivered', 'delivered']);
+  });
+
   test('a packet dropped whole after it came in pieces is one drop', () => {
     const tape = new Tape();
     const echo = { ...PING, dst: ADDRESSES.pod2 };
@@ -801,8 +814,6 @@ describe('how a path ends', () => {
     enterPod2(sent).drop(POD2_ETH0, REASONS.NOT_SPECIFIED, { location });
     expect(verdictOf(onlyPath(tape), false)).toBe('dropped');
   });
-
-  const ECHO6 = { src: 'fd00::1', dst: 'fd00::2', proto: 'icmpv6', icmpId: 7, icmpSeq: 1 } as const;
 
   test.each([
     ['an ICMPv6 message that was taken', REASONS.NOT_SPECIFIED, FUNCTIONS.icmpv6_rcv, 'delivered'],
