@@ -1,26 +1,30 @@
 /**
- * Holds hopscope's records against tcpdump's where packets are cut: a piece is a path of
- * its own that shares with its packet what was before the cut, so every frame is looked
- * for among those of all paths.
+ * Holds hopscope's records against tcpdump's where packets are cut, by a router or by the
+ * device that is to send them: a piece is a path of its own that shares with its packet
+ * what was before the cut, so every frame is looked for among those of all paths.
  */
 import { expect } from 'vitest';
 import type { PathRecord } from '../../src/model/records.js';
 import type { Frame } from './frame.js';
-import { framesOf, packetsOf } from './judge.js';
+import { expectSame, framesOf, isSealed, judgeSealed, packetsOf } from './judge.js';
 import type { Scene } from './scene.js';
 
 /** Compares every frame seen with every frame captured; fails on the first difference. */
 export function judgePieces(scene: Scene): void {
-  expect(scene.captured.length, 'tcpdump must have seen something').toBeGreaterThan(0);
-  expect(sorted(framesOnce(scene.paths))).toEqual(sorted(scene.captured.map(({ frame }) => frame)));
-  for (const path of scene.paths) expect(path.complete, `path ${path.id}`).toBe(true);
-  const whole = scene.paths.filter(({ branch }) => branch === undefined);
-  expect(whole.length, 'packets').toBe(packetsOf(scene.captured).length);
+  judgeSealed(scene);
+  const captured = scene.captured.filter(({ frame }) => !isSealed(frame));
+  expect(captured.length, 'tcpdump must have seen something').toBeGreaterThan(0);
+  const paths = scene.paths.filter((path) => !framesOf(path).every(isSealed));
+  const said = framesOnce(paths).filter((frame) => !isSealed(frame));
+  expectSame(sorted(said), sorted(captured.map(({ frame }) => frame)));
+  for (const path of paths) expect(path.complete, `path ${path.id}`).toBe(true);
+  const whole = paths.filter(({ branch }) => branch === undefined);
+  expect(whole.length, 'packets').toBe(packetsOf(captured).length);
 }
 
-/** The pieces that have paths of their own: all but the first of each cut. */
+/** The pieces that have paths of their own: all but the first of a packet's, every segment. */
 export function piecesOf(scene: Scene): PathRecord[] {
-  return scene.paths.filter(({ branch }) => branch === 'fragment');
+  return scene.paths.filter(({ branch }) => branch === 'fragment' || branch === 'segment');
 }
 
 /** What two paths share happened at one time. */
@@ -38,8 +42,11 @@ function framesOnce(paths: readonly PathRecord[]): Frame[] {
   return [...once.values()];
 }
 
-function sorted(frames: readonly Frame[]): Frame[] {
-  const key = ({ place, stage, proto, src, ipId, icmp, fragmentOffset, len }: Frame): string =>
-    JSON.stringify([place, stage, proto, src, ipId, icmp, fragmentOffset, len]);
-  return [...frames].sort((a, b) => (key(a) < key(b) ? -1 : 1));
+function sorted(frames: readonly Frame[]): [string, Frame][] {
+  const named = frames.map((frame): [string, Frame] => [nameOf(frame), frame]);
+  return named.sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function nameOf({ place, stage, proto, src, ipId, icmp, fragmentOffset, len }: Frame): string {
+  return JSON.stringify([place, stage, proto, src, ipId, icmp, fragmentOffset, len]);
 }

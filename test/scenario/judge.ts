@@ -17,12 +17,14 @@ export interface JudgedPacket {
 }
 
 /**
- * Compares every path with every packet captured; fails on the first difference.
- * Times must agree within it, nanoseconds: both clocks are the kernel's, but one
- * is read back through a conversion.
+ * How far apart times may be, nanoseconds: both clocks are the kernel's, but one is read
+ * back through a conversion.
  */
 const CLOCK_TOLERANCE_NS = 50_000_000n;
+/** Names from the first difference on. */
+const SHOWN = 8;
 
+/** Compares every path with every packet captured; fails on the first difference. */
 export function judgePaths(scene: Scene): void {
   judgeSealed(scene);
   const packets = packetsOf(scene.captured.filter(({ frame }) => !isSealed(frame)));
@@ -33,12 +35,32 @@ export function judgePaths(scene: Scene): void {
     const frames = framesOf(path).filter((frame) => !isSealed(frame));
     return [frames[0] === undefined ? 'no device' : packetKey(frames[0]), frames];
   });
-  expect(sorted(joined)).toEqual(sorted(seen as [string, Frame[]][]));
+  expectSame(sorted(joined), sorted(seen as [string, Frame[]][]));
   for (const path of paths) {
     expect(path.complete, `path ${path.id}`).toBe(true);
     expect(path.branch, `path ${path.id}`).toBeUndefined();
     judgeTimes(path, packets);
   }
+}
+
+/** Fails with the first difference and what follows it: the whole of both takes long to print. */
+export function expectSame<T extends string | readonly [string, unknown]>(
+  said: readonly T[],
+  seen: readonly T[],
+): void {
+  const counts = `${said.length} by hopscope, ${seen.length} by tcpdump`;
+  const length = Math.max(said.length, seen.length);
+  for (let at = 0; at < length; at++) {
+    if (nameOf(said[at]) !== nameOf(seen[at])) {
+      const names = (list: readonly T[]) => list.slice(at, at + SHOWN).map(nameOf);
+      expect(names(said), counts).toEqual(names(seen));
+    }
+    expect(said[at], counts).toEqual(seen[at]);
+  }
+}
+
+function nameOf(one: string | readonly [string, unknown] | undefined): string | undefined {
+  return typeof one === 'string' ? one : one?.[0];
 }
 
 function judgeTimes(
@@ -63,7 +85,10 @@ function sorted(packets: readonly [string, Frame[]][]): [string, Frame[]][] {
   });
 }
 
-/** What was captured, put together to packets, each in the order of time. */
+/**
+ * What was captured, put together to packets, each in the order of time. Segments that a
+ * device cut from a longer packet are that packet's.
+ */
 export function packetsOf(
   captured: readonly CapturedFrame[],
 ): { key: string; frames: CapturedFrame[] }[] {
@@ -78,7 +103,30 @@ export function packetsOf(
     const key = firstPieces.get(own) ?? own;
     byKey.set(key, [...(byKey.get(key) ?? []), one]);
   }
-  return [...byKey].map(([key, frames]) => ({ key, frames: frames.sort(inTime) }));
+  return withSegments([...byKey].map(([key, frames]) => ({ key, frames: frames.sort(inTime) })));
+}
+
+interface CapturedPacket {
+  readonly key: string;
+  readonly frames: CapturedFrame[];
+}
+
+function withSegments(packets: readonly CapturedPacket[]): CapturedPacket[] {
+  return packets.filter((packet) => {
+    const whole = packets.find((other) => isCutFrom(packet, other));
+    whole?.frames.push(...packet.frames);
+    whole?.frames.sort(inTime);
+    return whole === undefined;
+  });
+}
+
+/** Whether a packet is first seen where another one that holds its bytes has been. */
+function isCutFrom(packet: CapturedPacket, whole: CapturedPacket): boolean {
+  const [part, all] = [packet.frames[0]?.frame, whole.frames[0]?.frame];
+  if (part?.tcp?.seq == null || all?.tcp?.seq == null || part.place === all.place) return false;
+  const isOfStream = part.src === all.src && part.sport === all.sport;
+  const offset = (part.tcp.seq - all.tcp.seq) >>> 0;
+  return isOfStream && part.tcp.payload < all.tcp.payload && offset < all.tcp.payload;
 }
 
 /**
@@ -192,7 +240,7 @@ export function isSealed({ outer, proto, sport, dport }: Frame): boolean {
  * Of encrypted frames both see the same on each device: as many, in the same order,
  * of the same length, between the same ends.
  */
-function judgeSealed(scene: Scene): void {
+export function judgeSealed(scene: Scene): void {
   const said = scene.paths.flatMap((path) => {
     let time = BigInt(path.start);
     return path.hops.flatMap((hop) => {
@@ -203,7 +251,7 @@ function judgeSealed(scene: Scene): void {
     });
   });
   const seen = scene.captured.filter(({ frame }) => isSealed(frame));
-  expect(sealedTexts(said)).toEqual(sealedTexts(seen));
+  expectSame(sealedTexts(said), sealedTexts(seen));
 }
 
 function sealedTexts(frames: readonly Pick<CapturedFrame, 'time' | 'frame'>[]): string[] {
