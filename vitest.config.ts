@@ -14,6 +14,7 @@ const PRIVILEGED = {
   ],
   scenario: ['test/scenario/**/*.test.ts'],
   browser: ['test/browser/**/*.test.ts'],
+  'two-kernels': ['test/two-kernels/**/*.test.ts'],
 };
 const FUZZ = ['test/fuzz/**/*.test.ts'];
 
@@ -68,6 +69,16 @@ export default defineConfig({
           pool: 'forks',
           // Every file has the same modules, and loading them takes long under emulation.
           poolOptions: { forks: { singleFork: true, isolate: false } },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'two-kernels',
+          include: PRIVILEGED['two-kernels'],
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
+          ...ONE_AT_A_TIME,
         },
       },
       {
