@@ -6,8 +6,8 @@ import { missingFor } from './missing.js';
 import { dualStackScenes } from './scenes/dual-stack.js';
 import { hostPortScenes } from './scenes/host-port.js';
 import { mtuScenes } from './scenes/mtu.js';
-import { nodePortScenes } from './scenes/node-port.js';
-import { nodeProcessScenes } from './scenes/node-process.js';
+import { localPolicyScenes, nodePortScenes } from './scenes/node-port.js';
+import { nodeProcessScenes, nodeServiceScenes } from './scenes/node-process.js';
 import { payloadScenes } from './scenes/payload.js';
 import { podToPodScenes } from './scenes/pod-to-pod.js';
 import { policyScenes } from './scenes/policy.js';
@@ -18,7 +18,7 @@ import { serviceScenes } from './scenes/service.js';
  * Under emulation a scene takes ten times as long, so there only the cluster that most
  * kernels are proven with goes through all of them; the others differ between the nodes.
  */
-const EMULATED = process.env['HOPSCOPE_EMULATED'] === '1';
+export const EMULATED = process.env['HOPSCOPE_EMULATED'] === '1';
 const THOROUGH: Mode = 'ipip';
 
 /**
@@ -45,8 +45,10 @@ export async function describeCluster(encap: Mode): Promise<void> {
 
 function everyScene(encap: Mode): void {
   nodeProcessScenes(encap);
+  nodeServiceScenes(encap);
   serviceScenes(encap);
   nodePortScenes(encap);
+  localPolicyScenes(encap);
   hostPortScenes();
   proxyScenes(encap);
   describe('network policy', () => policyScenes(encap));

@@ -1,5 +1,5 @@
 import { withProbe } from '../../src/lab/capability.js';
-import type { Encap, ProxyMode } from '../../src/lab/options.js';
+import type { Encap, IptablesBackend, ProxyMode } from '../../src/lab/options.js';
 import { runIn } from '../../src/lab/run-command.js';
 
 /**
@@ -9,15 +9,23 @@ import { runIn } from '../../src/lab/run-command.js';
 export function missingFor(wanted: {
   readonly encap?: Encap;
   readonly proxy?: ProxyMode;
+  readonly iptables?: IptablesBackend;
 }): Promise<string | null> {
   return withProbe(async (probe) => {
     const reasons = [
       wanted.encap === undefined ? null : await probe.encap(wanted.encap),
-      wanted.proxy === undefined ? null : await probe.proxy(wanted.proxy, 'nft'),
+      wanted.proxy === undefined && wanted.iptables === undefined
+        ? null
+        : await probe.proxy(wanted.proxy ?? 'iptables', wanted.iptables ?? 'nft'),
     ];
     const lacking = reasons.filter((reason) => reason !== null);
     return lacking.length === 0 ? null : `this kernel cannot: ${lacking.join('; ')}`;
   });
+}
+
+/** The encapsulation for scenes that are to hold with any: IPIP where the kernel has it. */
+export async function anyTunnel(): Promise<Encap> {
+  return (await missingFor({ encap: 'ipip' })) === null ? 'ipip' : 'vxlan';
 }
 
 /** Whether a namespace's devices can be given a delay; `null` for yes. */

@@ -3,16 +3,17 @@ import { runIn } from '../../../src/lab/run-command.js';
 import { NODES, podNamed, SERVICES } from '../../../src/lab/topology.js';
 import { VXLAN_VNI } from '../../../src/lab/tunnels.js';
 import { ADDRESS, MAC, type Mode } from '../cluster.js';
-import { conntrackOf } from '../conntrack.js';
 import { acrossNodes6, betweenNodes6, ipv6Tunnel } from '../ipv6-way.js';
-import { framesOf, inDirection, judgePaths, namesAt, route } from '../judge.js';
+import { framesOf, inDirection, judgePaths, route } from '../judge.js';
 import { judgeFlow } from '../judge-flow.js';
 import { judgePieces } from '../judge-pieces.js';
 import { hostEnd, podEnd } from '../place.js';
+import { roundTrip } from '../round-trip.js';
 import { observe } from '../scene.js';
-import { http, ping } from '../traffic.js';
-import { rewrittenBetween, tuplesAt } from '../translation.js';
+import { judgeServiceCall } from '../service-call.js';
+import { ping } from '../traffic.js';
 import { intoPod, outOfPod, routed } from '../way.js';
+import { expectAtNat } from './service.js';
 
 const POD1 = podNamed('pod1').ip6;
 const POD2 = podNamed('pod2').ip6;
@@ -120,54 +121,17 @@ export function dualStackScenes(encap: Mode): void {
   });
 
   it('S21: S5 over IPv6', async () => {
-    const caller = `${POD1}:41021`;
-    const service = `${SERVICE}:8080`;
-    const endpoint = `${POD2}:80`;
-    const scene = await observe(
-      [podEnd('pod1'), hostEnd('pod1'), hostEnd('pod2'), podEnd('pod2')],
-      async () =>
-        expect(await http('pod1', 41021, SERVICE, 8080)).toMatchObject({
-          pod: 'pod2',
-          peer: { address: POD1, port: 41021 },
-        }),
-    );
-    judgePaths(scene);
-    judgeFlow(scene, {
-      from: podEnd('pod1'),
-      to: podEnd('pod2'),
-      original: `tcp ${caller} > ${service}`,
-      reply: `tcp ${endpoint} > ${caller}`,
-      dnat: endpoint,
+    const { there } = await judgeServiceCall({
+      caller: 'pod1',
+      address: POD1,
+      sourcePort: 41021,
+      to: { address: SERVICE, port: 8080 },
       service: 'default/nginx-pod2',
-      src: 'pod1 (pod)',
-      dst: 'pod2 (pod)',
+      pod: 'pod2',
+      endpoint: POD2,
+      ways: await roundTrip(encap, 'pod1', 'pod2'),
     });
-    expect(await conntrackOf('node111', 41021, 'ipv6')).toEqual([
-      { original: `tcp ${caller} > ${service}`, reply: `tcp ${endpoint} > ${caller}` },
-    ]);
-    const there = inDirection(scene, 'original');
-    for (const path of there) {
-      expect(route(path)).toEqual([
-        ...outOfPod('pod1', hostEnd('pod1')),
-        ...routed('node111'),
-        ...intoPod('pod2', hostEnd('pod2')),
-      ]);
-      expect(namesAt(path, hostEnd('pod1'))).toEqual([`${caller} > ${service}`]);
-      expect(tuplesAt(path, 'node111', 'prerouting')).toEqual([
-        `tcp ${caller} > ${service}`,
-        `tcp ${caller} > ${endpoint}`,
-      ]);
-      expect(namesAt(path, hostEnd('pod2'))).toEqual([`${caller} > ${endpoint}`]);
-    }
-    const [first] = there;
-    const place = first === undefined ? null : rewrittenBetween(first, 'node111', 'prerouting');
-    expect(place?.after).toBeLessThan(-100);
-    expect(place?.after).toBeGreaterThan(-150);
-    expect(place?.before).toBeGreaterThan(-100);
-    for (const path of inDirection(scene, 'reply')) {
-      expect(namesAt(path, podEnd('pod2'))).toEqual([`${endpoint} > ${caller}`]);
-      expect(namesAt(path, podEnd('pod1'))).toEqual([`${service} > ${caller}`]);
-    }
+    expectAtNat(there[0]);
   });
 
   it('S21: a packet its source cuts, which nodes put together and cut again', async () => {
