@@ -35,7 +35,10 @@ const SCENARIOS = {
   S21: 'dual stack',
 };
 
-const IN_ORDER = ['ipip', 'vxlan', 'wireguard', 'bgp', 'ipvs'];
+const IN_ORDER = [
+  ...['ipip', 'vxlan', 'wireguard', 'bgp', 'cross-subnet'],
+  ...['iptables-legacy', 'nftables', 'ipvs'],
+];
 
 /**
  * @param {readonly KernelRun[]} runs

@@ -35,6 +35,14 @@ describe('a cell', () => {
     expect(cell('S6', tests)).toEqual({ text: 'bgp', problem: false });
   });
 
+  test('has the clusters whose rules come otherwise last', () => {
+    const names = ['ipvs', 'nftables', 'iptables-legacy', 'cross-subnet', 'bgp', 'vxlan'];
+    const tests = names.map((name): [string, string, string] => [name, 'S6: a service', 'passed']);
+    expect(cell('S6', tests).text).toBe(
+      'vxlan, bgp, cross-subnet, iptables-legacy, nftables, ipvs',
+    );
+  });
+
   test('is a failure where one test fails, whatever else passes', () => {
     const tests: [string, string, string][] = [
       ['ipip', 'S2: to the other node', 'passed'],

@@ -8,11 +8,11 @@ import { observe } from '../scene.js';
 import { judgeServiceCall } from '../service-call.js';
 import { ping } from '../traffic.js';
 import { tuplesAt } from '../translation.js';
-import { acrossNodes, intoPod, outOfPod, routed, sent, taken } from '../way.js';
 
 export function nodeProcessScenes(encap: Mode): void {
   it('S3: a process of node111 to pod1', async () => {
-    const scene = await observe([hostEnd('pod1'), podEnd('pod1')], async () =>
+    const ways = await roundTrip(encap, 'node111', 'pod1');
+    const scene = await observe(ways.behind, async () =>
       expect(await ping('node111', ADDRESS.pod1)).toBe(2),
     );
     judgePaths(scene);
@@ -26,19 +26,15 @@ export function nodeProcessScenes(encap: Mode): void {
     });
     const [there, back] = [inDirection(scene, 'original'), inDirection(scene, 'reply')];
     expect([there.length, back.length]).toEqual([2, 2]);
-    for (const path of there) {
-      expect(route(path)).toEqual([...sent('node111'), ...intoPod('pod1', hostEnd('pod1'))]);
-    }
-    for (const path of back) {
-      expect(route(path)).toEqual([...outOfPod('pod1', hostEnd('pod1')), ...taken('node111')]);
-    }
+    for (const path of there) expect(route(path)).toEqual(ways.there);
+    for (const path of back) expect(route(path)).toEqual(ways.back);
   });
 
   it('S4: a process of node111 to pod3', async () => {
     const source = FAR_SOURCE[encap];
-    const scene = await observe(
-      [...betweenNodes(encap), hostEnd('pod3'), podEnd('pod3')],
-      async () => expect(await ping('node111', ADDRESS.pod3)).toBe(2),
+    const ways = await roundTrip(encap, 'node111', 'pod3');
+    const scene = await observe(ways.behind, async () =>
+      expect(await ping('node111', ADDRESS.pod3)).toBe(2),
     );
     judgePaths(scene);
     judgeFlow(scene, {
@@ -49,14 +45,8 @@ export function nodeProcessScenes(encap: Mode): void {
       src: 'node111 (node)',
       dst: 'pod3 (pod)',
     });
-    for (const path of inDirection(scene, 'original')) {
-      expect(route(path)).toEqual([
-        ...sent('node111'),
-        ...(await acrossNodes(encap, 'node111', 'node112')),
-        ...routed('node112'),
-        ...intoPod('pod3', hostEnd('pod3')),
-      ]);
-    }
+    for (const path of inDirection(scene, 'original')) expect(route(path)).toEqual(ways.there);
+    for (const path of inDirection(scene, 'reply')) expect(route(path)).toEqual(ways.back);
   });
 }
 

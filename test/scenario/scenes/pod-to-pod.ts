@@ -3,10 +3,11 @@ import { runIn } from '../../../src/lab/run-command.js';
 import { ADDRESS, LAN, MAC, type Mode, OVERHEAD, POD_MTU } from '../cluster.js';
 import { framesOf, inDirection, judgePaths, route } from '../judge.js';
 import { judgeFlow } from '../judge-flow.js';
-import { betweenNodes, hostEnd, podEnd } from '../place.js';
+import { hostEnd, podEnd } from '../place.js';
+import { roundTrip } from '../round-trip.js';
 import { observe } from '../scene.js';
 import { ping } from '../traffic.js';
-import { acrossNodes, intoPod, outOfPod, routed } from '../way.js';
+import { outOfPod } from '../way.js';
 
 /** Scenario of a packet to the other node. */
 const ACROSS: Readonly<Record<Mode, string>> = {
@@ -25,11 +26,12 @@ const OUTER: Readonly<Record<Exclude<Mode, 'none'>, object>> = {
 /** An 84-byte packet is padded to a multiple of 16 before it is encrypted. */
 const PADDING: Readonly<Record<Mode, number>> = { ipip: 0, vxlan: 0, wireguard: 12, none: 0 };
 
-export function podToPodScenes(encap: Mode): void {
+/** @param podMtu of the pods' devices, bytes */
+export function podToPodScenes(encap: Mode, podMtu = POD_MTU[encap]): void {
   it('S1: pod1 to pod2 on the same node', async () => {
-    const scene = await observe(
-      [podEnd('pod1'), hostEnd('pod1'), hostEnd('pod2'), podEnd('pod2')],
-      async () => expect(await ping('pod1', ADDRESS.pod2)).toBe(2),
+    const ways = await roundTrip(encap, 'pod1', 'pod2');
+    const scene = await observe([...ways.before, ...ways.behind], async () =>
+      expect(await ping('pod1', ADDRESS.pod2)).toBe(2),
     );
     judgePaths(scene);
     const flow = judgeFlow(scene, {
@@ -42,11 +44,7 @@ export function podToPodScenes(encap: Mode): void {
     });
     expect(flow.encapsulation).toEqual([]);
     for (const path of inDirection(scene, 'original')) {
-      expect(route(path)).toEqual([
-        ...outOfPod('pod1', hostEnd('pod1')),
-        ...routed('node111'),
-        ...intoPod('pod2', hostEnd('pod2')),
-      ]);
+      expect(route(path)).toEqual(ways.there);
       expect(framesOf(path).map(({ len, ttl, mac }) => [len, ttl, mac?.src, mac?.dst])).toEqual([
         [98, 64, MAC.pod1, MAC.gateway],
         [98, 64, MAC.pod1, MAC.gateway],
@@ -57,9 +55,9 @@ export function podToPodScenes(encap: Mode): void {
   });
 
   it(`${ACROSS[encap]}: pod1 to pod3 on the other node`, async () => {
-    const scene = await observe(
-      [podEnd('pod1'), hostEnd('pod1'), ...betweenNodes(encap), hostEnd('pod3'), podEnd('pod3')],
-      async () => expect(await ping('pod1', ADDRESS.pod3)).toBe(2),
+    const ways = await roundTrip(encap, 'pod1', 'pod3');
+    const scene = await observe([...ways.before, ...ways.behind], async () =>
+      expect(await ping('pod1', ADDRESS.pod3)).toBe(2),
     );
     judgePaths(scene);
     const flow = judgeFlow(scene, {
@@ -70,28 +68,12 @@ export function podToPodScenes(encap: Mode): void {
       src: 'pod1 (pod)',
       dst: 'pod3 (pod)',
     });
-    expect(flow.mtu).toEqual({ path: POD_MTU[encap], largest: 84, verdict: 'fits' });
+    expect(flow.mtu).toEqual({ path: podMtu, largest: 84, verdict: 'fits' });
     const there = inDirection(scene, 'original');
     const back = inDirection(scene, 'reply');
     expect([there.length, back.length]).toEqual([2, 2]);
-    for (const path of there) {
-      expect(route(path)).toEqual([
-        ...outOfPod('pod1', hostEnd('pod1')),
-        ...routed('node111'),
-        ...(await acrossNodes(encap, 'node111', 'node112')),
-        ...routed('node112'),
-        ...intoPod('pod3', hostEnd('pod3')),
-      ]);
-    }
-    for (const path of back) {
-      expect(route(path)).toEqual([
-        ...outOfPod('pod3', hostEnd('pod3')),
-        ...routed('node112'),
-        ...(await acrossNodes(encap, 'node112', 'node111')),
-        ...routed('node111'),
-        ...intoPod('pod1', hostEnd('pod1')),
-      ]);
-    }
+    for (const path of there) expect(route(path)).toEqual(ways.there);
+    for (const path of back) expect(route(path)).toEqual(ways.back);
     for (const path of there) {
       const wire = framesOf(path).filter(({ place }) => place.endsWith('/ens10'));
       expect(wire.length).toBe(2);

@@ -4,10 +4,11 @@ import { ADDRESS, type Mode } from '../cluster.js';
 import { inDirection, judgePaths, route } from '../judge.js';
 import { judgeFlow, NETFILTER } from '../judge-flow.js';
 import { betweenNodes, hostEnd, podEnd } from '../place.js';
+import { roundTrip } from '../round-trip.js';
 import { ruleCount } from '../rule-count.js';
 import { observe } from '../scene.js';
 import { http, ping } from '../traffic.js';
-import { acrossNodes, intoPod, outOfPod, routed } from '../way.js';
+import { acrossNodes, outOfPod, routed } from '../way.js';
 
 const DENIED = 'Drop if no policies passed packet';
 
@@ -21,10 +22,9 @@ export function policyScenes(encap: Mode): void {
 
   it('S12: the policy lets pod1 reach TCP 80 of pod3', async () => {
     const before = await ruleCount('node112', 'filter', DENIED);
-    const scene = await observe(
-      [podEnd('pod1'), hostEnd('pod1'), ...betweenNodes(encap), hostEnd('pod3'), podEnd('pod3')],
-      async () =>
-        expect(await http('pod1', 41012, ADDRESS.pod3, 80)).toMatchObject({ pod: 'pod3' }),
+    const ways = await roundTrip(encap, 'pod1', 'pod3');
+    const scene = await observe([...ways.before, ...ways.behind], async () =>
+      expect(await http('pod1', 41012, ADDRESS.pod3, 80)).toMatchObject({ pod: 'pod3' }),
     );
     judgePaths(scene);
     const flow = judgeFlow(scene, {
@@ -46,13 +46,7 @@ export function policyScenes(encap: Mode): void {
     expect(marks('forward')?.[0]).toBe(0);
     expect(marks('forward')?.at(-1)).toBe(0x10000);
     for (const path of [first, ...more]) {
-      expect(path === undefined ? [] : route(path)).toEqual([
-        ...outOfPod('pod1', hostEnd('pod1')),
-        ...routed('node111'),
-        ...(await acrossNodes(encap, 'node111', 'node112')),
-        ...routed('node112'),
-        ...intoPod('pod3', hostEnd('pod3')),
-      ]);
+      expect(path === undefined ? [] : route(path)).toEqual(ways.there);
     }
   });
 

@@ -3,10 +3,10 @@ import { ADDRESS, type Mode } from '../cluster.js';
 import { conntrackOf } from '../conntrack.js';
 import { inDirection, judgePaths, route } from '../judge.js';
 import { judgeFlow } from '../judge-flow.js';
-import { betweenNodes, fromClient, hostEnd, podEnd } from '../place.js';
+import { podEnd } from '../place.js';
+import { roundTrip } from '../round-trip.js';
 import { observe, type Scene } from '../scene.js';
 import { http } from '../traffic.js';
-import { acrossNodes, fromClientTo, intoPod, outOfPod, routed, toClientFrom } from '../way.js';
 
 const PROXY = `${ADDRESS.pod2}:8081`;
 const NODE_PORT = 30084;
@@ -35,21 +35,14 @@ export function proxyScenes(encap: Mode): void {
   it('S15: the client outside through the ingress proxy to a service of the other node', async () => {
     const caller = `${ADDRESS.client}:41015`;
     let onwards = '';
-    const scene = await observe(
-      [
-        ...fromClient('node111'),
-        hostEnd('pod2'),
-        podEnd('pod2'),
-        ...betweenNodes(encap),
-        hostEnd('pod3'),
-        podEnd('pod3'),
-      ],
-      async () => {
-        const answer = await http('client', 41015, ADDRESS.node111, NODE_PORT);
-        expect(answer).toMatchObject({ pod: 'pod3', peer: { address: ADDRESS.pod2 } });
-        onwards = `${ADDRESS.pod2}:${answer?.peer.port}`;
-      },
-    );
+    const toProxy = await roundTrip(encap, 'client', 'pod2');
+    const fromProxy = await roundTrip(encap, 'pod2', 'pod3');
+    const places = [...toProxy.before, ...toProxy.behind, ...fromProxy.behind];
+    const scene = await observe(places, async () => {
+      const answer = await http('client', 41015, ADDRESS.node111, NODE_PORT);
+      expect(answer).toMatchObject({ pod: 'pod3', peer: { address: ADDRESS.pod2 } });
+      onwards = `${ADDRESS.pod2}:${answer?.peer.port}`;
+    });
     judgePaths(scene);
     const [entry] = await conntrackOf('node111', 41015);
     const masked = entry?.reply.split(' > ')[1] ?? '';
@@ -78,28 +71,11 @@ export function proxyScenes(encap: Mode): void {
     });
     expect(before.proxied).toEqual({ from: null, to: [after.id] });
     expect(after.proxied).toEqual({ from: before.id, to: [] });
-    for (const path of inDirection(first, 'original')) {
-      expect(route(path)).toEqual([
-        ...fromClientTo('node111'),
-        ...routed('node111'),
-        ...intoPod('pod2', hostEnd('pod2')),
-      ]);
-    }
-    for (const path of inDirection(first, 'reply')) {
-      expect(route(path)).toEqual([
-        ...outOfPod('pod2', hostEnd('pod2')),
-        ...routed('node111'),
-        ...(await toClientFrom('node111')),
-      ]);
-    }
+    for (const path of inDirection(first, 'original')) expect(route(path)).toEqual(toProxy.there);
+    for (const path of inDirection(first, 'reply')) expect(route(path)).toEqual(toProxy.back);
     for (const path of inDirection(second, 'original')) {
-      expect(route(path)).toEqual([
-        ...outOfPod('pod2', hostEnd('pod2')),
-        ...routed('node111'),
-        ...(await acrossNodes(encap, 'node111', 'node112')),
-        ...routed('node112'),
-        ...intoPod('pod3', hostEnd('pod3')),
-      ]);
+      expect(route(path)).toEqual(fromProxy.there);
     }
+    for (const path of inDirection(second, 'reply')) expect(route(path)).toEqual(fromProxy.back);
   });
 }
