@@ -14,7 +14,7 @@ import type {
   TcpRecord,
 } from '../model/records.js';
 import type { Names } from '../name/names.js';
-import { HOOK_NAMES, tableAfter } from '../name/netfilter-table.js';
+import { HOOK_NAMES, tablesAfter } from '../name/netfilter-table.js';
 import { macText } from '../packet/address-text.js';
 import {
   OUTER_GENEVE,
@@ -220,12 +220,23 @@ function dropRecord(path: Path, names: Names): DropRecord {
   const inNetfilter =
     before !== undefined && before.stage === layout.STAGE_NETFILTER && reason === 'NETFILTER_DROP';
   const hook = inNetfilter ? (HOOK_NAMES[before.hook] ?? null) : null;
+  const tables =
+    hook === null || before === undefined
+      ? []
+      : tablesAfter(hook, before.priority, names.hung(before.device.netns, familyOf(before)));
   return {
     reason,
     location: drop.location === 0n ? null : names.symbol(drop.location),
     hook,
-    table: hook === null || before === undefined ? null : tableAfter(hook, before.priority),
+    table: tables.length === 1 ? (tables[0] ?? null) : null,
+    tables,
     chain: null,
     rule: null,
   };
+}
+
+/** Of the header that the hook was passed for: in a tunnel the outer one. */
+function familyOf(hop: Hop): 'ipv4' | 'ipv6' {
+  const source = hop.outer?.src ?? hop.tuple?.src ?? '';
+  return source.includes(':') ? 'ipv6' : 'ipv4';
 }

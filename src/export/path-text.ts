@@ -40,7 +40,9 @@ export function pathText(path: PathRecord, colour: boolean): string {
           ` ${[
             path.drop.reason,
             path.drop.location === null ? null : `in ${path.drop.location}`,
-            path.drop.hook === null ? null : `at ${path.drop.hook} ${path.drop.table ?? ''}`.trim(),
+            path.drop.hook === null
+              ? null
+              : `at ${path.drop.hook} ${path.drop.tables.join(' or ')}`.trim(),
           ]
             .filter((part) => part !== null)
             .join(' ')}`,

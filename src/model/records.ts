@@ -111,6 +111,8 @@ export interface DropRecord {
   readonly location: string | null;
   readonly hook: Hook | null;
   readonly table: string | null;
+  /** Those that can have done it; `table` is named where there is only one. */
+  readonly tables: readonly string[];
   readonly chain: string | null;
   readonly rule: string | null;
 }

@@ -1,4 +1,6 @@
 import { HopscopeError } from '../model/errors.js';
+import type { Hook } from '../model/records.js';
+import { HOOK_NAMES } from './netfilter-table.js';
 
 /**
  * What is known about the machine besides packets: names of namespaces, nodes,
@@ -13,6 +15,8 @@ export interface Catalog {
   readonly namespaces: readonly CatalogNamespace[];
   readonly endpoints: readonly CatalogEndpoint[];
   readonly services: readonly CatalogService[];
+  /** Base chains, of the namespaces where they could be read. */
+  readonly chains: readonly CatalogChain[];
   /** enum skb_drop_reason of the running kernel, without its prefix. */
   readonly dropReasons: readonly (readonly [number, string])[];
 }
@@ -42,12 +46,23 @@ export interface CatalogService {
   readonly proto: string;
 }
 
+/** Where a table hangs on a hook. */
+export interface CatalogChain {
+  /** Inode number of the namespace. */
+  readonly netns: number;
+  readonly family: 'ipv4' | 'ipv6';
+  readonly hook: Hook;
+  readonly priority: number;
+  readonly table: string;
+}
+
 export const EMPTY_CATALOG: Catalog = {
   host: 'host',
   clockOffsetNs: '0',
   namespaces: [],
   endpoints: [],
   services: [],
+  chains: [],
   dropReasons: [],
 };
 
@@ -56,6 +71,7 @@ export class CatalogError extends HopscopeError {}
 
 const ROLES = ['node', 'pod', 'client', 'wire', null] as const;
 const KINDS = ['pod', 'node', 'external'] as const;
+const FAMILIES = ['ipv4', 'ipv6'] as const;
 
 /**
  * A catalog from parsed JSON that anybody may have written.
@@ -92,6 +108,17 @@ export function parseCatalog(value: unknown): Catalog {
         ip: textOrNull(service['ip'], `${at}.ip`),
         port: whole(service['port'], `${at}.port`),
         proto: text(service['proto'], `${at}.proto`),
+      };
+    }),
+    // Recordings of the first versions have none.
+    chains: list(catalog['chains'] ?? [], 'chains', (each, at) => {
+      const chain = fields(each, at);
+      return {
+        netns: whole(chain['netns'], `${at}.netns`),
+        family: oneOf(FAMILIES, chain['family'], `${at}.family`),
+        hook: oneOf(HOOK_NAMES, chain['hook'], `${at}.hook`),
+        priority: integer(chain['priority'], `${at}.priority`),
+        table: text(chain['table'], `${at}.table`),
       };
     }),
     dropReasons: list(catalog['dropReasons'], 'dropReasons', (each, at) => {
@@ -135,6 +162,13 @@ function textOrNull(value: unknown, at: string): string | null {
 function whole(value: unknown, at: string): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
     throw invalid(at, 'a whole number');
+  }
+  return value;
+}
+
+function integer(value: unknown, at: string): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value)) {
+    throw invalid(at, 'an integer');
   }
   return value;
 }

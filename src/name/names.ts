@@ -1,6 +1,6 @@
 import type { Tuple } from '../join/tuple.js';
 import type { EndpointRecord } from '../model/records.js';
-import type { Catalog, CatalogEndpoint, CatalogNamespace } from './catalog.js';
+import type { Catalog, CatalogChain, CatalogEndpoint, CatalogNamespace } from './catalog.js';
 
 /** Look-ups in a catalog. Unknown things get their neutral form, never a guess. */
 export class Names {
@@ -9,6 +9,7 @@ export class Names {
   #endpoints = new Map<string, CatalogEndpoint>();
   #services = new Map<string, string>();
   #nodePorts = new Map<string, string>();
+  #chains = new Map<number, CatalogChain[]>();
   #reasons = new Map<number, string>();
   #clockOffset = 0n;
   readonly #symbol: (address: bigint) => string | null;
@@ -36,6 +37,12 @@ export class Names {
       } else {
         this.#services.set(`${service.proto}:${service.ip}:${service.port}`, service.name);
       }
+    }
+    this.#chains = new Map();
+    for (const chain of catalog.chains) {
+      const known = this.#chains.get(chain.netns);
+      if (known === undefined) this.#chains.set(chain.netns, [chain]);
+      else known.push(chain);
     }
     this.#reasons = new Map(catalog.dropReasons);
     this.#clockOffset = BigInt(catalog.clockOffsetNs);
@@ -77,6 +84,11 @@ export class Names {
     const byPort = this.#nodePorts.get(`${proto}:${original.dport}`);
     const onNode = this.#endpoints.get(original.dst)?.kind === 'node';
     return byPort !== undefined && (translated || onNode) ? byPort : null;
+  }
+
+  /** The tables on the hooks of a namespace, or null when they could not be read. */
+  hung(inode: number, family: CatalogChain['family']): readonly CatalogChain[] | null {
+    return this.#chains.get(inode)?.filter((chain) => chain.family === family) ?? null;
   }
 
   reason(reason: number): string {

@@ -48,13 +48,38 @@ export const OBSERVED_PRIORITIES: Readonly<Record<Hook, readonly ObservedPriorit
 /** Observers that fit side by side; the narrowest room is between mangle and nat. */
 export const PRIORITY_SHIFT_LIMIT = 16;
 
-/** The table right behind the observation at `priority` in a hook, or null. */
-export function tableAfter(hook: Hook, priority: number): string | null {
-  for (const place of OBSERVED_PRIORITIES[hook]) {
+/** A table on a hook. */
+export interface Hung {
+  readonly hook: Hook;
+  readonly priority: number;
+  readonly table: string;
+}
+
+/**
+ * The tables that come behind the observation at `priority` in a hook and before the next
+ * one, by name, each once.
+ *
+ * @param hung what hangs on the namespace's hooks; `null` when that is not known, and the
+ *   table is the one that iptables has there
+ */
+export function tablesAfter(
+  hook: Hook,
+  priority: number,
+  hung: readonly Hung[] | null = null,
+): string[] {
+  const places = OBSERVED_PRIORITIES[hook];
+  const index = places.findIndex((place) => {
     const shift = (priority - place.priority) * place.aside;
-    if (shift >= 0 && shift < PRIORITY_SHIFT_LIMIT) {
-      return place.next;
-    }
-  }
-  return null;
+    return shift >= 0 && shift < PRIORITY_SHIFT_LIMIT;
+  });
+  const place = places[index];
+  if (place === undefined) return [];
+  if (hung === null) return place.next === null ? [] : [place.next];
+  const next = places[index + 1];
+  // What has the priority of a place makes it move aside, further off or nearer.
+  const end = (next?.priority ?? Number.POSITIVE_INFINITY) + (next?.aside === 1 ? 1 : 0);
+  const between = hung.filter(
+    (each) => each.hook === hook && each.priority > priority && each.priority < end,
+  );
+  return [...new Set(between.map(({ table }) => table))].sort();
 }

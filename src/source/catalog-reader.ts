@@ -2,11 +2,13 @@ import { hostname } from 'node:os';
 import { type LabState, labState } from '../lab/state.js';
 import type {
   Catalog,
+  CatalogChain,
   CatalogEndpoint,
   CatalogNamespace,
   CatalogService,
 } from '../name/catalog.js';
 import type { VirtualServer } from '../name/ipvs-servers.js';
+import { readBaseChains } from './chain-reader.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 import { NamespaceWatcher } from './namespace-watcher.js';
 import { readServices, readVirtualServers } from './service-rules.js';
@@ -28,10 +30,13 @@ export class CatalogReader {
     const found = [...namespaces];
     const named = found.map((namespace) => this.#name(namespace, lab));
     const services: CatalogService[] = [];
+    const chains: CatalogChain[] = [];
     for (const [index, namespace] of named.entries()) {
       const path = found[index]?.path;
       if (path !== undefined && (namespace.role === 'node' || namespace.inode === this.#own)) {
         services.push(...(await readServices(path)));
+        const { inode } = namespace;
+        chains.push(...(await readBaseChains(path)).map((chain) => ({ netns: inode, ...chain })));
         if (lab?.proxy === 'ipvs') {
           services.push(...labVirtualServers(lab, await readVirtualServers(path)));
         }
@@ -43,6 +48,7 @@ export class CatalogReader {
       namespaces: named,
       endpoints: lab === null ? [] : labEndpoints(lab),
       services: unique(services),
+      chains,
       dropReasons: this.#dropReasons,
     };
   }

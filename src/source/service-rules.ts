@@ -1,13 +1,8 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import type { CatalogService } from '../name/catalog.js';
 import { type VirtualServer, virtualServers } from '../name/ipvs-servers.js';
 import { servicesFromNftables } from '../name/kube-nftables.js';
 import { servicesFromRules } from '../name/kube-rules.js';
-
-const run = promisify(execFile);
-const OUTPUT_LIMIT = 64 << 20;
-const TIMEOUT_MS = 10_000;
+import { runInside } from './inside-namespace.js';
 
 interface BackEnd {
   readonly save: string;
@@ -72,12 +67,4 @@ async function readBackEnd(netnsPath: string, backEnd: BackEnd): Promise<Catalog
     // services of that back end stay without a name.
     return [];
   }
-}
-
-async function runInside(netnsPath: string, ...command: string[]): Promise<string> {
-  const { stdout } = await run('nsenter', [`--net=${netnsPath}`, ...command], {
-    maxBuffer: OUTPUT_LIMIT,
-    timeout: TIMEOUT_MS,
-  });
-  return stdout;
 }

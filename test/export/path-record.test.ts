@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { tcpFlagText } from '../../src/export/path-record.js';
-import { EMPTY_CATALOG } from '../../src/name/catalog.js';
-import { TAPE_WALL_CLOCK } from '../fixtures/catalog.js';
+import { pathText } from '../../src/export/path-text.js';
+import { type Catalog, EMPTY_CATALOG } from '../../src/name/catalog.js';
+import { CLUSTER, TAPE_WALL_CLOCK } from '../fixtures/catalog.js';
 import { AT_POD1, AT_POD3, Connection } from '../fixtures/connection.js';
 import { pathFaults } from '../fixtures/contract.js';
 import { nth, REASONS } from '../fixtures/joined.js';
@@ -194,10 +195,36 @@ describe('a drop', () => {
       location: DROP_FUNCTION,
       hook: 'forward',
       table: 'filter',
+      tables: ['filter'],
       chain: null,
       rule: null,
     });
     expect(path.hops.at(-1)).toMatchObject({ stage: 'drop', hook: null, priority: null });
+  });
+
+  it('names each table of a priority, and none of them as the one', () => {
+    const path = (chains: Catalog['chains']) => {
+      const tape = new Tape();
+      echo(tape)
+        .ingress(CALI1)
+        .hook(CALI1, 'forward', [-151, -1])
+        .drop(null, REASONS.NETFILTER_DROP);
+      return nth(recorded(tape, { ...CLUSTER, chains }).paths, 0);
+    };
+    const chain = {
+      netns: NETNS.node111,
+      family: 'ipv4',
+      hook: 'forward',
+      priority: 0,
+      table: 'kube-proxy',
+    } as const;
+    const either = path([...CLUSTER.chains, chain]);
+    expect(pathFaults(JSON.stringify(either))).toEqual([]);
+    expect(either.drop).toMatchObject({ table: null, tables: ['filter', 'kube-proxy'] });
+    expect(pathText(either, false)).toContain('at forward filter or kube-proxy');
+    expect(path([chain]).drop).toMatchObject({ table: 'kube-proxy', tables: ['kube-proxy'] });
+    // Where nobody could read what hangs there, it is what iptables has.
+    expect(path([]).drop).toMatchObject({ table: 'filter', tables: ['filter'] });
   });
 
   it('for another reason names neither', () => {
@@ -213,6 +240,7 @@ describe('a drop', () => {
       location: null,
       hook: null,
       table: null,
+      tables: [],
       chain: null,
       rule: null,
     });

@@ -22,6 +22,11 @@ it('leaves out what a later version has besides', () => {
   expect(parseCatalog(later)).toEqual(CLUSTER);
 });
 
+it('knows of no chains where an earlier version wrote it', () => {
+  const { chains: _, ...earlier } = CLUSTER;
+  expect(parseCatalog(earlier)).toEqual({ ...CLUSTER, chains: [] });
+});
+
 describe('refuses, with the place of the fault,', () => {
   it.each([null, undefined, 7, 'text', [CLUSTER]])('%j in place of a catalog', (value) => {
     expect(fault(value)).toEqual({
@@ -30,7 +35,7 @@ describe('refuses, with the place of the fault,', () => {
     });
   });
 
-  it.each(Object.keys(CLUSTER))('a catalog without %s', (key) => {
+  it.each(Object.keys(CLUSTER).filter((key) => key !== 'chains'))('a catalog without %s', (key) => {
     const { code, message } = fault({ ...CLUSTER, [key]: undefined });
     expect(code).toBe('CATALOG_INVALID');
     expect(message).toMatch(new RegExp(`^${key} is not `));
@@ -51,6 +56,12 @@ describe('refuses, with the place of the fault,', () => {
     ['endpoints[0].kind', [{ ip: '192.0.2.1', name: 'a', kind: null, node: null }]],
     ['services[0].port', [{ name: 'a/b', ip: null, port: 1.5, proto: 'tcp' }]],
     ['services[0].proto', [{ name: 'a/b', ip: null, port: 1 }]],
+    ['chains', {}],
+    ['chains[0].netns', [{ family: 'ipv4', hook: 'input', priority: 0, table: 'filter' }]],
+    ['chains[0].family', [{ netns: 1, family: 'ip', hook: 'input', priority: 0, table: 'x' }]],
+    ['chains[0].hook', [{ netns: 1, family: 'ipv4', hook: 'ingress', priority: 0, table: 'x' }]],
+    ['chains[0].priority', [{ netns: 1, family: 'ipv4', hook: 'input', priority: 0.5, table: '' }]],
+    ['chains[0].table', [{ netns: 1, family: 'ipv4', hook: 'input', priority: -1 }]],
     ['dropReasons[0]', [{}]],
     ['dropReasons[0]', [[1]]],
     ['dropReasons[0][0]', [['1', 'NAME']]],

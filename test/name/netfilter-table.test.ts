@@ -3,7 +3,7 @@ import {
   HOOK_NAMES,
   OBSERVED_PRIORITIES,
   PRIORITY_SHIFT_LIMIT,
-  tableAfter,
+  tablesAfter,
 } from '../../src/name/netfilter-table.js';
 
 /** Where the kernel's own tables are: enum nf_ip_hook_priorities. */
@@ -43,13 +43,17 @@ describe.each(HOOK_NAMES)('%s', (hook) => {
   it('names the same table however far a place was moved aside', () => {
     for (const { priority, aside, next } of places) {
       for (let shift = 0; shift < PRIORITY_SHIFT_LIMIT; shift++) {
-        expect(tableAfter(hook, priority + shift * aside)).toBe(next);
+        expect(tablesAfter(hook, priority + shift * aside)).toEqual(next === null ? [] : [next]);
       }
     }
   });
 
   it('names no table for a priority nothing is seen at', () => {
-    for (const priority of [-1000, -220, 50, 1000]) expect(tableAfter(hook, priority)).toBeNull();
+    const everything = [{ hook, priority: 2000, table: 'late' }];
+    for (const priority of [-1000, -220, 50, 1000]) {
+      expect(tablesAfter(hook, priority)).toEqual([]);
+      expect(tablesAfter(hook, priority, everything)).toEqual([]);
+    }
   });
 });
 
@@ -64,5 +68,30 @@ it.each([
   ['postrouting', 95, 'nat'],
   ['postrouting', 101, null],
 ] as const)('%s behind %d comes %s', (hook, priority, table) => {
-  expect(tableAfter(hook, priority)).toBe(table);
+  expect(tablesAfter(hook, priority)).toEqual(table === null ? [] : [table]);
+});
+
+describe('where it is known what hangs there', () => {
+  const forward = (priority: number, table: string) =>
+    ({ hook: 'forward', priority, table }) as const;
+
+  it.each([
+    ['one table by its own name', -1, [forward(0, 'firewall')], ['firewall']],
+    ['one table with several chains once', -1, [forward(0, 'fw'), forward(-0, 'fw')], ['fw']],
+    [
+      'all of one priority',
+      -1,
+      [forward(0, 'kube-proxy'), forward(0, 'filter')],
+      ['filter', 'kube-proxy'],
+    ],
+    ['not what comes before', -1, [forward(-10, 'early'), forward(0, 'filter')], ['filter']],
+    ['not what comes after the next place', -151, [forward(0, 'filter')], []],
+    ['what is behind the last place', 1, [forward(0, 'filter'), forward(10, 'late')], ['late']],
+    ['what made the next place move aside', -1, [forward(1, 'odd')], ['odd']],
+    ['what made this place move aside', -2, [forward(-1, 'odd')], ['odd']],
+    ['nothing of another hook', -1, [{ hook: 'input', priority: 0, table: 'filter' }], []],
+    ['no table that is not there', -151, [], []],
+  ] as const)('names %s', (_, priority, hung, tables) => {
+    expect(tablesAfter('forward', priority, hung)).toEqual(tables);
+  });
 });

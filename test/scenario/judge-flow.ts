@@ -6,9 +6,6 @@ import { framesOf, isSealed, packetsOf } from './judge.js';
 import type { Scene } from './scene.js';
 import type { CapturedFrame } from './tcpdump-text.js';
 
-/** Where a rule's drop happens: in the loop over the hooks, or in nftables itself. */
-export const NETFILTER = /^(nf_hook_slow|nft_do_chain)$/;
-
 /** What must be said of the one connection of a scene. */
 export interface Connection {
   /** Devices on which its two ends send, `netns/device`. */

@@ -251,6 +251,7 @@ export function droppedPath(flow: string, index: number, port: number): PathReco
     location: 'nf_hook_slow',
     hook: 'forward',
     table: 'filter',
+    tables: ['filter'],
     chain: 'cali-tw-calibd2348b4f67',
     rule: null,
   };

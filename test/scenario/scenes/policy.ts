@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { policyOff, policyOn } from '../../../src/lab/policy.js';
 import { ADDRESS, type Mode } from '../cluster.js';
+import { droppedByRule } from '../dropped-by-rule.js';
 import { inDirection, judgePaths, route } from '../judge.js';
-import { judgeFlow, NETFILTER } from '../judge-flow.js';
+import { judgeFlow } from '../judge-flow.js';
 import { betweenNodes, hostEnd, podEnd } from '../place.js';
 import { roundTrip } from '../round-trip.js';
 import { ruleCount } from '../rule-count.js';
@@ -74,13 +75,9 @@ export function policyScenes(encap: Mode): void {
       reply: '0',
       reasons: { NETFILTER_DROP: String(tries) },
     });
+    const drop = await droppedByRule('forward');
     for (const path of scene.paths) {
-      expect(path.drop).toMatchObject({
-        reason: 'NETFILTER_DROP',
-        location: expect.stringMatching(NETFILTER),
-        hook: 'forward',
-        table: 'filter',
-      });
+      expect(path.drop).toMatchObject(drop);
       expect(route(path)).toEqual([
         ...outOfPod('pod2', hostEnd('pod2')),
         ...routed('node111'),
@@ -107,9 +104,7 @@ export function policyScenes(encap: Mode): void {
       dst: 'pod2 (pod)',
       verdict: 'dropped',
     });
-    expect(scene.paths.map(({ drop }) => [drop?.hook, drop?.table])).toEqual([
-      ['forward', 'filter'],
-      ['forward', 'filter'],
-    ]);
+    const drop = await droppedByRule('forward');
+    expect(scene.paths).toMatchObject([{ drop }, { drop }]);
   });
 }
