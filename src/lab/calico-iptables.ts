@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto';
 import { addressOf, type Family, podCidr } from './family.js';
 import { comment } from './kube-iptables.js';
+import { lanIp, tunnelIp } from './node-address.js';
 import type { Encap, LabShape } from './options.js';
 import {
   HTTP_PORT,
@@ -17,7 +18,7 @@ import {
   PODS,
   podsOf,
 } from './topology.js';
-import { lanIp, tunnelIp, tunnelOf, tunnelsOf } from './tunnels.js';
+import { tunnelOf, tunnelsOf } from './tunnels.js';
 import { WIREGUARD_PORT } from './wireguard.js';
 
 const ACCEPT_MARK = '0x10000';

@@ -24,7 +24,8 @@ Options of up:
                                       (default: ipip where the kernel has it, else vxlan)
   --proxy iptables|ipvs|nftables      how services are done (default: iptables)
   --iptables nft|legacy               back end of iptables (default: nft)
-  --cross-subnet                      tunnel only between subnets: here, not at all
+  --cross-subnet                      tunnel only between subnets
+  --subnets 1|2                       nodes in one subnet, or in two with a router between
   --pod-mtu BYTES                     MTU of the pods' devices (default: what the tunnel leaves)
   --policy                            with the network policy in force
   --dual-stack                        IPv6 as well
@@ -90,6 +91,7 @@ async function up(args: string[]): Promise<number> {
         proxy: { type: 'string' },
         iptables: { type: 'string' },
         'cross-subnet': { type: 'boolean' },
+        subnets: { type: 'string' },
         'pod-mtu': { type: 'string' },
         policy: { type: 'boolean' },
         'dual-stack': { type: 'boolean' },
@@ -107,6 +109,9 @@ async function up(args: string[]): Promise<number> {
       ? {}
       : { iptables: choice('--iptables', values.iptables, IPTABLES_BACKENDS) }),
     ...(podMtu === undefined ? {} : { podMtu: integer('--pod-mtu', podMtu, 68, 65535) }),
+    ...(values.subnets === undefined
+      ? {}
+      : { subnets: integer('--subnets', values.subnets, 1, 2) === 2 ? 2 : 1 }),
     crossSubnet: values['cross-subnet'] ?? false,
     policy: values.policy ?? false,
     dualStack: values['dual-stack'] ?? false,
@@ -208,6 +213,7 @@ async function status(args: string[]): Promise<number> {
 function describe(state: LabState): string {
   const more = [
     state.crossSubnet ? 'cross-subnet' : null,
+    state.subnets === 1 ? null : 'nodes in two subnets',
     state.podMtu === null ? null : `pod MTU ${state.podMtu}`,
     state.policy ? 'policy on' : null,
     state.dualStack ? 'dual stack' : null,

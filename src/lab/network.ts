@@ -2,6 +2,7 @@
  * The commands of iproute2 that wire the reference cluster. Pure: what to run, in
  * which namespace, in which order; up.ts runs it.
  */
+import { isRouted, segmentAddresses, segmentRoutes, segmentSetup } from './node-segment.js';
 import { ETHERNET_MTU, type LabShape } from './options.js';
 import {
   ALL_NETNS,
@@ -19,9 +20,10 @@ import {
 import { blockRoutes, podMtu, tunnelLinks } from './tunnels.js';
 
 /** Kernel parameters each namespace starts with, before any device is in it. */
-export function initialSysctls(netns: string, dualStack: boolean): string[] {
+export function initialSysctls(netns: string, shape: LabShape): string[] {
+  const { dualStack } = shape;
   const isNode = NODES.some((node) => node.name === netns);
-  const routes = isNode || netns === WIRES.wan;
+  const routes = isNode || netns === WIRES.wan || (netns === WIRES.lan && isRouted(shape));
   const settings = [
     `net/ipv6/conf/all/disable_ipv6=${dualStack ? 0 : 1}`,
     `net/ipv6/conf/default/disable_ipv6=${dualStack ? 0 : 1}`,
@@ -40,10 +42,10 @@ export function initialSysctls(netns: string, dualStack: boolean): string[] {
 }
 
 /** The links between namespaces, made from outside all of them. */
-export function wireLinks(): string[] {
+export function wireLinks(shape: LabShape): string[] {
   const lines = [
-    `link add br-lan netns ${WIRES.lan} type bridge forward_delay 0 stp_state 0 mcast_snooping 0`,
-    `link add br-wan netns ${WIRES.wan} type bridge forward_delay 0 stp_state 0 mcast_snooping 0`,
+    ...(isRouted(shape) ? [] : [bridge('br-lan', WIRES.lan)]),
+    bridge('br-wan', WIRES.wan),
   ];
   for (const node of NODES) {
     // The second uplink comes first in the node's list of devices: where a route names no
@@ -58,6 +60,10 @@ export function wireLinks(): string[] {
   return lines;
 }
 
+function bridge(name: string, netns: string): string {
+  return `link add ${name} netns ${netns} type bridge forward_delay 0 stp_state 0 mcast_snooping 0`;
+}
+
 /**
  * A device on a wire. It is the peer: up to Linux 6.12 at least the other end's name must not
  * be taken where the command runs, and a machine may well have an eth0 of its own.
@@ -69,15 +75,14 @@ function wire(wires: string, port: string, netns: string, device: string, mac: s
   );
 }
 
-export function wireSetup(dualStack: boolean): Map<string, string[]> {
-  const lan = ['link set lo up', 'link set br-lan up'];
+export function wireSetup(shape: LabShape): Map<string, string[]> {
+  const lan = ['link set lo up', ...segmentSetup(shape)];
   const wan = [
     'link set lo up',
     'link set br-wan up',
     `addr add ${WIRES.wanGateway}/24 dev br-wan`,
   ];
   for (const { name } of NODES) {
-    lan.push(`link set lan-${name} master br-lan up`);
     wan.push(`link set wan-${name} master br-wan up`);
   }
   wan.push(`addr add ${CLIENT.router}/24 dev wan-client`, 'link set wan-client up');
@@ -87,7 +92,7 @@ export function wireSetup(dualStack: boolean): Map<string, string[]> {
     'link set eth0 up',
     `route add default via ${CLIENT.router} dev eth0`,
   ];
-  if (dualStack) {
+  if (shape.dualStack) {
     wan.push(
       `addr add ${WIRES.wanGateway6}/64 dev br-wan nodad`,
       `addr add ${CLIENT.router6}/64 dev wan-client nodad`,
@@ -112,17 +117,13 @@ export function nodeSetup(node: LabNode, shape: LabShape): string[] {
     // keep its address from being the first one found, the loopback device has one before it.
     ...(shape.encap === 'ipip' ? [`addr add ${node.wan.ip}/32 dev lo`] : []),
     `addr add ${node.wan.ip}/24 dev ${WAN_DEVICE}`,
-    `addr add ${node.lan.ip}/24 dev ${LAN_DEVICE}`,
-    ...(shape.dualStack
-      ? [
-          `addr add ${node.wan.ip6}/64 dev ${WAN_DEVICE} nodad`,
-          `addr add ${node.lan.ip6}/64 dev ${LAN_DEVICE} nodad`,
-        ]
-      : []),
+    ...(shape.dualStack ? [`addr add ${node.wan.ip6}/64 dev ${WAN_DEVICE} nodad`] : []),
+    ...segmentAddresses(node, shape),
     `link set ${WAN_DEVICE} mtu ${ETHERNET_MTU} up`,
     `link set ${LAN_DEVICE} mtu ${ETHERNET_MTU} up`,
     `route add default via ${WIRES.wanGateway} dev ${WAN_DEVICE}`,
     ...(shape.dualStack ? [`route add default via ${WIRES.wanGateway6} dev ${WAN_DEVICE}`] : []),
+    ...segmentRoutes(node, shape),
     ...tunnelLinks(node, shape),
     ...podsOf(node.name).flatMap((pod) => hostSide(pod, shape)),
     `route add blackhole ${node.block} proto bird`,

@@ -2,6 +2,9 @@ export const ENCAPS = ['ipip', 'vxlan', 'wireguard', 'none'] as const;
 export const PROXIES = ['iptables', 'ipvs', 'nftables'] as const;
 export const IPTABLES_BACKENDS = ['nft', 'legacy'] as const;
 
+export const SUBNET_COUNTS = [1, 2] as const;
+
+export type SubnetCount = (typeof SUBNET_COUNTS)[number];
 export type Encap = (typeof ENCAPS)[number];
 export type ProxyMode = (typeof PROXIES)[number];
 export type IptablesBackend = (typeof IPTABLES_BACKENDS)[number];
@@ -11,8 +14,10 @@ export interface LabShape {
   readonly encap: Encap;
   readonly proxy: ProxyMode;
   readonly iptables: IptablesBackend;
-  /** Tunnel only between subnets; the lab's nodes share one, so pods meet no tunnel. */
+  /** Tunnel only between subnets. */
   readonly crossSubnet: boolean;
+  /** Whether the nodes' uplinks share a subnet, or have one each with a router between. */
+  readonly subnets: SubnetCount;
   /** MTU of pod `eth0` and of its host side, bytes; `null` for what the tunnel leaves. */
   readonly podMtu: number | null;
   /** Whether the network policy of the reference cluster is in force. */

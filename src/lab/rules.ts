@@ -3,10 +3,11 @@ import { type Family, families } from './family.js';
 import { kubeIptables } from './kube-iptables.js';
 import { IPVS_SYSCTLS, ipvsDevice, ipvsIptables, ipvsServers, ipvsSets } from './kube-ipvs.js';
 import { kubeNftables } from './kube-nftables.js';
+import { tunnelIp } from './node-address.js';
 import type { IptablesBackend, LabShape } from './options.js';
 import { ipBatch, type RunOptions, runIn, setSysctls } from './run-command.js';
 import type { LabNode, NodeName } from './topology.js';
-import { tunnelIp, tunnelsOf } from './tunnels.js';
+import { tunnelsOf } from './tunnels.js';
 
 /** Writes a node's rules: the service proxy's, and Calico's sets and chains. */
 export async function installRules(

@@ -1,5 +1,6 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { HopscopeError } from '../model/errors.js';
+import { tunnelIp } from './node-address.js';
 import {
   ENCAPS,
   type Encap,
@@ -8,9 +9,11 @@ import {
   type LabShape,
   PROXIES,
   type ProxyMode,
+  SUBNET_COUNTS,
+  type SubnetCount,
 } from './options.js';
 import { CLIENT, K8S_NAMESPACE, NODES, PODS, podNamed, SERVICES, WIRES } from './topology.js';
-import { tunnelIp, tunnelsOf } from './tunnels.js';
+import { tunnelsOf } from './tunnels.js';
 
 export const LAB_DIRECTORY = '/run/hopscope/lab';
 export const STATE_FILE = `${LAB_DIRECTORY}/state.json`;
@@ -56,6 +59,7 @@ export interface LabState {
   readonly proxy: ProxyMode;
   readonly iptables: IptablesBackend;
   readonly crossSubnet: boolean;
+  readonly subnets: SubnetCount;
   readonly podMtu: number | null;
   readonly policy: boolean;
   readonly dualStack: boolean;
@@ -157,6 +161,7 @@ export function parseLabState(text: string): LabState {
     proxy: oneOf(value, 'proxy', PROXIES),
     iptables: oneOf(value, 'iptables', IPTABLES_BACKENDS),
     crossSubnet: flag(value, 'crossSubnet'),
+    subnets: oneOf(value, 'subnets', SUBNET_COUNTS),
     podMtu: typeof podMtu === 'number' ? podMtu : null,
     policy: flag(value, 'policy'),
     dualStack: flag(value, 'dualStack'),
@@ -177,7 +182,7 @@ function flag(value: Record<string, unknown>, key: string): boolean {
   return found;
 }
 
-function oneOf<T extends string>(
+function oneOf<T extends string | number>(
   value: Record<string, unknown>,
   key: string,
   allowed: readonly T[],

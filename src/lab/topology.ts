@@ -8,8 +8,14 @@ export type PodName = 'pod1' | 'pod2' | 'pod3';
 
 export interface LabNode {
   readonly name: NodeName;
-  /** `ens10`, the segment both nodes share. */
-  readonly lan: { readonly ip: string; readonly ip6: string; readonly mac: string };
+  /** `ens10`, the segment both nodes share; or which has a router, of an address next to theirs. */
+  readonly lan: {
+    readonly ip: string;
+    readonly ip6: string;
+    readonly mac: string;
+    readonly router: string;
+    readonly router6: string;
+  };
   /** `ens9`, the second uplink, which has the default route. */
   readonly wan: { readonly ip: string; readonly ip6: string; readonly mac: string };
   /** Pod block, CIDR. */
@@ -61,7 +67,13 @@ export const POD_GATEWAY = '169.254.1.1';
 export const NODES: readonly LabNode[] = [
   {
     name: 'node111',
-    lan: { ip: '192.168.100.111', ip6: 'fd00:192:168:100::111', mac: '52:54:00:dc:c7:b4' },
+    lan: {
+      ip: '192.168.100.111',
+      ip6: 'fd00:192:168:100::111',
+      mac: '52:54:00:dc:c7:b4',
+      router: '192.168.100.110',
+      router6: 'fd00:192:168:100::110',
+    },
     wan: { ip: '172.18.22.111', ip6: 'fd00:172:18:22::111', mac: '52:54:00:5a:09:6f' },
     block: '10.244.153.192/26',
     block6: 'fd00:10:244:99c0::/122',
@@ -71,7 +83,13 @@ export const NODES: readonly LabNode[] = [
   },
   {
     name: 'node112',
-    lan: { ip: '192.168.100.112', ip6: 'fd00:192:168:100::112', mac: '52:54:00:d3:bf:21' },
+    lan: {
+      ip: '192.168.100.112',
+      ip6: 'fd00:192:168:100::112',
+      mac: '52:54:00:d3:bf:21',
+      router: '192.168.100.113',
+      router6: 'fd00:192:168:100::113',
+    },
     wan: { ip: '172.18.22.112', ip6: 'fd00:172:18:22::112', mac: '52:54:00:5a:09:70' },
     block: '10.244.146.192/26',
     block6: 'fd00:10:244:92c0::/122',
@@ -203,7 +221,7 @@ export const CLIENT = {
 export const UNASSIGNED_IP = '10.244.153.250';
 
 export const WIRES = {
-  /** A bridge: the nodes' 192.168.100.0/24. */
+  /** A bridge: the nodes' 192.168.100.0/24. With two subnets a router. */
   lan: 'hs-lan',
   /** A router: 172.18.22.0/24 on one side, the client on the other. */
   wan: 'hs-wan',

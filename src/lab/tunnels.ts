@@ -1,5 +1,6 @@
 /** The tunnel of a mode on one node: its devices, addresses and routes. Pure. */
-import { addressOf, type Family, families, hostPrefix } from './family.js';
+import { type Family, families, hostPrefix } from './family.js';
+import { lanIp, podBlock, routerIp, tunnelIp } from './node-address.js';
 import { type Encap, ETHERNET_MTU, type LabShape } from './options.js';
 import { LAN_DEVICE, type LabNode, otherNode } from './topology.js';
 
@@ -49,18 +50,6 @@ export function podMtu(shape: LabShape): number {
   return shape.podMtu ?? Math.min(ETHERNET_MTU, ...tunnelsOf(shape).map(({ mtu }) => mtu));
 }
 
-export function tunnelIp(node: LabNode, family: Family): string {
-  return addressOf(node.tunnelIp, node.tunnelIp6, family);
-}
-
-export function lanIp(node: LabNode, family: Family): string {
-  return addressOf(node.lan.ip, node.lan.ip6, family);
-}
-
-export function podBlock(node: LabNode, family: Family): string {
-  return addressOf(node.block, node.block6, family);
-}
-
 /** Commands of `ip` that make the tunnel devices of a node. */
 export function tunnelLinks(node: LabNode, shape: LabShape): string[] {
   return tunnelsOf(shape).flatMap(({ family, device, mtu }) => {
@@ -97,9 +86,11 @@ function familyRoutes(node: LabNode, shape: LabShape, family: Family): string[] 
   const peer = otherNode(node.name);
   const block = podBlock(peer, family);
   const via = lanIp(peer, family);
-  const straight = `route add ${block} via ${via} dev ${LAN_DEVICE} proto bird`;
+  const hop = shape.subnets === 1 ? via : routerIp(node, family);
+  const straight = `route add ${block} via ${hop} dev ${LAN_DEVICE} proto bird`;
   const tunnel = tunnelOf(shape, family);
-  if (tunnel === null || (shape.crossSubnet && shape.encap !== 'wireguard')) return [straight];
+  const needless = shape.crossSubnet && shape.subnets === 1 && shape.encap !== 'wireguard';
+  if (tunnel === null || needless) return [straight];
   const { device } = tunnel;
   switch (shape.encap) {
     case 'vxlan': {

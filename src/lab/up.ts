@@ -45,6 +45,7 @@ export async function labUp(
       proxy: options.proxy ?? 'iptables',
       iptables: options.iptables ?? 'nft',
       crossSubnet: options.crossSubnet ?? false,
+      subnets: options.subnets ?? 1,
       podMtu: options.podMtu ?? null,
       policy: options.policy ?? false,
       dualStack: options.dualStack ?? false,
@@ -75,11 +76,9 @@ async function replaceLab(
 
 async function build(shape: LabShape, hostPorts: boolean, run: RunOptions): Promise<void> {
   await ipBatch(null, netnsLines('add'), run);
-  await together(ALL_NETNS, (netns) =>
-    setSysctls(netns, initialSysctls(netns, shape.dualStack), run),
-  );
-  await ipBatch(null, wireLinks(), run);
-  await together([...wireSetup(shape.dualStack)], ([netns, lines]) => ipBatch(netns, lines, run));
+  await together(ALL_NETNS, (netns) => setSysctls(netns, initialSysctls(netns, shape), run));
+  await ipBatch(null, wireLinks(shape), run);
+  await together([...wireSetup(shape)], ([netns, lines]) => ipBatch(netns, lines, run));
   await together(NODES, async (node) => {
     if (shape.encap === 'ipip') await ensureTunl0(node.name, run);
     await ipBatch(node.name, nodeSetup(node, shape), run);

@@ -1,11 +1,12 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
 import { type Family, hostPrefix } from './family.js';
+import { lanIp, podBlock, tunnelIp } from './node-address.js';
 import type { LabShape } from './options.js';
 import { type RunOptions, runIn } from './run-command.js';
 import { LAB_DIRECTORY } from './state.js';
 import { type LabNode, NODES, otherNode } from './topology.js';
-import { lanIp, podBlock, tunnelIp, tunnelsOf, WIREGUARD_MARK } from './tunnels.js';
+import { tunnelsOf, WIREGUARD_MARK } from './tunnels.js';
 
 /** Felix's ports. */
 export const WIREGUARD_PORT: Readonly<Record<Family, number>> = { ipv4: 51820, ipv6: 51821 };

@@ -20,6 +20,7 @@ const SHAPES: readonly LabShape[] = ENCAPS.flatMap((encap) =>
       policy,
       iptables: 'nft' as const,
       crossSubnet: false,
+      subnets: 1,
       podMtu: null,
       dualStack: true,
     })),

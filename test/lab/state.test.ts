@@ -6,6 +6,7 @@ const SHAPE = {
   proxy: 'iptables',
   iptables: 'nft',
   crossSubnet: false,
+  subnets: 1,
   podMtu: 1400,
   policy: true,
   dualStack: true,

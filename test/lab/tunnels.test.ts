@@ -12,6 +12,7 @@ function shape(options: Partial<LabShape>): LabShape {
     proxy: 'iptables',
     iptables: 'nft',
     crossSubnet: false,
+    subnets: 1,
     podMtu: null,
     policy: false,
     dualStack: false,
@@ -53,6 +54,19 @@ describe('nodeSetup', () => {
     expect(lines).toContain('route add blackhole 10.244.153.192/26 proto bird');
     const { hostDevice, ip } = podNamed('pod1');
     expect(lines).toContain(`route add ${ip}/32 dev ${hostDevice} scope link`);
+  });
+
+  it('routes into the tunnel with crossSubnet where the nodes have a subnet each', () => {
+    const lines = setup({ encap: 'ipip', crossSubnet: true, subnets: 2, dualStack: true });
+    expect(lines).toContain('addr add 192.168.100.111/31 dev ens10');
+    expect(lines).toContain('route add 192.168.100.112/32 via 192.168.100.110 dev ens10');
+    expect(lines).toContain(
+      'route add 10.244.146.192/26 via 192.168.100.112 dev tunl0 proto bird onlink',
+    );
+    // Calico has no IPIP of IPv6: the router knows the pods.
+    expect(lines).toContain(
+      'route add fd00:10:244:92c0::/122 via fd00:192:168:100::110 dev ens10 proto bird',
+    );
   });
 
   it.each([{ encap: 'none' }, { encap: 'ipip', crossSubnet: true }] as const)(

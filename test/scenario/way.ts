@@ -49,15 +49,15 @@ export function taken(node: Node): string[] {
 }
 
 /**
- * From one node's routing to the other's, over the bridge between them. Where the
- * kernel has br_netfilter, a bridge passes the hooks of routing as well.
+ * From one node's routing to the other's, over what is between them: a router, or a bridge,
+ * which passes the hooks of routing as well where the kernel has br_netfilter.
  */
 export async function acrossNodes(mode: Mode, from: Node, to: Node): Promise<string[]> {
   const tunnel = TUNNEL[mode];
   const wire = [
     `${from}/ens10 egress`,
     `hs-lan/lan-${from} ingress`,
-    ...((await bridgeHooks('hs-lan')) ? ROUTE('hs-lan') : []),
+    ...((await bridgeHooks('hs-lan')) || (await isRouter('hs-lan')) ? ROUTE('hs-lan') : []),
     `hs-lan/lan-${to} egress`,
     `${to}/ens10 ingress`,
   ];
@@ -93,6 +93,10 @@ export async function toClientFrom(node: Node): Promise<string[]> {
     'client/eth0 ingress',
     ...TAKE('client'),
   ];
+}
+
+async function isRouter(netns: string): Promise<boolean> {
+  return (await runIn(netns, 'sysctl', ['-n', 'net.ipv4.ip_forward'])).trim() === '1';
 }
 
 async function bridgeHooks(netns: string): Promise<boolean> {
