@@ -48,6 +48,7 @@ describe('bad usage', () => {
     [['up', '--encap', 'gre']],
     [['up', '--proxy', 'envoy']],
     [['up', '--pod-mtu', '12']],
+    [['up', '--subnets', '3']],
     [['up', '--no-such-option']],
     [['up', 'extra']],
     [['down', '--encap', 'none']],

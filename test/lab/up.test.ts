@@ -295,6 +295,28 @@ describe('labUp', () => {
     expect(wire?.map(({ length }) => length)).toEqual([98, 98]);
   });
 
+  it('has a router between nodes of two subnets, which knows pods that are in no tunnel', async () => {
+    const farPod = 'fd00:10:244:92c0::d';
+    for (const [encap, lengths4, lengths6] of [
+      ['none', [98, 98], [118, 118]],
+      ['vxlan', [148, 148], [188, 188]],
+    ] as const) {
+      await labUp({ encap, crossSubnet: true, subnets: 2, dualStack: true });
+      expect(await labState()).toMatchObject({ subnets: 2 });
+      for (const [host, filter, lengths] of [
+        [pod3 ?? '', 'icmp or udp port 4789', lengths4],
+        [farPod, '(icmp6 and ip6[40] & 0xfe == 128) or (ip6 and udp port 4789)', lengths6],
+      ] as const) {
+        const [wire] = await captured([['node112', 'ens10', 2]], filter, () =>
+          runIn('pod1', 'ping', ['-n', '-c', '1', host]),
+        );
+        expect(wire?.map(({ length }) => length)).toEqual(lengths);
+      }
+      const bridges = await runIn('hs-lan', 'ip', ['-o', 'link', 'show', 'type', 'bridge']);
+      expect(bridges).toBe('');
+    }
+  });
+
   it('carries IPv6 in every form with dualStack', async () => {
     await labUp({ encap: 'vxlan', dualStack: true });
     const near = await call('pod1', 'http://[fd00:10:96::2]:8080/');
