@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { runIn } from '../../../src/lab/run-command.js';
-import { ADDRESS, LAN, MAC, type Mode, OVERHEAD, POD_MTU } from '../cluster.js';
+import { ADDRESS, MAC, type Mode } from '../cluster.js';
 import { framesOf, inDirection, judgePaths, route } from '../judge.js';
 import { judgeFlow } from '../judge-flow.js';
 import { hostEnd, podEnd } from '../place.js';
@@ -8,26 +8,9 @@ import { roundTrip } from '../round-trip.js';
 import { observe } from '../scene.js';
 import { ping } from '../traffic.js';
 import { outOfPod } from '../way.js';
+import { otherNodeScene } from './other-node.js';
 
-/** Scenario of a packet to the other node. */
-const ACROSS: Readonly<Record<Mode, string>> = {
-  ipip: 'S2',
-  vxlan: 'S20',
-  wireguard: 'S20',
-  none: 'S16',
-};
-
-/** What a tunnel's outer header has besides addresses. */
-const OUTER: Readonly<Record<Exclude<Mode, 'none'>, object>> = {
-  ipip: { sport: null, dport: null, vni: null },
-  vxlan: { dport: 4789, vni: 4096 },
-  wireguard: { sport: 51820, dport: 51820, vni: null },
-};
-/** An 84-byte packet is padded to a multiple of 16 before it is encrypted. */
-const PADDING: Readonly<Record<Mode, number>> = { ipip: 0, vxlan: 0, wireguard: 12, none: 0 };
-
-/** @param podMtu of the pods' devices, bytes */
-export function podToPodScenes(encap: Mode, podMtu = POD_MTU[encap]): void {
+export function podToPodScenes(encap: Mode): void {
   it('S1: pod1 to pod2 on the same node', async () => {
     const ways = await roundTrip(encap, 'pod1', 'pod2');
     const scene = await observe([...ways.before, ...ways.behind], async () =>
@@ -54,51 +37,7 @@ export function podToPodScenes(encap: Mode, podMtu = POD_MTU[encap]): void {
     }
   });
 
-  it(`${ACROSS[encap]}: pod1 to pod3 on the other node`, async () => {
-    const ways = await roundTrip(encap, 'pod1', 'pod3');
-    const scene = await observe([...ways.before, ...ways.behind], async () =>
-      expect(await ping('pod1', ADDRESS.pod3)).toBe(2),
-    );
-    judgePaths(scene);
-    const flow = judgeFlow(scene, {
-      from: podEnd('pod1'),
-      to: podEnd('pod3'),
-      original: `icmp ${ADDRESS.pod1} > ${ADDRESS.pod3}`,
-      reply: `icmp ${ADDRESS.pod3} > ${ADDRESS.pod1}`,
-      src: 'pod1 (pod)',
-      dst: 'pod3 (pod)',
-    });
-    expect(flow.mtu).toEqual({ path: podMtu, largest: 84, verdict: 'fits' });
-    const there = inDirection(scene, 'original');
-    const back = inDirection(scene, 'reply');
-    expect([there.length, back.length]).toEqual([2, 2]);
-    for (const path of there) expect(route(path)).toEqual(ways.there);
-    for (const path of back) expect(route(path)).toEqual(ways.back);
-    for (const path of there) {
-      const wire = framesOf(path).filter(({ place }) => place.endsWith('/ens10'));
-      expect(wire.length).toBe(2);
-      for (const frame of wire) {
-        expect(frame).toMatchObject({
-          len: 98 + OVERHEAD[encap] + PADDING[encap],
-          mac: { src: MAC.node111, dst: MAC.node112 },
-          src: ADDRESS.pod1,
-          dst: ADDRESS.pod3,
-          ttl: 63,
-        });
-        expect(frame.outer).toEqual(
-          encap === 'none'
-            ? null
-            : expect.objectContaining({
-                type: encap,
-                src: LAN.node111,
-                dst: LAN.node112,
-                overhead: OVERHEAD[encap],
-                ...OUTER[encap],
-              }),
-        );
-      }
-    }
-  });
+  otherNodeScene(encap);
 
   it('S17: the ARP exchange before a first packet', async () => {
     await runIn('pod1', 'ip', ['neigh', 'flush', 'dev', 'eth0']);
