@@ -12,7 +12,7 @@ import { payloadScenes } from './scenes/payload.js';
 import { podToPodScenes } from './scenes/pod-to-pod.js';
 import { policyScenes } from './scenes/policy.js';
 import { proxyScenes } from './scenes/proxy.js';
-import { serviceScenes } from './scenes/service.js';
+import { serviceScenes, sharedServiceScenes } from './scenes/service.js';
 
 /**
  * Under emulation a scene takes ten times as long, so there only the cluster that most
@@ -47,6 +47,7 @@ function everyScene(encap: Mode): void {
   nodeProcessScenes(encap);
   nodeServiceScenes(encap);
   serviceScenes(encap);
+  sharedServiceScenes();
   nodePortScenes(encap);
   localPolicyScenes(encap);
   hostPortScenes();

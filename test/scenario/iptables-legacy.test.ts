@@ -6,7 +6,7 @@ import { hostPortScenes } from './scenes/host-port.js';
 import { localPolicyScenes, nodePortScenes } from './scenes/node-port.js';
 import { nodeServiceScenes } from './scenes/node-process.js';
 import { policyScenes } from './scenes/policy.js';
-import { serviceScenes } from './scenes/service.js';
+import { serviceScenes, sharedServiceScenes } from './scenes/service.js';
 
 const encap = await anyTunnel();
 const missing = await missingFor({ encap, iptables: 'legacy' });
@@ -16,6 +16,7 @@ describe.skipIf(missing !== null)(missing ?? 'rules in the legacy back end', () 
     serviceScenes(encap);
     nodePortScenes(encap);
     if (!EMULATED) {
+      sharedServiceScenes();
       nodeServiceScenes(encap);
       localPolicyScenes(encap);
       hostPortScenes();

@@ -6,7 +6,7 @@ import { anyTunnel, missingFor } from './missing.js';
 import { localPolicyScenes, nodePortScenes } from './scenes/node-port.js';
 import { nodeServiceScenes } from './scenes/node-process.js';
 import { policyScenes } from './scenes/policy.js';
-import { serviceScenes } from './scenes/service.js';
+import { serviceScenes, sharedServiceScenes } from './scenes/service.js';
 
 const CHAIN = ['ip', 'kube-proxy', 'nodeport-endpoints-check'];
 
@@ -18,6 +18,7 @@ describe.skipIf(missing !== null)(missing ?? 'kube-proxy in its nftables mode', 
     serviceScenes(encap);
     nodePortScenes(encap);
     if (!EMULATED) {
+      sharedServiceScenes();
       nodeServiceScenes(encap);
       describe('counted', () => {
         // kube-proxy counts nothing, so a rule in front of its own does.

@@ -40,7 +40,9 @@ export function serviceScenes(encap: Mode): void {
       else expect(added).toBe(OVERHEAD[encap]);
     }
   });
+}
 
+export function sharedServiceScenes(): void {
   it('S5, S6: one flow for each connection to the service of both pods', async () => {
     const ports = [41051, 41052, 41053, 41054, 41055, 41056];
     const answered = new Map<number, string | undefined>();
