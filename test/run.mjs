@@ -7,9 +7,9 @@ import { argv, env, execPath, stdout } from 'node:process';
 import { bootstrap, ROOT, reportFailure } from '../src/setup/bootstrap.mjs';
 import { runChecks } from '../src/setup/check.mjs';
 import { runChild } from '../src/setup/child-process.mjs';
+import { guestTests } from './guest/bundle-tests.mjs';
 import { GUEST_FAILED, lastWords, runGuest, TIMED_OUT } from './guest/guest.mjs';
 import { provideKernel } from './guest/kernel-packages.mjs';
-import { vitestCommand } from './guest/run.mjs';
 import { quote } from './guest/shell-words.mjs';
 import { scenarioTable } from './report/scenario-table.mjs';
 import { addSums, emptySum, fileReports, sumLine, sumReport } from './report/vitest-report.mjs';
@@ -47,9 +47,11 @@ const SUITES = [
  * (S6, S15, S17, S19, S21, WireGuard, latency) are run by hand: npm run guest -- KERNEL test
  * scenario. Once more, because an emulated machine may lose a second where a test waits for one.
  */
-const GUEST_TESTS =
-  'scenario test/scenario/ipip.test.ts test/scenario/ipvs.test.ts test/scenario/vxlan.test.ts ' +
-  "test/scenario/bgp.test.ts --retry=1 -t 'S(1|2|3|4|5|7|8|9|10|11|12|13|14|16|18|20): '";
+const GUEST_TESTS = [
+  ...['--project', 'scenario', 'test/scenario/ipip.test.ts', 'test/scenario/ipvs.test.ts'],
+  ...['test/scenario/vxlan.test.ts', 'test/scenario/bgp.test.ts', '--retry=1'],
+  ...['-t', 'S(1|2|3|4|5|7|8|9|10|11|12|13|14|16|18|20): '],
+];
 
 const RESULTS = join(ROOT, 'test-results');
 const LAB_LOCK = join(tmpdir(), 'hopscope-lab.lock');
@@ -137,10 +139,11 @@ async function runGuestSuite(suite, name) {
     const status = await runGuest({
       kernel,
       share,
-      command: `cd ${quote(ROOT)} && CI=${quote(env.CI ?? '')} ${vitestCommand(GUEST_TESTS)}`,
+      command: `cd ${quote(ROOT)} && export CI=${quote(env.CI ?? '')} && ${await guestTests(GUEST_TESTS, share)}`,
       // The guests run side by side.
       cpus: Math.max(1, Math.floor(availableParallelism() / 2)),
       limitSeconds,
+      onFirstTest: (seconds) => tell(`first test after ${seconds.toFixed(1)} s`),
       onOutput: (text) => {
         // By whole lines, for several guests talk at once.
         const lines = (held + text).split('\n');

@@ -1,6 +1,14 @@
 // @ts-check
 import { spawn } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  watch,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SetupError } from '../../src/setup/setup-error.mjs';
@@ -12,6 +20,8 @@ const INSIDE = fileURLToPath(new URL('inside.sh', import.meta.url));
 export const TIMED_OUT = 124;
 /** Of a guest that ended without leaving a status: the kernel's last words are in console.log. */
 export const GUEST_FAILED = 125;
+/** A file in the shared folder, made when the first test begins (test-runner.mjs). */
+const FIRST_TEST = 'first-test';
 const MEMORY = '3G';
 /** An old one: programs take the wider vector instructions where there are any, emulated too. */
 const CPU = 'Nehalem';
@@ -36,6 +46,8 @@ const TRANSLATION_BUFFER_MIB = 512;
  * @property {string} [name] the guest's host name
  * @property {readonly string[]} [devices] more arguments of qemu
  * @property {(text: string) => void} [onOutput] told what the command prints
+ * @property {(seconds: number) => void} [onFirstTest] told how long after the start of the
+ *   emulator the first test began
  * @property {AbortSignal} [signal] ends the guest
  */
 
@@ -50,11 +62,17 @@ const TRANSLATION_BUFFER_MIB = 512;
 export async function runGuest(options) {
   const { kernel, share, interactive = false } = options;
   mkdirSync(share, { recursive: true });
-  rmSync(join(share, 'status'), { force: true });
+  for (const left of ['status', FIRST_TEST]) rmSync(join(share, left), { force: true });
   copyFileSync(INSIDE, join(share, 'inside.sh'));
   writeFileSync(join(share, 'command.sh'), `${options.command}\n`);
   writeFileSync(join(share, 'environment.sh'), environmentText(options));
   const initramfs = await provideInitramfs(kernel);
+  const started = performance.now();
+  const watcher = watch(share, (_, file) => {
+    if (file !== FIRST_TEST) return;
+    watcher.close();
+    options.onFirstTest?.((performance.now() - started) / 1000);
+  });
   const status = await runEmulator(options, [
     ...['-accel', `tcg,thread=multi,tb-size=${TRANSLATION_BUFFER_MIB}`],
     ...['-smp', String(options.cpus ?? 2), '-cpu', CPU, '-m', MEMORY],
@@ -68,7 +86,7 @@ export async function runGuest(options) {
     ...['-virtfs', 'local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap'],
     ...['-virtfs', `local,path=${share},mount_tag=share,security_model=none,multidevs=remap`],
     ...(options.devices ?? []),
-  ]);
+  ]).finally(() => watcher.close());
   if (status === TIMED_OUT) return TIMED_OUT;
   if (!existsSync(join(share, 'status'))) return GUEST_FAILED;
   return Number(readFileSync(join(share, 'status'), 'utf8'));

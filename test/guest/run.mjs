@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { argv, stderr, stdout } from 'node:process';
 import { pathToFileURL } from 'node:url';
 import { bootstrap, ROOT, reportFailure } from '../../src/setup/bootstrap.mjs';
+import { guestTests } from './bundle-tests.mjs';
 import { GUEST_FAILED, lastWords, runGuest, TIMED_OUT } from './guest.mjs';
 import { KERNEL_NAMES, provideKernel } from './kernel-packages.mjs';
 import { quote } from './shell-words.mjs';
@@ -71,28 +72,24 @@ function parse(words) {
   }
 }
 
-/** @param {Request} request @returns {Pick<import('./guest.mjs').GuestOptions, 'command' | 'interactive' | 'devices'>} */
-function job({ command, args }) {
+/**
+ * @param {Request} request
+ * @param {string} share
+ * @returns {Promise<Pick<import('./guest.mjs').GuestOptions, 'command' | 'interactive' | 'devices'>>}
+ */
+async function job({ command, args }, share) {
   const words = args.map(quote).join(' ');
   const here = `cd ${quote(ROOT)}`;
   switch (command) {
     case 'shell':
       return { command: `${here} && exec bash -i`, interactive: true };
     case 'test':
-      return { command: `${here} && ${vitestCommand(words)}` };
+      return { command: `${here} && ${await guestTests(['--project', ...args], share)}` };
     case 'demo':
       return demoJob(`${here} && exec node dist/cli/main.js demo`, words);
     default:
       return { command: `${here} && ${words}` };
   }
-}
-
-/** @param {string} words the project and vitest's other arguments, quoted */
-export function vitestCommand(words) {
-  return (
-    'HOPSCOPE_LAB_LOCKED=1 HOPSCOPE_EMULATED=1 node node_modules/vitest/vitest.mjs run --reporter=verbose ' +
-    `--reporter=json --outputFile.json=/run/guest/report.json --project ${words}`
-  );
 }
 
 /**
@@ -134,11 +131,12 @@ export async function main(words) {
     const kernel = await provideKernel(request.kernel, say);
     say(`guest: Linux ${kernel.release}`);
     const status = await runGuest({
-      ...job(request),
+      ...(await job(request, share)),
       kernel,
       share,
       cpus: request.cpus,
       ...(request.limitSeconds === undefined ? {} : { limitSeconds: request.limitSeconds }),
+      onFirstTest: (seconds) => say(`guest: first test after ${seconds.toFixed(1)} s`),
       onOutput: (text) => stdout.write(text),
     });
     if (status === GUEST_FAILED) say(`guest: it failed; its last words:\n${lastWords(share)}`);
