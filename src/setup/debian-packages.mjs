@@ -100,6 +100,7 @@ export const SYSTEM_NEEDS = [
     evidence: ['/bin/busybox'],
   },
   { package: 'cpio', purpose: 'test', why: "packs a guest's first files", evidence: ['cpio'] },
+  { package: 'zstd', purpose: 'test', why: "unpacks a guest's kernel", evidence: ['zstd'] },
   { package: 'xz-utils', purpose: 'test', why: "unpacks a guest's modules", evidence: ['xz'] },
   { package: 'chromium', purpose: 'test', why: 'drives the dashboard', evidence: ['chromium'] },
 ];

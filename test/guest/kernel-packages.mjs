@@ -6,6 +6,7 @@ import { env } from 'node:process';
 import { withBuildLock } from '../../src/setup/build-lock.mjs';
 import { runChild } from '../../src/setup/child-process.mjs';
 import { SetupError } from '../../src/setup/setup-error.mjs';
+import { provideUnpacked } from './kernel-image.mjs';
 
 /**
  * Kernels that people run, as Debian packages them. The generic flavour: the cloud
@@ -24,7 +25,7 @@ export const KERNEL_NAMES = /** @type {const} */ (['6.12', '6.1']);
  * @typedef {object} Kernel an unpacked package
  * @property {KernelName} name
  * @property {string} release what uname -r says
- * @property {string} image bzImage
+ * @property {string} image what qemu starts: the kernel unpacked, or as it is packaged
  * @property {string} folder with lib/modules/RELEASE in it
  * @property {string} modules lib/modules/RELEASE of it
  */
@@ -64,7 +65,7 @@ export async function provideKernel(name, report) {
     for (const old of kept.filter((entry) => entry !== wanted)) {
       rmSync(join(CACHE_FOLDER, old), { recursive: true, force: true });
     }
-    return describe(name, folder);
+    return await describe(name, folder);
   });
 }
 
@@ -114,8 +115,8 @@ async function unpack(name, folder, report) {
   renameSync(part, folder);
 }
 
-/** @param {KernelName} name @param {string} folder @returns {Kernel} */
-function describe(name, folder) {
+/** @param {KernelName} name @param {string} folder @returns {Promise<Kernel>} */
+async function describe(name, folder) {
   const release = readdirSync(join(folder, 'lib', 'modules'))[0];
   if (release === undefined) {
     throw new SetupError('GUEST_KERNEL', `${folder} holds no kernel; remove it and try again`);
@@ -123,7 +124,7 @@ function describe(name, folder) {
   return {
     name,
     release,
-    image: join(folder, 'boot', `vmlinuz-${release}`),
+    image: await provideUnpacked(join(folder, 'boot', `vmlinuz-${release}`)),
     folder,
     modules: join(folder, 'lib', 'modules', release),
   };
