@@ -6,6 +6,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { serialize } from 'node:v8';
 import { build, transform } from 'esbuild';
 import { createVitest, parseCLI } from 'vitest/node';
+import { ROOT } from '../../src/setup/bootstrap.mjs';
 import { SetupError } from '../../src/setup/setup-error.mjs';
 
 /**
@@ -31,7 +32,6 @@ const PLAN_FILE = 'plan';
 const OPTIONS = new Set([
   'project',
   'testNamePattern',
-  't',
   'retry',
   'bail',
   'testTimeout',
@@ -57,7 +57,7 @@ export async function bundleTests(words, folder) {
   const { filter, options } = parseWords(words);
   // Not a project's affair, and a guest's process has none of it.
   const before = { ...env };
-  const vitest = await createVitest('test', { ...options, watch: false, reporters: [] });
+  const vitest = await start(options);
   try {
     const specifications = await vitest.globTestSpecifications([...filter]);
     if (specifications.length === 0) {
@@ -105,6 +105,21 @@ export async function guestTests(words, share) {
   );
 }
 
+/** @param {Parameters<typeof createVitest>[1]} options */
+async function start(options) {
+  try {
+    return await createVitest('test', { root: ROOT, ...options, watch: false, reporters: [] });
+  } catch (error) {
+    throw refusal(error);
+  }
+}
+
+/** @param {unknown} error */
+function refusal(error) {
+  const text = error instanceof Error ? error.message : String(error);
+  return new SetupError('GUEST_TESTS', text, { status: 2 });
+}
+
 /** @param {readonly string[]} words */
 function parseWords(words) {
   /** @type {ReturnType<typeof parseCLI>} */
@@ -112,12 +127,11 @@ function parseWords(words) {
   try {
     parsed = parseCLI(['vitest', 'run', ...words]);
   } catch (error) {
-    throw new SetupError('GUEST_TESTS', error instanceof Error ? error.message : String(error), {
-      status: 2,
-    });
+    throw refusal(error);
   }
   const unknown = Object.keys(parsed.options).filter(
-    (name) => !OPTIONS.has(name) && !ALWAYS_THERE.has(name),
+    // One letter: the same option once more.
+    (name) => name.length > 1 && !OPTIONS.has(name) && !ALWAYS_THERE.has(name),
   );
   if (unknown.length > 0) {
     throw new SetupError(
@@ -144,12 +158,14 @@ function refuseForeign(/** @type {import('vitest/node').ResolvedConfig} */ confi
 }
 
 /**
+ * A file that cannot be bundled becomes one that fails when it is loaded, as vitest has it.
+ *
  * @param {ProjectPlan['files']} files
  * @param {string} folder
  * @param {boolean} splitting whether they share modules
  */
 async function bundleFiles(files, folder, splitting) {
-  await bundle({
+  const result = await bundle({
     entryPoints: files.map(({ source, bundle: name }) => ({
       in: source,
       out: basename(name, '.mjs'),
@@ -159,11 +175,16 @@ async function bundleFiles(files, folder, splitting) {
     chunkNames: 'shared-[hash]',
     plugins: [ownPlace, outside],
   });
+  if (result === '') return;
+  for (const file of files) {
+    if (files.length > 1) await bundleFiles([file], folder, false);
+    else writeFileSync(join(folder, file.bundle), `throw new Error(${JSON.stringify(result)});\n`);
+  }
 }
 
 /** @param {string} folder */
 async function bundleRunner(folder) {
-  await bundle({
+  const problem = await bundle({
     entryPoints: [{ in: RUNNER, out: basename(RUNNER_BUNDLE, '.mjs') }],
     outdir: folder,
     minifyWhitespace: true,
@@ -171,9 +192,14 @@ async function bundleRunner(folder) {
     lineLimit: 100,
     sourcemap: false,
   });
+  if (problem !== '') {
+    throw new SetupError('GUEST_TESTS', 'the test runner could not be bundled', {
+      output: problem,
+    });
+  }
 }
 
-/** @param {import('esbuild').BuildOptions} options */
+/** @param {import('esbuild').BuildOptions} options @returns {Promise<string>} what is wrong, or nothing */
 async function bundle(options) {
   try {
     await build({
@@ -190,10 +216,9 @@ async function bundle(options) {
       },
       ...options,
     });
+    return '';
   } catch (error) {
-    throw new SetupError('GUEST_TESTS', 'the tests could not be bundled', {
-      output: error instanceof Error ? error.message : String(error),
-    });
+    return error instanceof Error ? error.message : String(error);
   }
 }
 

@@ -64,7 +64,15 @@ class Runner extends VitestTestRunner {
   /** @override @param {Suite} suite */
   async onBeforeRunSuite(suite) {
     await super.onBeforeRunSuite(suite);
-    if (suite.mode === 'run' && getHooks(suite).beforeAll.length > 0) this.#begin();
+    // A file that did not load has no hooks.
+    const hooks = /** @type {ReturnType<typeof getHooks> | undefined} */ (getHooks(suite));
+    if (suite.mode === 'run' && (hooks?.beforeAll.length ?? 0) > 0) this.#begin();
+  }
+
+  /** @override @param {Test} test */
+  async onBeforeRunTask(test) {
+    // A test that is left out stays what it is, also after a bail.
+    if (test.mode === 'run' || test.mode === 'queued') await super.onBeforeRunTask(test);
   }
 
   /** @override @param {Test} test */
@@ -131,10 +139,20 @@ function testLine(test) {
   }
 }
 
+/**
+ * Of a time limit, the stack begins with vitest's own words and not with the message.
+ *
+ * @param {{ name?: string, message: string, stack?: string }} error
+ */
+function errorText({ name = 'Error', message, stack = '' }) {
+  const frames = stack.split('\n').filter((line) => /^ +at /.test(line));
+  return [`${name}: ${message}`, ...frames].join('\n');
+}
+
 /** @param {Task} task */
 function errorLines(task) {
   return (task.result?.errors ?? []).flatMap((error) =>
-    [error.stack ?? error.message, ...(error.diff ? ['', error.diff] : [])]
+    [errorText(error), ...(error.diff ? ['', error.diff] : [])]
       .join('\n')
       .split('\n')
       .map((line) => `   ${line}`),
@@ -172,7 +190,6 @@ async function main(folder, reportFile) {
   const done = [];
   process.on('uncaughtException', (error) => unhandled.push(error));
   process.on('unhandledRejection', (error) => unhandled.push(error));
-  const exit = process.exit;
   process.exit = (code) => {
     throw new Error(`process.exit unexpectedly called with "${code ?? process.exitCode ?? 0}"`);
   };
@@ -201,10 +218,9 @@ async function main(folder, reportFile) {
       }
     }
   }
-  process.exit = exit;
   const errors = unhandled.map((error) => processError(error));
   for (const error of errors) {
-    say(`Unhandled error\n${stacks.map(error.stack ?? error.message)}`);
+    say(`Unhandled error\n${stacks.map(errorText(error))}`);
   }
   const report = testReport(done, started);
   writeFileSync(reportFile, JSON.stringify(report));
@@ -221,10 +237,14 @@ if (folder === undefined || reportFile === undefined) {
   process.exit(2);
 }
 Error.stackTraceLimit = 100;
+// Node ends when nothing is left to wait for; a test that hangs has to meet its time limit.
+setInterval(() => {}, 2 ** 30);
+// Not what a test calls.
+const exit = process.exit.bind(process);
 main(folder, reportFile).then(
-  (status) => process.exit(status),
+  (status) => exit(status),
   (error) => {
     process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
-    process.exit(1);
+    exit(1);
   },
 );

@@ -9,8 +9,8 @@
  * @typedef {object} FileReport what vitest's JSON reporter writes for a file
  * @property {string} name
  * @property {string} status
- * @property {{ status: string, title?: string, fullName?: string, ancestorTitles?: string[] }[]}
- *   assertionResults
+ * @property {{ status: string, title?: string, fullName?: string, ancestorTitles?: string[],
+ *   failureMessages?: string[] }[]} assertionResults
  */
 
 /** @returns {Sum} */
