@@ -79,6 +79,9 @@ const FILES = {
     import { readFileSync } from 'node:fs';
     import { expect, test } from 'vitest';
     import { ownText } from './place.js';
+    test('knows its place in a stack', () => {
+      expect(new Error('here').stack).toContain('place.test.ts:6:');
+    });
     test('finds what is beside it', () => {
       expect(readFileSync(new URL('place.ts', import.meta.url), 'utf8')).toBe(ownText());
       expect(import.meta.filename).toBe(import.meta.dirname + '/place.test.ts');

@@ -48,8 +48,6 @@ class Runner extends VitestTestRunner {
   /** @type {Map<string, Task>} */
   tasks = new Map();
   failed = 0;
-  /** @type {(task: Task) => void} */
-  onError = () => {};
 
   /** @override @param {string} file */
   importFile(file) {
@@ -93,7 +91,6 @@ class Runner extends VitestTestRunner {
   async onTaskUpdate(_packs, events) {
     for (const [id, event] of events) {
       const task = this.tasks.get(id);
-      if (task !== undefined) this.onError(task);
       if (event === 'test-finished' && task?.type === 'test') say(testLine(task));
     }
   }
@@ -179,12 +176,9 @@ async function main(folder, reportFile) {
   const plan = deserialize(readFileSync(join(folder, 'plan')));
   const started = Date.now();
   const stacks = new SourceStacks(folder, plan.folder, 'test-runner.mjs');
-  /** @param {Task} task */
-  const sourceErrors = (task) => {
-    for (const error of task.result?.errors ?? []) {
-      if (error.stack !== undefined) error.stack = stacks.map(error.stack);
-    }
-  };
+  // Node asks when somebody reads a stack, and some tests do.
+  Error.prepareStackTrace = (error, frames) =>
+    stacks.map([String(error), ...frames.map((frame) => `    at ${frame}`)].join('\n'));
   const onFirstTest = () => writeFileSync(join(reportFile, '..', FIRST_TEST), '');
   /** @type {File[]} */
   const done = [];
@@ -201,7 +195,6 @@ async function main(folder, reportFile) {
     runner.bundles = new Map(
       files.map(({ source, bundle }) => [source, pathToFileURL(join(folder, bundle)).href]),
     );
-    runner.onError = sourceErrors;
     runner.onFirstTest = () => {
       if (!begun) onFirstTest();
       begun = true;
@@ -213,14 +206,13 @@ async function main(folder, reportFile) {
       if (file === undefined) continue;
       done.push(file);
       for (const suite of failedSuites(file)) {
-        sourceErrors(suite);
         say([` × ${getNames(suite).join(' > ')}`, ...errorLines(suite)].join('\n'));
       }
     }
   }
   const errors = unhandled.map((error) => processError(error));
   for (const error of errors) {
-    say(`Unhandled error\n${stacks.map(errorText(error))}`);
+    say(`Unhandled error\n${errorText(error)}`);
   }
   const report = testReport(done, started);
   writeFileSync(reportFile, JSON.stringify(report));
