@@ -19,7 +19,7 @@ guest has this machine's files with a throw-away layer over them, so nothing of 
   KERNEL               ${KERNEL_NAMES.join(' or ')} (default: ${KERNEL_NAMES[0]})
 
 Commands:
-  test PROJECT [ARG…]  a test project (native, kernel, scenario) with vitest's arguments
+  test PROJECT [ARG…]  a test project (native, kernel, scenario): files, -t PATTERN, --retry=N
   shell                a shell as root; leave it with exit
   run WORD…            one command
   demo [ARG…]          hopscope demo, the dashboard on http://127.0.0.1:7677
