@@ -8,8 +8,10 @@ import { bootstrap, ROOT, reportFailure } from '../src/setup/bootstrap.mjs';
 import { runChecks } from '../src/setup/check.mjs';
 import { runChild } from '../src/setup/child-process.mjs';
 import { guestTests } from './guest/bundle-tests.mjs';
+import { byLine } from './guest/by-line.mjs';
 import { GUEST_FAILED, lastWords, runGuest, TIMED_OUT } from './guest/guest.mjs';
 import { provideKernel } from './guest/kernel-packages.mjs';
+import { runPair, SELVES } from './guest/pair.mjs';
 import { quote } from './guest/shell-words.mjs';
 import { scenarioTable } from './report/scenario-table.mjs';
 import { addSums, emptySum, fileReports, sumLine, sumReport } from './report/vitest-report.mjs';
@@ -23,11 +25,23 @@ import { addSums, emptySum, fileReports, sumLine, sumReport } from './report/vit
  * @property {number} limitSeconds
  * @property {boolean} [root] needs root
  * @property {boolean} [lab] uses the lab, of which a machine has one
- * @property {KernelName} [guest] runs in a guest with this kernel, all guests at once
+ * @property {KernelName} [guest] runs in a guest with this kernel
+ * @property {boolean} [beside] at the same time as its neighbours that say so too
+ * @property {readonly string[]} [tests] what a guest runs, in the words of vitest
+ * @property {boolean} [pair] runs in two guests on one Ethernet segment
  */
 
 /** Under emulation everything takes some ten times as long. */
 const GUEST_LIMIT_SECONDS = 2400;
+
+/** Configurations of the cluster, each a file. */
+const CLUSTERS = [
+  ...['ipip', 'wireguard', 'vxlan', 'bgp', 'ipvs'],
+  ...['nftables', 'iptables-legacy', 'cross-subnet'],
+].map((name) => `test/scenario/${name}.test.ts`);
+const GUEST_TESTS = ['--project', 'scenario', ...CLUSTERS];
+/** Alone, for who measures time wants the machine to himself. */
+const LATENCY_TESTS = ['--project', 'scenario', 'test/scenario/latency.test.ts'];
 
 /** @type {readonly Suite[]} */
 const SUITES = [
@@ -38,20 +52,23 @@ const SUITES = [
   { name: 'kernel', limitSeconds: 1200, root: true, lab: true },
   { name: 'scenario', limitSeconds: 1200, root: true, lab: true },
   { name: 'browser', limitSeconds: 600, root: true, lab: true },
-  { name: 'guest-6.12', limitSeconds: GUEST_LIMIT_SECONDS, root: true, guest: '6.12' },
-  { name: 'guest-6.1', limitSeconds: GUEST_LIMIT_SECONDS, root: true, guest: '6.1' },
+  guestSuite('guest-6.12', '6.12', GUEST_TESTS, true),
+  guestSuite('guest-6.1', '6.1', GUEST_TESTS, true),
+  { name: 'two-kernels', limitSeconds: 600, root: true, pair: true },
+  guestSuite('latency-6.12', '6.12', LATENCY_TESTS),
+  guestSuite('latency-6.1', '6.1', LATENCY_TESTS),
 ];
 
 /**
- * What guests run, in the words of vitest: the scenarios that hold there so far. The others
- * (S6, S15, S17, S19, S21, WireGuard, latency) are run by hand: npm run guest -- KERNEL test
- * scenario. Once more, because an emulated machine may lose a second where a test waits for one.
+ * @param {string} name
+ * @param {KernelName} guest
+ * @param {readonly string[]} tests
+ * @param {boolean} beside
+ * @returns {Suite}
  */
-const GUEST_TESTS = [
-  ...['--project', 'scenario', 'test/scenario/ipip.test.ts', 'test/scenario/ipvs.test.ts'],
-  ...['test/scenario/vxlan.test.ts', 'test/scenario/bgp.test.ts', '--retry=1'],
-  ...['-t', 'S(1|2|3|4|5|7|8|9|10|11|12|13|14|16|18|20): '],
-];
+function guestSuite(name, guest, tests, beside = false) {
+  return { name, limitSeconds: GUEST_LIMIT_SECONDS, root: true, guest, tests, beside };
+}
 
 const RESULTS = join(ROOT, 'test-results');
 const LAB_LOCK = join(tmpdir(), 'hopscope-lab.lock');
@@ -74,6 +91,7 @@ async function runSuite(suite) {
     return env.CI === 'true' ? { ...emptySum(), failed: 1 } : { ...emptySum(), skipped: 1 };
   }
   if (suite.guest !== undefined) return runGuestSuite(suite, suite.guest);
+  if (suite.pair === true) return runPairSuite(suite);
   const file = reportFile(suite.name);
   rmSync(file, { force: true });
   const namespaces = namespaceNames();
@@ -125,38 +143,69 @@ function reportFile(suite) {
   return join(RESULTS, `${suite}.json`);
 }
 
+/** Guests run side by side, but for those that have one processor to run on. */
+const GUEST_CPUS = Math.max(1, Math.floor(availableParallelism() / 2));
+
+/** @param {Suite} suite @returns {Promise<Sum>} */
+async function runPairSuite({ name, limitSeconds }) {
+  const share = join(RESULTS, name);
+  rmSync(share, { recursive: true, force: true });
+  try {
+    const statuses = await runPair({
+      share,
+      tests: [],
+      cpus: GUEST_CPUS,
+      limitSeconds,
+      onLine: (self, line) => say(`${name}, ${self}: ${line}`),
+    });
+    return SELVES.map((self, index) =>
+      guestSum(join(share, self), statuses[index] ?? GUEST_FAILED, limitSeconds, (line) =>
+        say(`${name}, ${self}: ${line}`),
+      ),
+    ).reduce(addSums, emptySum());
+  } catch (error) {
+    reportFailure(error);
+    return { ...emptySum(), failed: 1 };
+  }
+}
+
+/**
+ * @param {string} share
+ * @param {number} status
+ * @param {number} limitSeconds
+ * @param {(line: string) => void} tell
+ * @returns {Sum}
+ */
+function guestSum(share, status, limitSeconds, tell) {
+  const { sum, problems } = sumReport(readReport(join(share, 'report.json')), status);
+  if (status === TIMED_OUT) problems.push(`took over ${limitSeconds} s and was ended`);
+  if (status === GUEST_FAILED) problems.push(`the guest failed:\n${lastWords(share)}`);
+  for (const problem of problems) tell(problem);
+  return sum;
+}
+
 /** @param {Suite} suite @param {KernelName} name @returns {Promise<Sum>} */
 async function runGuestSuite(suite, name) {
-  const { limitSeconds } = suite;
+  const { limitSeconds, tests = [] } = suite;
   const share = join(RESULTS, suite.name);
   rmSync(share, { recursive: true, force: true });
   /** @param {string} line */
   const tell = (line) => say(`${suite.name}: ${line}`);
-  let held = '';
+  const output = byLine(tell);
   try {
     const kernel = await provideKernel(name, tell);
     tell(`Linux ${kernel.release}`);
     const status = await runGuest({
       kernel,
       share,
-      command: `cd ${quote(ROOT)} && export CI=${quote(env.CI ?? '')} && ${await guestTests(GUEST_TESTS, share)}`,
-      // The guests run side by side.
-      cpus: Math.max(1, Math.floor(availableParallelism() / 2)),
+      command: `cd ${quote(ROOT)} && export CI=${quote(env.CI ?? '')} && ${await guestTests(tests, share)}`,
+      cpus: GUEST_CPUS,
       limitSeconds,
       onFirstTest: (seconds) => tell(`first test after ${seconds.toFixed(1)} s`),
-      onOutput: (text) => {
-        // By whole lines, for several guests talk at once.
-        const lines = (held + text).split('\n');
-        held = lines.pop() ?? '';
-        for (const line of lines) tell(line);
-      },
+      onOutput: output.take,
     });
-    if (held !== '') tell(held);
-    const { sum, problems } = sumReport(readReport(join(share, 'report.json')), status);
-    if (status === TIMED_OUT) problems.push(`took over ${limitSeconds} s and was ended`);
-    if (status === GUEST_FAILED) problems.push(`the guest failed:\n${lastWords(share)}`);
-    for (const problem of problems) tell(problem);
-    return sum;
+    output.end();
+    return guestSum(share, status, limitSeconds, tell);
   } catch (error) {
     reportFailure(error);
     return { ...emptySum(), failed: 1 };
@@ -227,8 +276,13 @@ async function main() {
     const sum = await runSuite(suite);
     results.push({ name: suite.name, sum, seconds: (performance.now() - started) / 1000 });
   };
-  for (const suite of suites) if (suite.guest === undefined) await measure(suite);
-  await Promise.all(suites.filter(({ guest }) => guest !== undefined).map(measure));
+  for (let at = 0; at < suites.length; ) {
+    const first = suites[at];
+    const next = suites.findIndex(({ beside }, index) => index > at && beside !== true);
+    const until = first?.beside === true ? (next < 0 ? suites.length : next) : at + 1;
+    await Promise.all(suites.slice(at, until).map(measure));
+    at = until;
+  }
   // As another user nothing has run that could be in it.
   if (suites === SUITES && process.getuid?.() === 0) writeScenarioTable();
   say('');

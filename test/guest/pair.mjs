@@ -2,64 +2,83 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ROOT } from '../../src/setup/bootstrap.mjs';
+import { guestTests } from './bundle-tests.mjs';
+import { byLine } from './by-line.mjs';
 import { runGuest } from './guest.mjs';
+import { provideKernel } from './kernel-packages.mjs';
+import { quote } from './shell-words.mjs';
+
+/** Their kernels: one that has netfilter links, and one that has not. */
+export const PAIR = /** @type {const} */ (['6.12', '6.1']);
+export const SELVES = /** @type {const} */ (['first', 'second']);
+
+/** In the guest: a folder of both, and the card that leads to the other, which is eth0. */
+const FOLDER = '/run/pair';
+const PREPARE =
+  `mkdir ${FOLDER} && mount -t 9p -o trans=virtio,version=9p2000.L,cache=none pair ${FOLDER} && ` +
+  'modprobe virtio_net';
 
 /**
  * @typedef {object} PairOptions
- * @property {readonly [import('./kernel-packages.mjs').Kernel, import('./kernel-packages.mjs').Kernel]} kernels
- * @property {readonly [string, string]} shares folders of the host, see GuestOptions
- * @property {string} command what each runs; HOPSCOPE_PEER_SELF tells it which it is, and
+ * @property {string} share folder of the host; `first` and `second` in it are the guests'
+ * @property {readonly string[]} tests more of vitest's arguments. Both run the same at the same
+ *   time; HOPSCOPE_PEER_SELF tells a test whether it is first or second, and
  *   HOPSCOPE_PEER_FOLDER is a folder that both can write to
  * @property {number} cpus of each guest
  * @property {number} [limitSeconds]
- * @property {(self: 'first' | 'second', text: string) => void} [onOutput]
+ * @property {(self: 'first' | 'second', line: string) => void} onLine
  */
-
-/** The device's name in both guests is eth0. */
-const SELVES = /** @type {const} */ (['first', 'second']);
-const FOLDER = '/run/pair';
 
 /**
- * Boots two guests joined by an Ethernet segment, which has nobody else on it; when one
- * of them fails the other is ended.
+ * Boots two guests on one Ethernet segment, which has nobody else on it, and runs the
+ * project `two-kernels` in both. When one of them fails, the other is ended.
  *
  * @param {PairOptions} options
- * @returns {Promise<[number, number]>} what runGuest says of each
- * @throws {SetupError} as runGuest
+ * @returns {Promise<number[]>} what runGuest says of each
+ * @throws {SetupError} as runGuest, provideKernel and guestTests
  */
-export async function runPair({ kernels, shares, command, cpus, limitSeconds, onOutput }) {
+export async function runPair({ share, tests, cpus, limitSeconds, onLine }) {
   const folder = mkdtempSync(join(tmpdir(), 'hopscope-pair-'));
   const both = join(folder, 'both');
   mkdirSync(both);
-  const socket = join(folder, 'segment');
+  const sockets = SELVES.map((self) => join(folder, self));
   const failed = new AbortController();
+  /** @param {number} index */
+  const run = async (index) => {
+    const self = index === 0 ? 'first' : 'second';
+    const kernel = await provideKernel(PAIR[index] ?? PAIR[0], (line) => onLine(self, line));
+    const own = join(share, self);
+    mkdirSync(own, { recursive: true });
+    const command = await guestTests(['--project', 'two-kernels', ...tests], own);
+    const output = byLine((line) => onLine(self, line));
+    onLine(self, `Linux ${kernel.release}`);
+    const status = await runGuest({
+      kernel,
+      share: own,
+      name: self,
+      command: `${PREPARE} && cd ${quote(ROOT)} && ${command}`,
+      environment: { HOPSCOPE_PEER_SELF: self, HOPSCOPE_PEER_FOLDER: FOLDER },
+      cpus,
+      ...(limitSeconds === undefined ? {} : { limitSeconds }),
+      devices: [
+        ...['-virtfs', `local,path=${both},mount_tag=pair,security_model=none,multidevs=remap`],
+        ...[
+          '-netdev',
+          `dgram,id=segment,local.type=unix,local.path=${sockets[index]},` +
+            `remote.type=unix,remote.path=${sockets[1 - index]}`,
+        ],
+        ...['-device', `virtio-net-pci,netdev=segment,mac=52:54:00:00:00:0${index + 1}`],
+      ],
+      onOutput: output.take,
+      signal: failed.signal,
+    });
+    output.end();
+    if (status !== 0) failed.abort();
+    return status;
+  };
   try {
-    const [first, second] = await Promise.all(
-      SELVES.map(async (self, index) => {
-        const end = index === 0 ? 'server=on' : 'server=off,reconnect=1';
-        const status = await runGuest({
-          kernel: /** @type {import('./kernel-packages.mjs').Kernel} */ (kernels[index]),
-          share: /** @type {string} */ (shares[index]),
-          name: self,
-          command:
-            `mkdir ${FOLDER} && mount -t 9p -o trans=virtio,version=9p2000.L,cache=none pair ${FOLDER} && ` +
-            `modprobe virtio_net && ${command}`,
-          environment: { HOPSCOPE_PEER_SELF: self, HOPSCOPE_PEER_FOLDER: FOLDER },
-          cpus,
-          ...(limitSeconds === undefined ? {} : { limitSeconds }),
-          devices: [
-            ...['-virtfs', `local,path=${both},mount_tag=pair,security_model=none,multidevs=remap`],
-            ...['-netdev', `stream,id=segment,addr.type=unix,addr.path=${socket},${end}`],
-            ...['-device', `virtio-net-pci,netdev=segment,mac=52:54:00:00:00:0${index + 1}`],
-          ],
-          onOutput: (text) => onOutput?.(self, text),
-          signal: failed.signal,
-        });
-        if (status !== 0) failed.abort();
-        return status;
-      }),
-    );
-    return [first ?? 1, second ?? 1];
+    return await Promise.all(SELVES.map((_, index) => run(index)));
   } finally {
     failed.abort();
     rmSync(folder, { recursive: true, force: true });

@@ -9,6 +9,7 @@ import { bootstrap, ROOT, reportFailure } from '../../src/setup/bootstrap.mjs';
 import { guestTests } from './bundle-tests.mjs';
 import { GUEST_FAILED, lastWords, runGuest, TIMED_OUT } from './guest.mjs';
 import { KERNEL_NAMES, provideKernel } from './kernel-packages.mjs';
+import { PAIR, runPair } from './pair.mjs';
 import { quote } from './shell-words.mjs';
 
 const HELP = `Usage: npm run guest -- [KERNEL] COMMAND
@@ -22,6 +23,8 @@ Commands:
   test PROJECT [ARG…]  a test project (native, kernel, scenario): files, -t PATTERN, --retry=N
   shell                a shell as root; leave it with exit
   run WORD…            one command
+  pair [ARG…]          the tests of what crosses nodes, in two guests on one Ethernet segment,
+                       whatever KERNEL is: the first has ${PAIR[0]}, the second ${PAIR[1]}
   demo [ARG…]          hopscope demo, the dashboard on http://127.0.0.1:7677
 
   --limit SECONDS      before COMMAND: end the guest after this long
@@ -65,7 +68,7 @@ function parse(words) {
       if (!Number.isInteger(value) || value < 1) return `${word} needs a number from 1 on`;
       if (word === '--limit') limitSeconds = value;
       else cpus = value;
-    } else if (['test', 'shell', 'run', 'demo'].includes(word)) {
+    } else if (['test', 'shell', 'run', 'demo', 'pair'].includes(word)) {
       if (['test', 'run'].includes(word) && rest.length === 0) return `${word} needs to know what`;
       return { kernel, command: word, args: rest, limitSeconds, cpus };
     } else return `no such kernel or command: ${word}`;
@@ -114,6 +117,18 @@ function demoJob(demo, words) {
   };
 }
 
+/** @param {Request} request @param {string} share @returns {Promise<number>} */
+async function pair({ args, cpus, limitSeconds }, share) {
+  const statuses = await runPair({
+    share,
+    tests: args,
+    cpus,
+    ...(limitSeconds === undefined ? {} : { limitSeconds }),
+    onLine: (self, line) => stdout.write(`${self}: ${line}\n`),
+  });
+  return statuses.find((status) => status !== 0) ?? 0;
+}
+
 /** @param {readonly string[]} words */
 export async function main(words) {
   if (words.includes('--help') || words.includes('-h') || words.length === 0) {
@@ -128,6 +143,7 @@ export async function main(words) {
   const share = mkdtempSync(join(tmpdir(), 'hopscope-guest-'));
   try {
     await bootstrap({ test: true });
+    if (request.command === 'pair') return await pair(request, share);
     const kernel = await provideKernel(request.kernel, say);
     say(`guest: Linux ${kernel.release}`);
     const status = await runGuest({

@@ -19,7 +19,7 @@ const BEFORE = `${ROUTER}/in`;
 const BEHIND = `${RECEIVER}/eth0`;
 
 const TRACER = fileURLToPath(new URL('../../dist/bpf/tracer.bpf.o', import.meta.url));
-const PACKETS = 300;
+const PACKETS = 200;
 /** What a packet's end waits for at most, and then some. */
 const SETTLE_MS = 2_000;
 const SHARE = 0.05;
@@ -61,7 +61,6 @@ describe.skipIf(missing !== null)(missing ?? 'the truth of latency', () => {
   let paths: PathRecord[] = [];
   let pipeline: Pipeline;
   let capture: Capture;
-  let base: Measured;
 
   beforeAll(async () => {
     pipeline = new Pipeline(
@@ -73,7 +72,6 @@ describe.skipIf(missing !== null)(missing ?? 'the truth of latency', () => {
     await capture.cover([BEFORE, BEHIND]);
     // The first packets find neither routes nor neighbours in any cache.
     await measure(NONE);
-    base = await measure(NONE);
   });
   afterAll(async () => {
     await capture?.stop();
@@ -82,7 +80,10 @@ describe.skipIf(missing !== null)(missing ?? 'the truth of latency', () => {
 
   it.each(CASES)(
     '$name on one device is the time behind its egress hop, and no other',
+    // A busy machine delays by itself; what it did to one measurement it need not to another.
+    { retry: 2 },
     async (one) => {
+      const base = await measure(NONE);
       const measured = await measure(one);
       const delayed = `${BEHIND} ingress`;
       const added = new Map(

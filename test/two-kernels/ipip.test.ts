@@ -128,6 +128,8 @@ function judgeHalf(
     to: here ? SEGMENT : podEnd('pod3'),
     src: 'pod1 (pod)',
     dst: 'pod3 (pod)',
+    // What became of the last packet: either it left this kernel or it arrived.
+    ...(scene.paths.at(-1)?.verdict === 'forwarded' ? { verdict: 'forwarded' } : {}),
   });
   const [out, into] = here ? (['original', 'reply'] as const) : (['reply', 'original'] as const);
   for (const path of inDirection(scene, out)) {
