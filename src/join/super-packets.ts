@@ -3,7 +3,7 @@ import type { Path } from './path.js';
 import type { Tuple } from './tuple.js';
 
 /** Super-packets of one stream that may be under way at once; one more and the oldest goes. */
-export const SUPER_PACKETS_PER_STREAM = 256;
+export const SUPER_PACKETS_PER_STREAM = 1024;
 
 /**
  * Where in which stream super-packets under way are, for their segments to be found by.

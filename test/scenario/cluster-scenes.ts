@@ -8,6 +8,7 @@ import { hostPortScenes } from './scenes/host-port.js';
 import { mtuScenes } from './scenes/mtu.js';
 import { localPolicyScenes, nodePortScenes } from './scenes/node-port.js';
 import { nodeProcessScenes, nodeServiceScenes } from './scenes/node-process.js';
+import { otherNodeScene } from './scenes/other-node.js';
 import { payloadScenes } from './scenes/payload.js';
 import { podToPodScenes } from './scenes/pod-to-pod.js';
 import { policyScenes } from './scenes/policy.js';
@@ -30,9 +31,15 @@ export async function describeCluster(encap: Mode): Promise<void> {
   const all = !EMULATED || encap === THOROUGH;
   describe.skipIf(missing !== null)(missing ?? 'cluster', () => {
     describeInLab({ encap }, () => {
+      if (!all) {
+        otherNodeScene(encap);
+        // It alone hides what it carries.
+        if (encap === 'wireguard') payloadScenes(encap);
+        return;
+      }
       podToPodScenes(encap);
       payloadScenes(encap);
-      if (all) everyScene(encap);
+      everyScene(encap);
     });
     if (!all) return;
     describeInLab({ encap, dualStack: true }, () => dualStackScenes(encap));

@@ -251,7 +251,19 @@ export function judgeSealed(scene: Scene): void {
     });
   });
   const seen = scene.captured.filter(({ frame }) => isSealed(frame));
-  expectSame(sealedTexts(said), sealedTexts(seen));
+  expectSame(sealedTexts(said.filter(carries)), sealedTexts(seen.filter(carries)));
+}
+
+/** Ethernet, IPv4, UDP, and WireGuard's header with its authentication tag, bytes. */
+const EMPTY_SEALED = 14 + 20 + 8 + 32;
+const SEALED_BLOCK = 16;
+
+/**
+ * Whether an encrypted frame has a packet in it. What a tunnel says by itself, to keep its
+ * session or to renew it, it says at any time, so also at the edge of a scene.
+ */
+function carries({ frame: { len } }: { readonly frame: Frame }): boolean {
+  return len > EMPTY_SEALED && (len - EMPTY_SEALED) % SEALED_BLOCK === 0;
 }
 
 function sealedTexts(frames: readonly Pick<CapturedFrame, 'time' | 'frame'>[]): string[] {

@@ -70,7 +70,14 @@ export class Observer {
     }
     const { lost, evicted } = this.#pipeline.quality();
     if (lost !== '0' || evicted !== '0' || this.#warnings.length > 0) {
-      throw new Error(`hopscope lost ${lost}, evicted ${evicted}; ${this.#warnings.join('; ')}`);
+      const { joiner, flows } = this.#pipeline;
+      const counts = JSON.stringify([
+        { ...joiner.counters, superPackets: joiner.superPacketsRefused },
+        { devices: joiner.devices.evicted, tuples: joiner.tuples.refused },
+        { relays: joiner.relays.forgotten, ...flows.counters },
+      ]);
+      const what = `hopscope lost ${lost}, evicted ${evicted} of ${counts}`;
+      throw new Error([what, ...this.#warnings].join('; '));
     }
   }
 }
