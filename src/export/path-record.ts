@@ -149,7 +149,7 @@ function hopRecord(hop: Hop, previous: Hop | null, path: Path, names: Names): Ho
     ipId: hop.ipId >= 0 ? hop.ipId : null,
     fragment:
       hop.fragmentOffset >= 0 ? { offset: hop.fragmentOffset, more: hop.moreFragments } : null,
-    tcp: tcpRecord(path),
+    tcp: tcpRecord(path, hop),
     mark: `0x${hop.mark.toString(16)}`,
     ct: conntrackRecord(hop.ct),
     sincePrevNs: previous === null ? null : hop.time - previous.time,
@@ -198,7 +198,7 @@ export function tcpFlagText(flags: number): string {
   return text.length === 0 ? 'none' : text.join('');
 }
 
-function tcpRecord(path: Path): TcpRecord | null {
+function tcpRecord(path: Path, hop: Hop): TcpRecord | null {
   if (path.tcpFlags < 0) {
     return null;
   }
@@ -206,10 +206,16 @@ function tcpRecord(path: Path): TcpRecord | null {
     flags: tcpFlagText(path.tcpFlags),
     seq: path.tcpSeq,
     ack: path.tcpAck,
-    payload: path.payloadLength,
+    payload: payloadAt(path, hop),
     mss: path.tcpMss >= 0 ? path.tcpMss : null,
     windowScale: path.tcpWindowScale >= 0 ? path.tcpWindowScale : null,
   };
+}
+
+/** Where others are merged into a packet, it holds more than it did. */
+function payloadAt(path: Path, hop: Hop): number {
+  const payload = hop.ipLength - path.headerLength;
+  return hop.stage === layout.STAGE_DROP || payload < 0 ? path.payloadLength : payload;
 }
 
 /** Chain and rule stay null: the hops tell where, not which rule. */

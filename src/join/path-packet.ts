@@ -6,6 +6,7 @@ import type { Path } from './path.js';
 export function describePacket(path: Path, p: DecodedPacket): void {
   rememberInvariants(path, p);
   path.ipLength = p.ipLength;
+  path.headerLength = p.ipLength - p.payloadLength;
   path.tcpAck = p.tcpAck;
   path.tcpFlags = p.tcpFlags;
   path.tcpWindow = p.tcpWindow;

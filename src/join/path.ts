@@ -77,6 +77,8 @@ export class Path implements Invariants {
   tcpMss = -1;
   tcpWindowScale = -1;
   payloadLength = 0;
+  /** From the IP header to the payload, bytes. */
+  headerLength = 0;
   icmpType = -1;
   icmpCode = -1;
   icmpSeq = -1;

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { verdictOf } from '../../src/join/verdict.js';
+import { onlyRecordedPath } from '../export/recorded.js';
 import { hopsText, Joining, nth } from '../fixtures/joined.js';
 import type { PacketDescription } from '../fixtures/packet-bytes.js';
 import {
@@ -53,6 +54,19 @@ function merged(first: Journey, count: number): Journey {
     .cross(CALI3, POD3_ETH0)
     .hook(POD3_ETH0, 'input');
 }
+
+test('each hop has the payload that the packet had there', () => {
+  const tape = new Tape();
+  merged(tunnelled(tape, 0), 3).deliver(NETNS.pod3);
+  const { hops } = onlyRecordedPath(tape);
+  const payloads = hops.map(({ netns, dev, tcp }) => `${netns}/${dev}: ${tcp?.payload}`);
+  expect([...new Set(payloads)].filter((text) => /eth0|tunl0/.test(text))).toEqual([
+    `pod1/eth0: ${MSS}`,
+    `node111/tunl0: ${MSS}`,
+    `node112/tunl0: ${3 * MSS}`,
+    `pod3/eth0: ${3 * MSS}`,
+  ]);
+});
 
 test('what was merged shares the end of what it was merged into', () => {
   const tape = new Tape();

@@ -117,3 +117,48 @@ function list(configurations) {
   };
   return [...configurations].sort((a, b) => place(a) - place(b) || (a < b ? -1 : 1)).join(', ');
 }
+
+const BEGIN = '<!-- scenarios: written by npm test -->';
+const END = '<!-- /scenarios -->';
+
+/**
+ * @param {string} document
+ * @returns {string | null} the table in it, if there is a place for one
+ */
+export function tableIn(document) {
+  const [begin, end] = [document.indexOf(BEGIN), document.indexOf(END)];
+  return begin < 0 || end < begin ? null : document.slice(begin + BEGIN.length, end).trim();
+}
+
+/** @param {string} document @param {string} markdown */
+export function withTable(document, markdown) {
+  const [begin, end] = [document.indexOf(BEGIN), document.indexOf(END)];
+  return `${document.slice(0, begin + BEGIN.length)}\n\n${markdown}\n\n${document.slice(end)}`;
+}
+
+/**
+ * Whether two tables say the same of the kernels that both have: on a machine with a
+ * kernel of its own, that one's column is not to be compared.
+ *
+ * @param {string} one
+ * @param {string} other
+ */
+export function sameTables(one, other) {
+  const [left, right] = [columnsOf(one), columnsOf(other)];
+  return [...left].every(([kernel, cells]) => {
+    const theirs = right.get(kernel);
+    return theirs === undefined || theirs.join('|') === cells.join('|');
+  });
+}
+
+/** @param {string} markdown @returns {Map<string, string[]>} cells below a heading */
+function columnsOf(markdown) {
+  const rows = markdown.split('\n').map((line) =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+  const [head = [], , ...body] = rows;
+  return new Map(head.map((kernel, at) => [kernel, body.map((row) => row[at] ?? '')]));
+}

@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { type KernelRun, scenarioTable } from './scenario-table.mjs';
+import {
+  type KernelRun,
+  sameTables,
+  scenarioTable,
+  tableIn,
+  withTable,
+} from './scenario-table.mjs';
 
 function run(kernel: string, tests: readonly [file: string, title: string, status: string][]) {
   const files = tests.map(([name, title, status]) => ({
@@ -72,5 +78,27 @@ describe('a cell', () => {
 
   test('takes a longer number for another scenario', () => {
     expect(cell('S1', [['ipip', 'S10: a node port', 'passed']]).problem).toBe(true);
+  });
+});
+
+describe('the table in a document', () => {
+  const DOCUMENT = 'a\n<!-- scenarios: written by npm test -->\nold\n<!-- /scenarios -->\nb\n';
+  const TABLE = '| | scenario | Linux 6.1 | Linux 6.18 |\n| --- |\n| S1 | one | ipip | bgp |';
+
+  test('is put in its place, and found there', () => {
+    const written = withTable(DOCUMENT, TABLE);
+    expect(tableIn(written)).toBe(TABLE);
+    expect(written.startsWith('a\n')).toBe(true);
+    expect(written.endsWith('\nb\n')).toBe(true);
+    expect(tableIn('no place')).toBeNull();
+  });
+
+  test.each([
+    ['the same', TABLE, true],
+    ['a cell that differs', TABLE.replace('ipip', 'vxlan'), false],
+    ['a row that is missing', TABLE.split('\n').slice(0, 2).join('\n'), false],
+    ['a column of another kernel', TABLE.replace('6.18', '6.20').replace('bgp', 'vxlan'), true],
+  ])('%s', (_, other, same) => {
+    expect(sameTables(TABLE, other)).toBe(same);
   });
 });
