@@ -55,7 +55,7 @@ const SUITES = [
   { name: 'browser', limitSeconds: 600, root: true, lab: true },
   guestSuite('guest-6.12', '6.12', GUEST_TESTS, true),
   guestSuite('guest-6.1', '6.1', GUEST_TESTS, true),
-  { name: 'two-kernels', limitSeconds: 600, root: true, pair: true },
+  { name: 'two-kernels', limitSeconds: 900, root: true, pair: true },
   guestSuite('latency-6.12', '6.12', LATENCY_TESTS),
   guestSuite('latency-6.1', '6.1', LATENCY_TESTS),
 ];

@@ -123,7 +123,7 @@ it('plays what the project ships, to flows of every kind it shows', async () => 
   const toService = all.filter(({ service }) => service === 'default/nginx-service');
   expect(toService.some(({ src, nat }) => src.name === 'pod1' && nat.dnat !== null)).toBe(true);
   const far = toService.find(({ dst }) => dst.name === 'pod3');
-  expect(far?.encapsulation.map(({ type }) => type)).toContain('vxlan');
+  expect(far?.encapsulation.map(({ type }) => type)).toContain('ipip');
   const dropped = all.filter(({ drops }) => drops.reasons['NETFILTER_DROP'] !== undefined);
   expect(dropped.length).toBeGreaterThan(0);
   for (const path of paths.filter(({ drop }) => drop?.reason === 'NETFILTER_DROP')) {
