@@ -54,4 +54,4 @@ test('npx finds the command in the checkout, without asking the network', () => 
   });
   expect(status).toBe(0);
   expect(stdout).toMatch(/^Usage: hopscope COMMAND/);
-});
+}, 60_000);
