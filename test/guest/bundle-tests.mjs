@@ -25,7 +25,7 @@ import { SetupError } from '../../src/setup/setup-error.mjs';
  */
 
 const RUNNER = fileURLToPath(new URL('test-runner.mjs', import.meta.url));
-const RUNNER_BUNDLE = 'test-runner.mjs';
+export const RUNNER_BUNDLE = 'test-runner.mjs';
 const PLAN_FILE = 'plan';
 
 /** Of vitest's options those that mean here what they mean there. */
@@ -87,22 +87,6 @@ export async function bundleTests(words, folder) {
     await vitest.close();
     for (const key of Object.keys(env)) if (before[key] === undefined) delete env[key];
   }
-}
-
-/**
- * Makes tests ready for a guest.
- *
- * @param {readonly string[]} words vitest's arguments
- * @param {string} share the folder that the guest has as /run/guest
- * @returns {Promise<string>} the guest's command; it leaves report.json in `share`
- * @throws {SetupError} `GUEST_TESTS`
- */
-export async function guestTests(words, share) {
-  await bundleTests(words, join(share, 'tests'));
-  return (
-    'HOPSCOPE_LAB_LOCKED=1 HOPSCOPE_EMULATED=1 ' +
-    `exec node /run/guest/tests/${RUNNER_BUNDLE} /run/guest/tests /run/guest/report.json`
-  );
 }
 
 /** @param {Parameters<typeof createVitest>[1]} options */

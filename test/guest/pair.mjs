@@ -3,9 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ROOT } from '../../src/setup/bootstrap.mjs';
-import { guestTests } from './bundle-tests.mjs';
 import { byLine } from './by-line.mjs';
 import { runGuest } from './guest.mjs';
+import { guestTests } from './guest-tests.mjs';
 import { provideKernel } from './kernel-packages.mjs';
 import { quote } from './shell-words.mjs';
 
