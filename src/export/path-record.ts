@@ -25,6 +25,7 @@ import {
   OUTER_VXLAN,
   OUTER_WIREGUARD,
 } from '../packet/decoded-packet.js';
+import { tcpFlagsText } from '../packet/tcp.js';
 import type { Epoch } from '../wire/clock.js';
 import * as layout from '../wire/layout.gen.js';
 
@@ -182,28 +183,12 @@ function conntrackRecord(ct: Conntrack | null): ConntrackRecord | null {
   };
 }
 
-/** Letters in tcpdump's order (print-tcp.c's notation): S F R P . with U, E and W. */
-export function tcpFlagText(flags: number): string {
-  const letters: readonly (readonly [number, string])[] = [
-    [0x01, 'F'],
-    [0x02, 'S'],
-    [0x04, 'R'],
-    [0x08, 'P'],
-    [0x10, '.'],
-    [0x20, 'U'],
-    [0x40, 'E'],
-    [0x80, 'W'],
-  ];
-  const text = letters.filter(([bit]) => (flags & bit) !== 0).map(([, letter]) => letter);
-  return text.length === 0 ? 'none' : text.join('');
-}
-
 function tcpRecord(path: Path, hop: Hop): TcpRecord | null {
-  if (path.tcpFlags < 0) {
+  if (hop.tcpFlags < 0) {
     return null;
   }
   return {
-    flags: tcpFlagText(path.tcpFlags),
+    flags: tcpFlagsText(hop.tcpFlags),
     seq: path.tcpSeq,
     ack: path.tcpAck,
     payload: payloadAt(path, hop),

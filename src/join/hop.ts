@@ -75,6 +75,8 @@ export class Hop {
   mark = 0;
   ttl = -1;
   ipId = -1;
+  /** Of the TCP header that is readable here, else as it last was; -1 without one. */
+  tcpFlags = -1;
   tuple: Tuple | null = null;
   mac: LinkAddresses | null = null;
   outer: Outer | null = null;

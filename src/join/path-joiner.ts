@@ -257,6 +257,7 @@ export class PathJoiner {
     hop.ttl = p.ttl;
     hop.ipId = p.ipId;
     hop.ipLength = p.family === 0 ? (last?.ipLength ?? 0) : p.ipLength;
+    hop.tcpFlags = p.tcpFlags < 0 ? (last?.tcpFlags ?? path.tcpFlags) : p.tcpFlags;
     hop.rare = rareFields(record, p, stage);
     const opaque = p.outerType === OUTER_WIREGUARD;
     if (opaque) {
@@ -587,6 +588,7 @@ export class PathJoiner {
     hop.mark = last.mark;
     hop.ttl = last.ttl;
     hop.ipId = last.ipId;
+    hop.tcpFlags = last.tcpFlags;
     hop.tuple = last.tuple;
     hop.ct = last.ct;
     path.hops.push(hop);

@@ -81,6 +81,7 @@ export function unseal(path: Path, p: DecodedPacket, tuple: Tuple, gsoSize: numb
     hop.tuple = tuple;
     hop.ttl = p.ttl;
     hop.ipId = p.ipId;
+    hop.tcpFlags = p.tcpFlags;
     hop.ipLength = length;
   }
   describePacket(path, p);

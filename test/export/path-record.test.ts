@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { tcpFlagText } from '../../src/export/path-record.js';
 import { pathText } from '../../src/export/path-text.js';
 import { type Catalog, EMPTY_CATALOG } from '../../src/name/catalog.js';
 import { CLUSTER, TAPE_WALL_CLOCK } from '../fixtures/catalog.js';
@@ -293,19 +292,4 @@ it('gives the same packet the same id, and no other', () => {
   });
   expect(ids[0]).toBe(ids[1]);
   expect(ids[2]).not.toBe(ids[0]);
-});
-
-it.each([
-  [0x02, 'S'],
-  [0x12, 'S.'],
-  [0x10, '.'],
-  [0x18, 'P.'],
-  [0x11, 'F.'],
-  [0x04, 'R'],
-  [0x14, 'R.'],
-  [0xc2, 'SEW'],
-  [0x38, 'P.U'],
-  [0, 'none'],
-])('writes TCP flags 0x%s as tcpdump does: %s', (flags, text) => {
-  expect(tcpFlagText(flags)).toBe(text);
 });

@@ -25,7 +25,7 @@ const SEGMENT: PacketDescription = {
   dport: 80,
   id: 300,
   seq: 5000,
-  flags: 'A',
+  flags: '.',
   payload: MSS,
 };
 
@@ -44,10 +44,10 @@ function tunnelled(tape: Tape, index: number): Journey {
     .set({ tunnel: null });
 }
 
-/** The first of them with the others' payload in it. */
+/** The first of them with the others' payload in it, and the flags of any (tcp_gro_receive). */
 function merged(first: Journey, count: number): Journey {
   return first
-    .change({ payload: count * MSS })
+    .change({ payload: count * MSS, flags: 'P.' })
     .set({ gso: { size: MSS, segs: count } })
     .ingress(TUNL112)
     .hook(CALI3, 'forward')
@@ -55,17 +55,18 @@ function merged(first: Journey, count: number): Journey {
     .hook(POD3_ETH0, 'input');
 }
 
-test('each hop has the payload that the packet had there', () => {
+test('each hop has the payload and the flags that the packet had there', () => {
   const tape = new Tape();
   merged(tunnelled(tape, 0), 3).deliver(NETNS.pod3);
   const { hops } = onlyRecordedPath(tape);
-  const payloads = hops.map(({ netns, dev, tcp }) => `${netns}/${dev}: ${tcp?.payload}`);
-  expect([...new Set(payloads)].filter((text) => /eth0|tunl0/.test(text))).toEqual([
-    `pod1/eth0: ${MSS}`,
-    `node111/tunl0: ${MSS}`,
-    `node112/tunl0: ${3 * MSS}`,
-    `pod3/eth0: ${3 * MSS}`,
+  const told = hops.map(({ netns, dev, tcp }) => `${netns}/${dev}: ${tcp?.payload} ${tcp?.flags}`);
+  expect([...new Set(told)].filter((text) => /eth0|tunl0/.test(text))).toEqual([
+    `pod1/eth0: ${MSS} .`,
+    `node111/tunl0: ${MSS} .`,
+    `node112/tunl0: ${3 * MSS} P.`,
+    `pod3/eth0: ${3 * MSS} P.`,
   ]);
+  expect(hops.at(-1)).toMatchObject({ stage: 'deliver', tcp: { flags: 'P.' } });
 });
 
 test('what was merged shares the end of what it was merged into', () => {

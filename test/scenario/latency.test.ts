@@ -18,6 +18,9 @@ const DELAYED = { netns: ROUTER, dev: 'out' } as const;
 const BEFORE = `${ROUTER}/in`;
 const BEHIND = `${RECEIVER}/eth0`;
 
+/** Documentation/admin-guide/sysctl/net.rst: 0 stamps a packet when it leaves the backlog. */
+const STAMP_BEFORE_QUEUE = 'net.core.netdev_tstamp_prequeue';
+
 const TRACER = fileURLToPath(new URL('../../dist/bpf/tracer.bpf.o', import.meta.url));
 const PACKETS = 200;
 /** What a packet's end waits for at most, and then some. */
@@ -61,8 +64,12 @@ describe.skipIf(missing !== null)(missing ?? 'the truth of latency', () => {
   let paths: PathRecord[] = [];
   let pipeline: Pipeline;
   let capture: Capture;
+  let stampedBefore = '';
 
   beforeAll(async () => {
+    // tcpdump's stamps where hopscope's are, at the receipt and not at the queue before it.
+    stampedBefore = (await runCommand('sysctl', ['-n', STAMP_BEFORE_QUEUE])).trim();
+    await runCommand('sysctl', ['-q', '-w', `${STAMP_BEFORE_QUEUE}=0`]);
     pipeline = new Pipeline(
       new KernelSource({ objectFile: TRACER, netns: [SENDER, ROUTER, RECEIVER] }),
       { limited: true, onPath: (finished) => paths.push(pipeline.pathRecord(finished)) },
@@ -76,6 +83,7 @@ describe.skipIf(missing !== null)(missing ?? 'the truth of latency', () => {
   afterAll(async () => {
     await capture?.stop();
     await pipeline?.stop();
+    await runCommand('sysctl', ['-q', '-w', `${STAMP_BEFORE_QUEUE}=${stampedBefore}`]);
   });
 
   it.each(CASES)(
