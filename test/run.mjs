@@ -28,7 +28,6 @@ import { addSums, emptySum, fileReports, sumLine, sumReport } from './report/vit
  * @property {KernelName} [guest] runs in a guest with this kernel
  * @property {boolean} [beside] at the same time as its neighbours that say so too
  * @property {readonly string[]} [tests] what a guest runs, in the words of vitest
- * @property {boolean} [onRequest] only when it is chosen
  * @property {boolean} [pair] runs in two guests on one Ethernet segment
  */
 
@@ -42,12 +41,6 @@ const CLUSTERS = [
 ].map((name) => `test/scenario/${name}.test.ts`);
 // Again when one fails: an emulated machine may lose a second where a test waits for one.
 const GUEST_TESTS = ['--project', 'scenario', ...CLUSTERS, '--retry=2'];
-/**
- * Without netfilter links, of a stream that WireGuard cuts one hop's payload is still told
- * otherwise than tcpdump tells it.
- */
-const GUEST_TESTS_6_1 = [...GUEST_TESTS, '-t', '^(?!.*wireguard a TCP stream)'];
-/** Alone and on request: who measures time wants the machine to himself. */
 const LATENCY_TESTS = ['--project', 'scenario', 'test/scenario/latency.test.ts'];
 
 /** @type {readonly Suite[]} */
@@ -59,14 +52,13 @@ const SUITES = [
   { name: 'kernel', limitSeconds: 1200, root: true, lab: true },
   { name: 'scenario', limitSeconds: 1200, root: true, lab: true },
   { name: 'browser', limitSeconds: 600, root: true, lab: true },
+  // One after the other: who measures time wants the machine to himself.
+  guestSuite('latency-6.12', '6.12', LATENCY_TESTS),
+  guestSuite('latency-6.1', '6.1', LATENCY_TESTS),
   guestSuite('guest-6.12', '6.12', GUEST_TESTS, true),
-  guestSuite('guest-6.1', '6.1', GUEST_TESTS_6_1, true),
+  guestSuite('guest-6.1', '6.1', GUEST_TESTS, true),
   { name: 'two-kernels', limitSeconds: 900, root: true, pair: true },
-  { ...guestSuite('latency-6.12', '6.12', LATENCY_TESTS), onRequest: true },
-  { ...guestSuite('latency-6.1', '6.1', LATENCY_TESTS), onRequest: true },
 ];
-/** What runs when nothing is chosen. */
-const EVERY = SUITES.filter(({ onRequest }) => onRequest !== true);
 
 /**
  * @param {string} name
@@ -153,7 +145,7 @@ function reportFile(suite) {
   return join(RESULTS, `${suite}.json`);
 }
 
-/** Guests run side by side, but for those that have one processor to run on. */
+/** Of each guest: two of them run side by side. */
 const GUEST_CPUS = Math.max(1, Math.floor(availableParallelism() / 2));
 
 /** @param {Suite} suite @returns {Promise<Sum>} */
@@ -279,13 +271,28 @@ function chosenSuites(names) {
     say(`no suite ${unknown.join(', ')}; there are ${SUITES.map(({ name }) => name).join(', ')}`);
     return null;
   }
-  return names.length === 0 ? EVERY : SUITES.filter((suite) => names.includes(suite.name));
+  return names.length === 0 ? SUITES : SUITES.filter((suite) => names.includes(suite.name));
+}
+
+/**
+ * @param {readonly Suite[]} suites
+ * @returns {Suite[][]} what runs at the same time, one after the other
+ */
+function inTurn(suites) {
+  /** @type {Suite[][]} */
+  const turns = [];
+  for (const suite of suites) {
+    const last = turns.at(-1);
+    if (suite.beside && last?.[0]?.beside) last.push(suite);
+    else turns.push([suite]);
+  }
+  return turns;
 }
 
 async function main() {
   const suites = chosenSuites(argv.slice(2));
   if (suites === null) return 2;
-  if (suites === EVERY) rmSync(RESULTS, { recursive: true, force: true });
+  if (suites === SUITES) rmSync(RESULTS, { recursive: true, force: true });
   mkdirSync(RESULTS, { recursive: true });
   try {
     await bootstrap({ test: process.getuid?.() === 0 });
@@ -303,15 +310,9 @@ async function main() {
     const sum = await runSuite(suite);
     results.push({ name: suite.name, sum, seconds: (performance.now() - started) / 1000 });
   };
-  for (let at = 0; at < suites.length; ) {
-    const first = suites[at];
-    const next = suites.findIndex(({ beside }, index) => index > at && beside !== true);
-    const until = first?.beside === true ? (next < 0 ? suites.length : next) : at + 1;
-    await Promise.all(suites.slice(at, until).map(measure));
-    at = until;
-  }
+  for (const together of inTurn(suites)) await Promise.all(together.map(measure));
   // As another user nothing has run that could be in it.
-  if (suites === EVERY && process.getuid?.() === 0) {
+  if (suites === SUITES && process.getuid?.() === 0) {
     const failed = writeScenarioTable();
     results.push({ name: 'scenarios by kernel', sum: { ...emptySum(), failed }, seconds: 0 });
   }

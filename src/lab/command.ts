@@ -2,7 +2,13 @@ import { parseArgs } from 'node:util';
 import { HopscopeError, UnsupportedError, UsageError } from '../model/errors.js';
 import { labDown } from './down.js';
 import { parseDuration } from './duration.js';
-import { ENCAPS, IPTABLES_BACKENDS, type LabUpOptions, PROXIES } from './options.js';
+import {
+  ENCAPS,
+  IPTABLES_BACKENDS,
+  type LabUpOptions,
+  PROXIES,
+  type SubnetCount,
+} from './options.js';
 import { policyOff, policyOn } from './policy.js';
 import { type LabState, labState } from './state.js';
 import { labTraffic, type TrafficReport, wentAsExpected } from './traffic.js';
@@ -111,7 +117,7 @@ async function up(args: string[]): Promise<number> {
     ...(podMtu === undefined ? {} : { podMtu: integer('--pod-mtu', podMtu, 68, 65535) }),
     ...(values.subnets === undefined
       ? {}
-      : { subnets: integer('--subnets', values.subnets, 1, 2) === 2 ? 2 : 1 }),
+      : { subnets: integer('--subnets', values.subnets, 1, 2) as SubnetCount }),
     crossSubnet: values['cross-subnet'] ?? false,
     policy: values.policy ?? false,
     dualStack: values['dual-stack'] ?? false,

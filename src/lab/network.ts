@@ -2,8 +2,8 @@
  * The commands of iproute2 that wire the reference cluster. Pure: what to run, in
  * which namespace, in which order; up.ts runs it.
  */
-import { isRouted, segmentAddresses, segmentRoutes, segmentSetup } from './node-segment.js';
-import { ETHERNET_MTU, type LabShape } from './options.js';
+import { segmentAddresses, segmentRoutes, segmentSetup } from './node-segment.js';
+import { ETHERNET_MTU, isRouted, type LabShape } from './options.js';
 import {
   ALL_NETNS,
   CLIENT,

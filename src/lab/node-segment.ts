@@ -4,15 +4,11 @@
  */
 import { addressOf, type Family, families, hostPrefix } from './family.js';
 import { lanIp, podBlock, routerIp } from './node-address.js';
-import type { LabShape } from './options.js';
+import { isRouted, type LabShape } from './options.js';
 import { LAN_DEVICE, type LabNode, NODES, otherNode } from './topology.js';
 import { tunnelOf } from './tunnels.js';
 
 type Segment = Pick<LabShape, 'subnets' | 'dualStack' | 'encap'>;
-
-export function isRouted({ subnets }: Pick<LabShape, 'subnets'>): boolean {
-  return subnets === 2;
-}
 
 /** In the namespace of the segment, whose ports are `lan-node111` and `lan-node112`. */
 export function segmentSetup(shape: Segment): string[] {

@@ -25,6 +25,11 @@ export interface LabShape {
   readonly dualStack: boolean;
 }
 
+/** Whether the nodes have a router between them. */
+export function isRouted({ subnets }: Pick<LabShape, 'subnets'>): boolean {
+  return subnets === 2;
+}
+
 export interface LabUpOptions extends Partial<Omit<LabShape, 'encap'>> {
   /** Left out: ipip where the kernel has it, else vxlan. */
   readonly encap?: Encap;

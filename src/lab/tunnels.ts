@@ -1,7 +1,7 @@
 /** The tunnel of a mode on one node: its devices, addresses and routes. Pure. */
 import { type Family, families, hostPrefix } from './family.js';
 import { lanIp, podBlock, routerIp, tunnelIp } from './node-address.js';
-import { type Encap, ETHERNET_MTU, type LabShape } from './options.js';
+import { type Encap, ETHERNET_MTU, isRouted, type LabShape } from './options.js';
 import { LAN_DEVICE, type LabNode, otherNode } from './topology.js';
 
 /** Calico's VXLAN network and port. */
@@ -86,10 +86,10 @@ function familyRoutes(node: LabNode, shape: LabShape, family: Family): string[] 
   const peer = otherNode(node.name);
   const block = podBlock(peer, family);
   const via = lanIp(peer, family);
-  const hop = shape.subnets === 1 ? via : routerIp(node, family);
+  const hop = isRouted(shape) ? routerIp(node, family) : via;
   const straight = `route add ${block} via ${hop} dev ${LAN_DEVICE} proto bird`;
   const tunnel = tunnelOf(shape, family);
-  const needless = shape.crossSubnet && shape.subnets === 1 && shape.encap !== 'wireguard';
+  const needless = shape.crossSubnet && !isRouted(shape) && shape.encap !== 'wireguard';
   if (tunnel === null || needless) return [straight];
   const { device } = tunnel;
   switch (shape.encap) {

@@ -1,4 +1,5 @@
 // @ts-check
+import { SetupError } from '../../src/setup/setup-error.mjs';
 
 /**
  * Which scenario holds on which kernel, from the reports of the runs themselves.
@@ -130,8 +131,16 @@ export function tableIn(document) {
   return begin < 0 || end < begin ? null : document.slice(begin + BEGIN.length, end).trim();
 }
 
-/** @param {string} document @param {string} markdown */
+/**
+ * @param {string} document
+ * @param {string} markdown
+ * @returns {string} the document with this table in place of its own
+ * @throws {SetupError} `SCENARIO_TABLE` when it has no place for one
+ */
 export function withTable(document, markdown) {
+  if (tableIn(document) === null) {
+    throw new SetupError('SCENARIO_TABLE', `there is no place for the table: ${BEGIN} … ${END}`);
+  }
   const [begin, end] = [document.indexOf(BEGIN), document.indexOf(END)];
   return `${document.slice(0, begin + BEGIN.length)}\n\n${markdown}\n\n${document.slice(end)}`;
 }

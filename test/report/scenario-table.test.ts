@@ -93,6 +93,14 @@ describe('the table in a document', () => {
     expect(tableIn('no place')).toBeNull();
   });
 
+  test('is refused by a document that has no place for it', () => {
+    for (const document of ['no place', DOCUMENT.replace('<!-- /scenarios -->', '')]) {
+      expect(() => withTable(document, TABLE)).toThrow(
+        expect.objectContaining({ code: 'SCENARIO_TABLE' }),
+      );
+    }
+  });
+
   test.each([
     ['the same', TABLE, true],
     ['a cell that differs', TABLE.replace('ipip', 'vxlan'), false],

@@ -1,8 +1,10 @@
 import { expect } from 'vitest';
+import { type PodName, podNamed } from '../../src/lab/topology.js';
 import { WIREGUARD_PORT } from '../../src/lab/wireguard.js';
 import type { FlowRecord, LegRecord, TupleRecord } from '../../src/model/records.js';
 import { type Frame, isIcmpError } from './frame.js';
 import { framesOf, isSealed, packetsOf } from './judge.js';
+import { podEnd } from './place.js';
 import type { Scene } from './scene.js';
 import type { CapturedFrame } from './tcpdump-text.js';
 
@@ -21,6 +23,37 @@ export interface Connection {
   readonly src: string;
   readonly dst: string;
   readonly verdict?: FlowRecord['verdict'];
+}
+
+/** A pod, and its port where the protocol has ports. */
+type PodEndpoint = PodName | `${PodName}:${number}`;
+
+/** Two pods that speak to each other, and nobody translates it. */
+export function betweenPods(
+  protocol: 'icmp' | 'icmpv6' | 'tcp' | 'udp',
+  from: PodEndpoint,
+  to: PodEndpoint,
+): Connection {
+  const [source, target] = [from, to].map((endpoint) => {
+    const [name, port] = endpoint.split(':') as [PodName, string?];
+    const { ip, ip6 } = podNamed(name);
+    const address = protocol === 'icmpv6' ? ip6 : ip;
+    return { end: podEnd(name), text: port ? `${address}:${port}` : address, is: `${name} (pod)` };
+  }) as [PodText, PodText];
+  return {
+    from: source.end,
+    to: target.end,
+    original: `${protocol} ${source.text} > ${target.text}`,
+    reply: `${protocol} ${target.text} > ${source.text}`,
+    src: source.is,
+    dst: target.is,
+  };
+}
+
+interface PodText {
+  readonly end: string;
+  readonly text: string;
+  readonly is: string;
 }
 
 interface Direction {

@@ -5,7 +5,7 @@ import { VXLAN_VNI } from '../../../src/lab/tunnels.js';
 import { ADDRESS, MAC, type Mode } from '../cluster.js';
 import { acrossNodes6, betweenNodes6, ipv6Tunnel } from '../ipv6-way.js';
 import { framesOf, inDirection, judgePaths, route } from '../judge.js';
-import { judgeFlow } from '../judge-flow.js';
+import { betweenPods, judgeFlow } from '../judge-flow.js';
 import { judgePieces } from '../judge-pieces.js';
 import { hostEnd, podEnd } from '../place.js';
 import { roundTrip } from '../round-trip.js';
@@ -32,14 +32,7 @@ export function dualStackScenes(encap: Mode): void {
       async () => expect(await ping('pod1', POD2)).toBe(2),
     );
     judgePaths(scene);
-    const flow = judgeFlow(scene, {
-      from: podEnd('pod1'),
-      to: podEnd('pod2'),
-      original: `icmpv6 ${POD1} > ${POD2}`,
-      reply: `icmpv6 ${POD2} > ${POD1}`,
-      src: 'pod1 (pod)',
-      dst: 'pod2 (pod)',
-    });
+    const flow = judgeFlow(scene, betweenPods('icmpv6', 'pod1', 'pod2'));
     expect(flow.encapsulation).toEqual([]);
     const there = inDirection(scene, 'original');
     expect(there.length).toBe(2);
@@ -65,14 +58,7 @@ export function dualStackScenes(encap: Mode): void {
       async () => expect(await ping('pod1', POD3)).toBe(2),
     );
     judgePaths(scene);
-    judgeFlow(scene, {
-      from: podEnd('pod1'),
-      to: podEnd('pod3'),
-      original: `icmpv6 ${POD1} > ${POD3}`,
-      reply: `icmpv6 ${POD3} > ${POD1}`,
-      src: 'pod1 (pod)',
-      dst: 'pod3 (pod)',
-    });
+    judgeFlow(scene, betweenPods('icmpv6', 'pod1', 'pod3'));
     const there = inDirection(scene, 'original');
     const back = inDirection(scene, 'reply');
     expect([there.length, back.length]).toEqual([2, 2]);
@@ -140,14 +126,7 @@ export function dualStackScenes(encap: Mode): void {
       async () => expect(await ping('pod1', POD3, 1, ['-s', '2000'])).toBe(1),
     );
     judgePieces(scene);
-    const flow = judgeFlow(scene, {
-      from: podEnd('pod1'),
-      to: podEnd('pod3'),
-      original: `icmpv6 ${POD1} > ${POD3}`,
-      reply: `icmpv6 ${POD3} > ${POD1}`,
-      src: 'pod1 (pod)',
-      dst: 'pod3 (pod)',
-    });
+    const flow = judgeFlow(scene, betweenPods('icmpv6', 'pod1', 'pod3'));
     expect(flow).toMatchObject({
       packets: { original: '1', reply: '1' },
       bytes: { original: '2048', reply: '2048' },

@@ -6,7 +6,7 @@ import { tunnelOf } from '../../../src/lab/tunnels.js';
 import { ADDRESS, type Mode, TUNNEL } from '../cluster.js';
 import { betweenNodes6 } from '../ipv6-way.js';
 import { inDirection, judgePaths, route } from '../judge.js';
-import { type Connection, judgeFlow } from '../judge-flow.js';
+import { betweenPods, type Connection, judgeFlow } from '../judge-flow.js';
 import { judgePieces, piecesOf } from '../judge-pieces.js';
 import { betweenNodes, hostEnd, podEnd } from '../place.js';
 import { observe, type Scene } from '../scene.js';
@@ -29,14 +29,7 @@ export function mtuScenes(encap: Mode): void {
     hostEnd('pod3'),
     podEnd('pod3'),
   ];
-  const echo: Connection = {
-    from: podEnd('pod1'),
-    to: podEnd('pod3'),
-    original: `icmp ${ADDRESS.pod1} > ${ADDRESS.pod3}`,
-    reply: `icmp ${ADDRESS.pod3} > ${ADDRESS.pod1}`,
-    src: 'pod1 (pod)',
-    dst: 'pod3 (pod)',
-  };
+  const echo: Connection = betweenPods('icmp', 'pod1', 'pod3');
 
   // Each segment a packet with its own fate: none is cut or put together in a device.
   beforeAll(async () => {

@@ -1,8 +1,7 @@
 import { expect, it } from 'vitest';
 import { ADDRESS, LAN, MAC, type Mode, OVERHEAD, POD_MTU } from '../cluster.js';
 import { framesOf, inDirection, judgePaths, route } from '../judge.js';
-import { judgeFlow } from '../judge-flow.js';
-import { podEnd } from '../place.js';
+import { betweenPods, judgeFlow } from '../judge-flow.js';
 import { roundTrip } from '../round-trip.js';
 import { observe } from '../scene.js';
 import { ping } from '../traffic.js';
@@ -49,14 +48,7 @@ export function otherNodeScene(encap: Mode, { podMtu, routed = false }: Segment 
       expect(await ping('pod1', ADDRESS.pod3)).toBe(2),
     );
     judgePaths(scene);
-    const flow = judgeFlow(scene, {
-      from: podEnd('pod1'),
-      to: podEnd('pod3'),
-      original: `icmp ${ADDRESS.pod1} > ${ADDRESS.pod3}`,
-      reply: `icmp ${ADDRESS.pod3} > ${ADDRESS.pod1}`,
-      src: 'pod1 (pod)',
-      dst: 'pod3 (pod)',
-    });
+    const flow = judgeFlow(scene, betweenPods('icmp', 'pod1', 'pod3'));
     expect(flow.mtu).toEqual({ path: podMtu ?? POD_MTU[encap], largest: 84, verdict: 'fits' });
     const there = inDirection(scene, 'original');
     const back = inDirection(scene, 'reply');

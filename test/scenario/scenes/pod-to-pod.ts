@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { runIn } from '../../../src/lab/run-command.js';
 import { ADDRESS, MAC, type Mode } from '../cluster.js';
 import { framesOf, inDirection, judgePaths, route } from '../judge.js';
-import { judgeFlow } from '../judge-flow.js';
+import { betweenPods, judgeFlow } from '../judge-flow.js';
 import { hostEnd, podEnd } from '../place.js';
 import { roundTrip } from '../round-trip.js';
 import { observe } from '../scene.js';
@@ -17,14 +17,7 @@ export function podToPodScenes(encap: Mode): void {
       expect(await ping('pod1', ADDRESS.pod2)).toBe(2),
     );
     judgePaths(scene);
-    const flow = judgeFlow(scene, {
-      from: podEnd('pod1'),
-      to: podEnd('pod2'),
-      original: `icmp ${ADDRESS.pod1} > ${ADDRESS.pod2}`,
-      reply: `icmp ${ADDRESS.pod2} > ${ADDRESS.pod1}`,
-      src: 'pod1 (pod)',
-      dst: 'pod2 (pod)',
-    });
+    const flow = judgeFlow(scene, betweenPods('icmp', 'pod1', 'pod2'));
     expect(flow.encapsulation).toEqual([]);
     for (const path of inDirection(scene, 'original')) {
       expect(route(path)).toEqual(ways.there);

@@ -3,7 +3,7 @@ import { policyOff, policyOn } from '../../../src/lab/policy.js';
 import { ADDRESS, type Mode } from '../cluster.js';
 import { droppedByRule } from '../dropped-by-rule.js';
 import { inDirection, judgePaths, route } from '../judge.js';
-import { judgeFlow } from '../judge-flow.js';
+import { betweenPods, judgeFlow } from '../judge-flow.js';
 import { betweenNodes, hostEnd, podEnd } from '../place.js';
 import { roundTrip } from '../round-trip.js';
 import { ruleCount } from '../rule-count.js';
@@ -28,14 +28,7 @@ export function policyScenes(encap: Mode): void {
       expect(await http('pod1', 41012, ADDRESS.pod3, 80)).toMatchObject({ pod: 'pod3' }),
     );
     judgePaths(scene);
-    const flow = judgeFlow(scene, {
-      from: podEnd('pod1'),
-      to: podEnd('pod3'),
-      original: `tcp ${ADDRESS.pod1}:41012 > ${ADDRESS.pod3}:80`,
-      reply: `tcp ${ADDRESS.pod3}:80 > ${ADDRESS.pod1}:41012`,
-      src: 'pod1 (pod)',
-      dst: 'pod3 (pod)',
-    });
+    const flow = judgeFlow(scene, betweenPods('tcp', 'pod1:41012', 'pod3:80'));
     expect(flow.drops).toEqual({ original: '0', reply: '0', reasons: {} });
     expect(await ruleCount('node112', 'filter', DENIED)).toBe(before);
     const [first, ...more] = inDirection(scene, 'original');
@@ -59,12 +52,7 @@ export function policyScenes(encap: Mode): void {
     );
     judgePaths(scene);
     const flow = judgeFlow(scene, {
-      from: podEnd('pod2'),
-      to: podEnd('pod3'),
-      original: `tcp ${ADDRESS.pod2}:41112 > ${ADDRESS.pod3}:80`,
-      reply: `tcp ${ADDRESS.pod3}:80 > ${ADDRESS.pod2}:41112`,
-      src: 'pod2 (pod)',
-      dst: 'pod3 (pod)',
+      ...betweenPods('tcp', 'pod2:41112', 'pod3:80'),
       verdict: 'dropped',
     });
     const tries = scene.paths.length;
@@ -95,15 +83,7 @@ export function policyScenes(encap: Mode): void {
       async () => expect(await ping('pod1', ADDRESS.pod2)).toBe(0),
     );
     judgePaths(scene);
-    judgeFlow(scene, {
-      from: podEnd('pod1'),
-      to: podEnd('pod2'),
-      original: `icmp ${ADDRESS.pod1} > ${ADDRESS.pod2}`,
-      reply: `icmp ${ADDRESS.pod2} > ${ADDRESS.pod1}`,
-      src: 'pod1 (pod)',
-      dst: 'pod2 (pod)',
-      verdict: 'dropped',
-    });
+    judgeFlow(scene, { ...betweenPods('icmp', 'pod1', 'pod2'), verdict: 'dropped' });
     const drop = await droppedByRule('forward');
     expect(scene.paths).toMatchObject([{ drop }, { drop }]);
   });
