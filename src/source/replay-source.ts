@@ -4,7 +4,7 @@ import { FRAME_HEADER } from '../wire/record-cursor.js';
 import { CHUNK_BATCH, CHUNK_TICK, type Chunk, type Recording } from './recording.js';
 import type { Source, SourceSink } from './source.js';
 
-/** Longest pause kept between chunks; a recording of a quiet machine need not be quiet. */
+/** Longest pause kept between batches; a recording of a quiet machine need not be quiet. */
 const LONGEST_PAUSE_MS = 2_000;
 
 export interface ReplayOptions {
@@ -78,6 +78,7 @@ export class ReplaySource implements Source {
     do {
       let last = 0n;
       let first = 0n;
+      let paused = 0;
       for (const chunk of this.#recording.chunks) {
         if (this.#stopped) {
           return;
@@ -85,17 +86,23 @@ export class ReplaySource implements Source {
         const time = tickTime(chunk);
         if (time !== null) {
           if (last !== 0n && this.#options.paced) {
-            await this.#pause(Number(time - last) / 1e6);
+            // A quiet machine's clock ticks too: it is their sum that is too long.
+            const ms = Math.min(Math.max(Number(time - last) / 1e6, 0), LONGEST_PAUSE_MS - paused);
+            paused += ms;
+            if (ms > 0) await this.#pause(ms);
           }
           first = first === 0n ? time : first;
           last = time;
         }
+        if (chunk.type === CHUNK_BATCH) paused = 0;
         this.#give(sink, chunk, shift);
       }
       shift += last - first + 1_000_000_000n;
       if (this.#options.loop === true && last === 0n) {
         break;
       }
+      // A round without a pause in it must not keep all else from its turn.
+      await this.#pause(0);
     } while (this.#options.loop === true);
     if (!this.#ended) {
       this.#ended = true;
@@ -119,7 +126,7 @@ export class ReplaySource implements Source {
 
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(done, Math.min(ms, LONGEST_PAUSE_MS));
+      const timer = setTimeout(done, ms);
       const wake = (): void => done();
       this.#wake = wake;
       function done(): void {

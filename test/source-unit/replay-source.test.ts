@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, expect, it } from 'vitest';
+import { afterAll, expect, it, vi } from 'vitest';
 import type { FlowRecord, PathRecord } from '../../src/model/records.js';
 import { Pipeline } from '../../src/pipeline.js';
 import { layoutFingerprint, Recording, RecordingWriter } from '../../src/source/recording.js';
@@ -89,6 +89,28 @@ it.each([
   const source = new ReplaySource(recordingOf(hostile), { paced: true, loop: true });
   const events = await played(source, 8);
   expect(events.filter((event) => event.startsWith('batch')).length).toBeGreaterThan(1);
+});
+
+it('keeps no more of a silence than the longest pause, however often the clock ticks in it', async () => {
+  const file = join(folder, 'quiet.hops');
+  const header = { layout: layoutFingerprint(), epochNs: '1', kernel: '6', missing: [] };
+  const writer = new RecordingWriter(file, { format: 1, ...header });
+  for (let tick = 0; tick < 1000; tick++) writer.tick(TICK + BigInt(tick) * 20_000_000n);
+  writer.batch(Uint8Array.of(1), 1);
+  writer.finish({ lost: '0', own: '0', symbols: [] });
+  vi.useFakeTimers();
+  try {
+    const source = new ReplaySource(Recording.read(file), { paced: true });
+    const collector = new Collector();
+    await source.start(collector);
+    await vi.advanceTimersByTimeAsync(1_990);
+    expect(collector.events).not.toContain('batch 01');
+    await vi.advanceTimersByTimeAsync(20);
+    expect(collector.events).toContain('batch 01');
+    expect(collector.events.filter((event) => event.startsWith('tick')).length).toBe(1000);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 it('stops in a pause at once', async () => {
