@@ -1,4 +1,6 @@
+import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { readlink } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { runCommand, runIn } from '../../src/lab/run-command.js';
@@ -10,6 +12,8 @@ import { LEFT, makePair, RIGHT, removePair } from './namespaces.js';
 const LIMIT_MS = 1000;
 
 let trace: HopscopeProcess;
+/** Processes that keep a namespace while a test goes on. */
+const holders: ChildProcess[] = [];
 
 beforeEach(async () => {
   expect(process.getuid?.(), 'these tests load kernel programs: run them as root').toBe(0);
@@ -18,6 +22,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await trace.stop('SIGKILL');
+  for (const holder of holders.splice(0)) holder.kill();
   await removePair();
 });
 
@@ -83,11 +88,12 @@ it('knows a namespace by its new name', async () => {
 
 /** A process that stays in a namespace long enough to name the namespace by it. */
 async function processIn(netns: string): Promise<number> {
-  const text = await runCommand('sh', [
-    '-c',
-    `ip netns exec ${netns} sleep 3 >/dev/null 2>&1 & echo $!; sleep 0.3`,
-  ]);
-  return Number(text.trim());
+  const child = spawn('ip', ['netns', 'exec', netns, 'sleep', '60'], { stdio: 'ignore' });
+  holders.push(child);
+  const own = await readlink('/proc/self/ns/net');
+  // ip enters the namespace and then becomes the command.
+  await expect.poll(() => readlink(`/proc/${child.pid}/ns/net`)).not.toBe(own);
+  return Number(child.pid);
 }
 
 it('lets a namespace go within a second after it was deleted', async () => {
@@ -128,13 +134,14 @@ it('calls a renamed device by its new name', async () => {
 it('sees a namespace that no name leads to, by a process in it', async () => {
   await makePair();
   const holder = await processIn(LEFT.netns);
-  const inode = /\d+/.exec(await runCommand('readlink', [`/proc/${holder}/ns/net`]))?.[0];
+  const namespace = `/proc/${holder}/ns/net`;
+  const name = await readlink(namespace);
   await runCommand('umount', [`/run/netns/${LEFT.netns}`]);
   await runCommand('rm', [`/run/netns/${LEFT.netns}`]);
   await delay(LIMIT_MS);
   await runCommand('nsenter', [
-    ...[`--net=/proc/${holder}/ns/net`, 'ping', '-n', '-c', '1', '-W', '1', RIGHT.address],
+    ...[`--net=${namespace}`, 'ping', '-n', '-c', '1', '-W', '1', RIGHT.address],
   ]);
   const [there] = await echoes();
-  expect(there === undefined ? [] : places(there)).toEqual(way(`net:[${inode}]`, RIGHT.netns));
+  expect(there === undefined ? [] : places(there)).toEqual(way(name, RIGHT.netns));
 });
