@@ -146,6 +146,10 @@ export async function main(words) {
     if (request.command === 'pair') return await pair(request, share);
     const kernel = await provideKernel(request.kernel, say);
     say(`guest: Linux ${kernel.release}`);
+    // The demo tells the address that it has in the guest, which means nothing here.
+    if (request.command === 'demo') {
+      say(`guest: when it is ready, the dashboard is on http://127.0.0.1:${DEMO_PORT} here`);
+    }
     const status = await runGuest({
       ...(await job(request, share)),
       kernel,
