@@ -238,7 +238,12 @@ function writeScenarioTable() {
     say('README.md says otherwise: run npm test and commit what it writes there');
     return 1;
   }
-  writeFileSync(README, withTable(readme, markdown));
+  try {
+    writeFileSync(README, withTable(readme, markdown));
+  } catch (error) {
+    reportFailure(error);
+    return 1;
+  }
   say('written to README.md');
   return 0;
 }

@@ -34,12 +34,14 @@ export function betweenPods(
   from: PodEndpoint,
   to: PodEndpoint,
 ): Connection {
-  const [source, target] = [from, to].map((endpoint) => {
+  const side = (endpoint: PodEndpoint) => {
     const [name, port] = endpoint.split(':') as [PodName, string?];
     const { ip, ip6 } = podNamed(name);
     const address = protocol === 'icmpv6' ? ip6 : ip;
     return { end: podEnd(name), text: port ? `${address}:${port}` : address, is: `${name} (pod)` };
-  }) as [PodText, PodText];
+  };
+  const source = side(from);
+  const target = side(to);
   return {
     from: source.end,
     to: target.end,
@@ -48,12 +50,6 @@ export function betweenPods(
     src: source.is,
     dst: target.is,
   };
-}
-
-interface PodText {
-  readonly end: string;
-  readonly text: string;
-  readonly is: string;
 }
 
 interface Direction {
