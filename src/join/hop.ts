@@ -1,129 +1,129 @@
+import type { Conntrack } from './conntrack.js';
 import type { Device } from './device-table.js';
+import type { Headers } from './headers.js';
+import type { LinkAddresses } from './link-addresses.js';
+import type { Outer } from './outer.js';
+import type { Place } from './place.js';
 import type { Tuple } from './tuple.js';
 
-/** Link-layer addresses, as text because they seldom change within a path. */
-export interface LinkAddresses {
-  readonly srcHi: number;
-  readonly srcLo: number;
-  readonly dstHi: number;
-  readonly dstLo: number;
-}
-
-export interface Outer {
-  /** OUTER_* of packet/decoded-packet.ts. */
-  readonly type: number;
-  readonly src: string;
-  readonly dst: string;
-  readonly sport: number;
-  readonly dport: number;
-  readonly vni: number;
-  readonly overhead: number;
-  /** The low words of both addresses and a fold of the rest: tells two apart without text. */
-  readonly srcLow: number;
-  readonly dstLow: number;
-  readonly key: number;
-}
-
-/** A conntrack entry as it was at one hop. */
-export interface Conntrack {
-  /** enum ip_conntrack_info (include/uapi/linux/netfilter/nf_conntrack_common.h). */
-  readonly info: number;
-  readonly status: number;
-  readonly zone: number;
-  readonly address: number;
-  readonly original: Tuple | null;
-  readonly reply: Tuple | null;
-}
-
-/** What few hops have; the others share one object, for hops are what memory is full of. */
-export interface RareFields {
-  readonly gsoSize: number;
-  readonly gsoSegs: number;
-  readonly vlanId: number;
-  readonly vlanProto: number;
-  readonly fragmentOffset: number;
-  readonly moreFragments: boolean;
+/** What the kernel says of a drop. */
+export interface Drop {
+  /** enum skb_drop_reason */
   readonly reason: number;
+  /** Return address of the caller of kfree_skb, whole; 0 when unknown. */
   readonly location: bigint;
 }
 
-export const NOTHING_RARE: RareFields = {
-  gsoSize: 0,
-  gsoSegs: 0,
-  vlanId: -1,
-  vlanProto: 0,
-  fragmentOffset: -1,
-  moreFragments: false,
-  reason: 0,
-  location: 0n,
-};
-
-/** One observation of one packet. Times are nanoseconds since the source's epoch. */
+/** One observation of one packet, for a reader. Times are nanoseconds since the source's epoch. */
 export class Hop {
-  time = 0;
-  device: Device;
-  /** STAGE_* of wire/layout.gen.ts. */
-  stage = 0;
-  /** enum nf_inet_hooks, or 255. */
-  hook = 255;
-  priority = 0;
-  len = 0;
-  /** Bytes of the innermost IP packet that is readable here, else where it last was. */
-  ipLength = 0;
-  /** MTU of the device at that moment. */
-  mtu = 0;
-  mark = 0;
-  ttl = -1;
-  ipId = -1;
-  /** Of the TCP header that is readable here, else as it last was; -1 without one. */
-  tcpFlags = -1;
-  tuple: Tuple | null = null;
-  mac: LinkAddresses | null = null;
-  outer: Outer | null = null;
-  ct: Conntrack | null = null;
-  rare: RareFields = NOTHING_RARE;
+  readonly place: Place;
+  readonly headers: Headers;
+  /** null where the packet had no entry. */
+  readonly ct: Conntrack | null;
+  readonly time: number;
+  readonly len: number;
+  /** MTU of the device at that moment; 0 where no device is known. */
+  readonly mtu: number;
+  readonly mark: number;
+  /** -1 where it is not known. */
+  readonly ttl: number;
+  readonly drop: Drop | null;
 
-  constructor(device: Device) {
-    this.device = device;
+  constructor(
+    place: Place,
+    headers: Headers,
+    ct: Conntrack | null,
+    time: number,
+    len: number,
+    mtu: number,
+    mark: number,
+    ttl: number,
+    drop: Drop | null,
+  ) {
+    this.place = place;
+    this.headers = headers;
+    this.ct = ct;
+    this.time = time;
+    this.len = len;
+    this.mtu = mtu;
+    this.mark = mark;
+    this.ttl = ttl;
+    this.drop = drop;
+  }
+
+  get device(): Device {
+    return this.place.device;
+  }
+
+  /** STAGE_* of wire/layout.gen.ts. */
+  get stage(): number {
+    return this.place.stage;
+  }
+
+  /** enum nf_inet_hooks, or NO_HOOK. */
+  get hook(): number {
+    return this.place.hook;
+  }
+
+  get priority(): number {
+    return this.place.priority;
+  }
+
+  get tuple(): Tuple | null {
+    return this.headers.tuple;
+  }
+
+  get outer(): Outer | null {
+    return this.headers.outer;
+  }
+
+  /** Only a device sees the link header. */
+  get mac(): LinkAddresses | null {
+    return this.place.isDevice ? this.headers.mac : null;
+  }
+
+  get ipLength(): number {
+    return this.headers.ipLength;
+  }
+
+  get ipId(): number {
+    return this.headers.ipId;
+  }
+
+  get tcpFlags(): number {
+    return this.headers.tcpFlags;
   }
 
   get gsoSize(): number {
-    return this.rare.gsoSize;
+    return this.headers.gsoSize;
   }
 
   get gsoSegs(): number {
-    return this.rare.gsoSegs;
+    return this.headers.gsoSegs;
   }
 
-  /** -1 without a tag. */
   get vlanId(): number {
-    return this.rare.vlanId;
+    return this.headers.vlanId;
   }
 
   get vlanProto(): number {
-    return this.rare.vlanProto;
+    return this.headers.vlanProto;
   }
 
-  /** Bytes of the innermost packet before this piece of it; -1 for a whole one. */
   get fragmentOffset(): number {
-    return this.rare.fragmentOffset;
+    return this.headers.fragmentOffset;
   }
 
   get moreFragments(): boolean {
-    return this.rare.moreFragments;
+    return this.headers.moreFragments;
   }
 
   /** Drops only: enum skb_drop_reason and the address that dropped. */
   get reason(): number {
-    return this.rare.reason;
+    return this.drop?.reason ?? 0;
   }
 
   get location(): bigint {
-    return this.rare.location;
+    return this.drop?.location ?? 0n;
   }
-}
-
-/** What conntrack says of the packet itself: inside a tunnel its entry is the tunnel's. */
-export function ownConntrack(hop: Hop): Conntrack | null {
-  return hop.outer === null ? hop.ct : null;
 }

@@ -1,38 +1,25 @@
+import type { Conntrack } from './conntrack.js';
+import type { Encrypted } from './encrypted.js';
+import type { Headers } from './headers.js';
 import type { Hop } from './hop.js';
+import type { HopColumns } from './hop-columns.js';
+import type { Invariants } from './identity.js';
+import type { Place } from './place.js';
 import type { Received } from './relays.js';
-import type { Sealed } from './sealed.js';
 import type { Tuple } from './tuple.js';
-
-/** What no hop rewrites: tells a packet from the next one in the same buffer. */
-export interface Invariants {
-  family: number;
-  protocol: number;
-  ipId: number;
-  tcpSeq: number;
-  payloadLength: number;
-  icmpType: number;
-  icmpSeq: number;
-  fragment: boolean;
-  /** Of a piece that is not the first: no transport header is in it. */
-  laterPiece: boolean;
-  isArp: boolean;
-  arpOp: number;
-  arpSenderIp: number;
-  arpTargetIp: number;
-}
 
 /** How a path came by its first hops. */
 export const ORIGIN_FIRST_SEEN = 0;
 /** A clone: it shares the hops before the copy with the path it branched from. */
 export const ORIGIN_CLONE = 1;
-/** A segment cut from a super-packet. */
+/** A segment cut from a GSO packet. */
 export const ORIGIN_SEGMENT = 2;
 /** A fragment after the first. */
 export const ORIGIN_FRAGMENT = 3;
 
 const NO_TUPLES: readonly Tuple[] = [];
 
-/** One packet's hops in order. */
+/** One packet's hops in order, and what is known of the packet as a whole. */
 export class Path implements Invariants {
   /** Address of the buffer it is in now, low 48 bits; likewise `head`, its data. */
   skb: number;
@@ -43,11 +30,11 @@ export class Path implements Invariants {
   children = 0;
   /** Key in the joiner's index of copies, 0 for none. */
   identity = 0;
-  hops: Hop[] = [];
+  readonly columns: HopColumns;
   /** The path that it was merged into on the way up; that one's end is its own. */
   mergedInto: Path | null = null;
   /** What its buffer held when it was last seen encrypted; null when it can be read. */
-  sealed: Sealed | null = null;
+  encrypted: Encrypted | null = null;
   /** How many of the hops it took over from the path it branched from. */
   inherited = 0;
   /** Time of the newest record about it, hop or end. */
@@ -57,9 +44,11 @@ export class Path implements Invariants {
   delivered = false;
   /** A socket was seen taking it: it has its deliver hop. */
   received = false;
-  /** The kernel let the buffer go, and not as a drop. */
+  /** The kernel released the buffer, and not as a drop. */
   freed = false;
   dropped = false;
+  /** Whether a socket sent it from where it was first seen. */
+  fromSocket = false;
   /** Hops refused because the path had too many. */
   hopsCut = 0;
   /** Whether a hop is known to be missing between two seen. */
@@ -84,12 +73,12 @@ export class Path implements Invariants {
   icmpSeq = -1;
   icmpMtu = -1;
   fragment = false;
-  laterPiece = false;
-  /** How many hops it had when it was first seen in pieces; -1 while whole. */
+  laterFragment = false;
+  /** How many hops it had when it was first seen in fragments; -1 while whole. */
   fragmentedAt = -1;
-  /** Keys in the joiner's indices of packets that pieces are cut from. */
+  /** Keys in the joiner's indices of packets that fragments and segments are cut from. */
   fragmentKey: string | null = null;
-  superTuples: readonly Tuple[] = NO_TUPLES;
+  gsoTuples: readonly Tuple[] = NO_TUPLES;
   dontFragment = false;
   isArp = false;
   arpOp = -1;
@@ -97,18 +86,46 @@ export class Path implements Invariants {
   arpTargetIp = 0;
   /** Bytes of the innermost IP packet as first seen. */
   ipLength = 0;
-  /** Of a connection's first packet: the connection for whose sake a process opened it. */
+  /** Of a connection's first packet: the connection for which a process opened it. */
   openedFor: Received | null = null;
-  /** For an ICMP error: the tuple of the packet it complains about. */
-  about: Tuple | null = null;
+  /** For an ICMP error: the tuple of the packet it quotes. */
+  quoted: Tuple | null = null;
   malformed = 0;
   truncated = false;
 
-  constructor(skb: number) {
+  constructor(skb: number, columns: HopColumns) {
     this.skb = skb;
+    this.columns = columns;
   }
 
+  /** The hops as objects, made anew at each call: for readers, not for the joiner. */
+  get hops(): Hop[] {
+    return this.columns.toArray();
+  }
+
+  get length(): number {
+    return this.columns.length;
+  }
+
+  /** The first hop as an object. */
+  get first(): Hop | undefined {
+    return this.columns.length === 0 ? undefined : this.columns.at(0);
+  }
+
+  /** The last hop as an object. */
   get last(): Hop | undefined {
-    return this.hops[this.hops.length - 1];
+    return this.columns.length === 0 ? undefined : this.columns.at(this.columns.length - 1);
+  }
+
+  get lastPlace(): Place | null {
+    return this.columns.place[this.columns.length - 1] ?? null;
+  }
+
+  get lastHeaders(): Headers | null {
+    return this.columns.headers[this.columns.length - 1] ?? null;
+  }
+
+  get lastConntrack(): Conntrack | null {
+    return this.columns.ct[this.columns.length - 1] ?? null;
   }
 }

@@ -16,7 +16,7 @@ const PADDING = 16;
  * wire and back a packet stays in one struct sk_buff (drivers/net/wireguard/send.c and
  * receive.c), which is what joins the two sides. The counter is used once with a key.
  */
-export interface Sealed {
+export interface Encrypted {
   readonly receiver: number;
   readonly counter: number;
   /** Of the inner packet with its padding, bytes. */
