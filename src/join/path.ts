@@ -35,10 +35,14 @@ export class Path implements Invariants {
   mergedInto: Path | null = null;
   /** What its buffer held when it was last seen encrypted; null when it can be read. */
   encrypted: Encrypted | null = null;
+  /** What conntrack said last, also before hops without an entry. */
+  lastEntry: Conntrack | null = null;
   /** How many of the hops it took over from the path it branched from. */
   inherited = 0;
   /** Time of the newest record about it, hop or end. */
   lastTime = 0;
+  /** When it ended first; what began before that may be a copy of it. */
+  endTime = Number.POSITIVE_INFINITY;
   /** Set by a drop, a delivery or the buffer's release; no hop follows. */
   ended = false;
   delivered = false;
@@ -92,6 +96,13 @@ export class Path implements Invariants {
   quoted: Tuple | null = null;
   malformed = 0;
   truncated = false;
+
+  /** Neighbours among the open paths, in the order they began. */
+  isOpen = false;
+  older: Path | null = null;
+  newer: Path | null = null;
+  /** When the joiner looks at it next, in ticks of its wheel. */
+  dueTick = Number.POSITIVE_INFINITY;
 
   constructor(skb: number, columns: HopColumns) {
     this.skb = skb;

@@ -2,12 +2,11 @@ import { RingBuffer } from 'ebpf-ts';
 import { UsageError } from '../model/errors.js';
 import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
 import {
-  COUNTER_LOST_END,
-  COUNTER_LOST_HOP,
+  COUNTER_LOST_EVENT,
+  COUNTER_LOST_NESTED,
+  COUNTER_LOST_RING,
   COUNTER_OWN,
-  HEADER_TIME,
 } from '../wire/layout.gen.js';
-import { FRAME_HEADER } from '../wire/record-cursor.js';
 import { CatalogReader } from './catalog-reader.js';
 import type { HookInstrument } from './hook-programs.js';
 import { KernelSymbols } from './kernel-symbols.js';
@@ -85,7 +84,7 @@ export class KernelSource implements Source {
   }
 
   lost(): bigint {
-    return this.#counter(COUNTER_LOST_HOP) + this.#counter(COUNTER_LOST_END);
+    return LOST.reduce((sum, counter) => sum + this.#counter(counter), 0n);
   }
 
   own(): bigint {
@@ -157,7 +156,7 @@ export class KernelSource implements Source {
   }
 
   #lastCounters(): void {
-    for (const counter of [COUNTER_LOST_HOP, COUNTER_LOST_END, COUNTER_OWN]) {
+    for (const counter of [...LOST, COUNTER_OWN]) {
       this.#finalCounters.set(counter, this.#counter(counter));
     }
   }
