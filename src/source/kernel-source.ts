@@ -12,16 +12,12 @@ import type { HookInstrument } from './hook-programs.js';
 import { KernelSymbols } from './kernel-symbols.js';
 import { KernelTypes } from './kernel-types.js';
 import { type FoundNamespace, NamespaceWatcher } from './namespace-watcher.js';
+import { RingDrain } from './ring-drain.js';
 import type { Source, SourceSink } from './source.js';
 import { Tracer, unsupported } from './tracer.js';
 
-/** Bytes drained at once; a batch of about 12,000 hops. */
-const BATCH_BYTES = 4 << 20;
-/** Waiting between drains: records pile up in the ring, which costs the kernel no wake-up. */
-const BUSY_WAIT_MS = 4;
-const IDLE_WAIT_MS = 20;
-/** Batches taken before timers and sockets get their turn. */
-const BATCHES_PER_TURN = 4;
+/** Counters of what was lost in the kernel. */
+const LOST = [COUNTER_LOST_RING, COUNTER_LOST_NESTED, COUNTER_LOST_EVENT] as const;
 /** Places that drops come from and are remembered; a kernel has a few thousand. */
 const SYMBOL_LIMIT = 65_536;
 const NAMESPACE_SCAN_MS = 400;
@@ -47,7 +43,6 @@ export class KernelSource implements Source {
   ownPort = 0;
   readonly #options: KernelSourceOptions;
   readonly #watcher = new NamespaceWatcher();
-  readonly #target = new Uint8Array(BATCH_BYTES);
   readonly #resolved = new Map<bigint, string>();
   #catalog: Catalog = EMPTY_CATALOG;
   #tracer: Tracer | null = null;
@@ -56,12 +51,11 @@ export class KernelSource implements Source {
   #reader: CatalogReader | null = null;
   #sink: SourceSink | null = null;
   #namespaces = new Map<number, FoundNamespace>();
-  #drainTimer: NodeJS.Timeout | NodeJS.Immediate | null = null;
+  #drain: RingDrain | null = null;
   #scanTimer: NodeJS.Timeout | null = null;
   #namesDue = 0;
   #namesWait = NAME_SCAN_FIRST_MS;
   #scanning = false;
-  #lastRecords = 0;
   readonly #finalCounters = new Map<number, bigint>();
   #stopped = false;
   #beginning: Promise<void> = Promise.resolve();
@@ -129,7 +123,7 @@ export class KernelSource implements Source {
     } catch (error) {
       this.#options.onWarning?.(`drops have no place: ${String(error)}`);
     }
-    this.#drain();
+    this.#drain?.start();
   }
 
   async stop(): Promise<void> {
@@ -143,12 +137,8 @@ export class KernelSource implements Source {
     if (this.#scanTimer !== null) {
       clearInterval(this.#scanTimer);
     }
-    this.#takeAll();
+    this.#drain?.stop();
     this.#stopped = true;
-    if (this.#drainTimer !== null) {
-      clearTimeout(this.#drainTimer as NodeJS.Timeout);
-      clearImmediate(this.#drainTimer as NodeJS.Immediate);
-    }
     this.#lastCounters();
     this.#sink?.end();
     this.#ring?.close();
@@ -190,6 +180,14 @@ export class KernelSource implements Source {
     this.#tracer = tracer;
     const events = tracer.map('events');
     this.#ring = events === undefined ? null : new RingBuffer(events);
+    if (this.#ring !== null && this.#sink !== null) {
+      this.#drain = new RingDrain({
+        ring: this.#ring,
+        flush: () => tracer.flush(),
+        now: () => process.hrtime.bigint(),
+        sink: this.#sink,
+      });
+    }
   }
 
   #select(found: Map<number, FoundNamespace>): Map<number, FoundNamespace> {
@@ -259,58 +257,6 @@ export class KernelSource implements Source {
       this.#scanning = false;
     }
   }
-
-  /** Takes what is there, hands it on, and comes back. */
-  #drain(): void {
-    if (this.#stopped) {
-      return;
-    }
-    const full = this.#take(BATCHES_PER_TURN);
-    if (full) {
-      this.#drainTimer = setImmediate(() => this.#drain());
-    } else {
-      const wait = this.#lastRecords > 0 ? BUSY_WAIT_MS : IDLE_WAIT_MS;
-      this.#drainTimer = setTimeout(() => this.#drain(), wait);
-    }
-  }
-
-  /** Drains up to `batches` batches; true when the ring had more than that. */
-  #take(batches: number): boolean {
-    const ring = this.#ring;
-    const sink = this.#sink;
-    if (ring === null || sink === null) {
-      return false;
-    }
-    this.#lastRecords = 0;
-    let oldest = 0n;
-    for (let i = 0; i < batches; i++) {
-      // What is in the ring is older than now; what comes while it is read may not be.
-      const now = process.hrtime.bigint();
-      const { records, bytes } = ring.drain(this.#target);
-      if (records === 0) {
-        sink.tick(now);
-        return false;
-      }
-      this.#lastRecords += records;
-      oldest = timeOfFirst(this.#target);
-      sink.batch(this.#target, bytes);
-    }
-    // Behind the clock by what is still in the ring: nothing that waits there is over.
-    sink.tick(oldest);
-    return true;
-  }
-
-  #takeAll(): void {
-    while (this.#take(BATCHES_PER_TURN)) {
-      // until the ring is empty
-    }
-  }
-}
-
-/** Time of a batch's first record, monotonic nanoseconds. */
-function timeOfFirst(batch: Uint8Array): bigint {
-  const view = new DataView(batch.buffer, batch.byteOffset, batch.byteLength);
-  return view.getBigUint64(FRAME_HEADER + HEADER_TIME, true);
 }
 
 function kernelDropReasons(): Map<string, number | bigint> {

@@ -19,6 +19,7 @@ import {
   linkProgram,
   modulesOf,
 } from './hook-programs.js';
+import { onlineCpus } from './online-cpus.js';
 import { KernelTypes, modulesWithTypes } from './kernel-types.js';
 import { type FoundNamespace, NamespaceWatcher } from './namespace-watcher.js';
 
@@ -28,7 +29,8 @@ const NO_HOOKS = 'netfilter hooks are not seen, for want of links (Linux 6.4) an
 const NO_STEPS = 'of a netfilter hook only begin and end are seen';
 const FAMILIES: readonly NetfilterFamily[] = ['ipv4', 'ipv6'];
 /** What an object that takes over goes on with: one ring, one count of what is lost. */
-const KEPT_MAPS = ['events', 'counters', 'observed'] as const;
+const KEPT_MAPS = ['events', 'counters', 'observed', 'slots', 'taken', 'devices'] as const;
+const FLUSH_PROGRAM = 'flush_trails';
 
 const TRACEPOINT_PROGRAMS = [
   'on_drop',
@@ -125,6 +127,21 @@ export class Tracer {
       `${PRIORITY_SHIFT_LIMIT} other programs have the netfilter priorities hopscope needs`,
       'stop other hopscope processes; see: bpftool link list',
     );
+  }
+
+  /** Has every trail that is still in a slot handed to the ring, on all CPUs. */
+  flush(): void {
+    const program = this.#object?.program(FLUSH_PROGRAM);
+    for (const cpu of onlineCpus()) {
+      try {
+        program?.run({ cpu });
+      } catch (error) {
+        // A CPU that has gone offline since has no packets under way.
+        if (!(error instanceof BpfError) || error.code !== 'ENXIO') {
+          throw error;
+        }
+      }
+    }
   }
 
   /** Tells the programs which namespaces to speak of, when they are limited. */
