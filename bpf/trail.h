@@ -392,10 +392,13 @@ static __always_inline void add_hop(struct slot *slot, const struct observation 
 			slot->has_link = 1;
 			flags |= HS_HOP_LINK;
 		}
-	} else if (offset) {
-		/* A tag in the data, or a header that is not where it should be. */
-		flags |= HS_HOP_SNAPSHOT;
 	}
+	/*
+	 * A tag in the data, or a header that is not where it should be; and what is
+	 * dropped is judged by all that is known of it.
+	 */
+	if ((offset && offset != HS_LENGTH_LINK) || o->stage == HS_STAGE_DROP)
+		flags |= HS_HOP_SNAPSHOT;
 	if (slot->head != (__u64)head || slot->length != length || slot->vlan != vlan ||
 	    has_new_words(slot, keys, is_ipv6)) {
 		slot->head = (__u64)head;
