@@ -34,7 +34,12 @@ export function copyOf(
   }
   const { head } = hop;
   const byHead = open.byHead.get(head);
-  if (byHead !== undefined && byHead.freed && byHead.endTime <= hop.time && mayGoOn(byHead, hop, p)) {
+  if (
+    byHead !== undefined &&
+    byHead.freed &&
+    byHead.endTime <= hop.time &&
+    mayGoOn(byHead, hop, p)
+  ) {
     return byHead;
   }
   const key = identityKey(p);

@@ -32,7 +32,9 @@ export function conntrackOf(
   }
   if ((hop.flags & layout.HOP_CONNTRACK) === 0) {
     // Observed without an entry in between, and so not compared with the hop before.
-    return last !== null && last.info === hop.ctInfo ? last : (WITHOUT_ENTRY[hop.ctInfo & 7] ?? null);
+    return last !== null && last.info === hop.ctInfo
+      ? last
+      : (WITHOUT_ENTRY[hop.ctInfo & 7] ?? null);
   }
   const { view, conntrack: at } = hop;
   const address =

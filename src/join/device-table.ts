@@ -53,7 +53,9 @@ export interface DeviceDescription {
 export class DeviceTable {
   readonly #devices = new Map<number, Device>();
   /** Devices by a hash: a look-up in the map makes a number of its key each time. */
-  readonly #near: (Device | undefined)[] = new Array<Device | undefined>(NEAR_SLOTS).fill(undefined);
+  readonly #near: (Device | undefined)[] = new Array<Device | undefined>(NEAR_SLOTS).fill(
+    undefined,
+  );
   readonly #limit: number;
   #count = 0;
   evicted = 0;

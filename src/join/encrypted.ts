@@ -27,11 +27,7 @@ export interface Encrypted {
 }
 
 /** What is known of an encrypted packet at this hop. */
-export function encryptedOf(
-  p: DecodedPacket,
-  before: Encrypted | null,
-  device: Device,
-): Encrypted {
+export function encryptedOf(p: DecodedPacket, before: Encrypted | null, device: Device): Encrypted {
   const last = before?.outers[before.outers.length - 1] ?? null;
   const outer = outerOf(p, last, device);
   if (before !== null && outer === last && isSameEncrypted(before, p)) {

@@ -70,9 +70,7 @@ export function withLink(headers: Headers, hop: TrailCursor, device: Device): He
 
 /** Whether it is known what the path carries: it is not encrypted, or was seen before. */
 function isReadable(path: Path): boolean {
-  return (
-    path.lastHeaders?.outer?.type === OUTER_WIREGUARD || isLastPlaintextHop(path.lastPlace)
-  );
+  return path.lastHeaders?.outer?.type === OUTER_WIREGUARD || isLastPlaintextHop(path.lastPlace);
 }
 
 function macOf(

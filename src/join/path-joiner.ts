@@ -430,8 +430,7 @@ export class PathJoiner {
     const p = this.#packet;
     const tuple = tupleOf(p, null, this.tuples);
     const isCutInDevice = (whole: Path): boolean => isLastPlaintextHop(whole.lastPlace);
-    const whole =
-      p.protocol === PROTO_TCP ? this.#open.gso.find(tuple, p, isCutInDevice) : null;
+    const whole = p.protocol === PROTO_TCP ? this.#open.gso.find(tuple, p, isCutInDevice) : null;
     decrypt(path, p, tuple, gsoSize);
     if (whole !== null && path.parent === null) {
       // It was cut out of a larger one in the tunnel device itself, where nothing looks.
@@ -453,8 +452,7 @@ export class PathJoiner {
     const { time } = record;
     const inBuffer = this.#open.bySkb.get(record.skb);
     const path =
-      inBuffer !== undefined &&
-      isOnWayIn(inBuffer.columns.place[inBuffer.columns.indexAt(time)])
+      inBuffer !== undefined && isOnWayIn(inBuffer.columns.place[inBuffer.columns.indexAt(time)])
         ? inBuffer
         : this.#open.byHead.get(record.address(layout.DELIVER_HEAD));
     const sock = record.address(layout.DELIVER_SOCK);
@@ -599,8 +597,6 @@ function isGap(last: Place, next: Place): boolean {
     return true;
   }
   return (
-    last.stage === layout.STAGE_EGRESS &&
-    next.stage === layout.STAGE_NETFILTER &&
-    next.hook === 0
+    last.stage === layout.STAGE_EGRESS && next.stage === layout.STAGE_NETFILTER && next.hook === 0
   );
 }
