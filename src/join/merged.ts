@@ -3,11 +3,21 @@ import { PROTO_TCP } from '../packet/proto.js';
 import * as layout from '../wire/layout.gen.js';
 import type { Device } from './device-table.js';
 import { HOOK_INPUT } from './hook.js';
-import type { OpenPaths } from './open-paths.js';
 import type { Path } from './path.js';
+import type { Tuple } from './tuple.js';
 
-/** Paths looked at for those that were merged; what is merged was begun shortly before. */
-const LOOK_BACK = 512;
+/** Merges remembered; one past it the oldest is forgotten. */
+export const MERGE_LIMIT = 8_192;
+
+interface Merge {
+  readonly head: Path;
+  readonly device: Device;
+  readonly tuple: Tuple;
+  readonly seq: number;
+  /** Payload that the buffer holds from there on, bytes. */
+  readonly length: number;
+  readonly time: number;
+}
 
 /**
  * Whether a buffer on its way up holds more of its packet's stream than it did: what
@@ -27,35 +37,76 @@ export function isMergedAt(path: Path, p: DecodedPacket, stage: number, gsoSize:
 }
 
 /**
- * Receive offload (net/core/gro.c) has put packets of one stream into the buffer of the
- * first of them, without a word about the others: those in the range it now holds that
- * were last seen where merging takes place are part of it.
- *
- * @param time when the merged packet was seen, ns
+ * Receive offload (net/core/gro.c) puts packets of one stream into the buffer of the first of
+ * them, without a record of the others: those in the range that it then holds, and that were
+ * last seen where merging takes place, are part of it. They began after it, so what it holds is
+ * remembered until they are looked at.
  */
-export function markMerged(
-  open: OpenPaths,
-  head: Path,
-  p: DecodedPacket,
-  device: Device,
-  time: number,
-): void {
-  head.payloadLength = p.payloadLength;
-  const tuple = head.lastHeaders?.tuple;
-  let path = open.newest;
-  for (let looked = 0; path !== null && looked < LOOK_BACK; path = path.older, looked++) {
-    if (
-      path !== head &&
-      path.protocol === PROTO_TCP &&
-      path.payloadLength > 0 &&
-      path.mergedInto === null &&
-      !path.ended &&
-      path.lastHeaders?.tuple === tuple &&
-      (path.tcpSeq - head.tcpSeq) >>> 0 < p.payloadLength &&
-      (path.columns.time[path.length - 1] as number) <= time &&
-      isWhereMerged(path, device)
-    ) {
-      path.mergedInto = head;
+export class Merges {
+  readonly #byTuple = new Map<Tuple, Merge[]>();
+  readonly #all: Merge[] = [];
+  #first = 0;
+
+  /** Notes that a packet holds more from now on. */
+  add(head: Path, p: DecodedPacket, device: Device, time: number): void {
+    head.payloadLength = p.payloadLength;
+    const tuple = head.lastHeaders?.tuple ?? null;
+    if (tuple === null) {
+      return;
+    }
+    const { tcpSeq: seq } = head;
+    const merge = { head, device, tuple, seq, length: p.payloadLength, time };
+    this.#all.push(merge);
+    const ofTuple = this.#byTuple.get(tuple);
+    if (ofTuple === undefined) {
+      this.#byTuple.set(tuple, [merge]);
+    } else {
+      ofTuple.push(merge);
+    }
+    if (this.#all.length - this.#first > MERGE_LIMIT) {
+      this.#forgetOldest();
+    }
+  }
+
+  /** The packet that one without an end was merged into; null when it was not. */
+  find(path: Path): Path | null {
+    const merges = this.#byTuple.get(path.lastHeaders?.tuple as Tuple);
+    if (merges === undefined || path.protocol !== PROTO_TCP || path.payloadLength === 0) {
+      return null;
+    }
+    const last = path.columns.time[path.length - 1] as number;
+    for (let at = merges.length - 1; at >= 0; at--) {
+      const { head, device, seq, length, time } = merges[at] as Merge;
+      if (
+        head !== path &&
+        last <= time &&
+        (path.tcpSeq - seq) >>> 0 < length &&
+        isWhereMerged(path, device)
+      ) {
+        return head;
+      }
+    }
+    return null;
+  }
+
+  /** Forgets what was merged before `time`. */
+  expire(time: number): void {
+    while (this.#first < this.#all.length && (this.#all[this.#first] as Merge).time < time) {
+      this.#forgetOldest();
+    }
+  }
+
+  #forgetOldest(): void {
+    const { tuple } = this.#all[this.#first] as Merge;
+    const ofTuple = this.#byTuple.get(tuple);
+    ofTuple?.shift();
+    if (ofTuple?.length === 0) {
+      this.#byTuple.delete(tuple);
+    }
+    this.#first += 1;
+    if (this.#first > MERGE_LIMIT) {
+      this.#all.splice(0, this.#first);
+      this.#first = 0;
     }
   }
 }

@@ -7,6 +7,8 @@ import { SettleWheel } from './settle-wheel.js';
 
 /** Packets that may be under way at once; one past it the oldest is closed early. */
 export const OPEN_PATH_LIMIT = 131_072;
+/** Cuts of one packet whose fragments are looked for. */
+const FRAGMENT_KEY_LIMIT = 8;
 /** Sets of columns kept for the next packets. */
 export const SPARE_COLUMNS = 8_192;
 
@@ -91,14 +93,15 @@ export class OpenPaths {
     }
   }
 
-  setFragmentKey(path: Path, key: string | null): void {
-    if (path.fragmentKey !== null && this.fragmented.get(path.fragmentKey) === path) {
-      this.fragmented.delete(path.fragmentKey);
+  /** Files a path under what its fragments have in common; each cut may give them another. */
+  addFragmentKey(path: Path, key: string): void {
+    if (path.fragmentKeys.length >= FRAGMENT_KEY_LIMIT) {
+      return;
     }
-    path.fragmentKey = key;
-    if (key !== null) {
-      this.fragmented.set(key, path);
+    if (!path.fragmentKeys.includes(key)) {
+      path.fragmentKeys = [...path.fragmentKeys, key];
     }
+    this.fragmented.set(key, path);
   }
 
   /** Takes a path that is over out of everything. */
@@ -114,8 +117,10 @@ export class OpenPaths {
     if (path.gsoTuples.length > 0) {
       this.gso.delete(path);
     }
-    if (path.fragmentKey !== null) {
-      this.setFragmentKey(path, null);
+    for (const key of path.fragmentKeys) {
+      if (this.fragmented.get(key) === path) {
+        this.fragmented.delete(key);
+      }
     }
   }
 

@@ -20,7 +20,7 @@ import {
 import type { Headers } from './headers.js';
 import { HOOK_OUTPUT, HOOK_POSTROUTING } from './hook.js';
 import { identityKey, isSamePacket } from './identity.js';
-import { isMergedAt, markMerged } from './merged.js';
+import { isMergedAt, Merges } from './merged.js';
 import { end, endByDrop, OpenPaths } from './open-paths.js';
 import { headersOf, withLink } from './packet-headers.js';
 import { quotedTupleOf, tupleOf } from './packet-tuple.js';
@@ -32,6 +32,8 @@ import { isPathOver, settleTime } from './settle.js';
 import { isOnWayIn, isUndoneByDelivery, type KernelNames, meaningOfDrop } from './socket-end.js';
 import { TupleTable } from './tuple.js';
 
+/** How long it is remembered what was merged: longer than a path waits for its end. */
+const MERGE_NS = 2e9;
 /** Hops kept of one packet; a routing loop makes more. */
 export const HOP_LIMIT = 256;
 
@@ -99,6 +101,7 @@ export class PathJoiner {
   readonly #packet = new DecodedPacket();
   readonly #trail = new TrailCursor();
   readonly #open: OpenPaths;
+  readonly #merges = new Merges();
 
   constructor(onPath: (path: Path) => void, options: JoinerOptions = {}) {
     this.#onPath = onPath;
@@ -170,6 +173,7 @@ export class PathJoiner {
     for (const path of over) {
       this.#finish(path);
     }
+    this.#merges.expire(now - MERGE_NS);
   }
 
   /** Finishes everything: the source has ended. */
@@ -179,7 +183,10 @@ export class PathJoiner {
 
   /** Gives back a finished path that nobody reads any more. */
   release(path: Path): void {
-    this.#open.recycle(path.columns);
+    // What branched from it, or was merged into it, asks for its end.
+    if (path.children === 0 && !path.hasMerged) {
+      this.#open.recycle(path.columns);
+    }
   }
 
   #addTrail(record: RecordCursor): void {
@@ -256,7 +263,7 @@ export class PathJoiner {
     }
     const gsoSize = hop.snapshotU16(layout.SNAPSHOT_GSO_SIZE);
     if (path !== undefined && isMergedAt(path, p, stage, gsoSize)) {
-      markMerged(this.#open, path, p, device, hop.time);
+      this.#merges.add(path, p, device, hop.time);
     }
     if (
       path !== undefined &&
@@ -419,10 +426,7 @@ export class PathJoiner {
       path.fragmentedAt = path.length;
     }
     // Reassembled, rewritten and cut again it has other addresses, and in IPv6 another id.
-    const key = fragmentKey(this.#packet);
-    if (path.fragmentKey !== key) {
-      this.#open.setFragmentKey(path, key);
-    }
+    this.#open.addFragmentKey(path, fragmentKey(this.#packet));
   }
 
   /** What a path carried encrypted has come out of its buffer and can be read. */
@@ -532,6 +536,12 @@ export class PathJoiner {
 
   #finish(path: Path): void {
     this.#open.close(path);
+    if (!path.ended) {
+      path.mergedInto = this.#merges.find(path);
+      if (path.mergedInto !== null) {
+        path.mergedInto.hasMerged = true;
+      }
+    }
     if (path.length > 0 && path.matched) {
       this.counters.paths += 1;
       this.#onPath(path);

@@ -18,6 +18,7 @@ export const ORIGIN_SEGMENT = 2;
 export const ORIGIN_FRAGMENT = 3;
 
 const NO_TUPLES: readonly Tuple[] = [];
+const NO_KEYS: readonly string[] = [];
 
 /** One packet's hops in order, and what is known of the packet as a whole. */
 export class Path implements Invariants {
@@ -33,6 +34,8 @@ export class Path implements Invariants {
   readonly columns: HopColumns;
   /** The path that it was merged into on the way up; that one's end is its own. */
   mergedInto: Path | null = null;
+  /** Whether others were merged into it. */
+  hasMerged = false;
   /** What its buffer held when it was last seen encrypted; null when it can be read. */
   encrypted: Encrypted | null = null;
   /** What conntrack said last, also before hops without an entry. */
@@ -81,7 +84,7 @@ export class Path implements Invariants {
   /** How many hops it had when it was first seen in fragments; -1 while whole. */
   fragmentedAt = -1;
   /** Keys in the joiner's indices of packets that fragments and segments are cut from. */
-  fragmentKey: string | null = null;
+  fragmentKeys: readonly string[] = NO_KEYS;
   gsoTuples: readonly Tuple[] = NO_TUPLES;
   dontFragment = false;
   isArp = false;

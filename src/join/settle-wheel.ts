@@ -27,15 +27,17 @@ export class SettleWheel {
     (this.#slots[at & (SLOTS - 1)] as Path[]).push(path);
   }
 
-  /** Takes out the paths whose time is before `now`; some may have moved on since. */
+  /**
+   * Takes out the paths whose time is about to come by `now`, within one slot: whoever asks
+   * looks which are over, and files the others again.
+   */
   due(now: number): Path[] {
-    const until = tick(now) - 1;
+    const until = tick(now);
     if (this.#swept === Number.NEGATIVE_INFINITY || until <= this.#swept) {
       return [];
     }
     const found: Path[] = [];
     const from = Math.max(this.#swept + 1, until - SLOTS + 1);
-    this.#swept = until;
     for (let at = from; at <= until; at++) {
       const slot = this.#slots[at & (SLOTS - 1)] as Path[];
       for (const path of slot) {
@@ -47,6 +49,8 @@ export class SettleWheel {
       }
       slot.length = 0;
     }
+    // The last slot is not over yet: what is filed now may be due in it.
+    this.#swept = until - 1;
     return found;
   }
 }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
+import { GSO_PACKETS_PER_STREAM, GsoPackets } from '../../src/join/gso-packets.js';
+import { HopColumns } from '../../src/join/hop-columns.js';
 import { Path } from '../../src/join/path.js';
-import { SUPER_PACKETS_PER_STREAM, SuperPackets } from '../../src/join/super-packets.js';
 import type { Tuple } from '../../src/join/tuple.js';
 import { TupleTable } from '../../src/join/tuple.js';
 import { DecodedPacket } from '../../src/packet/decoded-packet.js';
@@ -14,7 +15,7 @@ function stream(): Tuple {
 }
 
 function superPacket(seq: number): Path {
-  const path = new Path(seq);
+  const path = new Path(seq, new HopColumns());
   path.tcpSeq = seq;
   path.payloadLength = LENGTH;
   return path;
@@ -27,7 +28,7 @@ function segmentAt(seq: number): DecodedPacket {
 }
 
 test('finds the newest that holds a place, across the end of the sequence numbers', () => {
-  const known = new SuperPackets();
+  const known = new GsoPackets();
   const tuple = stream();
   const [first, again, last] = [0xffff_fe00, 0xffff_fe00, 488].map(superPacket) as [
     Path,
@@ -45,9 +46,9 @@ test('finds the newest that holds a place, across the end of the sequence number
 });
 
 test('one past the limit the oldest gives way and is counted', () => {
-  const known = new SuperPackets();
+  const known = new GsoPackets();
   const tuple = stream();
-  for (let i = 0; i <= SUPER_PACKETS_PER_STREAM; i++) known.add(superPacket(i * LENGTH), tuple);
+  for (let i = 0; i <= GSO_PACKETS_PER_STREAM; i++) known.add(superPacket(i * LENGTH), tuple);
   expect(known.refused).toBe(1);
   expect(known.find(tuple, segmentAt(0))).toBeNull();
   expect(known.find(tuple, segmentAt(LENGTH))).not.toBeNull();
