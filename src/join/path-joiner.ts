@@ -286,7 +286,7 @@ export class PathJoiner {
     this.#append(path, hop, device, headers);
     this.#open.setHead(path, hop.head);
     if (headers.gsoSize > 0 && headers.tuple !== null && p.payloadLength > headers.gsoSize) {
-      this.#open.gso.add(path, headers.tuple);
+      this.#open.gso.add(path, headers.tuple, hop.time);
     }
     if (this.#filter !== null && !path.matched) {
       const length = hop.snapshotU16(layout.SNAPSHOT_LENGTH);
@@ -434,7 +434,7 @@ export class PathJoiner {
     const p = this.#packet;
     const tuple = tupleOf(p, null, this.tuples);
     const isCutInDevice = (whole: Path): boolean => isLastPlaintextHop(whole.lastPlace);
-    const whole = p.protocol === PROTO_TCP ? this.#open.gso.find(tuple, p, isCutInDevice) : null;
+    const whole = p.protocol === PROTO_TCP ? this.#open.gso.find(tuple, p, hop.time, isCutInDevice) : null;
     decrypt(path, p, tuple, gsoSize);
     if (whole !== null && path.parent === null) {
       // It was cut out of a larger one in the tunnel device itself, where nothing looks.
