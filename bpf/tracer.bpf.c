@@ -90,7 +90,7 @@ int BPF_PROG(on_drop, struct sk_buff *skb, void *location, int reason)
 	/* In a socket's queue it has neither any more. */
 	if (!o.netns && skb->sk)
 		o.netns = BPF_CORE_READ(skb, sk, __sk_common.skc_net.net, ns.inum);
-	if (o.netns ? is_observed(o.netns) : !only_observed)
+	if (o.netns ? is_observed(o.netns) : !only_observed && !is_silent())
 		emit(&o);
 	return 0;
 }
@@ -101,7 +101,7 @@ int BPF_PROG(on_consume, struct sk_buff *skb)
 {
 	struct hs_free *record;
 
-	if (!is_network(skb))
+	if (is_silent() || !is_network(skb))
 		return 0;
 	record = bpf_ringbuf_reserve(&events, sizeof(*record), 0);
 	if (!record) {
@@ -119,7 +119,7 @@ static __always_inline void emit_deliver(const struct sk_buff *skb, const struct
 	struct hs_deliver *record;
 	__u32 netns = sk ? sk->__sk_common.skc_net.net->ns.inum : 0;
 
-	if (netns && !is_observed(netns))
+	if (netns ? !is_observed(netns) : is_silent())
 		return;
 	record = bpf_ringbuf_reserve(&events, sizeof(*record), 0);
 	if (!record) {
@@ -185,7 +185,8 @@ int BPF_PROG(on_connect, const struct sock *sk, int before, int after)
 
 static __always_inline int observe_link(const struct bpf_nf_ctx *ctx, __s32 priority)
 {
-	observe_hook(ctx->skb, ctx->state, priority);
+	if (!is_silent())
+		observe_hook(ctx->skb, ctx->state, priority);
 	return NF_ACCEPT;
 }
 

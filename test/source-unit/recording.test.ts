@@ -4,20 +4,21 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { EMPTY_CATALOG } from '../../src/name/catalog.js';
+import { Recording } from '../../src/source/recording.js';
 import {
   CHUNK_BATCH,
   CHUNK_CATALOG,
   CHUNK_FOOTER,
   CHUNK_HEADER_TYPE,
   CHUNK_LIMIT,
+  CHUNK_SYMBOLS,
   layoutFingerprint,
   RECORDING_LIMIT,
-  Recording,
   RecordingError,
   type RecordingFooter,
   type RecordingHeader,
-  RecordingWriter,
-} from '../../src/source/recording.js';
+} from '../../src/source/recording-format.js';
+import { RecordingWriter } from '../../src/source/recording-writer.js';
 import { CLUSTER } from '../fixtures/catalog.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'hopscope-recording-'));
