@@ -99,10 +99,7 @@ export class KernelFunctions {
   }
 }
 
-/** What of /proc/modules changes only when a module comes or goes: its name and address. */
+/** What of /proc/modules changes only when a module comes or goes: its name and its place. */
 function stable(text: string): string {
-  return text
-    .split('\n')
-    .map((line) => `${line.slice(0, line.indexOf(' '))} ${line.slice(line.lastIndexOf('0x'))}`)
-    .join('\n');
+  return JSON.stringify([...parseModules(text)]);
 }

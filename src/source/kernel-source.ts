@@ -29,6 +29,7 @@ const BATCHES_PER_TURN = 4;
 /** Between looks at namespaces, their hooks and the kernel's modules. */
 const NAMESPACE_SCAN_MS = 400;
 /** Names are asked for again: soon after a change, which goes on for a while, then seldom. */
+const NAME_SCAN_SOON_MS = 50;
 const NAME_SCAN_FIRST_MS = 500;
 const NAME_SCAN_MOST_MS = 10_000;
 
@@ -66,6 +67,7 @@ export class KernelSource implements Source {
   #drainTimer: NodeJS.Timeout | NodeJS.Immediate | null = null;
   #scanTimer: NodeJS.Timeout | null = null;
   #soon: NodeJS.Immediate | null = null;
+  #namesTimer: NodeJS.Timeout | null = null;
   #namesDue = 0;
   #namesWait = NAME_SCAN_FIRST_MS;
   #readingNames = false;
@@ -174,6 +176,9 @@ export class KernelSource implements Source {
     if (this.#scanTimer !== null) {
       clearInterval(this.#scanTimer);
     }
+    if (this.#namesTimer !== null) {
+      clearTimeout(this.#namesTimer);
+    }
     if (this.#soon !== null) {
       clearImmediate(this.#soon);
     }
@@ -232,8 +237,10 @@ export class KernelSource implements Source {
       tracer.renew(found);
       this.#functions.refresh();
       if (changed) {
-        this.#namesWait = NAME_SCAN_FIRST_MS;
-        this.#namesDue = 0;
+        // Not at once: what came or went is at work itself just now.
+        this.#namesWait = NAME_SCAN_FIRST_MS / 2;
+        this.#namesDue = Date.now() + NAME_SCAN_SOON_MS;
+        this.#namesTimer ??= setTimeout(() => this.#namesSoon(), NAME_SCAN_SOON_MS);
       }
     } catch (error) {
       this.#options.onWarning?.(`looking for namespaces: ${String(error)}`);
@@ -241,15 +248,19 @@ export class KernelSource implements Source {
     void this.#readNames();
   }
 
+  #namesSoon(): void {
+    this.#namesTimer = null;
+    this.#namesDue = 0;
+    void this.#readNames();
+  }
+
   async #readNames(): Promise<void> {
     const now = Date.now();
-    if (this.#readingNames || this.#namesDue > now) {
+    if (this.#stopped || this.#readingNames || this.#namesDue > now) {
       return;
     }
     this.#readingNames = true;
-    if (this.#namesDue > 0) {
-      this.#namesWait = Math.min(2 * this.#namesWait, NAME_SCAN_MOST_MS);
-    }
+    this.#namesWait = Math.min(2 * this.#namesWait, NAME_SCAN_MOST_MS);
     this.#namesDue = now + this.#namesWait;
     try {
       const catalog = await this.#reader?.read(this.#namespaces.values());
