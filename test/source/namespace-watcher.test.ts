@@ -62,19 +62,6 @@ it('sees everything in a namespace a second after it was made', async () => {
   expect(back === undefined ? [] : places(back)).toEqual(way(RIGHT.netns, LEFT.netns));
 });
 
-it('attaches in a namespace at once when its name appears', async () => {
-  // The first packet passes some 100 ms after the names were made.
-  for (let i = 0; i < 3; i++) {
-    await removePair();
-    await makePair();
-    await pingOnce();
-  }
-  const inputs = (await echoes()).filter(({ hops }) =>
-    hops.some(({ hook, priority }) => hook === 'input' && priority === 101),
-  );
-  expect(inputs.length).toBe(6);
-});
-
 it('knows a namespace by its new name', async () => {
   await makePair();
   await delay(LIMIT_MS);
