@@ -101,7 +101,7 @@ int BPF_PROG(on_drop, struct sk_buff *skb, void *location, int reason)
 	/* In a socket's queue it has neither any more. */
 	if (!o.netns && skb->sk)
 		o.netns = BPF_CORE_READ(skb, sk, __sk_common.skc_net.net, ns.inum);
-	if (o.netns ? is_observed(o.netns) : !only_observed)
+	if (o.netns ? is_observed(o.netns) : !only_observed && !is_silent())
 		observe(&o);
 	return 0;
 }
@@ -110,7 +110,8 @@ int BPF_PROG(on_drop, struct sk_buff *skb, void *location, int reason)
 SEC("tp_btf/consume_skb")
 int BPF_PROG(on_consume, struct sk_buff *skb)
 {
-	end_trail(skb, HS_END_FREE);
+	if (!is_silent())
+		end_trail(skb, HS_END_FREE);
 	return 0;
 }
 
@@ -156,7 +157,7 @@ int BPF_PROG(on_read, struct sk_buff *skb)
 	const struct sock *sk = skb->sk;
 	__u32 netns = sk ? sk->__sk_common.skc_net.net->ns.inum : 0;
 
-	if (!is_network(skb) || (netns ? !is_observed(netns) : only_observed))
+	if (!is_network(skb) || (netns ? !is_observed(netns) : only_observed || is_silent()))
 		return 0;
 	end_trail(skb, HS_END_NONE);
 	return emit_deliver(skb, sk, netns, 1);
