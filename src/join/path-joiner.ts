@@ -7,7 +7,7 @@ import * as layout from '../wire/layout.gen.js';
 import type { RecordCursor } from '../wire/record-cursor.js';
 import { TrailCursor } from '../wire/trail-cursor.js';
 import { branchOf, copyOf, fragmentKey, hopsBefore } from './branch.js';
-import { conntrackOf } from './conntrack-entry.js';
+import { ConntrackEntries } from './conntrack-entry.js';
 import { type Device, DeviceTable } from './device-table.js';
 import {
   decrypt,
@@ -102,6 +102,7 @@ export class PathJoiner {
   readonly #trail = new TrailCursor();
   readonly #open: OpenPaths;
   readonly #merges = new Merges();
+  readonly #entries = new ConntrackEntries(this.tuples);
 
   constructor(onPath: (path: Path) => void, options: JoinerOptions = {}) {
     this.#onPath = onPath;
@@ -330,7 +331,7 @@ export class PathJoiner {
       hop.hook,
       hop.stage === layout.STAGE_NETFILTER ? hop.priority : 0,
     );
-    const ct = conntrackOf(hop, lastConntrack ?? path.lastEntry, this.tuples);
+    const ct = this.#entries.of(hop, lastConntrack ?? path.lastEntry);
     if (ct !== null) {
       path.lastEntry = ct;
     }
