@@ -1,0 +1,36 @@
+// @ts-check
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { onEnd } from './cleanup.mjs';
+
+const SOURCE = fileURLToPath(new URL('load.c', import.meta.url));
+
+/** A folder for this run, gone with it. @type {string | null} */
+let folder = null;
+
+/** Where what this run writes can be kept until it ends. */
+export function scratch() {
+  if (folder !== null) return folder;
+  const made = mkdtempSync(join(tmpdir(), 'hopscope-bench-'));
+  onEnd(() => rmSync(made, { recursive: true, force: true }));
+  folder = made;
+  return made;
+}
+
+/** @type {string | null} */
+let program = null;
+
+/** load.c, compiled. */
+export function loadProgram() {
+  if (program === null) {
+    const file = join(scratch(), 'load');
+    execFileSync('clang', ['-O2', '-Wall', '-Wextra', '-Werror', '-o', file, SOURCE], {
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
+    program = file;
+  }
+  return program;
+}
