@@ -5,8 +5,9 @@ import { compiled } from './cluster.mjs';
 /*
  * A million connections without a million packets: the records of a few flows, as a
  * real kernel gave them, are played again and again, each time from another source
- * address and a little later. All that this file knows of a record is where its frame and
- * its time are; addresses are found by their bytes, wherever a record has them.
+ * address, with another IP id and a little later. All that this file knows of a record is
+ * where its frame and its time are; headers are found by the address, wherever a record has
+ * one. Buffers are the same ones in each round, as they are in a kernel that uses them anew.
  */
 
 /** @type {typeof import('../../src/pipeline.js')} */
@@ -22,6 +23,13 @@ const { FRAME_HEADER } = await compiled('wire/record-cursor.js');
 
 /** First byte of the addresses that stand in for the sender's: 11.0.0.0/8 is nobody's here. */
 const STAND_IN = 11;
+/** Offsets in an IPv4 header (RFC 791), and what stands in it. */
+const IPV4_ID = 4;
+const IPV4_PROTOCOL = 9;
+const IPV4_SOURCE = 12;
+/** Version 4 and no options. */
+const IPV4_PLAIN = 0x45;
+const PROTO_UDP = 17;
 /** Time between two rounds: packets still under way at the end of one come to their end. */
 const GAP_NS = 100_000n;
 /** After the last, all that waits for its end has met it. */
@@ -38,15 +46,12 @@ const READ_MS = 1_000;
  */
 
 /**
- * A pipeline that has met `n` flows of one packet each.
+ * What `fillFlows` plays.
  *
  * @param {string} file a recording of datagrams from `source`, one of each flow
  * @param {string} source IPv4 address
- * @param {number} n
- * @param {number} flowsARound
- * @returns {Promise<Filled>}
  */
-export async function fillFlows(file, source, n, flowsARound) {
+export function readTemplate(file, source) {
   const recording = Recording.read(file);
   const address = Uint8Array.from(source.split('.').map(Number));
   const batches = recording.chunks
@@ -57,7 +62,18 @@ export async function fillFlows(file, source, n, flowsARound) {
     .flatMap(({ view, times }) => times.map((at) => view.getBigUint64(at, true)))
     .sort((a, b) => (a < b ? -1 : 1));
   const last = times.at(-1) ?? 0n;
-  const span = last - (times[0] ?? 0n) + GAP_NS;
+  return { recording, batches, last, span: last - (times[0] ?? 0n) + GAP_NS };
+}
+
+/**
+ * A pipeline that has met `n` flows of one packet each.
+ *
+ * @param {ReturnType<typeof readTemplate>} template
+ * @param {number} n
+ * @param {number} flowsARound flows in the recording
+ * @returns {Promise<Filled>}
+ */
+export async function fillFlows({ recording, batches, last, span }, n, flowsARound) {
   const rounds = Math.ceil(n / flowsARound);
 
   /** Where records come from, as the pipeline has it: names and clock of the recording. */
@@ -70,6 +86,10 @@ export async function fillFlows(file, source, n, flowsARound) {
     for (const batch of batches) {
       for (const at of batch.addresses) {
         batch.view.setUint32(at, STAND_IN * 0x1000000 + round + 1, false);
+      }
+      // The same id in the same buffer would be the same packet, translated.
+      for (const at of batch.ids) {
+        batch.view.setUint16(at, (batch.view.getUint16(at, false) + 1) & 0xffff, false);
       }
       if (round > 0) {
         for (const at of batch.times) {
@@ -111,5 +131,9 @@ function editable(bytes, address) {
   for (let at = buffer.indexOf(address); at >= 0; at = buffer.indexOf(address, at + 4)) {
     addresses.push(at);
   }
-  return { bytes, view, times, addresses };
+  const ids = addresses
+    .map((at) => at - IPV4_SOURCE)
+    .filter((at) => bytes[at] === IPV4_PLAIN && bytes[at + IPV4_PROTOCOL] === PROTO_UDP)
+    .map((at) => at + IPV4_ID);
+  return { bytes, view, times, addresses, ids };
 }

@@ -1,6 +1,7 @@
 // @ts-check
 import { readFileSync, writeFileSync } from 'node:fs';
 import { onEnd } from './cleanup.mjs';
+import { withDescendants } from './daemon-cost.mjs';
 import { flowDetail, metricsPage, settledFlows } from './daemon-page.mjs';
 import { runLoad } from './loads.mjs';
 import { counted } from './metrics.mjs';
@@ -17,6 +18,8 @@ const STATISTICS = '/proc/sys/kernel/bpf_stats_enabled';
  * @property {string} type
  * @property {number} runs
  * @property {number} ns
+ * @property {readonly number[] | null} holders processes that hold it; null where bpftool
+ *   cannot tell
  *
  * @typedef {object} ProgramRow programs of one name together
  * @property {string} program
@@ -46,7 +49,7 @@ const STATISTICS = '/proc/sys/kernel/bpf_stats_enabled';
  */
 export async function benchKernel(observer, { load, way, seconds }) {
   const others = new Set((await programs()).map(({ id }) => id));
-  const { stop } = await startObserver(observer);
+  const { pids, stop } = await startObserver(observer);
   try {
     const pageBefore = await metricsPage();
     const restore = enableStatistics();
@@ -63,7 +66,12 @@ export async function benchKernel(observer, { load, way, seconds }) {
     const counts = counted(pageBefore, await metricsPage());
     const packets = loaded.sent?.packets ?? 0;
     const flows = loaded.sent === null ? [] : await settledFlows(way, loaded.sent.port);
-    const own = after.filter(({ id }) => !others.has(id));
+    // Others on this machine may have loaded some meanwhile.
+    const family = await withDescendants(pids);
+    const own = after.filter(
+      ({ id, holders }) =>
+        !others.has(id) && (holders?.some((pid) => family.includes(pid)) ?? true),
+    );
     const hops = await hopsAPacket(flows);
     const rows = programRows(before, own, packets, hops);
     const nsAPacket = rows.reduce((sum, row) => sum + row.nsAPacket, 0);
@@ -111,6 +119,7 @@ export function parsePrograms(text) {
     type: String(program['type']).replace(/^32$/, 'netfilter'),
     runs: program['run_cnt'] ?? 0,
     ns: program['run_time_ns'] ?? 0,
+    holders: program['pids']?.map((/** @type {{ pid: number }} */ { pid }) => pid) ?? null,
   }));
 }
 

@@ -1,7 +1,7 @@
 // @ts-check
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { argv, stdout } from 'node:process';
-import { fillFlows } from './fill-flows.mjs';
+import { fillFlows, readTemplate } from './fill-flows.mjs';
 
 /*
  * node --expose-gc memory-child.mjs FILE SOURCE FLOWS FLOWS_A_ROUND
@@ -20,11 +20,12 @@ const memory = () => {
   return { rss, heapUsed, external, arrayBuffers };
 };
 
+const template = readTemplate(file, source);
 const before = memory();
 const loop = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
 loop.enable();
 const started = performance.now();
-const filled = await fillFlows(file, source, Number(flows), Number(flowsARound));
+const filled = await fillFlows(template, Number(flows), Number(flowsARound));
 const seconds = (performance.now() - started) / 1000;
 loop.disable();
 const peakRss = process.resourceUsage().maxRSS * 1024;
