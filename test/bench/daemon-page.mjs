@@ -60,11 +60,13 @@ export async function settledFlows(way, port) {
 }
 
 /**
+ * Those of a load; what else a machine sends is not.
+ *
  * @param {readonly FlowRecord[]} flows
  * @param {{ source: string, address: string }} way
  * @param {number} port
  */
-function flowsOf(flows, way, port) {
+export function flowsOf(flows, way, port) {
   return flows.filter(
     ({ original }) =>
       original.proto === 'udp' &&

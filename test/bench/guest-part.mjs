@@ -2,10 +2,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { execPath } from 'node:process';
+import { env, execPath } from 'node:process';
 import { createInterface } from 'node:readline';
 import { ROOT } from '../../src/setup/bootstrap.mjs';
 import { onEnd } from './cleanup.mjs';
+import { scratch } from './load-program.mjs';
 
 const KERNEL = '6.12';
 /** An emulated kernel that hangs must end. */
@@ -29,7 +30,8 @@ export async function benchGuest({ rounds, seconds, loads }, report) {
       ['--encap', 'ipip', '--only', 'load,kernel', '--loads', loads.join(',')],
       ['--rounds', String(rounds), '--seconds', String(seconds)],
     ),
-    { stdio: ['ignore', 'pipe', 'inherit'], cwd: ROOT },
+    // What the guest shares with us goes with what else this run has written.
+    { stdio: ['ignore', 'pipe', 'inherit'], cwd: ROOT, env: { ...env, TMPDIR: scratch() } },
   );
   const kill = onEnd(() => child.kill('SIGTERM'));
   /** @type {string | null} */

@@ -10,18 +10,21 @@ const SOURCE = fileURLToPath(new URL('load.c', import.meta.url));
 
 /** A folder for this run, gone with it. @type {string | null} */
 let folder = null;
+/** load.c, once it is compiled. @type {string | null} */
+let program = null;
 
 /** Where what this run writes can be kept until it ends. */
 export function scratch() {
   if (folder !== null) return folder;
   const made = mkdtempSync(join(tmpdir(), 'hopscope-bench-'));
-  onEnd(() => rmSync(made, { recursive: true, force: true }));
+  onEnd(() => {
+    rmSync(made, { recursive: true, force: true });
+    folder = null;
+    program = null;
+  });
   folder = made;
   return made;
 }
-
-/** @type {string | null} */
-let program = null;
 
 /** load.c, compiled. */
 export function loadProgram() {

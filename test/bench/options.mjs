@@ -41,7 +41,7 @@ ${LOADS.map(({ id }) => `  ${id}${DEFAULT_LOADS.includes(id) ? ' *' : ''}`).join
   Those with * are measured unless --loads names others or --full asks for all.
 
   --quick          2 rounds of 1 second, and less of everything else: does it run?
-  --full           every load, some 20 minutes more
+  --full           every load, some 15 minutes more
   --guest          afterwards load and kernel once more with IPIP, on an emulated kernel
                    6.12 of Debian's, in fewer rounds
   --rounds N       rounds of each load (default: 7)

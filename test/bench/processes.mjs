@@ -44,13 +44,19 @@ export function inNetns(netns, command) {
  * @param {{ timeoutMs?: number }} [limits]
  * @returns {Promise<string>}
  */
-export async function output([file, ...args], { timeoutMs = 0 } = {}) {
-  const { stdout } = await runFile(file, args, {
+export async function output(command, { timeoutMs = 0 } = {}) {
+  const [file = '', ...args] = [...WITH_PARENT, ...command];
+  const running = runFile(file, args, {
     maxBuffer: OUTPUT_LIMIT,
     timeout: timeoutMs,
     killSignal: 'SIGKILL',
   });
-  return stdout;
+  const ended = onEnd(() => running.child.kill('SIGKILL'));
+  try {
+    return (await running).stdout;
+  } finally {
+    ended();
+  }
 }
 
 /**

@@ -37,7 +37,7 @@ const JOINING_PASSES = 7;
 const LATENCY_RATES = [10_000, 100_000];
 const LATENCY_SAMPLES = 120;
 const MEMORY_SIZES = [1_000, 100_000, 1_000_000];
-const MEMORY_LIMIT_SECONDS = 600;
+const MEMORY_LIMIT_SECONDS = 300;
 /** An emulated kernel takes some ten times as long. */
 const GUEST_ROUNDS = 3;
 const GUEST_SECONDS = 5;
