@@ -30,7 +30,7 @@ const STATISTICS = '/proc/sys/kernel/bpf_stats_enabled';
  *
  * @typedef {object} KernelResult
  * @property {string} observer
- * @property {number} packets that arrived
+ * @property {number} packets that left the sender
  * @property {number | null} hops of a packet, of the fullest of the newest whole paths
  * @property {number | null} recordsAPacket
  * @property {number | null} bytesAPacket

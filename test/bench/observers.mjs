@@ -23,7 +23,7 @@ export const NOBODY = { name: 'nobody', processes: [] };
  * @param {readonly string[]} options
  * @returns {Observer}
  */
-export function hopscope(name, options = []) {
+function hopscope(name, options = []) {
   return {
     name,
     daemon: true,
@@ -37,7 +37,7 @@ export function hopscope(name, options = []) {
 }
 
 export const SERVE = hopscope('hopscope');
-export const SERVE_ALL = hopscope('hopscope --sample all', ['--sample', 'all']);
+const SERVE_ALL = hopscope('hopscope --sample all', ['--sample', 'all']);
 
 /**
  * Counts at two tracepoints by device. The kernel's list of tracepoints is mounted for

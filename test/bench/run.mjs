@@ -51,7 +51,7 @@ async function measure(options) {
   const { quick, rounds, seconds, encap } = options;
   // Only now: they load what is built.
   const { labUp, waysOf } = await import('./cluster.mjs');
-  const { SERVE, SERVE_ALL } = await import('./observers.mjs');
+  const { observersOf } = await import('./observers.mjs');
   const { LOADS } = await import('./loads.mjs');
   const ways = waysOf(encap);
   /** @type {string[]} */
@@ -83,7 +83,12 @@ async function measure(options) {
     const datagrams = LOADS.find(({ id }) => id === 'udp-across-1');
     if (datagrams === undefined) throw new RangeError('no load of datagrams');
     const plan = { load: datagrams, way: ways.across, seconds };
-    return [await benchKernel(SERVE, plan), await benchKernel(SERVE_ALL, plan)];
+    const results = [];
+    const { observers } = await observersOf(ways.across.devices);
+    for (const observer of observers.filter(({ daemon }) => daemon === true)) {
+      results.push(await benchKernel(observer, plan));
+    }
+    return results;
   });
   const joining = await part('joining', async () =>
     (await import('./joining.mjs')).benchJoining({
