@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onEnd } from './cleanup.mjs';
 
-const SOURCE = fileURLToPath(new URL('load.c', import.meta.url));
+const SOURCES = ['load.c', 'load-sink.c'].map((name) =>
+  fileURLToPath(new URL(name, import.meta.url)),
+);
 
 /** A folder for this run, gone with it. @type {string | null} */
 let folder = null;
@@ -30,7 +32,7 @@ export function scratch() {
 export function loadProgram() {
   if (program === null) {
     const file = join(scratch(), 'load');
-    execFileSync('clang', ['-O2', '-Wall', '-Wextra', '-Werror', '-o', file, SOURCE], {
+    execFileSync('clang', ['-O2', '-Wall', '-Wextra', '-Werror', '-o', file, ...SOURCES], {
       stdio: ['ignore', 'inherit', 'inherit'],
     });
     program = file;

@@ -15,12 +15,11 @@
  *   load probe ADDRESS PORT COUNT INTERVAL_MS FIRST
  *	one datagram from each port FIRST.., and a line `port ns` with its CLOCK_MONOTONIC
  */
-#define _GNU_SOURCE
+#include "load.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,11 +32,6 @@
 
 #define NS_A_SECOND 1000000000ULL
 #define MESSAGE_BYTES 64
-#define STREAM_BYTES 65536
-#define EVENTS 256
-#define DATAGRAMS 64
-#define RECEIVE_BUFFER (8 << 20)
-#define BACKLOG 4096
 /* Longest wait for the ends of connections; a lost answer must not hold up the bench. */
 #define CONNECT_LIMIT_MS 5000
 
@@ -45,10 +39,10 @@
 #define SUB_BITS 6
 #define BUCKETS ((64 - SUB_BITS) << SUB_BITS)
 
-static char buffer[STREAM_BYTES];
+char buffer[STREAM_BYTES];
 static uint64_t histogram[BUCKETS];
 
-static void fail(const char *what)
+void fail(const char *what)
 {
 	fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
 	exit(1);
@@ -81,7 +75,7 @@ static unsigned long number(const char *text)
 	return value;
 }
 
-static struct sockaddr_in address_of(const char *address, const char *port)
+struct sockaddr_in address_of(const char *address, const char *port)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(number(port)) };
 
@@ -169,7 +163,7 @@ static int probe(char **args)
 	return 0;
 }
 
-static void watch(int epoll, int fd, uint32_t events, uint32_t key)
+void watch(int epoll, int fd, uint32_t events, uint32_t key)
 {
 	struct epoll_event event = { .events = events, .data.u32 = key };
 
@@ -306,123 +300,6 @@ static int request_response(char **args)
 	       (unsigned long long)answered, (double)elapsed / NS_A_SECOND,
 	       (unsigned long long)quantile(answered, 0.5),
 	       (unsigned long long)quantile(answered, 0.99), (unsigned long long)most);
-	return 0;
-}
-
-struct sink {
-	int epoll, udp, listener;
-	/* By file descriptor: 0 until its first byte has come. */
-	char *purpose;
-	unsigned long files;
-	uint64_t udp_packets, udp_bytes, stream_bytes;
-};
-
-static int sink_listener(const struct sockaddr_in *at, int type)
-{
-	int fd = socket(AF_INET, type, 0), one = 1, size = RECEIVE_BUFFER;
-
-	if (fd < 0)
-		fail("socket");
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (type == SOCK_DGRAM)
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
-	if (bind(fd, (const struct sockaddr *)at, sizeof(*at)) != 0)
-		fail("bind");
-	if (type == SOCK_STREAM && listen(fd, BACKLOG) != 0)
-		fail("listen");
-	return fd;
-}
-
-static void sink_datagrams(struct sink *sink)
-{
-	static char space[DATAGRAMS][2048];
-	static struct iovec parts[DATAGRAMS];
-	static struct mmsghdr messages[DATAGRAMS];
-	int taken;
-
-	for (int i = 0; i < DATAGRAMS; i++) {
-		parts[i] = (struct iovec){ space[i], sizeof(space[i]) };
-		messages[i].msg_hdr = (struct msghdr){ .msg_iov = &parts[i], .msg_iovlen = 1 };
-	}
-	taken = recvmmsg(sink->udp, messages, DATAGRAMS, MSG_DONTWAIT, NULL);
-	for (int i = 0; i < taken; i++) {
-		sink->udp_packets++;
-		sink->udp_bytes += messages[i].msg_len;
-	}
-}
-
-static void sink_accept(struct sink *sink)
-{
-	int one = 1, fd = accept(sink->listener, NULL, NULL);
-
-	if (fd < 0)
-		return;
-	if ((unsigned long)fd >= sink->files) {
-		close(fd);
-		return;
-	}
-	sink->purpose[fd] = 0;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	watch(sink->epoll, fd, EPOLLIN, fd);
-}
-
-static void sink_connection(struct sink *sink, int fd)
-{
-	/* The first byte alone: what follows is of another meaning. */
-	size_t room = sink->purpose[fd] == 0 ? 1 : STREAM_BYTES;
-	ssize_t taken = recv(fd, buffer, room, MSG_DONTWAIT);
-
-	if (taken < 0 && errno == EAGAIN)
-		return;
-	if (taken <= 0)
-		close(fd);
-	else if (sink->purpose[fd] == 0)
-		sink->purpose[fd] = buffer[0];
-	else if (sink->purpose[fd] == 's')
-		sink->stream_bytes += taken;
-	else if (send(fd, buffer, taken, MSG_NOSIGNAL) != taken)
-		close(fd);
-}
-
-static int sink(char **args)
-{
-	struct sockaddr_in at = address_of("0.0.0.0", args[0]);
-	struct sink sink = { .epoll = epoll_create1(0) };
-	struct epoll_event events[EVENTS];
-	bool over = false;
-
-	sink.files = sysconf(_SC_OPEN_MAX) < 65536 ? sysconf(_SC_OPEN_MAX) : 65536;
-	sink.purpose = calloc(sink.files, 1);
-	sink.udp = sink_listener(&at, SOCK_DGRAM);
-	sink.listener = sink_listener(&at, SOCK_STREAM);
-	watch(sink.epoll, sink.udp, EPOLLIN, sink.udp);
-	watch(sink.epoll, sink.listener, EPOLLIN, sink.listener);
-	watch(sink.epoll, STDIN_FILENO, EPOLLIN | EPOLLHUP, STDIN_FILENO);
-	fprintf(stderr, "ready\n");
-	while (!over) {
-		int ready = epoll_wait(sink.epoll, events, EVENTS, -1);
-
-		for (int i = 0; i < ready; i++) {
-			int fd = events[i].data.u32;
-
-			if (fd == STDIN_FILENO)
-				over = read(fd, buffer, sizeof(buffer)) <= 0;
-			else if (fd == sink.udp)
-				sink_datagrams(&sink);
-			else if (fd == sink.listener)
-				sink_accept(&sink);
-			else
-				sink_connection(&sink, fd);
-		}
-	}
-	/* What has come and was not read yet has come all the same. */
-	for (uint64_t before = UINT64_MAX; before != sink.udp_packets;) {
-		before = sink.udp_packets;
-		sink_datagrams(&sink);
-	}
-	printf("{\"udpPackets\":%llu,\"udpBytes\":%llu,\"streamBytes\":%llu}\n",
-	       (unsigned long long)sink.udp_packets, (unsigned long long)sink.udp_bytes,
-	       (unsigned long long)sink.stream_bytes);
 	return 0;
 }
 
