@@ -277,6 +277,9 @@ export class PathJoiner {
     }
     if (p.moreFragments && p.fragmentOffset === 0) {
       this.#addFragmented(path);
+    } else if (path.fragment && p.family === 6 && p.ipId < 0) {
+      // Reassembled it has no id, and another one after the next cut (RFC 8200, 4.5).
+      path.ipId = -1;
     }
     const headers = headersOf(p, hop, device, path, this.tuples);
     if (p.outerType === OUTER_WIREGUARD) {
