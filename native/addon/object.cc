@@ -11,6 +11,7 @@
 #include "log.h"
 #include "map.h"
 #include "module-function.h"
+#include "netns.h"
 
 namespace ebpf_ts {
 
@@ -265,7 +266,7 @@ Napi::Value ProgramInfo(const Napi::CallbackInfo& info) {
   return out;
 }
 
-// (object, program, data | null, context | null, repeat) =>
+// (object, program, data | null, context | null, repeat, cpu | null, netns | null) =>
 //   { returnValue, durationNs, data, context }
 Napi::Value ProgramRun(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -292,8 +293,19 @@ Napi::Value ProgramRun(const Napi::CallbackInfo& info) {
     options.ctx_size_in = static_cast<__u32>(context.size());
   }
   options.repeat = info[4].ToNumber().Int32Value();
-  if (bpf_prog_test_run_opts(fd, &options) != 0) {
-    ThrowErrno(env, "run", errno, bpf_program__name(handle.ProgramAt(info[1], "run")));
+  if (!info[5].IsNull()) {
+    options.flags = BPF_F_TEST_RUN_ON_CPU;
+    options.cpu = info[5].ToNumber().Uint32Value();
+  }
+  std::string netns = info[6].IsNull() ? std::string() : info[6].ToString().Utf8Value();
+  NetnsResult result = CallInNetns(netns, [fd, &options]() -> int {
+    return bpf_prog_test_run_opts(fd, &options) == 0 ? 0 : -errno;
+  });
+  if (result.value < 0) {
+    std::string step = result.failed;
+    std::string detail = step == "call" ? bpf_program__name(handle.ProgramAt(info[1], "run"))
+                                        : step + " of network namespace " + netns;
+    ThrowErrno(env, "run", result.error, detail);
   }
   auto copy = [&env](const std::vector<std::uint8_t>& bytes, std::size_t size) {
     auto array = Napi::Uint8Array::New(env, size);

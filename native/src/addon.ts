@@ -125,6 +125,8 @@ interface Addon {
     data: Uint8Array | null,
     context: Uint8Array | null,
     repeat: number,
+    cpu: number | null,
+    netns: string | null,
   ): NativeRun;
 
   attachNetfilter(

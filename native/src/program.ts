@@ -83,6 +83,16 @@ export interface RunOptions {
   readonly context?: Uint8Array;
   /** Runs; once when absent or 0. Some program types take no other. */
   readonly repeat?: number;
+  /**
+   * Runs on this CPU, in an interrupt there, for raw tracepoint programs
+   * (BPF_F_TEST_RUN_ON_CPU, Linux 5.10). ENXIO: no such CPU, or it is offline.
+   */
+  readonly cpu?: number;
+  /**
+   * Path of the network namespace of the thread that runs it; the caller's own when
+   * absent. Excludes `cpu`, where the current task is whichever is interrupted.
+   */
+  readonly netns?: string;
 }
 
 export interface RunResult {
@@ -234,7 +244,13 @@ export class Program {
     const data = input('data', options.data);
     const context = input('context', options.context);
     const repeat = checkInteger('run', 'repeat', options.repeat ?? 0, 0, 2 ** 31 - 1);
-    return addon.programRun(handle, this.#index, data, context, repeat);
+    const cpu =
+      options.cpu === undefined ? null : checkInteger('run', 'cpu', options.cpu, 0, 2 ** 31 - 1);
+    const netns = optionalPath('run', options.netns);
+    if (cpu !== null && netns !== null) {
+      throw badArgument('run', 'cpu and netns exclude each other');
+    }
+    return addon.programRun(handle, this.#index, data, context, repeat, cpu, netns);
   }
 
   info(): ProgramInfo {
