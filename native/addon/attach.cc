@@ -2,10 +2,14 @@
 // Every way a loaded program is attached. libbpf does the ones it knows; links of
 // kernels newer than libbpf 1.1 go straight to the system call.
 #include <bpf/bpf.h>
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <linux/perf_event.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -34,19 +38,25 @@ std::string OptionalString(const Napi::Value& value) {
   return value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string();
 }
 
-Napi::Value CreateLink(Napi::Env env, const char* operation, const std::string& netns,
-                       LinkCreateAttr& attr) {
-  NetnsResult result = CallInNetns(netns, [&attr]() -> int {
-    long fd = Bpf(kCmdLinkCreate, &attr, sizeof(attr));
-    return fd < 0 ? -errno : static_cast<int>(fd);
-  });
+// The link of a descriptor that `make` returns in the namespace; `call` names it in errors.
+Napi::Value LinkInNetns(Napi::Env env, const char* operation, const std::string& netns,
+                        const char* call, const std::function<int()>& make) {
+  NetnsResult result = CallInNetns(netns, make);
   if (result.value < 0) {
     std::string step = result.failed;
-    std::string detail = step == "call" ? std::string("bpf(BPF_LINK_CREATE)")
-                                        : step + " of network namespace " + netns;
+    std::string detail =
+        step == "call" ? std::string(call) : step + " of network namespace " + netns;
     ThrowErrno(env, operation, result.error, detail);
   }
   return Wrap(env, std::make_unique<LinkHandle>(env, result.value));
+}
+
+Napi::Value CreateLink(Napi::Env env, const char* operation, const std::string& netns,
+                       LinkCreateAttr& attr) {
+  return LinkInNetns(env, operation, netns, "bpf(BPF_LINK_CREATE)", [&attr]() -> int {
+    long fd = Bpf(kCmdLinkCreate, &attr, sizeof(attr));
+    return fd < 0 ? -errno : static_cast<int>(fd);
+  });
 }
 
 // (object, program, pf, hook, priority, flags, netns | null)
@@ -71,6 +81,37 @@ Napi::Value AttachTcx(const Napi::CallbackInfo& info) {
   attr.attach_type = info[3].ToNumber().Uint32Value();
   attr.flags = info[4].ToNumber().Uint32Value();
   return CreateLink(info.Env(), "attachTcx", OptionalString(info[5]), attr);
+}
+
+// A packet socket that is given nothing before its filter is in place: one without a
+// protocol receives nothing until bind(2) names one.
+int OpenPacketSocket(int type, int program, int ifindex, bool outgoing) {
+  int fd = socket(AF_PACKET, type | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  int ignore = outgoing ? 0 : 1;
+  sockaddr_ll address = {};
+  address.sll_family = AF_PACKET;
+  address.sll_protocol = htons(ETH_P_ALL);
+  address.sll_ifindex = ifindex;
+  if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program)) != 0 ||
+      setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &ignore, sizeof(ignore)) != 0 ||
+      bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+    int error = errno;
+    close(fd);
+    return -error;
+  }
+  return fd;
+}
+
+// (object, program, ifindex, outgoing, from the link header on, netns | null)
+Napi::Value AttachPacket(const Napi::CallbackInfo& info) {
+  auto& object = Unwrap<ObjectHandle>(info[0], "attachPacket");
+  int program = object.ProgramFd(info[1], "attachPacket");
+  int ifindex = info[2].ToNumber().Int32Value();
+  bool outgoing = info[3].ToBoolean();
+  int type = info[4].ToBoolean() ? SOCK_RAW : SOCK_DGRAM;
+  return LinkInNetns(info.Env(), "attachPacket", OptionalString(info[5]), "packet socket",
+                     [=] { return OpenPacketSocket(type, program, ifindex, outgoing); });
 }
 
 Napi::Value AttachTrace(const Napi::CallbackInfo& info) {
@@ -161,6 +202,7 @@ Napi::Value AttachTracepoint(const Napi::CallbackInfo& info) {
 void InitAttach(Napi::Env env, Napi::Object exports) {
   exports.Set("attachNetfilter", Napi::Function::New(env, AttachNetfilter));
   exports.Set("attachTcx", Napi::Function::New(env, AttachTcx));
+  exports.Set("attachPacket", Napi::Function::New(env, AttachPacket));
   exports.Set("attachTrace", Napi::Function::New(env, AttachTrace));
   exports.Set("attachRawTracepoint", Napi::Function::New(env, AttachRawTracepoint));
   exports.Set("attachTracepoint", Napi::Function::New(env, AttachTracepoint));

@@ -224,6 +224,60 @@ Napi::Value ReadBatch(const Napi::CallbackInfo& info) {
   return out;
 }
 
+// Fills the caller's arrays, of `state[1]` entries, and keeps nothing.
+// (map, remove, keys, values, cursor, state: Uint32Array [started, room -> count, more])
+Napi::Value FillBatch(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  bool remove = info[1].ToBoolean();
+  const char* operation = remove ? "lookupAndDeleteBatch" : "lookupBatch";
+  auto& map = Unwrap<MapHandle>(info[0], operation);
+  int fd = map.Fd(env, operation);
+  auto keys = info[2].As<Napi::Uint8Array>();
+  auto values = info[3].As<Napi::Uint8Array>();
+  auto cursor = info[4].As<Napi::Uint8Array>();
+  auto state = info[5].As<Napi::Uint32Array>();
+  LIBBPF_OPTS(bpf_map_batch_opts, options);
+  std::uint32_t count = state[1];
+  auto read = remove ? bpf_map_lookup_and_delete_batch : bpf_map_lookup_batch;
+  // The kernel reads the old cursor before it writes the new one to the same place.
+  int result = read(fd, state[0] != 0 ? cursor.Data() : nullptr, cursor.Data(), keys.Data(),
+                    values.Data(), &count, &options);
+  int error = result == 0 ? 0 : errno;
+  if (error != 0 && error != ENOENT) {
+    ThrowErrno(env, operation, error,
+               error == ENOSPC ? "one hash bucket holds more entries than the batch" : "");
+  }
+  state[0] = 1;
+  state[1] = count;
+  state[2] = error == 0 ? 1 : 0;
+  return env.Undefined();
+}
+
+// Removes keys one after another and packs those that were there, with their last
+// values, to the front. (map, keys, values, count) => how many there were
+Napi::Value TakeKeys(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto& map = Unwrap<MapHandle>(info[0], "take");
+  int fd = map.Fd(env, "take");
+  std::uint8_t* keys = info[1].As<Napi::Uint8Array>().Data();
+  std::uint8_t* values = info[2].As<Napi::Uint8Array>().Data();
+  std::uint32_t count = info[3].ToNumber().Uint32Value();
+  std::uint32_t taken = 0;
+  for (std::uint32_t i = 0; i < count; i++) {
+    const std::uint8_t* key = keys + static_cast<std::size_t>(i) * map.key_size;
+    if (bpf_map_lookup_and_delete_elem(fd, key, values + taken * map.value_bytes) == 0) {
+      std::memmove(keys + static_cast<std::size_t>(taken) * map.key_size, key, map.key_size);
+      taken++;
+    } else if (errno != ENOENT) {
+      int error = errno;
+      // What was taken so far is gone from the map: it has to be said, and the rest waits.
+      if (taken != 0) break;
+      ThrowErrno(env, "take", error);
+    }
+  }
+  return Napi::Number::New(env, taken);
+}
+
 }  // namespace
 
 void InitMap(Napi::Env env, Napi::Object exports) {
@@ -234,6 +288,8 @@ void InitMap(Napi::Env env, Napi::Object exports) {
   exports.Set("mapDelete", Napi::Function::New(env, Delete));
   exports.Set("mapNextKey", Napi::Function::New(env, NextKey));
   exports.Set("mapReadBatch", Napi::Function::New(env, ReadBatch));
+  exports.Set("mapFillBatch", Napi::Function::New(env, FillBatch));
+  exports.Set("mapTakeKeys", Napi::Function::New(env, TakeKeys));
 }
 
 }  // namespace ebpf_ts

@@ -146,6 +146,14 @@ interface Addon {
     flags: number,
     netns: string | null,
   ): NativeLink;
+  attachPacket(
+    object: NativeObject,
+    program: number,
+    ifindex: number,
+    outgoing: boolean,
+    linkHeader: boolean,
+    netns: string | null,
+  ): NativeLink;
   attachTrace(object: NativeObject, program: number): NativeLink;
   attachRawTracepoint(object: NativeObject, program: number, name: string): NativeLink;
   attachTracepoint(
@@ -172,6 +180,16 @@ interface Addon {
     cursor: Uint8Array | null,
     batched: boolean,
   ): NativeBatch;
+
+  mapFillBatch(
+    map: NativeMap,
+    remove: boolean,
+    keys: Uint8Array,
+    values: Uint8Array,
+    cursor: Uint8Array,
+    state: Uint32Array,
+  ): void;
+  mapTakeKeys(map: NativeMap, keys: Uint8Array, values: Uint8Array, count: number): number;
 
   ringOpen(map: NativeMap): NativeRing;
   ringDrain(ring: NativeRing, target: Uint8Array, counts: Uint32Array): void;

@@ -19,6 +19,7 @@ export {
   READ_BATCH_LIMIT,
   type ReadBatchOptions,
 } from './map.js';
+export type { MapBatch } from './map-batch.js';
 export { BpfObject, type OpenOptions } from './object.js';
 export {
   type ClassicInstruction,
@@ -40,6 +41,7 @@ export {
   type NetfilterFamily,
   type NetfilterHook,
   type NetfilterOptions,
+  type PacketOptions,
   Program,
   type ProgramInfo,
   RUN_INPUT_MAX,

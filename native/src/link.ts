@@ -26,7 +26,10 @@ export interface LinkInfo {
  * outlives the BpfObject, whose program the kernel keeps for it.
  */
 export class Link {
-  /** How it was made: `tracepoint`, `raw_tracepoint`, `btf`, `netfilter`, `tcx` or `stats`. */
+  /**
+   * How it was made: `tracepoint`, `raw_tracepoint`, `btf`, `netfilter`, `tcx`, `packet`
+   * or `stats`.
+   */
   readonly kind: string;
   #handle: NativeLink | null;
 

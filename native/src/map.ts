@@ -3,6 +3,7 @@ import { addon, type NativeMap, type NativeMapEntry } from './addon.js';
 import { checkBoolean, checkBytes, checkBytesOf, checkInteger, checkUint32 } from './argument.js';
 import { badArgument } from './error.js';
 import { mapTypeName } from './kernel-names.js';
+import { MapBatch } from './map-batch.js';
 import type { ProgramOwner } from './program.js';
 
 /** Largest memory that one `readBatch` asks for: keys and values together, bytes. */
@@ -145,6 +146,56 @@ export class BpfMap {
     return addon.mapReadBatch(handle, limit, remove, cursor, true);
   }
 
+  /**
+   * Room for `limit` entries, for `lookupBatch`, `lookupAndDeleteBatch` and `take`.
+   * BPF_BAD_ARGUMENT: it would need more than READ_BATCH_BYTES_MAX.
+   */
+  batch(limit = READ_BATCH_LIMIT): MapBatch {
+    const { handle, valueBytes } = this.#loaded('batch');
+    const entryBytes = Math.max(1, this.keySize + valueBytes);
+    const fitting = Math.max(1, Math.floor(READ_BATCH_BYTES_MAX / entryBytes));
+    return new MapBatch(
+      handle,
+      checkInteger('batch', 'limit', limit, 1, fitting),
+      this.keySize,
+      valueBytes,
+    );
+  }
+
+  /**
+   * Fills the batch with the entries after those it last had, in one system call
+   * (Linux 5.6), and returns how many: 0 or few does not mean the end, `atEnd` does.
+   * Entries that stay in the map meanwhile come once in a walk. ENOSPC: the batch is
+   * smaller than one hash bucket. ENOTSUPP: the map's type has no batches.
+   */
+  lookupBatch(batch: MapBatch): number {
+    return checkBatch('lookupBatch', batch).fill(
+      'lookupBatch',
+      this.#loaded('lookupBatch').handle,
+      false,
+    );
+  }
+
+  /** The same, and the entries are removed. */
+  lookupAndDeleteBatch(batch: MapBatch): number {
+    return checkBatch('lookupAndDeleteBatch', batch).fill(
+      'lookupAndDeleteBatch',
+      this.#loaded('lookupAndDeleteBatch').handle,
+      true,
+    );
+  }
+
+  /**
+   * Removes the first `count` keys of the batch, which the caller has written there, and
+   * leaves those that were in the map, each with its last value (Linux 5.14 for hashes).
+   * One system call a key. After a failure half way the rest is still in the map.
+   */
+  take(batch: MapBatch, count: number): number {
+    const { handle } = this.#loaded('take');
+    const checked = checkBatch('take', batch);
+    return checked.take(handle, checkInteger('take', 'count', count, 0, checked.limit));
+  }
+
   /** @internal the native handle of a loaded map. */
   nativeHandle(operation: string): NativeMap {
     return this.#loaded(operation).handle;
@@ -163,4 +214,9 @@ export class BpfMap {
     }
     return this.#open;
   }
+}
+
+function checkBatch(operation: string, batch: unknown): MapBatch {
+  if (!(batch instanceof MapBatch)) throw badArgument(operation, 'batch must be a MapBatch');
+  return batch;
 }

@@ -36,6 +36,9 @@ const TCX_DIRECTIONS = {
 /** BPF_F_BEFORE and BPF_F_AFTER without a relative link: first and last of all. */
 const TCX_POSITIONS = { first: 1 << 3, last: 1 << 4 } as const;
 
+/** Whether the link header comes with it. */
+const PACKET_STARTS = { link: true, network: false } as const;
+
 export interface NetfilterOptions {
   readonly family: NetfilterFamily;
   readonly hook: NetfilterHook;
@@ -52,6 +55,19 @@ export interface TcxOptions {
   readonly direction: 'ingress' | 'egress';
   /** Among the programs already on the device; `last` when absent. */
   readonly position?: 'first' | 'last';
+  /** Path of the network namespace of the device; the caller's own when absent. */
+  readonly netns?: string;
+}
+
+export interface PacketOptions {
+  readonly ifindex: number;
+  /**
+   * Whether the program also sees what the device sends, for which the kernel clones
+   * every packet; PACKET_IGNORE_OUTGOING (Linux 4.20) when false or absent.
+   */
+  readonly outgoing?: boolean;
+  /** Where the packet begins that the program sees; `link` when absent. */
+  readonly start?: 'link' | 'network';
   /** Path of the network namespace of the device; the caller's own when absent. */
   readonly netns?: string;
 }
@@ -225,6 +241,28 @@ export class Program {
     return new Link(
       'tcx',
       addon.attachTcx(handle, this.#index, ifindex, attachType, position, netns),
+    );
+  }
+
+  /**
+   * Runs a `socket_filter` program on what a device receives and, if asked, sends, on
+   * any kernel: as the filter of a packet socket that nobody reads. Let it return 0, so
+   * that nothing is queued. `skb->pkt_type` is 4 (PACKET_OUTGOING) for what is sent.
+   * The Link has no `info()`.
+   */
+  attachPacket(options: PacketOptions): Link {
+    const operation = 'attachPacket';
+    const handle = this.#owner.handle(operation);
+    if (typeof options !== 'object' || options === null) {
+      throw badArgument(operation, 'options must be an object');
+    }
+    const ifindex = checkInteger(operation, 'ifindex', options.ifindex, 1, 2 ** 31 - 1);
+    const outgoing = checkBoolean(operation, 'outgoing', options.outgoing ?? false);
+    const linkHeader = checkName(operation, 'start', PACKET_STARTS, options.start ?? 'link');
+    const netns = optionalPath(operation, options.netns);
+    return new Link(
+      'packet',
+      addon.attachPacket(handle, this.#index, ifindex, outgoing, linkHeader, netns),
     );
   }
 
