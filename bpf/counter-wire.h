@@ -50,7 +50,7 @@ struct hs_count {
 	__u64 packets;		/* a GSO packet is one */
 	__u64 bytes;		/* of IP packets, a GSO packet as it is */
 	__u64 first;		/* CLOCK_MONOTONIC, ns */
-	__u64 last;
+	__u64 last;		/* to a tick of the clock, up to 10 ms early */
 	__u32 largest;		/* bytes; of a GSO packet its largest segment */
 	__u32 syn;		/* TCP segments with the flag */
 	__u32 fin;

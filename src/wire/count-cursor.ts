@@ -41,6 +41,7 @@ export class CountCursor extends CountedTuple {
   /** TCP flags seen, as in the header's 14th byte. */
   tcpFlags = 0;
   first = 0;
+  /** To a tick of the kernel's clock, up to 10 ms early. */
   last = 0;
   /** Whether the entry is out of the map: these are its last values. */
   gone = false;
