@@ -1,77 +1,31 @@
-import { fileURLToPath } from 'node:url';
+import { readdirSync } from 'node:fs';
 import { probeTcx } from 'ebpf-ts';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { runIn } from '../../src/lab/run-command.js';
-import { Counter, type CounterOptions } from '../../src/source/counter.js';
-import { Epoch } from '../../src/wire/clock.js';
-import type { CountCursor, CountedTuple } from '../../src/wire/count-cursor.js';
+import type { Counter, CounterOptions } from '../../src/source/counter.js';
 import {
   A,
   addPod,
   B,
   countedDevice,
-  ifindexOf,
-  inodeOf,
   linkTraffic,
   makeCountedRouter,
   ROUTER,
   removeCountedRouter,
   removeDevice,
   SERVICE,
-  type Traffic,
 } from './counted-router.js';
+import { MODES, type Row, rowsOf, startCounter, total, word } from './counted-rows.js';
+import { PORT, ping, send, sendRaw, transfer } from './counted-traffic.js';
 
-const objectFile = (name: string): string =>
-  fileURLToPath(new URL(`../../dist/bpf/${name}.bpf.o`, import.meta.url));
-const OBJECTS = { tcx: objectFile('counter'), packet: objectFile('counter-packet') };
 const PROTO = { icmp: 1, tcp: 6, udp: 17, icmp6: 58 };
-const PORT = 5201;
 const hasTcx = probeTcx().available;
-
-interface Row extends Traffic {
-  dev: 'a' | 'b' | 'other';
-  direction: 'in' | 'out';
-  family: number;
-  protocol: number;
-  src: number[];
-  dst: number[];
-  sport: number;
-  dport: number;
-  largest: number;
-  tcpFlags: number;
-  first: number;
-  last: number;
-  syn: number;
-  fin: number;
-  repeated: number;
-  gone: boolean;
-  original: ReturnType<typeof tuple> | null;
-  reply: ReturnType<typeof tuple> | null;
-}
-
-const tuple = (t: CountedTuple) => ({
-  src: [...t.src],
-  dst: [...t.dst],
-  sport: t.sport,
-  dport: t.dport,
-});
-const word = (address: string): number[] => [
-  0,
-  0,
-  0,
-  address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0),
-];
-
-const MODES = [
-  { name: 'tcx', instrument: 'tcx', withPeer: false },
-  { name: 'packet sockets on both ends of a veth', instrument: 'packet', withPeer: true },
-  { name: 'packet sockets that see both directions', instrument: 'packet', withPeer: false },
-] as const;
 
 beforeAll(makeCountedRouter);
 afterAll(removeCountedRouter);
 
-describe.each(MODES)('the counter, by $name', ({ instrument, withPeer }) => {
+describe.each(MODES)('the counter, by $name', (mode) => {
+  const { instrument, withPeer } = mode;
   // A kernel before 6.6 has no tcx: the other two modes are what counts there.
   const when = it.skipIf(instrument === 'tcx' && !hasTcx);
   let counter: Counter | null = null;
@@ -83,48 +37,10 @@ describe.each(MODES)('the counter, by $name', ({ instrument, withPeer }) => {
 
   async function start(options: Partial<CounterOptions> = {}): Promise<Counter> {
     counter?.close();
-    const epoch = new Epoch(process.hrtime.bigint());
-    counter = new Counter({ objects: OBJECTS, epoch, instrument, ...options });
-    counter.countOn([await countedDevice(A, withPeer), await countedDevice(B, withPeer)]);
+    counter = await startCounter(mode, options);
     expect(counter.devices).toBe(2);
     return counter;
   }
-
-  async function rowsOf(from: Counter): Promise<Row[]> {
-    const [a, b] = [await ifindexOf(ROUTER, A.dev), await ifindexOf(ROUTER, B.dev)];
-    const rows: Row[] = [];
-    from.readAll((row: CountCursor) => {
-      const at = row.netns === inodeOf(ROUTER) ? row.ifindex : -1;
-      rows.push({
-        dev: at === a ? 'a' : at === b ? 'b' : 'other',
-        direction: row.direction,
-        family: row.family,
-        protocol: row.protocol,
-        src: [...row.src],
-        dst: [...row.dst],
-        sport: row.sport,
-        dport: row.dport,
-        packets: row.packets,
-        bytes: row.bytes,
-        largest: row.largest,
-        tcpFlags: row.tcpFlags,
-        first: row.first,
-        last: row.last,
-        syn: row.syn,
-        fin: row.fin,
-        repeated: row.repeated,
-        gone: row.gone,
-        original: row.ctOriginal && tuple(row.ctOriginal),
-        reply: row.ctReply && tuple(row.ctReply),
-      });
-    });
-    return rows;
-  }
-
-  const total = (rows: Row[]): Traffic => ({
-    packets: rows.reduce((sum, row) => sum + row.packets, 0),
-    bytes: rows.reduce((sum, row) => sum + row.bytes, 0),
-  });
 
   /** Counts what `work` puts on the wire and holds it against the kernel's own counters. */
   async function judged(work: () => Promise<unknown>): Promise<Row[]> {
@@ -149,10 +65,6 @@ describe.each(MODES)('the counter, by $name', ({ instrument, withPeer }) => {
     expect(rest).toMatchObject({ uncounted: 0, other: 0, malformed: 0, encapsulated: 0 });
     return rows;
   }
-
-  const ping = (...args: string[]): Promise<string> => runIn(A.netns, 'ping', ['-q', ...args]);
-  const send = (address: string, port: number, text = 'hello'): Promise<string> =>
-    runIn(A.netns, 'bash', ['-c', `echo -n ${text} > /dev/udp/${address}/${port}`]);
 
   when('counts echoes of both families under their identifier', async () => {
     const rows = await judged(async () => {
@@ -339,6 +251,47 @@ describe.each(MODES)('the counter, by $name', ({ instrument, withPeer }) => {
     expect(counting.entries).toBe(4);
   });
 
+  when('leaves out on an uplink what tunnels carry, and says so', async () => {
+    const counting = await start();
+    const device = await countedDevice(A, false);
+    counting.countOn([{ ...device, role: 'uplink' }]);
+    for (const port of [4789, 8472, 6081, 51820, 51821]) await send(B.ip, port);
+    const header = (protocol: string): string =>
+      `4500 0018 0000 4000 40${protocol} 0000 c0000201 c6336401`;
+    await sendRaw(
+      `${header('04')} 01020304`,
+      `${header('29')} 01020304`,
+      `${header('2f')} 01020304`,
+    );
+    await send(B.ip, 4788);
+    const rows = await rowsOf(counting);
+    expect(rows.map((r) => [r.dev, r.direction, r.dport])).toEqual([['a', 'in', 4788]]);
+    expect(counting.tallies()).toMatchObject({ packets: 1, encapsulated: 8 });
+  });
+
+  when('says what it does not count, and what is too short for its header', async () => {
+    const counting = await start();
+    // EtherType 0x88b5 is for local experiments.
+    await runIn(A.netns, 'python3', [
+      '-c',
+      'import socket; s=socket.socket(17,3); s.bind(("eth0",0x88b5)); s.send(bytes.fromhex("02000000ff0102000000ff0288b5")+bytes(50))',
+    ]);
+    // UDP of which four bytes are there.
+    await sendRaw('4500 0018 0000 4000 4011 0000 c0000201 c6336401 03e807d0');
+    const rows = await rowsOf(counting);
+    const [short] = rows.filter((r) => r.dev === 'a' && r.direction === 'in');
+    expect(short).toMatchObject({ packets: 1, bytes: 24, sport: -1 });
+    expect(counting.tallies()).toMatchObject({ other: 1, malformed: 2, packets: 2 });
+  });
+
+  when('leaves nothing behind when it is closed', async () => {
+    const before = readdirSync('/proc/self/fd').length;
+    (await start()).close();
+    counter = null;
+    expect(readdirSync('/proc/self/fd').length).toBe(before);
+    expect(await runIn(ROUTER, 'bpftool', ['net', 'show'])).not.toContain('count_pod');
+  });
+
   when('goes on when devices come and go', async () => {
     const counting = await start();
     await ping('-c', '1', B.ip);
@@ -357,41 +310,4 @@ describe.each(MODES)('the counter, by $name', ({ instrument, withPeer }) => {
     const rows = (await rowsOf(counting)).filter((r) => r.dev === 'b');
     expect(total(rows)).toEqual({ packets: 4, bytes: 4 * 84 });
   });
-
-  /** A connection from A to B that carries so many bytes and is closed by both. */
-  async function transfer(address: string, bytes: number): Promise<void> {
-    const family = address.includes(':') ? 'AF_INET6' : 'AF_INET';
-    const server = runIn(B.netns, 'python3', [
-      '-c',
-      [
-        'import socket',
-        `s=socket.socket(socket.${family}); s.setsockopt(1,2,1); s.bind(("${address}",${PORT}))`,
-        's.listen(); c=s.accept()[0]',
-        'while c.recv(1<<20): pass',
-        'c.close()',
-      ].join('\n'),
-    ]);
-    while ((await runIn(B.netns, 'ss', ['-Hltn', `sport = :${PORT}`])).trim() === '');
-    await runIn(A.netns, 'python3', [
-      '-c',
-      [
-        'import socket',
-        `s=socket.create_connection(("${address}",${PORT})); s.sendall(bytes(${bytes}))`,
-        's.shutdown(1); s.recv(1)',
-      ].join('\n'),
-    ]);
-    await server;
-  }
-
-  /** Sends IPv4 packets as they are written, in hexadecimal, from A to B. */
-  const sendRaw = (...packets: string[]): Promise<string> =>
-    runIn(A.netns, 'python3', [
-      '-c',
-      [
-        'import socket,sys',
-        's=socket.socket(2,3,255)',
-        `for p in sys.argv[1:]: s.sendto(bytes.fromhex(p),("${B.ip}",0))`,
-      ].join('\n'),
-      ...packets,
-    ]);
 });
