@@ -5,7 +5,7 @@
  *   other end is elsewhere, or hardware.
  * - Counted as a pod's is a node's veth whose other end lies in a namespace that is an end
  *   itself: it does not forward, and its veths lead to one namespace only.
- * - Counted as an uplink is a node's hardware, and any other device that a default route
+ * - Counted as an uplink is a node's hardware that is no part of a bond or bridge, and any other device that a default route
  *   goes out by, or that leads to a namespace that is no end. Tunnels lie on top of an
  *   uplink and bridges beneath the pods: what they carry is met where it begins or ends.
  */
@@ -17,6 +17,8 @@ export interface KnownDevice {
   readonly kind: string | null;
   readonly isLoopback: boolean;
   readonly hasDefaultRoute: boolean;
+  /** Part of a bond, a bridge or the like, where what it carries is met again. */
+  readonly isEnslaved: boolean;
   /** The other end of a veth in another namespace; null when there is none or unknown. */
   readonly peer: { readonly netns: number; readonly ifindex: number } | null;
   /** Whether the other end is in another namespace, known or not. */
@@ -54,7 +56,7 @@ function leadsElsewhere(device: KnownDevice): boolean {
 }
 
 function isHardware(device: KnownDevice): boolean {
-  return device.kind === null && !device.isLoopback;
+  return device.kind === null && !device.isLoopback && !device.isEnslaved;
 }
 
 function isNode(namespace: KnownNamespace): boolean {

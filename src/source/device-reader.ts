@@ -25,6 +25,7 @@ interface IpLink {
   readonly ifname: string;
   readonly flags: readonly string[];
   readonly link_netnsid?: number;
+  readonly master?: string;
   readonly linkinfo?: { readonly info_kind?: string };
 }
 
@@ -71,12 +72,14 @@ function parseNamespace(
     parseList<IpNetnsId>(ids).map(({ nsid, name }) => [nsid, name ?? null] as const),
   );
   const defaults = new Set([...defaultDevices4(routes4), ...defaultDevices6(routes6)]);
+  const all = parseList<IpLink>(links);
+  const kinds = new Map(all.map((link) => [link.ifname, link.linkinfo?.info_kind]));
   return {
     inode,
     path,
     forwards: forward4 === '1' || forward6 === '1',
     isOwn: inode === own,
-    devices: parseList<IpLink>(links).map((link) => {
+    devices: all.map((link) => {
       const { ifindex, link_netnsid: id } = link;
       const netns = id === undefined ? undefined : inodes.get(names.get(id) ?? null);
       return {
@@ -84,6 +87,8 @@ function parseNamespace(
         kind: link.linkinfo?.info_kind ?? null,
         isLoopback: link.flags.includes('LOOPBACK'),
         hasDefaultRoute: defaults.has(link.ifname),
+        // A VRF is a routing table, and nothing passes it.
+        isEnslaved: link.master !== undefined && kinds.get(link.master) !== 'vrf',
         peer: peerOf(link, netns),
         isPeerElsewhere: id !== undefined,
       };

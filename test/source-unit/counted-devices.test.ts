@@ -10,6 +10,7 @@ const device = (ifindex: number, more: Partial<KnownDevice> = {}): KnownDevice =
   kind: null,
   isLoopback: false,
   hasDefaultRoute: false,
+  isEnslaved: false,
   peer: null,
   isPeerElsewhere: false,
   ...more,
@@ -112,4 +113,18 @@ test('what does not forward is no node, unless it is the daemon’s own', () => 
 test('a veth whose ends are in one namespace is none of either', () => {
   const node = namespace(1, [device(4, { kind: 'veth' }), veth(10, 100, 2)], { forwards: true });
   expect(roles(node)).toEqual(['1/10 pod']);
+});
+
+test('a bond is counted on and not its parts, a pod’s veth on a bridge is', () => {
+  const node = namespace(
+    1,
+    [
+      device(2, { isEnslaved: true }),
+      device(3, { isEnslaved: true }),
+      device(4, { kind: 'bond', hasDefaultRoute: true }),
+      veth(10, 100, 2, { isEnslaved: true }),
+    ],
+    { forwards: true },
+  );
+  expect(roles(node, POD(100, 1, 10))).toEqual(['1/4 uplink', '1/10 pod']);
 });
