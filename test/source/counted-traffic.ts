@@ -44,3 +44,18 @@ export const sendRaw = (...packets: string[]): Promise<string> =>
     ].join('\n'),
     ...packets,
   ]);
+
+/** So many processes at A send so many datagrams each, of 64 bytes, as fast as they can. */
+export const flood = (address: string, senders: number, datagrams: number): Promise<string> =>
+  runIn(A.netns, 'python3', [
+    '-c',
+    [
+      'import socket,os',
+      `for i in range(${senders}):`,
+      '  if os.fork()==0:',
+      `    s=socket.socket(2,2); s.connect(("${address}",9000+i))`,
+      `    for n in range(${datagrams}): s.send(bytes(64))`,
+      '    os._exit(0)',
+      `for i in range(${senders}): os.wait()`,
+    ].join('\n'),
+  ]);
