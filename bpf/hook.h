@@ -3,26 +3,25 @@
 #ifndef HOPSCOPE_HOOK_H
 #define HOPSCOPE_HOOK_H
 
-#include "emit.h"
+#include "trail.h"
 
 static __always_inline void observe_hook(struct sk_buff *skb, const struct nf_hook_state *state,
 					 __s32 priority)
 {
-	struct net_device *in = state->in;
 	struct net_device *out = state->out;
 	struct observation o = {
 		.skb = skb,
-		.dev = out ? out : in,
+		.dev = out ? out : state->in,
 		.netns = state->net->ns.inum,
 		.priority = priority,
-		.ifindex_in = in ? in->ifindex : 0,
 		.start = skb->network_header,
+		.network = skb->network_header,
 		.stage = HS_STAGE_NETFILTER,
 		.hook = state->hook,
-		.family = state->pf,
 	};
 
-	emit(&o);
+	if (is_observed(o.netns))
+		observe(&o);
 }
 
 #endif

@@ -1,45 +1,54 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * The tracer: one record for every observation of a packet. Entry points are
- * thin; what they share is in emit.h. Nothing here changes a packet, and every
- * netfilter program accepts.
+ * The tracer: one record for every packet. Entry points are thin; what they share
+ * is in trail.h. Nothing here changes a packet, and every netfilter program accepts.
  */
 #include "hook.h"
-#include "hook-walk.h"
+#include "hook-fentry.h"
 #include <bpf/bpf_tracing.h>
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
-static __always_inline __u32 netns_of(const struct net_device *dev)
-{
-	return dev->nd_net.net->ns.inum;
-}
 
 /* Unix and netlink sockets share the skb tracepoints; they carry no protocol. */
 static __always_inline int is_network(const struct sk_buff *skb)
 {
 	__u16 protocol = bpf_ntohs(skb->protocol);
 
-	return protocol == ETH_P_IP || protocol == ETH_P_IPV6 || protocol == ETH_P_ARP;
+	return protocol == ETH_P_IP || protocol == ETH_P_IPV6 || protocol == ETH_P_ARP ||
+	       protocol == ETH_P_8021Q || protocol == ETH_P_8021AD;
 }
 
 static __always_inline int observe_device(struct sk_buff *skb, __u8 stage)
 {
 	struct net_device *dev = skb->dev;
+	__u16 data = data_offset(skb);
 	struct observation o = {
 		.skb = skb,
 		.dev = dev,
 		.netns = netns_of(dev),
-		.start = skb->data - skb->head,
+		.start = data,
 		.stage = stage,
 		.hook = NO_HOOK,
 	};
 
-	/* On the way in, data is behind the link header and len leaves it out. */
-	if (stage == HS_STAGE_INGRESS && has_link_header(dev) && skb->mac_header != HEADER_UNSET)
-		o.start = skb->mac_header;
-	if (is_observed(o.netns))
-		emit(&o);
+	if (!is_observed(o.netns))
+		return 0;
+	if (stage == HS_STAGE_EGRESS) {
+		o.network = skb->network_header;
+	} else {
+		/*
+		 * The tracepoint of reception stands before the network header is noted
+		 * (net/core/dev.c, __netif_receive_skb_core): a network card's frames that
+		 * pass by receive offload have none, and data is where it will be. Data is
+		 * after the link header, and len leaves that out.
+		 */
+		o.network = data;
+		if (has_link_header(dev) && skb->mac_header != HEADER_UNSET)
+			o.start = skb->mac_header;
+	}
+	if (o.network < o.start)
+		o.network = o.start;
+	observe(&o);
 	return 0;
 }
 
@@ -71,8 +80,10 @@ int BPF_PROG(on_drop, struct sk_buff *skb, void *location, int reason)
 		.location = (__u64)location,
 		.reason = reason,
 		.start = skb->network_header,
+		.network = skb->network_header,
 		.stage = HS_STAGE_DROP,
 		.hook = NO_HOOK,
+		.end = HS_END_DROP,
 	};
 
 	if (!is_network(skb))
@@ -90,8 +101,8 @@ int BPF_PROG(on_drop, struct sk_buff *skb, void *location, int reason)
 	/* In a socket's queue it has neither any more. */
 	if (!o.netns && skb->sk)
 		o.netns = BPF_CORE_READ(skb, sk, __sk_common.skc_net.net, ns.inum);
-	if (o.netns ? is_observed(o.netns) : !only_observed)
-		emit(&o);
+	if (o.netns ? is_observed(o.netns) : !only_observed && !is_silent())
+		observe(&o);
 	return 0;
 }
 
@@ -99,32 +110,19 @@ int BPF_PROG(on_drop, struct sk_buff *skb, void *location, int reason)
 SEC("tp_btf/consume_skb")
 int BPF_PROG(on_consume, struct sk_buff *skb)
 {
-	struct hs_free *record;
-
-	if (!is_network(skb))
-		return 0;
-	record = bpf_ringbuf_reserve(&events, sizeof(*record), 0);
-	if (!record) {
-		count(HS_COUNTER_LOST_END);
-		return 0;
-	}
-	fill_header(&record->header, skb, HS_RECORD_FREE, sizeof(*record));
-	bpf_ringbuf_submit(record, SUBMIT_FLAGS);
+	if (!is_silent())
+		end_trail(skb, HS_END_FREE);
 	return 0;
 }
 
-static __always_inline void emit_deliver(const struct sk_buff *skb, const struct sock *sk,
-					 int is_read)
+static __always_inline int emit_deliver(const struct sk_buff *skb, const struct sock *sk,
+					__u32 netns, int is_read)
 {
-	struct hs_deliver *record;
-	__u32 netns = sk ? sk->__sk_common.skc_net.net->ns.inum : 0;
+	struct hs_deliver *record = bpf_ringbuf_reserve(&events, sizeof(*record), 0);
 
-	if (netns && !is_observed(netns))
-		return;
-	record = bpf_ringbuf_reserve(&events, sizeof(*record), 0);
 	if (!record) {
-		count(HS_COUNTER_LOST_END);
-		return;
+		count(HS_COUNTER_LOST_EVENT, 1);
+		return 0;
 	}
 	fill_header(&record->header, skb, HS_RECORD_DELIVER, sizeof(*record));
 	record->sock = (__u64)sk;
@@ -135,23 +133,34 @@ static __always_inline void emit_deliver(const struct sk_buff *skb, const struct
 	else
 		__builtin_memset(&record->reader, 0, sizeof(record->reader));
 	bpf_ringbuf_submit(record, SUBMIT_FLAGS);
+	return 0;
 }
 
 /* net/ipv4/tcp_input.c, tcp_rcv_established: a segment reaches its connection. */
 SEC("tp_btf/tcp_probe")
 int BPF_PROG(on_tcp_segment, struct sock *sk, struct sk_buff *skb)
 {
-	emit_deliver(skb, sk, 0);
+	__u32 netns = sk->__sk_common.skc_net.net->ns.inum;
+
+	if (is_observed(netns) && !add_delivery(skb, (__u64)sk, netns))
+		emit_deliver(skb, sk, netns, 0);
 	return 0;
 }
 
-/* net/core/datagram.c, skb_copy_datagram_iter: a process reads it. */
+/*
+ * net/core/datagram.c, skb_copy_datagram_iter: a process reads it. What it does is
+ * judged by its order among all that threads do, so it is a record of its own.
+ */
 SEC("tp_btf/skb_copy_datagram_iovec")
 int BPF_PROG(on_read, struct sk_buff *skb)
 {
-	if (is_network(skb))
-		emit_deliver(skb, skb->sk, 1);
-	return 0;
+	const struct sock *sk = skb->sk;
+	__u32 netns = sk ? sk->__sk_common.skc_net.net->ns.inum : 0;
+
+	if (!is_network(skb) || (netns ? !is_observed(netns) : only_observed || is_silent()))
+		return 0;
+	end_trail(skb, HS_END_NONE);
+	return emit_deliver(skb, sk, netns, 1);
 }
 
 /*
@@ -172,7 +181,7 @@ int BPF_PROG(on_connect, const struct sock *sk, int before, int after)
 		return 0;
 	record = bpf_ringbuf_reserve(&events, sizeof(*record), 0);
 	if (!record) {
-		count(HS_COUNTER_LOST_END);
+		count(HS_COUNTER_LOST_EVENT, 1);
 		return 0;
 	}
 	fill_header(&record->header, 0, HS_RECORD_CONNECT, sizeof(*record));
@@ -180,6 +189,41 @@ int BPF_PROG(on_connect, const struct sock *sk, int before, int after)
 	record->netns = netns;
 	fill_actor(&record->opener);
 	bpf_ringbuf_submit(record, SUBMIT_FLAGS);
+	return 0;
+}
+
+/* Global, so that the verifier looks at it once and not once a slot. */
+__noinline int flush_slot(__u32 index)
+{
+	struct slot *slot = bpf_map_lookup_elem(&slots, &index);
+
+	/* At work on this CPU: this run has interrupted it. */
+	if (!slot || slot->busy)
+		return 0;
+	hand_over(slot, HS_END_NONE, bpf_ktime_get_ns());
+	mark_taken(index, 0);
+	return 0;
+}
+
+/*
+ * Not attached: user space runs it on each CPU (BPF_PROG_RUN) so that no trail stays
+ * in its slot. After it, all that began before is in the ring.
+ */
+SEC("raw_tp")
+int flush_trails(void *ctx)
+{
+	__u32 zero = 0, index, word;
+	struct taken *bits = bpf_map_lookup_elem(&taken, &zero);
+
+	if (!bits)
+		return 0;
+	for (word = 0; word < SLOT_WORDS; word++) {
+		if (!bits->words[word])
+			continue;
+		for (index = 0; index < 64; index++)
+			if (bits->words[word] & (1ULL << index))
+				flush_slot(word * 64 + index);
+	}
 	return 0;
 }
 
@@ -247,7 +291,7 @@ int nf_after_srcnat(struct bpf_nf_ctx *ctx)
 /*
  * Kernels before 6.4 have no netfilter links (84601d6ee68a "bpf: add bpf_link
  * support for BPF_NETFILTER programs"). There, these stand in for them, loaded
- * only where the running kernel has the function; see hook-walk.h.
+ * only where the running kernel has the function; see hook-fentry.h.
  *
  * net/netfilter/core.c, nf_hook_slow: around all hooks of a namespace that has any.
  */

@@ -11,7 +11,8 @@ import { Names } from './name/names.js';
 import { packetErrorName } from './packet/packet-error.js';
 import type { Source, SourceSink } from './source/source.js';
 import { Epoch } from './wire/clock.js';
-import { RecordCursor } from './wire/record-cursor.js';
+import type { RecordCursor } from './wire/record-cursor.js';
+import { RecordQueue } from './wire/record-queue.js';
 
 /** How often finished paths are looked for, nanoseconds of the source's time. */
 const SWEEP_NS = 20e6;
@@ -29,6 +30,8 @@ export interface PipelineOptions {
   readonly onPath?: (finished: FinishedPath) => void;
   readonly onFlowEnd?: (flow: Flow) => void;
   readonly onEnd?: () => void;
+  /** Told of the first record that could not be joined for a fault of hopscope's own. */
+  readonly onFailure?: (error: unknown) => void;
   /** Sees everything the source gives before the pipeline does. */
   readonly tap?: SourceSink;
 }
@@ -46,7 +49,11 @@ export class Pipeline implements FlowFeed, SourceSink {
   readonly #options: PipelineOptions;
   /** What else this machine lacks, for `quality`; added to what the source lacks. */
   missing: readonly string[] = [];
-  readonly #cursor: RecordCursor;
+  readonly #queue: RecordQueue;
+  /** Trails whose rest could not be read, by error code. */
+  readonly #damaged = new Map<string, number>();
+  /** Records that the joiner failed on: a fault of its own, which must stop nothing else. */
+  #failed = 0;
   #sampled = 0;
   #lastSweep = 0;
   #lastAge = 0;
@@ -57,11 +64,14 @@ export class Pipeline implements FlowFeed, SourceSink {
     this.#options = options;
     this.epoch = new Epoch(source.epochNs);
     this.names = new Names(source.catalog, (address) => source.symbol(address));
-    this.#cursor = new RecordCursor(this.epoch);
+    this.#queue = new RecordQueue(this.epoch);
     this.joiner = new PathJoiner((path) => this.#finish(this.flows.add(path)), {
       filter: options.filter ?? null,
-      reasonName: (reason) => this.names.reason(reason),
-      symbol: (address) => source.symbol(address),
+      names: {
+        reason: (reason) => this.names.reason(reason),
+        symbol: (address) => source.symbol(address),
+      },
+      onMalformedTrail: (code) => this.#damaged.set(code, (this.#damaged.get(code) ?? 0) + 1),
     });
     this.flows = new FlowTable(this.joiner.tuples, {
       limited: options.limited ?? false,
@@ -81,16 +91,18 @@ export class Pipeline implements FlowFeed, SourceSink {
 
   batch(records: Uint8Array, length: number): void {
     this.#options.tap?.batch(records, length);
-    const cursor = this.#cursor;
-    cursor.borrow(records, length);
-    while (cursor.next()) {
-      this.joiner.add(cursor);
+    this.#queue.add(records, length);
+    if (this.#queue.isFull) {
+      this.#queue.hurried += this.#queue.waiting;
+      this.#queue.flush(this.#take);
     }
   }
 
+  /** All that began before `now` has come. */
   tick(now: bigint): void {
     this.#options.tap?.tick(now);
     const time = this.epoch.since(now);
+    this.#queue.release(time, this.#take);
     if (time - this.#lastSweep >= SWEEP_NS) {
       this.#lastSweep = time;
       this.joiner.sweep(time);
@@ -108,6 +120,7 @@ export class Pipeline implements FlowFeed, SourceSink {
 
   end(): void {
     this.#options.tap?.end();
+    this.#queue.flush(this.#take);
     this.joiner.flush();
     this.#options.onEnd?.();
   }
@@ -153,21 +166,23 @@ export class Pipeline implements FlowFeed, SourceSink {
     const evicted =
       joiner.counters.evicted +
       joiner.counters.hopsCut +
-      joiner.superPacketsRefused +
+      joiner.gsoPacketsRefused +
       joiner.devices.evicted +
       joiner.tuples.refused +
       joiner.relays.forgotten +
       flows.counters.evicted +
       flows.counters.refused;
     const malformed = Object.entries({
-      ...this.#cursor.malformed,
+      ...this.#queue.malformed,
+      ...Object.fromEntries(this.#damaged),
+      JOIN_FAILED: this.#failed,
       ...Object.fromEntries(
         [...joiner.counters.malformed].map(([error, count]) => [packetErrorName(error), count]),
       ),
     }).filter(([, count]) => count > 0);
     return {
       eventsPerSecond: this.#rate.eventsPerSecond,
-      events: String(joiner.counters.events),
+      events: String(joiner.counters.hops + joiner.counters.events),
       lost: String(this.#source.lost()),
       evicted: String(evicted),
       shed: '0',
@@ -183,6 +198,17 @@ export class Pipeline implements FlowFeed, SourceSink {
     return this.names.catalog.namespaces.map(({ name, node, inode }) => ({ name, node, inode }));
   }
 
+  readonly #take = (record: RecordCursor): void => {
+    try {
+      this.joiner.add(record);
+    } catch (error) {
+      this.#failed += 1;
+      if (this.#failed === 1) {
+        this.#options.onFailure?.(error);
+      }
+    }
+  };
+
   /** Rates over the time since the last measurement, at least half a second. */
   #measure(): void {
     const now = performance.now();
@@ -191,7 +217,8 @@ export class Pipeline implements FlowFeed, SourceSink {
     if (elapsed < 500) {
       return;
     }
-    const events = this.joiner.counters.events;
+    const { hops, events: others } = this.joiner.counters;
+    const events = hops + others;
     const cpu = process.cpuUsage();
     const used = cpu.user + cpu.system - rate.cpu.user - rate.cpu.system;
     this.#rate = {

@@ -1,6 +1,8 @@
 import { type FinishedPath, ORIGINAL } from '../flow/flow.js';
 import { IdentifierHash } from '../flow/identifier.js';
-import type { Conntrack, Hop, Outer } from '../join/hop.js';
+import { CT_IS_REPLY, type Conntrack } from '../join/conntrack.js';
+import type { Hop } from '../join/hop.js';
+import type { Outer } from '../join/outer.js';
 import { ORIGIN_CLONE, ORIGIN_FRAGMENT, ORIGIN_SEGMENT, type Path } from '../join/path.js';
 import { isComplete } from '../join/verdict.js';
 import type {
@@ -57,7 +59,6 @@ const CT_STATES: readonly string[] = [
   'invalid',
   'untracked',
 ];
-const IP_CT_IS_REPLY = 3;
 
 export function stageName(stage: number): Stage {
   return STAGES.get(stage) ?? 'drop';
@@ -68,10 +69,9 @@ export function encapsulationName(type: number): EncapsulationType {
 }
 
 export function pathId(path: Path): string {
-  const first = path.hops[0];
   return new IdentifierHash()
     .number(path.skb)
-    .number(first?.time ?? 0)
+    .number(path.columns.time[0] ?? 0)
     .number(path.inherited)
     .hex();
 }
@@ -79,11 +79,11 @@ export function pathId(path: Path): string {
 /** A finished path as the contract has it. */
 export function pathRecord(finished: FinishedPath, names: Names, epoch: Epoch): PathRecord {
   const { path, flow, verdict } = finished;
-  const start = epoch.monotonicNs + BigInt(path.hops[0]?.time ?? 0);
+  const start = epoch.monotonicNs + BigInt(path.length === 0 ? 0 : (path.columns.time[0] ?? 0));
   const hops: HopRecord[] = [];
   let previous: Hop | null = null;
   for (const [index, hop] of path.hops.entries()) {
-    // What a piece shares with the packet it was cut from happened to that packet.
+    // What a fragment shares with the packet it was cut from happened to that packet.
     const packet = index < path.inherited ? (path.parent ?? path) : path;
     hops.push(hopRecord(hop, previous, packet, names));
     previous = hop;
@@ -179,7 +179,7 @@ function conntrackRecord(ct: Conntrack | null): ConntrackRecord | null {
   return {
     state: CT_STATES[ct.info] ?? 'invalid',
     zone: ct.zone,
-    reply: ct.info >= IP_CT_IS_REPLY && ct.info < 6,
+    reply: ct.info >= CT_IS_REPLY && ct.info < 6,
   };
 }
 
@@ -207,7 +207,7 @@ function payloadAt(path: Path, hop: Hop): number {
 function dropRecord(path: Path, names: Names): DropRecord {
   const drop = path.last as Hop;
   const reason = names.reason(drop.reason);
-  const before = path.hops[path.hops.length - 2];
+  const before = path.length < 2 ? undefined : path.columns.at(path.length - 2);
   const inNetfilter =
     before !== undefined && before.stage === layout.STAGE_NETFILTER && reason === 'NETFILTER_DROP';
   const hook = inNetfilter ? (HOOK_NAMES[before.hook] ?? null) : null;

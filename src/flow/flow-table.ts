@@ -1,5 +1,7 @@
 import { isReply } from '../join/direction.js';
-import { type Hop, type Outer, ownConntrack } from '../join/hop.js';
+import { ownConntrack as own } from '../join/conntrack.js';
+import type { Hop } from '../join/hop.js';
+import type { Outer } from '../join/outer.js';
 import { ORIGIN_FIRST_SEEN, ORIGIN_FRAGMENT, type Path } from '../join/path.js';
 import type { Received } from '../join/relays.js';
 import { PROTOCOL_ARP, type Tuple, type TupleTable } from '../join/tuple.js';
@@ -117,13 +119,13 @@ export class FlowTable {
   add(path: Path): FinishedPath {
     const verdict = verdictOf(path, this.#limited);
     const first = path.hops[0];
-    const tuple = path.about ?? first?.tuple ?? null;
+    const tuple = path.quoted ?? first?.tuple ?? null;
     if (first === undefined || tuple === null || isNeighbourTalk(path, tuple)) {
       this.counters.unassigned += 1;
       return { path, verdict, flow: null, direction: ORIGINAL, slot: -1 };
     }
-    if (path.about !== null) {
-      return this.#addError(path, path.about, verdict);
+    if (path.quoted !== null) {
+      return this.#addError(path, path.quoted, verdict);
     }
     const found = this.#find(path);
     const flow = found?.flow ?? this.#create(path, first);
@@ -331,8 +333,9 @@ export class FlowTable {
     let at = 0;
     let previousKey = -1;
     let previousTime = -1;
-    for (let i = 0; i < path.hops.length; i++) {
-      const hop = path.hops[i] as Hop;
+    const { hops } = path;
+    for (let i = 0; i < hops.length; i++) {
+      const hop = hops[i] as Hop;
       const key = hop.device.index * 64 + hop.stage * 8 + (hop.hook & 7);
       if (key === previousKey && hop.stage === layout.STAGE_NETFILTER) {
         continue;
@@ -608,4 +611,8 @@ function conntrackReply(path: Path, direction: DirectionIndex): Tuple | null {
     }
   }
   return reply;
+}
+
+function ownConntrack(hop: Hop) {
+  return own(hop.headers, hop.ct);
 }

@@ -1,5 +1,5 @@
 import type { Device } from '../join/device-table.js';
-import type { Outer } from '../join/hop.js';
+import type { Outer } from '../join/outer.js';
 import type { Path } from '../join/path.js';
 import type { Tuple } from '../join/tuple.js';
 import type { PathVerdict } from '../model/records.js';

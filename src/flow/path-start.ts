@@ -19,5 +19,8 @@ export function pathStart(path: Path): number {
   if (first.stage === layout.STAGE_NETFILTER && first.hook === HOOK_OUTPUT) {
     return START_SOCKET;
   }
+  if (path.fromSocket) {
+    return START_SOCKET;
+  }
   return first.stage === layout.STAGE_EGRESS ? START_DEVICE : START_UNKNOWN;
 }

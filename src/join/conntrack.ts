@@ -1,3 +1,4 @@
+import type { Headers } from './headers.js';
 import type { Tuple } from './tuple.js';
 
 /** `info` of an observation without a conntrack entry. */
@@ -17,4 +18,12 @@ export interface Conntrack {
   readonly address: number;
   readonly original: Tuple | null;
   readonly reply: Tuple | null;
+}
+
+/** What conntrack says of the packet itself: inside a tunnel its entry is the tunnel's. */
+export function ownConntrack(
+  headers: Headers | undefined,
+  ct: Conntrack | null | undefined,
+): Conntrack | null {
+  return headers?.outer == null ? (ct ?? null) : null;
 }

@@ -1,11 +1,12 @@
-import * as layout from '../wire/layout.gen.js';
-import type { RecordCursor } from '../wire/record-cursor.js';
-import type { LinkAddresses, Outer } from './hop.js';
+import type { LinkAddresses } from './link-addresses.js';
+import type { Outer } from './outer.js';
 
 /** How many devices are remembered; a node with thousands of pods has fewer. */
 export const DEVICE_LIMIT = 65_536;
 /** A power of two. */
-const NEAR_SLOTS = 256;
+const NEAR_SLOTS = 1_024;
+const ARPHRD_ETHER = 1;
+const ARPHRD_LOOPBACK = 772;
 
 /** A network device under one name; renamed, it is another. */
 export class Device {
@@ -14,18 +15,13 @@ export class Device {
   /** Inode of its network namespace. */
   readonly netns: number;
   readonly ifindex: number;
+  /** '' until the kernel has announced it. */
   name = '';
   /** rtnetlink link kind, '' for hardware. */
   kind = '';
   mtu = 0;
   /** ARPHRD_* (include/uapi/linux/if_arp.h). */
   type = 0;
-  /** The bytes of name and kind last seen, to notice a rename cheaply. */
-  word0 = 0;
-  word1 = 0;
-  word2 = 0;
-  word3 = 0;
-  word4 = 0;
 
   /** What was around the newest packet on it; the next one often has the same. */
   link: LinkAddresses | null = null;
@@ -36,13 +32,30 @@ export class Device {
     this.netns = netns;
     this.ifindex = ifindex;
   }
+
+  /** Whether its frames begin with an Ethernet header. */
+  get hasLinkHeader(): boolean {
+    return this.type === ARPHRD_ETHER || this.type === ARPHRD_LOOPBACK;
+  }
 }
 
-/** Devices by namespace and interface index, learned from the records themselves. */
+/** What the kernel says of a device. */
+export interface DeviceDescription {
+  readonly netns: number;
+  readonly ifindex: number;
+  readonly name: string;
+  readonly kind: string;
+  readonly mtu: number;
+  readonly type: number;
+}
+
+/** Devices by namespace and interface index, as the kernel announces them. */
 export class DeviceTable {
   readonly #devices = new Map<number, Device>();
   /** Devices by a hash: a look-up in the map makes a number of its key each time. */
-  readonly #near: (Device | undefined)[] = new Array(NEAR_SLOTS).fill(undefined);
+  readonly #near: (Device | undefined)[] = new Array<Device | undefined>(NEAR_SLOTS).fill(
+    undefined,
+  );
   readonly #limit: number;
   #count = 0;
   evicted = 0;
@@ -55,44 +68,24 @@ export class DeviceTable {
     return this.#devices.size;
   }
 
-  /** The device of the hop record under the cursor. Index 0 stands for "none known". */
-  of(record: RecordCursor): Device {
-    const netns = record.u32(layout.HOP_NETNS);
-    const ifindex = record.u32(layout.HOP_IFINDEX);
-    let device = this.#find(netns, ifindex);
-    if (ifindex === 0) {
-      return device;
+  /** Notes what a device is; under another name or kind it is another device from now on. */
+  learn({ netns, ifindex, name, kind, mtu, type }: DeviceDescription): Device {
+    let device = this.of(netns, ifindex);
+    if (device.name !== '' && (device.name !== name || device.kind !== kind)) {
+      // Hops before this one were of the device as it was called then.
+      this.#devices.delete(deviceKey(netns, ifindex));
+      device = this.#add(netns, ifindex);
     }
-    const word0 = record.u32(layout.HOP_DEV);
-    const word1 = record.u32(layout.HOP_DEV + 4);
-    const word2 = record.u32(layout.HOP_DEV + 8);
-    const word3 = record.u32(layout.HOP_DEV + 12);
-    const word4 = record.u32(layout.HOP_KIND);
-    if (
-      word0 !== device.word0 ||
-      word1 !== device.word1 ||
-      word2 !== device.word2 ||
-      word3 !== device.word3 ||
-      word4 !== device.word4
-    ) {
-      const name = record.text(layout.HOP_DEV, 16);
-      const kind = record.text(layout.HOP_KIND, 16);
-      if (device.name !== '' && (device.name !== name || device.kind !== kind)) {
-        // Hops before this one were of the device as it was called then.
-        this.#devices.delete(deviceKey(netns, ifindex));
-        device = this.#add(netns, ifindex);
-      }
-      device.word0 = word0;
-      device.word1 = word1;
-      device.word2 = word2;
-      device.word3 = word3;
-      device.word4 = word4;
-      device.name = name;
-      device.kind = kind;
-      device.type = record.u16(layout.HOP_DEV_TYPE);
-    }
-    device.mtu = record.u32(layout.HOP_MTU);
+    device.name = name;
+    device.kind = kind;
+    device.mtu = mtu;
+    device.type = type;
     return device;
+  }
+
+  /** The device of a hop, not yet named when it was not announced. Index 0: none is known. */
+  of(netns: number, ifindex: number): Device {
+    return this.#find(netns, ifindex);
   }
 
   #find(netns: number, ifindex: number): Device {

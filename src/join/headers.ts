@@ -14,6 +14,10 @@ export interface Headers {
   /** Bytes of the innermost IP packet that is readable here, else where it last was. */
   readonly ipLength: number;
   readonly ipId: number;
+  /** Of the innermost packet where the headers were read; -1 without one. */
+  readonly ttl: number;
+  /** Whether the kernel's TTL of a hop is that of the innermost packet: nothing is around it. */
+  readonly isPlain: boolean;
   /** Of the TCP header that is readable here, else as it last was; -1 without one. */
   readonly tcpFlags: number;
   /** Payload of one segment of a GSO packet, bytes; 0 for any other packet. */

@@ -77,9 +77,9 @@ export class Hop {
     return this.headers.outer;
   }
 
-  /** Only a device sees the link header. */
+  /** Only a device sees the link header, and not every one has it. */
   get mac(): LinkAddresses | null {
-    return this.place.isDevice ? this.headers.mac : null;
+    return this.place.isDevice && this.device.hasLinkHeader ? this.headers.mac : null;
   }
 
   get ipLength(): number {

@@ -1,9 +1,26 @@
 import type { DecodedPacket } from '../packet/decoded-packet.js';
 import { PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP } from '../packet/proto.js';
-import type { Invariants, Path } from './path.js';
+
+/** What no hop rewrites: tells a packet from the next one in the same buffer. */
+export interface Invariants {
+  family: number;
+  protocol: number;
+  ipId: number;
+  tcpSeq: number;
+  payloadLength: number;
+  icmpType: number;
+  icmpSeq: number;
+  fragment: boolean;
+  /** Of a fragment that is not the first: no transport header is in it. */
+  laterFragment: boolean;
+  isArp: boolean;
+  arpOp: number;
+  arpSenderIp: number;
+  arpTargetIp: number;
+}
 
 /** Takes over from a decoded packet what no hop rewrites. */
-export function rememberInvariants(path: Path, p: DecodedPacket): void {
+export function rememberInvariants(path: Invariants, p: DecodedPacket): void {
   path.family = p.family;
   path.protocol = p.protocol;
   path.ipId = p.ipId;
@@ -12,7 +29,7 @@ export function rememberInvariants(path: Path, p: DecodedPacket): void {
   path.icmpType = p.icmpType;
   path.icmpSeq = p.icmpSeq;
   path.fragment = p.moreFragments || p.fragmentOffset > 0;
-  path.laterPiece = p.fragmentOffset > 0;
+  path.laterFragment = p.fragmentOffset > 0;
   path.isArp = p.isArp;
   path.arpOp = p.arpOp;
   path.arpSenderIp = p.arpSenderIp;
@@ -21,7 +38,7 @@ export function rememberInvariants(path: Path, p: DecodedPacket): void {
 
 /**
  * Whether what was just decoded can be the packet remembered. Buffers are reused
- * without a word from the kernel, so an address alone proves nothing; address
+ * without an announcement by the kernel, so an address alone proves nothing; address
  * translation rewrites addresses and ports, so those prove nothing either.
  */
 export function isSamePacket(path: Invariants, p: DecodedPacket): boolean {
@@ -37,14 +54,14 @@ export function isSamePacket(path: Invariants, p: DecodedPacket): boolean {
   if (path.protocol !== p.protocol || path.family !== p.family) {
     return false;
   }
-  // In IPv6 only pieces have an id, given to them when they are cut.
+  // In IPv6 only fragments have an id, given to them when they are cut.
   if (path.ipId !== p.ipId && path.ipId >= 0 && p.ipId >= 0) {
     return false;
   }
   if (p.fragmentOffset > 0) {
     return path.ipId === p.ipId;
   }
-  if (path.laterPiece) {
+  if (path.laterFragment) {
     return false;
   }
   switch (p.protocol) {

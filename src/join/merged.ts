@@ -2,53 +2,123 @@ import type { DecodedPacket } from '../packet/decoded-packet.js';
 import { PROTO_TCP } from '../packet/proto.js';
 import * as layout from '../wire/layout.gen.js';
 import type { Device } from './device-table.js';
-import type { Hop } from './hop.js';
+import { HOOK_INPUT } from './hook.js';
 import type { Path } from './path.js';
+import type { Tuple } from './tuple.js';
 
-/** Paths looked at for those that were merged; what is merged was begun shortly before. */
-const LOOK_BACK = 512;
-const HOOK_INPUT = 1;
+/** Merges remembered; one past it the oldest is forgotten. */
+export const MERGE_LIMIT = 8_192;
+
+interface Merge {
+  readonly head: Path;
+  readonly device: Device;
+  readonly tuple: Tuple;
+  readonly seq: number;
+  /** Payload that the buffer holds from there on, bytes. */
+  readonly length: number;
+  readonly time: number;
+}
 
 /**
- * Receive offload (net/core/gro.c) has put packets of one stream into the buffer of the
- * first of them, without a word about the others: those in the range it now holds that
- * were last seen where merging takes place are part of it.
+ * Whether a buffer on its way up holds more of its packet's stream than it did: what
+ * followed was merged into it (net/core/gro.c), before or after a tunnel.
  */
-export function markMerged(
-  open: readonly Path[],
-  head: Path,
-  p: DecodedPacket,
-  device: Device,
-): void {
-  head.payloadLength = p.payloadLength;
-  const tuple = head.last?.tuple;
-  for (let i = open.length - 1, looked = 0; i >= 0 && looked < LOOK_BACK; i--, looked++) {
-    const path = open[i];
-    const last = path?.last;
-    if (
-      path !== undefined &&
-      last !== undefined &&
-      path !== head &&
-      path.protocol === PROTO_TCP &&
-      path.payloadLength > 0 &&
-      last.tuple === tuple &&
-      path.mergedInto === null &&
-      !path.ended &&
-      (path.tcpSeq - head.tcpSeq) >>> 0 < p.payloadLength &&
-      isWhereMerged(last, device)
-    ) {
-      path.mergedInto = head;
+export function isMergedAt(path: Path, p: DecodedPacket, stage: number, gsoSize: number): boolean {
+  return (
+    stage === layout.STAGE_INGRESS &&
+    p.protocol === PROTO_TCP &&
+    path.protocol === PROTO_TCP &&
+    path.ipId === p.ipId &&
+    path.tcpSeq === p.tcpSeq &&
+    p.payloadLength > path.payloadLength &&
+    gsoSize > 0 &&
+    !path.ended
+  );
+}
+
+/**
+ * Receive offload (net/core/gro.c) puts packets of one stream into the buffer of the first of
+ * them, without a record of the others: those in the range that it then holds, and that were
+ * last seen where merging takes place, are part of it. They began after it, so what it holds is
+ * remembered until they are looked at.
+ */
+export class Merges {
+  readonly #byTuple = new Map<Tuple, Merge[]>();
+  readonly #all: Merge[] = [];
+  #first = 0;
+
+  /** Notes that a packet holds more from now on. */
+  add(head: Path, p: DecodedPacket, device: Device, time: number): void {
+    head.payloadLength = p.payloadLength;
+    const tuple = head.lastHeaders?.tuple ?? null;
+    if (tuple === null) {
+      return;
+    }
+    const { tcpSeq: seq } = head;
+    const merge = { head, device, tuple, seq, length: p.payloadLength, time };
+    this.#all.push(merge);
+    const ofTuple = this.#byTuple.get(tuple);
+    if (ofTuple === undefined) {
+      this.#byTuple.set(tuple, [merge]);
+    } else {
+      ofTuple.push(merge);
+    }
+    if (this.#all.length - this.#first > MERGE_LIMIT) {
+      this.#forgetOldest();
+    }
+  }
+
+  /** The packet that one without an end was merged into; null when it was not. */
+  find(path: Path): Path | null {
+    const merges = this.#byTuple.get(path.lastHeaders?.tuple as Tuple);
+    if (merges === undefined || path.protocol !== PROTO_TCP || path.payloadLength === 0) {
+      return null;
+    }
+    const last = path.columns.time[path.length - 1] as number;
+    for (let at = merges.length - 1; at >= 0; at--) {
+      const { head, device, seq, length, time } = merges[at] as Merge;
+      if (
+        head !== path &&
+        last <= time &&
+        (path.tcpSeq - seq) >>> 0 < length &&
+        isWhereMerged(path, device)
+      ) {
+        return head;
+      }
+    }
+    return null;
+  }
+
+  /** Forgets what was merged before `time`. */
+  expire(time: number): void {
+    while (this.#first < this.#all.length && (this.#all[this.#first] as Merge).time < time) {
+      this.#forgetOldest();
+    }
+  }
+
+  #forgetOldest(): void {
+    const { tuple } = this.#all[this.#first] as Merge;
+    const ofTuple = this.#byTuple.get(tuple);
+    ofTuple?.shift();
+    if (ofTuple?.length === 0) {
+      this.#byTuple.delete(tuple);
+    }
+    this.#first += 1;
+    if (this.#first > MERGE_LIMIT) {
+      this.#all.splice(0, this.#first);
+      this.#first = 0;
     }
   }
 }
 
 /** Given to a device's receiver, or come out of a tunnel in the same namespace. */
-function isWhereMerged(last: Hop, device: Device): boolean {
+function isWhereMerged(path: Path, device: Device): boolean {
+  const last = path.lastPlace;
   return (
-    last.stage === layout.STAGE_EGRESS ||
-    (last.stage === layout.STAGE_NETFILTER &&
-      last.hook === HOOK_INPUT &&
-      last.outer !== null &&
-      last.device.netns === device.netns)
+    last !== null &&
+    (last.stage === layout.STAGE_EGRESS ||
+      (last.hook === HOOK_INPUT &&
+        path.lastHeaders?.outer != null &&
+        last.device.netns === device.netns))
   );
 }

@@ -1,6 +1,22 @@
 import type { DecodedPacket } from '../packet/decoded-packet.js';
 import type { Device } from './device-table.js';
-import type { Outer } from './hop.js';
+
+/** A tunnel around a packet. */
+export interface Outer {
+  /** OUTER_* of packet/decoded-packet.ts. */
+  readonly type: number;
+  readonly src: string;
+  readonly dst: string;
+  readonly sport: number;
+  readonly dport: number;
+  readonly vni: number;
+  /** Bytes that it adds. */
+  readonly overhead: number;
+  /** The low words of both addresses and a fold of the rest: tells two apart without text. */
+  readonly srcLow: number;
+  readonly dstLow: number;
+  readonly key: number;
+}
 
 /** The tunnel around a packet, shared with its hop before or the device's packet before. */
 export function outerOf(p: DecodedPacket, last: Outer | null, device: Device): Outer {

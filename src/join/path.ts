@@ -18,6 +18,7 @@ export const ORIGIN_SEGMENT = 2;
 export const ORIGIN_FRAGMENT = 3;
 
 const NO_TUPLES: readonly Tuple[] = [];
+const NO_KEYS: readonly string[] = [];
 
 /** One packet's hops in order, and what is known of the packet as a whole. */
 export class Path implements Invariants {
@@ -33,12 +34,18 @@ export class Path implements Invariants {
   readonly columns: HopColumns;
   /** The path that it was merged into on the way up; that one's end is its own. */
   mergedInto: Path | null = null;
+  /** Whether others were merged into it. */
+  hasMerged = false;
   /** What its buffer held when it was last seen encrypted; null when it can be read. */
   encrypted: Encrypted | null = null;
+  /** What conntrack said last, also before hops without an entry. */
+  lastEntry: Conntrack | null = null;
   /** How many of the hops it took over from the path it branched from. */
   inherited = 0;
   /** Time of the newest record about it, hop or end. */
   lastTime = 0;
+  /** When it ended first; what began before that may be a copy of it. */
+  endTime = Number.POSITIVE_INFINITY;
   /** Set by a drop, a delivery or the buffer's release; no hop follows. */
   ended = false;
   delivered = false;
@@ -77,8 +84,10 @@ export class Path implements Invariants {
   /** How many hops it had when it was first seen in fragments; -1 while whole. */
   fragmentedAt = -1;
   /** Keys in the joiner's indices of packets that fragments and segments are cut from. */
-  fragmentKey: string | null = null;
+  fragmentKeys: readonly string[] = NO_KEYS;
   gsoTuples: readonly Tuple[] = NO_TUPLES;
+  /** Since when it is a GSO packet, ns. */
+  gsoTime = Number.POSITIVE_INFINITY;
   dontFragment = false;
   isArp = false;
   arpOp = -1;
@@ -92,6 +101,13 @@ export class Path implements Invariants {
   quoted: Tuple | null = null;
   malformed = 0;
   truncated = false;
+
+  /** Neighbours among the open paths, in the order they began. */
+  isOpen = false;
+  older: Path | null = null;
+  newer: Path | null = null;
+  /** When the joiner looks at it next, in ticks of its wheel. */
+  dueTick = Number.POSITIVE_INFINITY;
 
   constructor(skb: number, columns: HopColumns) {
     this.skb = skb;

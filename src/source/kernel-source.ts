@@ -1,32 +1,28 @@
 import { RingBuffer } from 'ebpf-ts';
-import { UsageError } from '../model/errors.js';
 import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
 import {
-  COUNTER_LOST_END,
-  COUNTER_LOST_HOP,
+  COUNTER_LOST_EVENT,
+  COUNTER_LOST_NESTED,
+  COUNTER_LOST_RING,
   COUNTER_OWN,
-  HEADER_TIME,
 } from '../wire/layout.gen.js';
-import { FRAME_HEADER } from '../wire/record-cursor.js';
 import { CatalogReader } from './catalog-reader.js';
+import type { HookDetail } from './hook-places.js';
 import type { HookInstrument } from './hook-programs.js';
-import { KernelSymbols } from './kernel-symbols.js';
+import { sumOfCpus } from './kernel-counters.js';
+import { KernelFunctions } from './kernel-functions.js';
 import { KernelTypes } from './kernel-types.js';
-import { type FoundNamespace, NamespaceWatcher } from './namespace-watcher.js';
+import type { FoundNamespace } from './namespace-watcher.js';
+import { NetnsDirectory } from './netns-directory.js';
+import { ObservedNamespaces } from './observed-namespaces.js';
+import { RingDrain } from './ring-drain.js';
 import type { Source, SourceSink } from './source.js';
 import { Tracer, unsupported } from './tracer.js';
 
-/** Bytes drained at once; a batch of about 12,000 hops. */
-const BATCH_BYTES = 4 << 20;
-/** Waiting between drains: records pile up in the ring, which costs the kernel no wake-up. */
-const BUSY_WAIT_MS = 4;
-const IDLE_WAIT_MS = 20;
-/** Batches taken before timers and sockets get their turn. */
-const BATCHES_PER_TURN = 4;
-/** Places that drops come from and are remembered; a kernel has a few thousand. */
-const SYMBOL_LIMIT = 65_536;
+/** Between looks at namespaces, their hooks and the kernel's modules. */
 const NAMESPACE_SCAN_MS = 400;
 /** Names are asked for again: soon after a change, which goes on for a while, then seldom. */
+const NAME_SCAN_SOON_MS = 50;
 const NAME_SCAN_FIRST_MS = 500;
 const NAME_SCAN_MOST_MS = 10_000;
 
@@ -47,28 +43,34 @@ export class KernelSource implements Source {
   /** Port whose loopback traffic is left out; 0 for none. Set it before `start`. */
   ownPort = 0;
   readonly #options: KernelSourceOptions;
-  readonly #watcher = new NamespaceWatcher();
-  readonly #target = new Uint8Array(BATCH_BYTES);
-  readonly #resolved = new Map<bigint, string>();
+  /** Told of each function that drops come from, as it is resolved. */
+  onSymbol: (address: bigint, name: string) => void = () => undefined;
+  readonly #observed: ObservedNamespaces;
+  readonly #directory = new NetnsDirectory(() => this.#lookSoon());
+  readonly #functions = new KernelFunctions({
+    onResolved: (address, name) => this.onSymbol(address, name),
+  });
   #catalog: Catalog = EMPTY_CATALOG;
   #tracer: Tracer | null = null;
   #ring: RingBuffer | null = null;
-  #symbols: KernelSymbols | null = null;
   #reader: CatalogReader | null = null;
   #sink: SourceSink | null = null;
   #namespaces = new Map<number, FoundNamespace>();
-  #drainTimer: NodeJS.Timeout | NodeJS.Immediate | null = null;
+  #drain: RingDrain | null = null;
   #scanTimer: NodeJS.Timeout | null = null;
+  #soon: NodeJS.Immediate | null = null;
+  #namesTimer: NodeJS.Timeout | null = null;
   #namesDue = 0;
   #namesWait = NAME_SCAN_FIRST_MS;
-  #scanning = false;
-  #lastRecords = 0;
-  readonly #finalCounters = new Map<number, bigint>();
+  #readingNames = false;
+  #finalLosses: Readonly<Record<string, bigint>> | null = null;
+  #finalOwn = 0n;
   #stopped = false;
   #beginning: Promise<void> = Promise.resolve();
 
   constructor(options: KernelSourceOptions) {
     this.#options = options;
+    this.#observed = new ObservedNamespaces(options.netns ?? null);
   }
 
   get catalog(): Catalog {
@@ -85,52 +87,74 @@ export class KernelSource implements Source {
   }
 
   lost(): bigint {
-    return this.#counter(COUNTER_LOST_HOP) + this.#counter(COUNTER_LOST_END);
+    return Object.values(this.losses()).reduce((sum, n) => sum + n, 0n);
+  }
+
+  losses(): Readonly<Record<string, bigint>> {
+    return (
+      this.#finalLosses ?? {
+        ring_full_hop: this.#counter(COUNTER_LOST_RING),
+        ring_full_event: this.#counter(COUNTER_LOST_EVENT),
+        slot_busy: this.#counter(COUNTER_LOST_NESTED),
+        program_recursion: this.#tracer?.recursionMisses() ?? 0n,
+      }
+    );
   }
 
   own(): bigint {
-    return this.#counter(COUNTER_OWN);
+    return this.#finalLosses === null ? this.#counter(COUNTER_OWN) : this.#finalOwn;
   }
 
   symbol(address: bigint): string | null {
-    const known = this.#resolved.get(address);
-    if (known !== undefined) {
-      return known;
-    }
-    const name = this.#symbols?.find(address) ?? null;
-    if (name !== null && this.#resolved.size < SYMBOL_LIMIT) {
-      this.#resolved.set(address, name);
-    }
-    return name;
+    return this.#functions.name(address);
   }
 
   /** Every address asked for so far, with its function. */
   resolvedSymbols(): ReadonlyMap<bigint, string> {
-    return this.#resolved;
+    return this.#functions.resolved();
+  }
+
+  /** How much of each hook is seen; see `Tracer.setDetail`. */
+  setDetail(detail: HookDetail): void {
+    this.#tracer?.setDetail(detail, this.#namespaces);
+  }
+
+  /** Begins to see everything again, after `close`. Errors: UnsupportedError. */
+  open(): void {
+    this.#tracer?.open();
+  }
+
+  /** Sees drops and nothing else, until `open`. */
+  close(): void {
+    this.#tracer?.close();
   }
 
   async start(sink: SourceSink): Promise<void> {
     this.#sink = sink;
     const reasons = kernelDropReasons();
     this.#reader = new CatalogReader(reasons);
-    this.#namespaces = this.#select(this.#watcher.scan());
-    this.#requireNamed();
+    this.#namespaces = this.#observed.scan();
+    this.#observed.requireNamed(this.#namespaces);
+    // What comes between this look and the attaching is found by the next one.
+    this.#directory.watch();
     this.#catalog = await this.#reader.read(this.#namespaces.values());
     sink.catalog(this.#catalog);
     this.#attach();
     this.#beginning = this.#begin();
     this.#namesDue = Date.now() + this.#namesWait;
-    this.#scanTimer = setInterval(() => void this.#scan(), NAMESPACE_SCAN_MS);
+    this.#scanTimer = setInterval(() => this.#look(), NAMESPACE_SCAN_MS);
   }
 
   /** The ring holds what comes meanwhile, so that the first drop has its place named too. */
   async #begin(): Promise<void> {
     try {
-      this.#symbols = await KernelSymbols.load();
+      // After `start` has resolved: there are 5 MB to read.
+      await new Promise((resolve) => setImmediate(resolve));
+      this.#functions.load();
     } catch (error) {
       this.#options.onWarning?.(`drops have no place: ${String(error)}`);
     }
-    this.#drain();
+    this.#drain?.start();
   }
 
   async stop(): Promise<void> {
@@ -144,40 +168,25 @@ export class KernelSource implements Source {
     if (this.#scanTimer !== null) {
       clearInterval(this.#scanTimer);
     }
-    this.#takeAll();
-    this.#stopped = true;
-    if (this.#drainTimer !== null) {
-      clearTimeout(this.#drainTimer as NodeJS.Timeout);
-      clearImmediate(this.#drainTimer as NodeJS.Immediate);
+    if (this.#namesTimer !== null) {
+      clearTimeout(this.#namesTimer);
     }
-    this.#lastCounters();
+    if (this.#soon !== null) {
+      clearImmediate(this.#soon);
+    }
+    this.#directory.close();
+    this.#drain?.stop();
+    this.#stopped = true;
+    this.#finalOwn = this.own();
+    this.#finalLosses = this.losses();
     this.#sink?.end();
     this.#ring?.close();
-    this.#tracer?.close();
-  }
-
-  #lastCounters(): void {
-    for (const counter of [COUNTER_LOST_HOP, COUNTER_LOST_END, COUNTER_OWN]) {
-      this.#finalCounters.set(counter, this.#counter(counter));
-    }
+    this.#tracer?.dispose();
   }
 
   #counter(index: number): bigint {
     const map = this.#tracer?.map('counters');
-    if (map === undefined) {
-      return this.#finalCounters.get(index) ?? 0n;
-    }
-    const key = new Uint8Array(Uint32Array.of(index).buffer);
-    const values = map.get(key);
-    if (values === null) {
-      return 0n;
-    }
-    const view = new DataView(values.buffer, values.byteOffset, values.byteLength);
-    let sum = 0n;
-    for (let at = 0; at + 8 <= values.byteLength; at += 8) {
-      sum += view.getBigUint64(at, true);
-    }
-    return sum;
+    return map === undefined ? 0n : sumOfCpus(map, index);
   }
 
   #attach(): void {
@@ -191,127 +200,76 @@ export class KernelSource implements Source {
     this.#tracer = tracer;
     const events = tracer.map('events');
     this.#ring = events === undefined ? null : new RingBuffer(events);
-  }
-
-  #select(found: Map<number, FoundNamespace>): Map<number, FoundNamespace> {
-    const wanted = this.#options.netns;
-    if (wanted == null) {
-      return found;
-    }
-    const own = NamespaceWatcher.own();
-    return new Map(
-      [...found].filter(
-        ([inode, namespace]) =>
-          (namespace.name !== null && wanted.includes(namespace.name)) ||
-          (inode === own && wanted.includes('host')),
-      ),
-    );
-  }
-
-  #requireNamed(): void {
-    for (const name of this.#options.netns ?? []) {
-      const known = [...this.#namespaces.values()].some((n) => n.name === name);
-      if (!known && name !== 'host') {
-        throw new UsageError(
-          'NETNS_NOT_FOUND',
-          `there is no network namespace ${name}; see: ip netns list`,
-        );
-      }
+    if (this.#ring !== null && this.#sink !== null) {
+      this.#drain = new RingDrain({
+        ring: this.#ring,
+        flush: () => tracer.flush(),
+        now: () => process.hrtime.bigint(),
+        sink: this.#sink,
+      });
     }
   }
 
-  async #scan(): Promise<void> {
+  /** A name came or went: what comes with it, or before, is looked at once. */
+  #lookSoon(): void {
+    this.#soon ??= setImmediate(() => {
+      this.#soon = null;
+      this.#look();
+    });
+  }
+
+  /** Follows namespaces and their hooks at once, and their names when that is due. */
+  #look(): void {
     const tracer = this.#tracer;
-    if (this.#scanning || this.#stopped || tracer === null) {
+    if (this.#stopped || tracer === null) {
       return;
     }
-    this.#scanning = true;
     try {
-      const found = this.#select(this.#watcher.scan());
-      tracer.leave(found);
-      const fresh = [...found.values()].filter((n) => !this.#namespaces.has(n.inode));
-      const renamed = [...found.values()].some(
-        (n) => this.#namespaces.get(n.inode)?.name !== n.name,
-      );
-      const gone = [...this.#namespaces.keys()].some((inode) => !found.has(inode));
-      const changed = gone || renamed || fresh.length > 0;
+      this.#directory.watch();
+      const found = this.#observed.scan();
+      const changed = !sameNamespaces(this.#namespaces, found);
       this.#namespaces = found;
-      tracer.observe(fresh.map((n) => n.inode));
-      for (const namespace of fresh) {
-        tracer.enter(namespace);
-      }
-      if (changed || this.#namesDue <= Date.now()) {
-        this.#namesWait = changed
-          ? NAME_SCAN_FIRST_MS
-          : Math.min(2 * this.#namesWait, NAME_SCAN_MOST_MS);
-        this.#namesDue = Date.now() + this.#namesWait;
-        const catalog = await this.#reader?.read(found.values());
-        if (catalog !== undefined && !this.#stopped && isNews(this.#catalog, catalog)) {
-          this.#catalog = catalog;
-          this.#sink?.catalog(catalog);
-        }
-      }
-      if (!this.#stopped) {
-        tracer.renew(found);
+      tracer.update(found);
+      tracer.renew(found);
+      this.#functions.refresh();
+      if (changed) {
+        // Not at once: what came or went is at work itself just now.
+        this.#namesWait = NAME_SCAN_FIRST_MS / 2;
+        this.#namesDue = Date.now() + NAME_SCAN_SOON_MS;
+        this.#namesTimer ??= setTimeout(() => this.#namesSoon(), NAME_SCAN_SOON_MS);
       }
     } catch (error) {
       this.#options.onWarning?.(`looking for namespaces: ${String(error)}`);
-    } finally {
-      this.#scanning = false;
     }
+    void this.#readNames();
   }
 
-  /** Takes what is there, hands it on, and comes back. */
-  #drain(): void {
-    if (this.#stopped) {
+  #namesSoon(): void {
+    this.#namesTimer = null;
+    this.#namesDue = 0;
+    void this.#readNames();
+  }
+
+  async #readNames(): Promise<void> {
+    const now = Date.now();
+    if (this.#stopped || this.#readingNames || this.#namesDue > now) {
       return;
     }
-    const full = this.#take(BATCHES_PER_TURN);
-    if (full) {
-      this.#drainTimer = setImmediate(() => this.#drain());
-    } else {
-      const wait = this.#lastRecords > 0 ? BUSY_WAIT_MS : IDLE_WAIT_MS;
-      this.#drainTimer = setTimeout(() => this.#drain(), wait);
-    }
-  }
-
-  /** Drains up to `batches` batches; true when the ring had more than that. */
-  #take(batches: number): boolean {
-    const ring = this.#ring;
-    const sink = this.#sink;
-    if (ring === null || sink === null) {
-      return false;
-    }
-    this.#lastRecords = 0;
-    let oldest = 0n;
-    for (let i = 0; i < batches; i++) {
-      // What is in the ring is older than now; what comes while it is read may not be.
-      const now = process.hrtime.bigint();
-      const { records, bytes } = ring.drain(this.#target);
-      if (records === 0) {
-        sink.tick(now);
-        return false;
+    this.#readingNames = true;
+    this.#namesWait = Math.min(2 * this.#namesWait, NAME_SCAN_MOST_MS);
+    this.#namesDue = now + this.#namesWait;
+    try {
+      const catalog = await this.#reader?.read(this.#namespaces.values());
+      if (catalog !== undefined && !this.#stopped && isNews(this.#catalog, catalog)) {
+        this.#catalog = catalog;
+        this.#sink?.catalog(catalog);
       }
-      this.#lastRecords += records;
-      oldest = timeOfFirst(this.#target);
-      sink.batch(this.#target, bytes);
-    }
-    // Behind the clock by what is still in the ring: nothing that waits there is over.
-    sink.tick(oldest);
-    return true;
-  }
-
-  #takeAll(): void {
-    while (this.#take(BATCHES_PER_TURN)) {
-      // until the ring is empty
+    } catch (error) {
+      this.#options.onWarning?.(`looking for names: ${String(error)}`);
+    } finally {
+      this.#readingNames = false;
     }
   }
-}
-
-/** Time of a batch's first record, monotonic nanoseconds. */
-function timeOfFirst(batch: Uint8Array): bigint {
-  const view = new DataView(batch.buffer, batch.byteOffset, batch.byteLength);
-  return view.getBigUint64(FRAME_HEADER + HEADER_TIME, true);
 }
 
 function kernelDropReasons(): Map<string, number | bigint> {
@@ -324,6 +282,16 @@ function kernelDropReasons(): Map<string, number | bigint> {
   } finally {
     types?.close();
   }
+}
+
+function sameNamespaces(
+  before: ReadonlyMap<number, FoundNamespace>,
+  after: ReadonlyMap<number, FoundNamespace>,
+): boolean {
+  return (
+    before.size === after.size &&
+    [...after.values()].every(({ inode, name }) => before.get(inode)?.name === name)
+  );
 }
 
 /** Whether a catalog says anything new; the clocks drift apart by themselves. */

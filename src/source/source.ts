@@ -19,6 +19,8 @@ export interface Source {
   readonly catalog: Catalog;
   /** Records the kernel could not hand over, so far. */
   lost(): bigint;
+  /** What `lost` is the sum of: one entry a cause, in the words of a metric's label. */
+  losses(): Readonly<Record<string, bigint>>;
   /** Records left out because they were hopscope's own traffic. */
   own(): bigint;
   /** Function that holds an address of the kernel's text. */

@@ -24,15 +24,28 @@ export interface WireEnum {
 /** Structs and enums that the reader needs, in the order they are written. */
 export const WIRE_STRUCTS = [
   'hs_header',
+  'hs_trail',
   'hs_hop',
-  'hs_tuple',
-  'hs_hop_ct',
-  'hs_free',
+  'hs_snapshot',
+  'hs_conntrack',
+  'hs_tuple4',
+  'hs_tuple6',
+  'hs_conntrack4',
+  'hs_conntrack6',
+  'hs_drop',
+  'hs_device',
   'hs_actor',
   'hs_deliver',
   'hs_connect',
 ];
-export const WIRE_ENUMS = ['hs_record_type', 'hs_stage', 'hs_counter'];
+export const WIRE_ENUMS = [
+  'hs_record_type',
+  'hs_stage',
+  'hs_hop_flag',
+  'hs_end',
+  'hs_length',
+  'hs_counter',
+];
 
 /** The same of the counter. */
 export const COUNT_STRUCTS = ['hs_count_key', 'hs_count_tuple', 'hs_count'];
@@ -68,10 +81,6 @@ export function generateLayout(
       lines.push(`export const ${constantName(struct.name, member.name)} = ${member.offset};`);
     }
     lines.push('');
-  }
-  const snap = structs.find((s) => s.name === 'hs_hop')?.members.find((m) => m.name === 'snap');
-  if (snap !== undefined) {
-    lines.push(`export const SNAP_LENGTH = ${snap.size};`, '');
   }
   return lines.join('\n');
 }

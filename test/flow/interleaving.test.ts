@@ -136,11 +136,9 @@ test('whatever packets overtake one another, a connection is one flow with exact
         const joining = new Joining();
         if (sweeping) {
           // In small batches, with the clock looked at in between.
-          const { records } = tape;
           let now = 0;
-          while (records.length > 0) {
-            const part = new Tape();
-            part.records.push(...records.splice(0, 17));
+          while (tape.length > 0) {
+            const part = tape.split(17);
             now += 17_000;
             joining.read(part);
             joining.joiner.sweep(now);

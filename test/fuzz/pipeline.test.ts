@@ -12,6 +12,7 @@ const SOURCE: Source = {
   epochNs: 5_000_000_000n,
   catalog: EMPTY_CATALOG,
   lost: () => 0n,
+  losses: () => ({}),
   own: () => 0n,
   symbol: () => null,
   missing: [],

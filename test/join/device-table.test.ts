@@ -1,30 +1,22 @@
 import { expect, test } from 'vitest';
 import { type Device, DeviceTable } from '../../src/join/device-table.js';
-import { Epoch } from '../../src/wire/clock.js';
-import { RecordCursor } from '../../src/wire/record-cursor.js';
 import { CALI1, ENS111, type Place } from '../fixtures/places.js';
-import { TAPE_START } from '../fixtures/tape.js';
-import { frameRecords, hopRecord } from '../fixtures/wire-record.js';
 
-/** The devices of records about these places, one after the other. */
+/** The devices that the kernel announces as these places, one after the other. */
 function devicesOf(table: DeviceTable, places: readonly Place[]): Device[] {
-  const records = places.map((place) =>
-    hopRecord({
-      ...place,
-      time: TAPE_START,
-      skb: 0xffff_8880_0000_0100n,
-      head: 0xffff_8880_0000_0200n,
-      stage: 'ingress',
-      frame: new Uint8Array(64),
-    }),
+  return places.map(({ dev, devType, ...place }) =>
+    table.learn({ ...place, name: dev, type: devType }),
   );
-  const batch = frameRecords(records);
-  const cursor = new RecordCursor(new Epoch(TAPE_START));
-  cursor.borrow(batch, batch.byteLength);
-  const devices: Device[] = [];
-  while (cursor.next()) devices.push(table.of(cursor));
-  return devices;
 }
+
+test('a device that a hop names before it is announced is the one that is announced', () => {
+  const table = new DeviceTable();
+  const named = table.of(CALI1.netns, CALI1.ifindex);
+  expect(named.name).toBe('');
+  const [announced] = devicesOf(table, [CALI1]);
+  expect(announced).toBe(named);
+  expect(table.of(CALI1.netns, CALI1.ifindex)).toBe(named);
+});
 
 test('a device is one as long as it has its name', () => {
   const [first, other, again] = devicesOf(new DeviceTable(), [CALI1, ENS111, CALI1]);

@@ -4,7 +4,6 @@ import { macText } from '../../src/packet/address-text.js';
 import { Joining, nth } from '../fixtures/joined.js';
 import { CALI1, TUNL111 } from '../fixtures/places.js';
 import { Tape } from '../fixtures/tape.js';
-import { hopRecord } from '../fixtures/wire-record.js';
 import { FIXTURES, type Fixture } from '../packet/fixtures.js';
 import type { Summary } from '../packet/summary.js';
 
@@ -17,19 +16,18 @@ function joinedOf(fixture: Fixture): { path: Path; joining: Joining } {
   const tape = new Tape();
   const first = fixture.bytes[0] ?? 0;
   const ethernet = fixture.link === 'ethernet';
-  tape.push(
-    hopRecord({
-      stage: 'egress',
-      time: tape.time,
-      skb: tape.address(),
-      head: tape.address(),
-      frame: fixture.bytes,
-      len: fixture.wireLength ?? fixture.bytes.byteLength,
-      l3Offset: ethernet ? 14 : 0,
-      protocol: first >> 4 === 6 ? 0x86dd : 0x0800,
-      ...(ethernet ? CALI1 : TUNL111),
-    }),
-  );
+  const etherType = ((fixture.bytes[12] ?? 0) << 8) | (fixture.bytes[13] ?? 0);
+  tape.hop({
+    stage: 'egress',
+    time: tape.time,
+    skb: tape.address(),
+    head: tape.address(),
+    frame: fixture.bytes,
+    len: fixture.wireLength ?? fixture.bytes.byteLength,
+    l3Offset: ethernet ? 14 : 0,
+    protocol: ethernet ? etherType : first >> 4 === 6 ? 0x86dd : 0x0800,
+    ...(ethernet ? CALI1 : TUNL111),
+  });
   const joining = new Joining().end(tape);
   return { path: nth(joining.paths, 0), joining };
 }
@@ -82,6 +80,6 @@ test.each(FIXTURES.filter(({ bytes }) => bytes.byteLength <= SNAP_LENGTH))(
       expect(hop.mac).toBeNull();
     }
     expect(hop.vlanId).toBe(say.vlanId ?? -1);
-    expect(path.about?.src ?? null).toBe(say.embeddedSrc ?? null);
+    expect(path.quoted?.src ?? null).toBe(say.embeddedSrc ?? null);
   },
 );

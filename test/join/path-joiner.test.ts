@@ -220,7 +220,7 @@ describe('one packet, one path', () => {
       });
       expect(tupleText(hop)).toBe('icmp 10.244.153.204:56616 > 10.244.146.205:56616');
     }
-    expect(path.hops.filter((hop) => hop.outer === null).at(-1)).toBe(path.last);
+    expect(path.hops.filter((hop) => hop.outer === null).at(-1)).toEqual(path.last);
     expect(isComplete(path)).toBe(true);
   });
 
@@ -371,7 +371,7 @@ describe('one packet, one path', () => {
 
   test('ends for buffers never seen are taken without harm', () => {
     const tape = new Tape();
-    tape.packet(PING).free().deliver(NETNS.pod1);
+    tape.packet(PING).deliver(NETNS.pod1);
     expect(joinAll(tape)).toEqual([]);
   });
 });
@@ -743,8 +743,24 @@ describe('how a path ends', () => {
 
   test('no socket, said of a packet that is not on its way to one: dropped', () => {
     const tape = new Tape();
-    leavePod1(tape.packet(DATAGRAM)).drop(CALI1, REASONS.NO_SOCKET, { dataref: 2 });
+    tape.packet(DATAGRAM).egress(POD1_ETH0).drop(POD1_ETH0, REASONS.NO_SOCKET, { dataref: 2 });
     expect(verdictOf(onlyPath(tape), false)).toBe('dropped');
+  });
+
+  test('no socket but a raw one, in a namespace whose hooks are not seen: delivered', () => {
+    const tape = new Tape();
+    leavePod1(tape.packet(PING)).drop(CALI1, REASONS.NO_SOCKET, { dataref: 2 });
+    expect(verdictOf(onlyPath(tape), false)).toBe('delivered');
+  });
+
+  test('no socket, after a raw one had read its clone: delivered', () => {
+    const tape = new Tape();
+    const packet = leavePod1(tape.packet(PING)).hook(CALI1, 'input');
+    packet.clone().deliver(NETNS.node111, 0xabcn, { process: 1, thread: 1, sleeps: 1 });
+    packet.drop(CALI1, REASONS.NO_SOCKET, { dataref: 1 });
+    const path = onlyPath(tape);
+    expect(verdictOf(path, false)).toBe('delivered');
+    expect(hopsText(path)).toMatch(/!$/);
   });
 
   test('a drop without a reason elsewhere is one', () => {
@@ -967,7 +983,7 @@ describe('ICMP errors', () => {
       .egress(CALI1);
     const path = onlyPath(tape);
     expect(path).toMatchObject({ icmpType: 3, icmpCode: 4, icmpMtu: 1480 });
-    expect(path.about).toMatchObject({
+    expect(path.quoted).toMatchObject({
       src: ADDRESSES.pod1,
       dst: ADDRESSES.pod2,
       sport: 38610,

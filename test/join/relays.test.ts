@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { HopColumns } from '../../src/join/hop-columns.js';
 import { Path } from '../../src/join/path.js';
 import {
   type Actor,
@@ -45,7 +46,7 @@ function run(sleeps = 1, thread = 71, process = 7): Actor {
 
 /** A request arrives on the connection of a client, and is read. */
 function request(client: number, actor = run(), netns = NETNS): void {
-  relays.received(accepted(client), ofClient(client), netns, new Path(0));
+  relays.received(accepted(client), ofClient(client), netns, new Path(0, new HopColumns()));
   relays.read(accepted(client), actor);
 }
 
@@ -57,7 +58,7 @@ function open(at: number, actor = run(), netns = NETNS): number | null {
 
 /** The server's answer is read, and the client answered. */
 function answer(client: number, actor = run()): void {
-  relays.received(opened(client), fromServer(client), NETNS, new Path(0));
+  relays.received(opened(client), fromServer(client), NETNS, new Path(0, new HopColumns()));
   relays.read(opened(client), actor);
   relays.sent(accepted(client), false);
 }
@@ -160,7 +161,7 @@ describe('a connection is not linked', () => {
     expect(open(2)).toBeNull();
     request(3);
     const dns = tuple('10.96.0.10', 53, PROXY, 5555, PROTO_UDP);
-    relays.received(0x77, dns, NETNS, new Path(0));
+    relays.received(0x77, dns, NETNS, new Path(0, new HopColumns()));
     relays.read(0x77, run());
     expect(open(3)).toBeNull();
   });
@@ -193,7 +194,7 @@ describe('a connection is not linked', () => {
 
   test('to a socket that has the address of one that was read before', () => {
     request(1);
-    relays.received(accepted(1), ofClient(9), NETNS, new Path(0));
+    relays.received(accepted(1), ofClient(9), NETNS, new Path(0, new HopColumns()));
     expect(open(1)).toBeNull();
   });
 });

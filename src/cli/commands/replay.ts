@@ -42,6 +42,12 @@ export async function runReplay(args: string[]): Promise<number> {
     throw new UsageError('REPLAY_USAGE', 'replay takes one FILE; see hopscope replay --help');
   }
   const options = commonOptions(values);
+  if (options.netns !== null) {
+    throw new UsageError(
+      'REPLAY_NETNS',
+      'a recording has the namespaces it was made with: give --netns to hopscope record',
+    );
+  }
   const recording = Recording.read(file);
   if (!recording.finished) {
     warn(`${file} was cut off while it was recorded; its counts of losses are missing`);

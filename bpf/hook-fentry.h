@@ -121,11 +121,10 @@ static __always_inline void walk_behind_input(struct sk_buff *skb, const struct 
 		.skb = skb,
 		.dev = dev,
 		.netns = net->ns.inum,
-		.ifindex_in = dev ? dev->ifindex : 0,
 		.start = skb->network_header,
+		.network = skb->network_header,
 		.stage = HS_STAGE_NETFILTER,
 		.hook = NF_INET_LOCAL_IN,
-		.family = family,
 	};
 
 	if (!is_observed(o.netns))
@@ -143,7 +142,7 @@ static __always_inline void walk_behind_input(struct sk_buff *skb, const struct 
 		return;
 	}
 	o.priority = place;
-	emit(&o);
+	observe(&o);
 }
 
 /*

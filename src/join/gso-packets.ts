@@ -2,28 +2,30 @@ import type { DecodedPacket } from '../packet/decoded-packet.js';
 import type { Path } from './path.js';
 import type { Tuple } from './tuple.js';
 
-/** Super-packets of one stream that may be under way at once; one more and the oldest goes. */
-export const SUPER_PACKETS_PER_STREAM = 1024;
+/** GSO packets of one stream that may be under way at once; one more and the oldest is removed. */
+export const GSO_PACKETS_PER_STREAM = 1024;
 
 /**
- * Where in which stream super-packets under way are, for their segments to be found by.
- * Its owner removes every path that has ended, so its limit on open paths bounds the rest.
+ * Where in which stream GSO packets under way are, for their segments to be found by.
+ * The owner removes every path that has ended, so its limit on open paths bounds the rest.
  */
-export class SuperPackets {
+export class GsoPackets {
   readonly #byTuple = new Map<Tuple, Path[]>();
-  /** Super-packets of a full stream that gave way: their segments start anew. */
+  /** GSO packets removed because their stream had too many: their segments start anew. */
   refused = 0;
 
-  add(path: Path, tuple: Tuple): void {
-    if (path.superTuples[path.superTuples.length - 1] === tuple) {
+  /** Files a path that is a GSO packet from `time` on. */
+  add(path: Path, tuple: Tuple, time: number): void {
+    path.gsoTime = Math.min(path.gsoTime, time);
+    if (path.gsoTuples[path.gsoTuples.length - 1] === tuple) {
       return;
     }
-    path.superTuples = [...path.superTuples, tuple];
+    path.gsoTuples = [...path.gsoTuples, tuple];
     const paths = this.#byTuple.get(tuple);
     if (paths === undefined) {
       this.#byTuple.set(tuple, [path]);
     } else if (!paths.includes(path)) {
-      if (paths.length >= SUPER_PACKETS_PER_STREAM) {
+      if (paths.length >= GSO_PACKETS_PER_STREAM) {
         paths.shift();
         this.refused += 1;
       }
@@ -31,10 +33,11 @@ export class SuperPackets {
     }
   }
 
-  /** The newest super-packet of a stream that holds the place where a segment begins. */
+  /** The newest GSO packet of a stream that holds, at `time`, the place where a segment begins. */
   find(
     tuple: Tuple,
     segment: DecodedPacket,
+    time: number,
     accepts: (path: Path) => boolean = () => true,
   ): Path | null {
     const paths = this.#byTuple.get(tuple);
@@ -45,6 +48,7 @@ export class SuperPackets {
       const path = paths[i];
       if (
         path !== undefined &&
+        path.gsoTime <= time &&
         (segment.tcpSeq - path.tcpSeq) >>> 0 < path.payloadLength &&
         accepts(path)
       ) {
@@ -59,7 +63,7 @@ export class SuperPackets {
   }
 
   delete(path: Path): void {
-    for (const tuple of path.superTuples) {
+    for (const tuple of path.gsoTuples) {
       const paths = this.#byTuple.get(tuple);
       const at = paths?.indexOf(path) ?? -1;
       if (paths === undefined || at < 0) {

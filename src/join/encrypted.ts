@@ -1,10 +1,11 @@
 import { type DecodedPacket, OUTER_WIREGUARD } from '../packet/decoded-packet.js';
 import * as layout from '../wire/layout.gen.js';
 import type { Device } from './device-table.js';
-import type { Hop, Outer } from './hop.js';
-import { outerOf } from './outer.js';
+import type { Headers } from './headers.js';
+import { type Outer, outerOf } from './outer.js';
 import type { Path } from './path.js';
 import { describePacket } from './path-packet.js';
+import type { Place } from './place.js';
 import type { Tuple } from './tuple.js';
 
 const KIND = 'wireguard';
@@ -26,69 +27,90 @@ export interface Encrypted {
 }
 
 /** What is known of an encrypted packet at this hop. */
-export function seal(p: DecodedPacket, before: Sealed | null, device: Device): Sealed {
+export function encryptedOf(p: DecodedPacket, before: Encrypted | null, device: Device): Encrypted {
   const last = before?.outers[before.outers.length - 1] ?? null;
   const outer = outerOf(p, last, device);
-  if (before !== null && outer === last && isSealedOf(before, p)) {
+  if (before !== null && outer === last && isSameEncrypted(before, p)) {
     return before;
   }
   return {
     receiver: p.wireguardReceiver,
     counter: p.wireguardCounter,
-    bytes: sealedBytes(p),
+    bytes: encryptedBytes(p),
     outers: [...(before?.outers ?? []), outer],
   };
 }
 
-export function isSealedOf(sealed: Sealed, p: DecodedPacket): boolean {
-  return sealed.receiver === p.wireguardReceiver && sealed.counter === p.wireguardCounter;
+export function isSameEncrypted(encrypted: Encrypted, p: DecodedPacket): boolean {
+  return encrypted.receiver === p.wireguardReceiver && encrypted.counter === p.wireguardCounter;
 }
 
 /** Whether a hop is the last at which a packet can be read before it is encrypted. */
-export function isIntoSeal(hop: Hop | undefined): boolean {
-  return hop?.stage === layout.STAGE_EGRESS && hop.device.kind === KIND;
+export function isLastPlaintextHop(place: Place | null): boolean {
+  return place !== null && place.stage === layout.STAGE_EGRESS && place.device.kind === KIND;
 }
 
 /** Whether an encrypted packet can be what its buffer held at the hop before. */
-export function wasSealedInto(before: Hop | undefined, p: DecodedPacket): boolean {
-  return before !== undefined && isIntoSeal(before) && isPaddedTo(before.ipLength, sealedBytes(p));
+export function mayBeEncryptionOf(path: Path, p: DecodedPacket): boolean {
+  return (
+    isLastPlaintextHop(path.lastPlace) &&
+    isPaddedTo(path.lastHeaders?.ipLength ?? 0, encryptedBytes(p))
+  );
 }
 
 /**
  * Whether what a WireGuard device gives is the packet that its buffer held encrypted.
  * Where segments were merged into it, it is the first of them that was there.
  *
- * @param gsoSize payload of a segment, bytes; 0 for a packet that is no super-packet
+ * @param gsoSize payload of a segment, bytes; 0 for a packet that is no GSO packet
  */
-export function unsealsTo(path: Path, p: DecodedPacket, device: Device, gsoSize: number): boolean {
-  if (path.sealed === null || path.ended || device.kind !== KIND || p.family === 0) {
+export function mayBeDecryptionOf(
+  path: Path,
+  p: DecodedPacket,
+  device: Device,
+  gsoSize: number,
+): boolean {
+  if (path.encrypted === null || path.ended || device.kind !== KIND || p.family === 0) {
     return false;
   }
-  if (path.last?.outer?.type === OUTER_WIREGUARD) {
+  if (path.lastHeaders?.outer?.type === OUTER_WIREGUARD) {
     // What it carries was known before, and is compared as ever.
     return false;
   }
-  return isPaddedTo(firstLength(p, gsoSize), path.sealed.bytes);
+  return isPaddedTo(firstLength(p, gsoSize), path.encrypted.bytes);
 }
 
-/** Tells of the hops behind a path what could not be read there. */
-export function unseal(path: Path, p: DecodedPacket, tuple: Tuple, gsoSize: number): void {
-  const length = firstLength(p, gsoSize);
-  const outers = path.sealed?.outers ?? [];
-  for (const hop of path.hops) {
-    const sealedIn = hop.tuple;
-    hop.outer = outers.find((outer) => sealedIn !== null && isOfTuple(outer, sealedIn)) ?? null;
-    hop.tuple = tuple;
-    hop.ttl = p.ttl;
-    hop.ipId = p.ipId;
-    hop.tcpFlags = p.tcpFlags;
-    hop.ipLength = length;
+/** Gives the hops so far what could not be read there. */
+export function decrypt(path: Path, p: DecodedPacket, tuple: Tuple, gsoSize: number): void {
+  const ipLength = firstLength(p, gsoSize);
+  const outers = path.encrypted?.outers ?? [];
+  const { columns } = path;
+  const known = new Map<Headers, Headers>();
+  for (let at = 0; at < columns.length; at++) {
+    const before = columns.headers[at] as Headers;
+    let headers = known.get(before);
+    if (headers === undefined) {
+      const sentIn = before.tuple;
+      headers = {
+        ...before,
+        outer: outers.find((outer) => sentIn !== null && isOfTuple(outer, sentIn)) ?? null,
+        tuple,
+        ttl: p.ttl,
+        isPlain: false,
+        ipId: p.ipId,
+        tcpFlags: p.tcpFlags,
+        ipLength,
+      };
+      known.set(before, headers);
+    }
+    columns.headers[at] = headers;
+    columns.ttl[at] = p.ttl;
   }
   describePacket(path, p);
-  path.sealed = null;
+  path.encrypted = null;
 }
 
-/** Bytes of a packet, or of the first segment that a super-packet was merged from. */
+/** Bytes of a packet, or of the first segment that a GSO packet was merged from. */
 function firstLength(p: DecodedPacket, gsoSize: number): number {
   const merged = gsoSize > 0 && p.payloadLength > gsoSize ? p.payloadLength - gsoSize : 0;
   return p.ipLength - merged;
@@ -103,7 +125,7 @@ function isOfTuple(outer: Outer, tuple: Tuple): boolean {
   );
 }
 
-function sealedBytes(p: DecodedPacket): number {
+function encryptedBytes(p: DecodedPacket): number {
   return p.ipLength - p.overhead;
 }
 

@@ -1,0 +1,101 @@
+import { type DecodedPacket, OUTER_NONE, OUTER_WIREGUARD } from '../packet/decoded-packet.js';
+import * as layout from '../wire/layout.gen.js';
+import type { TrailCursor } from '../wire/trail-cursor.js';
+import type { Device } from './device-table.js';
+import { isLastPlaintextHop } from './encrypted.js';
+import type { Headers } from './headers.js';
+import { type LinkAddresses, linkAddressesAt, linkAddressesOf } from './link-addresses.js';
+import { type Outer, outerOf } from './outer.js';
+import { tupleOf } from './packet-tuple.js';
+import type { Path } from './path.js';
+import type { Tuple, TupleTable } from './tuple.js';
+
+/**
+ * What a decoded snapshot says, and where it does not say, what is known of the packet:
+ * the ports of a fragment after the first, the inside of an encrypted packet.
+ */
+export function headersOf(
+  p: DecodedPacket,
+  hop: TrailCursor,
+  device: Device,
+  path: Path,
+  tuples: TupleTable,
+): Headers {
+  const last = path.lastHeaders;
+  const isEncrypted = p.outerType === OUTER_WIREGUARD;
+  let tuple: Tuple | null = last?.tuple ?? null;
+  let outer: Outer | null = null;
+  let { ttl, ipId } = p;
+  let ipLength = p.family === 0 ? (last?.ipLength ?? 0) : p.ipLength;
+  let isPlain = p.family !== 0 && p.outerType === OUTER_NONE;
+  if (isEncrypted && last !== null && last.tuple !== null && isReadable(path)) {
+    // The inner packet is encrypted here, but the buffer says whose it is.
+    outer = outerOf(p, last.outer, device);
+    ttl = path.columns.ttl[path.length - 1] as number;
+    ipId = last.ipId;
+    ipLength = last.ipLength;
+    isPlain = false;
+  } else if (p.fragmentOffset > 0 && (last !== null || path.parent !== null)) {
+    // Ports are in the first fragment only.
+    tuple = (last ?? path.parent?.lastHeaders ?? null)?.tuple ?? null;
+    outer = p.outerType === OUTER_NONE ? null : outerOf(p, last?.outer ?? null, device);
+  } else if (p.family !== 0 || p.isArp) {
+    tuple = tupleOf(p, last?.tuple ?? null, tuples);
+    outer =
+      p.outerType === OUTER_NONE || isEncrypted ? null : outerOf(p, last?.outer ?? null, device);
+    // Of an encrypted packet only the header around it can be read: it counts as the packet.
+    isPlain ||= isEncrypted;
+  }
+  return {
+    tuple,
+    outer,
+    mac: macOf(p, hop, last, device),
+    ipLength,
+    ipId,
+    ttl,
+    isPlain,
+    tcpFlags: p.tcpFlags < 0 ? (last?.tcpFlags ?? path.tcpFlags) : p.tcpFlags,
+    gsoSize: hop.snapshotU16(layout.SNAPSHOT_GSO_SIZE),
+    gsoSegs: hop.snapshotU16(layout.SNAPSHOT_GSO_SEGS),
+    ...vlanOf(p, hop),
+    ...fragmentOf(p),
+  };
+}
+
+/** The same headers in a frame with other link addresses. */
+export function withLink(headers: Headers, hop: TrailCursor, device: Device): Headers {
+  const mac = linkAddressesAt(hop.view, hop.link, headers.mac, device);
+  return mac === headers.mac ? headers : { ...headers, mac };
+}
+
+/** Whether it is known what the path carries: it is not encrypted, or was seen before. */
+function isReadable(path: Path): boolean {
+  return path.lastHeaders?.outer?.type === OUTER_WIREGUARD || isLastPlaintextHop(path.lastPlace);
+}
+
+function macOf(
+  p: DecodedPacket,
+  hop: TrailCursor,
+  last: Headers | null,
+  device: Device,
+): LinkAddresses | null {
+  const hasLink = hop.snapshotU16(layout.SNAPSHOT_L3_OFFSET) >= layout.LENGTH_LINK;
+  return hasLink && p.hasMac ? linkAddressesOf(p, last?.mac ?? null, device) : (last?.mac ?? null);
+}
+
+function vlanOf(p: DecodedPacket, hop: TrailCursor): { vlanId: number; vlanProto: number } {
+  const offloaded = hop.snapshotU16(layout.SNAPSHOT_VLAN_PROTO);
+  if (p.vlanId >= 0) {
+    return { vlanId: p.vlanId, vlanProto: p.vlanProto };
+  }
+  const vlanId = offloaded === 0 ? -1 : hop.snapshotU16(layout.SNAPSHOT_VLAN_TCI) & 0xfff;
+  return { vlanId, vlanProto: offloaded };
+}
+
+function fragmentOf(p: DecodedPacket): { fragmentOffset: number; moreFragments: boolean } {
+  const isFragment = p.error === 0 && (p.moreFragments || p.fragmentOffset > 0);
+  return {
+    fragmentOffset: isFragment ? p.fragmentOffset : -1,
+    moreFragments: isFragment && p.moreFragments,
+  };
+}

@@ -1,0 +1,27 @@
+import * as layout from '../wire/layout.gen.js';
+import { isLastPlaintextHop } from './encrypted.js';
+import { HOOK_INPUT } from './hook.js';
+import type { Path } from './path.js';
+
+/** After its end a packet is kept this long, for copies and late drops. */
+const LINGER_NS = 20e6;
+/** A packet handed to a socket layer is done when nothing is heard of it for this long. */
+const SETTLE_INPUT_NS = 250e6;
+/** A packet elsewhere may sit in a queue of a device. */
+const SETTLE_NS = 1e9;
+
+/** How long after its newest record a path is over, ns. */
+export function settleTime(path: Path): number {
+  const last = path.lastPlace;
+  if (path.ended) {
+    // Its segments cannot be recognized before they come out of the tunnel.
+    return path.gsoTuples.length > 0 && isLastPlaintextHop(last) ? SETTLE_NS : LINGER_NS;
+  }
+  return last !== null && last.stage === layout.STAGE_NETFILTER && last.hook === HOOK_INPUT
+    ? SETTLE_INPUT_NS
+    : SETTLE_NS;
+}
+
+export function isPathOver(path: Path, now: number): boolean {
+  return now - path.lastTime >= settleTime(path);
+}

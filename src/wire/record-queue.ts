@@ -1,0 +1,247 @@
+import type { Epoch } from './clock.js';
+import * as layout from './layout.gen.js';
+import {
+  FRAME_HEADER,
+  noWireErrors,
+  RecordCursor,
+  recordError,
+  type WireErrorCounts,
+} from './record-cursor.js';
+
+/** Bytes of records held back; beyond it they are given out before their time. */
+export const QUEUE_LIMIT_BYTES = 64 << 20;
+const CHUNK_BYTES = 1 << 20;
+/** Chunks kept for reuse. */
+const SPARE_CHUNKS = 8;
+/** Index of an entry within its sort key; more entries are sorted in several rounds. */
+const KEY_ENTRIES = 1 << 20;
+/** Times of one round of sorting lie this close together, ns: a key must fit a double. */
+const KEY_SPAN = 2 ** 32;
+
+interface Chunk {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  used: number;
+  /** Records in it that were not given out. */
+  waiting: number;
+}
+
+/**
+ * Records in the order of their first hops. The kernel hands a trail over when its packet
+ * ends, so records arrive in the order of ends, while what a packet was copied or cut from
+ * is known only in the order of beginnings. They are copied here until the source says that
+ * all that began before some time has come (its `tick`), and given out by their time. Pure.
+ */
+export class RecordQueue {
+  readonly malformed: WireErrorCounts = noWireErrors();
+  /** Records given out so far. */
+  records = 0;
+  /** Records given out before their time because too many were held: their order is not sure. */
+  hurried = 0;
+  readonly #cursor: RecordCursor;
+  readonly #epoch: Epoch;
+  readonly #limit: number;
+  #chunks: Chunk[] = [];
+  readonly #spare: Chunk[] = [];
+  #bytes = 0;
+  // One entry a record: when it began, its chunk, where in it, and how long.
+  #count = 0;
+  #times = new Float64Array(4_096);
+  #places = new Uint32Array(2 * 4_096);
+  #keys = new Float64Array(4_096);
+  #entryChunks: (Chunk | null)[] = [];
+
+  constructor(epoch: Epoch, limit = QUEUE_LIMIT_BYTES) {
+    this.#epoch = epoch;
+    this.#cursor = new RecordCursor(epoch);
+    this.#limit = limit;
+  }
+
+  /** Records that wait. */
+  get waiting(): number {
+    return this.#count;
+  }
+
+  /** Bytes held for them. */
+  get byteLength(): number {
+    return this.#bytes;
+  }
+
+  /** Whether what waits must be given out now, whatever its time. */
+  get isFull(): boolean {
+    return this.#bytes > this.#limit;
+  }
+
+  /** Takes the records of a batch over; the batch may be reused afterwards. */
+  add(batch: Uint8Array, length: number): void {
+    const end = Math.min(length, batch.byteLength);
+    const view = new DataView(batch.buffer, batch.byteOffset, batch.byteLength);
+    for (let at = 0; at < end; ) {
+      if (at + FRAME_HEADER > end) {
+        this.malformed.WIRE_TRUNCATED_FRAME += 1;
+        return;
+      }
+      const size = view.getUint32(at, true);
+      const start = at + FRAME_HEADER;
+      if (start + size > end) {
+        this.malformed.WIRE_TRUNCATED_FRAME += 1;
+        return;
+      }
+      const error = recordError(view, start, size);
+      if (error === null) {
+        this.#keep(batch, view, start, size);
+      } else {
+        this.malformed[error] += 1;
+      }
+      at = start + ((size + 7) & ~7);
+    }
+  }
+
+  /** Gives out, in order, what began before `time` (source's epoch, ns). */
+  release(time: number, take: (record: RecordCursor) => void): void {
+    while (this.#count > 0 && this.#round(time, take)) {
+      // until nothing is left that is due
+    }
+    this.#recycle();
+  }
+
+  /** Gives out everything there is. */
+  flush(take: (record: RecordCursor) => void): void {
+    this.release(Number.POSITIVE_INFINITY, take);
+  }
+
+  #keep(batch: Uint8Array, view: DataView, start: number, size: number): void {
+    const chunk = this.#room(size);
+    chunk.bytes.set(batch.subarray(start, start + size), chunk.used);
+    const at = this.#count;
+    if (at === this.#times.length) {
+      this.#grow();
+    }
+    this.#times[at] = this.#orderTime(view, start);
+    this.#places[2 * at] = chunk.used;
+    this.#places[2 * at + 1] = size;
+    this.#entryChunks[at] = chunk;
+    chunk.used += (size + 7) & ~7;
+    chunk.waiting += 1;
+    this.#bytes += size;
+    this.#count = at + 1;
+  }
+
+  /** A device that is new stands before the hops that name it, whenever they were made. */
+  #orderTime(view: DataView, start: number): number {
+    if (
+      view.getUint16(start + layout.HEADER_TYPE, true) === layout.RECORD_DEVICE &&
+      view.getUint32(start + layout.HEADER_SKB, true) === 0
+    ) {
+      return Number.NEGATIVE_INFINITY;
+    }
+    return this.#epoch.sinceHalves(
+      view.getUint32(start + layout.HEADER_TIME, true),
+      view.getUint32(start + layout.HEADER_TIME + 4, true),
+    );
+  }
+
+  /** Gives out the oldest that are due, as many as one sort takes; false when none was. */
+  #round(time: number, take: (record: RecordCursor) => void): boolean {
+    const times = this.#times;
+    let oldest = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < this.#count; i++) {
+      const one = times[i] as number;
+      if (one < time && one > Number.NEGATIVE_INFINITY && one < oldest) {
+        oldest = one;
+      }
+    }
+    let due = 0;
+    const most = Math.min(this.#count, KEY_ENTRIES);
+    for (let i = 0; i < most; i++) {
+      const one = times[i] as number;
+      if (one === Number.NEGATIVE_INFINITY) {
+        this.#keys[due++] = i - KEY_ENTRIES;
+      } else if (one < time && one - oldest < KEY_SPAN) {
+        this.#keys[due++] = Math.floor(one - oldest) * KEY_ENTRIES + i;
+      }
+    }
+    if (due === 0) {
+      return false;
+    }
+    const keys = this.#keys.subarray(0, due).sort();
+    for (let i = 0; i < due; i++) {
+      const key = keys[i] as number;
+      const entry = key < 0 ? key + KEY_ENTRIES : key % KEY_ENTRIES;
+      this.#give(entry, take);
+    }
+    this.#compact();
+    return true;
+  }
+
+  #give(entry: number, take: (record: RecordCursor) => void): void {
+    const chunk = this.#entryChunks[entry] as Chunk;
+    const start = this.#places[2 * entry] as number;
+    const size = this.#places[2 * entry + 1] as number;
+    this.#entryChunks[entry] = null;
+    chunk.waiting -= 1;
+    this.#bytes -= size;
+    this.records += 1;
+    this.#cursor.set(chunk.view, chunk.bytes, start, size);
+    take(this.#cursor);
+  }
+
+  /** Closes the gaps that entries given out have left. */
+  #compact(): void {
+    let kept = 0;
+    for (let i = 0; i < this.#count; i++) {
+      const chunk = this.#entryChunks[i] ?? null;
+      if (chunk === null) {
+        continue;
+      }
+      if (kept !== i) {
+        this.#times[kept] = this.#times[i] as number;
+        this.#places[2 * kept] = this.#places[2 * i] as number;
+        this.#places[2 * kept + 1] = this.#places[2 * i + 1] as number;
+        this.#entryChunks[kept] = chunk;
+      }
+      kept += 1;
+    }
+    this.#entryChunks.length = kept;
+    this.#count = kept;
+  }
+
+  #room(size: number): Chunk {
+    const newest = this.#chunks[this.#chunks.length - 1];
+    if (newest !== undefined && newest.used + size <= newest.bytes.byteLength) {
+      return newest;
+    }
+    let chunk = size <= CHUNK_BYTES ? this.#spare.pop() : undefined;
+    if (chunk === undefined) {
+      const bytes = new Uint8Array(Math.max(size, CHUNK_BYTES));
+      chunk = { bytes, view: new DataView(bytes.buffer), used: 0, waiting: 0 };
+    }
+    this.#chunks.push(chunk);
+    return chunk;
+  }
+
+  #recycle(): void {
+    const empty = this.#chunks.filter(({ waiting }) => waiting === 0);
+    if (empty.length === 0) {
+      return;
+    }
+    this.#chunks = this.#chunks.filter(({ waiting }) => waiting > 0);
+    for (const chunk of empty) {
+      chunk.used = 0;
+      if (this.#spare.length < SPARE_CHUNKS && chunk.bytes.byteLength === CHUNK_BYTES) {
+        this.#spare.push(chunk);
+      }
+    }
+  }
+
+  #grow(): void {
+    const capacity = this.#times.length * 2;
+    const times = new Float64Array(capacity);
+    times.set(this.#times);
+    const places = new Uint32Array(2 * capacity);
+    places.set(this.#places);
+    this.#times = times;
+    this.#places = places;
+    this.#keys = new Float64Array(capacity);
+  }
+}
