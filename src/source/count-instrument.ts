@@ -205,11 +205,19 @@ class PacketCount implements CountInstrument {
   }
 }
 
+/** Its own types do not change, and take tens of ms to read. */
+let isInKernelProper: boolean | null = null;
+
 /** In the kernel proper, or in its module when that is loaded. */
 function knowsConntrack(): boolean {
   if (modulesWithTypes(['nf_conntrack']).length > 0) {
     return true;
   }
+  isInKernelProper ??= hasConntrackBuiltIn();
+  return isInKernelProper;
+}
+
+function hasConntrackBuiltIn(): boolean {
   const kernel = Btf.kernel();
   try {
     return kernel.hasType('struct', 'nf_conn');
