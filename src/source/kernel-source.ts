@@ -7,17 +7,18 @@ import {
   HEADER_TIME,
 } from '../wire/layout.gen.js';
 import { FRAME_HEADER } from '../wire/record-cursor.js';
+import { CatalogFollower } from './catalog-follower.js';
 import { CatalogReader } from './catalog-reader.js';
 import type { HookDetail } from './hook-places.js';
 import type { HookInstrument } from './hook-programs.js';
 import { sumOfCpus } from './kernel-counters.js';
 import { KernelFunctions } from './kernel-functions.js';
-import { KernelTypes } from './kernel-types.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 import { NetnsDirectory } from './netns-directory.js';
-import { ObservedNamespaces } from './observed-namespaces.js';
+import { ObservedNamespaces, sameNamespaces } from './observed-namespaces.js';
 import type { Source, SourceSink } from './source.js';
-import { Tracer, unsupported } from './tracer.js';
+import { Tracer } from './tracer.js';
+import { kernelDropReasons } from './tracer-object.js';
 
 /** Bytes drained at once; a batch of about 12,000 hops. */
 const BATCH_BYTES = 4 << 20;
@@ -28,11 +29,6 @@ const IDLE_WAIT_MS = 20;
 const BATCHES_PER_TURN = 4;
 /** Between looks at namespaces, their hooks and the kernel's modules. */
 const NAMESPACE_SCAN_MS = 400;
-/** Names are asked for again: soon after a change, which goes on for a while, then seldom. */
-const NAME_SCAN_SOON_MS = 50;
-const NAME_SCAN_FIRST_MS = 500;
-const NAME_SCAN_MOST_MS = 10_000;
-
 export interface KernelSourceOptions {
   /** The compiled tracer, dist/bpf/tracer.bpf.o. */
   readonly objectFile: string;
@@ -58,19 +54,14 @@ export class KernelSource implements Source {
     onResolved: (address, name) => this.onSymbol(address, name),
   });
   readonly #target = new Uint8Array(BATCH_BYTES);
-  #catalog: Catalog = EMPTY_CATALOG;
   #tracer: Tracer | null = null;
   #ring: RingBuffer | null = null;
-  #reader: CatalogReader | null = null;
+  #names: CatalogFollower | null = null;
   #sink: SourceSink | null = null;
   #namespaces = new Map<number, FoundNamespace>();
   #drainTimer: NodeJS.Timeout | NodeJS.Immediate | null = null;
   #scanTimer: NodeJS.Timeout | null = null;
   #soon: NodeJS.Immediate | null = null;
-  #namesTimer: NodeJS.Timeout | null = null;
-  #namesDue = 0;
-  #namesWait = NAME_SCAN_FIRST_MS;
-  #readingNames = false;
   #lastRecords = 0;
   #finalLosses: Readonly<Record<string, bigint>> | null = null;
   #finalOwn = 0n;
@@ -83,7 +74,7 @@ export class KernelSource implements Source {
   }
 
   get catalog(): Catalog {
-    return this.#catalog;
+    return this.#names?.catalog ?? EMPTY_CATALOG;
   }
 
   /** What sees netfilter hooks; `none` before `start`. */
@@ -139,17 +130,19 @@ export class KernelSource implements Source {
 
   async start(sink: SourceSink): Promise<void> {
     this.#sink = sink;
-    const reasons = kernelDropReasons();
-    this.#reader = new CatalogReader(reasons);
     this.#namespaces = this.#observed.scan();
     this.#observed.requireNamed(this.#namespaces);
     // What comes between this look and the attaching is found by the next one.
     this.#directory.watch();
-    this.#catalog = await this.#reader.read(this.#namespaces.values());
-    sink.catalog(this.#catalog);
+    this.#names = new CatalogFollower(
+      new CatalogReader(kernelDropReasons()),
+      () => this.#namespaces.values(),
+      (catalog) => sink.catalog(catalog),
+      (message) => this.#options.onWarning?.(message),
+    );
+    await this.#names.start();
     this.#attach();
     this.#beginning = this.#begin();
-    this.#namesDue = Date.now() + this.#namesWait;
     this.#scanTimer = setInterval(() => this.#look(), NAMESPACE_SCAN_MS);
   }
 
@@ -176,9 +169,7 @@ export class KernelSource implements Source {
     if (this.#scanTimer !== null) {
       clearInterval(this.#scanTimer);
     }
-    if (this.#namesTimer !== null) {
-      clearTimeout(this.#namesTimer);
-    }
+    this.#names?.stop();
     if (this.#soon !== null) {
       clearImmediate(this.#soon);
     }
@@ -237,42 +228,12 @@ export class KernelSource implements Source {
       tracer.renew(found);
       this.#functions.refresh();
       if (changed) {
-        // Not at once: what came or went is at work itself just now.
-        this.#namesWait = NAME_SCAN_FIRST_MS / 2;
-        this.#namesDue = Date.now() + NAME_SCAN_SOON_MS;
-        this.#namesTimer ??= setTimeout(() => this.#namesSoon(), NAME_SCAN_SOON_MS);
+        this.#names?.changed();
       }
     } catch (error) {
       this.#options.onWarning?.(`looking for namespaces: ${String(error)}`);
     }
-    void this.#readNames();
-  }
-
-  #namesSoon(): void {
-    this.#namesTimer = null;
-    this.#namesDue = 0;
-    void this.#readNames();
-  }
-
-  async #readNames(): Promise<void> {
-    const now = Date.now();
-    if (this.#stopped || this.#readingNames || this.#namesDue > now) {
-      return;
-    }
-    this.#readingNames = true;
-    this.#namesWait = Math.min(2 * this.#namesWait, NAME_SCAN_MOST_MS);
-    this.#namesDue = now + this.#namesWait;
-    try {
-      const catalog = await this.#reader?.read(this.#namespaces.values());
-      if (catalog !== undefined && !this.#stopped && isNews(this.#catalog, catalog)) {
-        this.#catalog = catalog;
-        this.#sink?.catalog(catalog);
-      }
-    } catch (error) {
-      this.#options.onWarning?.(`looking for names: ${String(error)}`);
-    } finally {
-      this.#readingNames = false;
-    }
+    this.#names?.look();
   }
 
   /** Takes what is there, hands it on, and comes back. */
@@ -326,32 +287,4 @@ export class KernelSource implements Source {
 function timeOfFirst(batch: Uint8Array): bigint {
   const view = new DataView(batch.buffer, batch.byteOffset, batch.byteLength);
   return view.getBigUint64(FRAME_HEADER + HEADER_TIME, true);
-}
-
-function kernelDropReasons(): Map<string, number | bigint> {
-  let types: KernelTypes | null = null;
-  try {
-    types = new KernelTypes();
-    return types.dropReasons();
-  } catch (error) {
-    throw unsupported(error);
-  } finally {
-    types?.close();
-  }
-}
-
-function sameNamespaces(
-  before: ReadonlyMap<number, FoundNamespace>,
-  after: ReadonlyMap<number, FoundNamespace>,
-): boolean {
-  return (
-    before.size === after.size &&
-    [...after.values()].every(({ inode, name }) => before.get(inode)?.name === name)
-  );
-}
-
-/** Whether a catalog says anything new; the clocks drift apart by themselves. */
-function isNews(before: Catalog, after: Catalog): boolean {
-  const comparable = (c: Catalog): string => JSON.stringify({ ...c, clockOffsetNs: '' });
-  return comparable(before) !== comparable(after);
 }

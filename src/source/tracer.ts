@@ -17,8 +17,6 @@ import {
   type TracerOptions,
 } from './tracer-object.js';
 
-export { type TracerOptions, unsupported } from './tracer-object.js';
-
 const NO_ROOM = new UnsupportedError(
   'TOO_MANY_OBSERVERS',
   `${PRIORITY_SHIFT_LIMIT} other programs have the netfilter priorities hopscope needs`,
