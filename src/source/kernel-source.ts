@@ -6,26 +6,22 @@ import {
   COUNTER_LOST_RING,
   COUNTER_OWN,
 } from '../wire/layout.gen.js';
+import { CatalogFollower } from './catalog-follower.js';
 import { CatalogReader } from './catalog-reader.js';
 import type { HookDetail } from './hook-places.js';
 import type { HookInstrument } from './hook-programs.js';
 import { sumOfCpus } from './kernel-counters.js';
 import { KernelFunctions } from './kernel-functions.js';
-import { KernelTypes } from './kernel-types.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 import { NetnsDirectory } from './netns-directory.js';
-import { ObservedNamespaces } from './observed-namespaces.js';
+import { ObservedNamespaces, sameNamespaces } from './observed-namespaces.js';
 import { RingDrain } from './ring-drain.js';
 import type { Source, SourceSink } from './source.js';
-import { Tracer, unsupported } from './tracer.js';
+import { Tracer } from './tracer.js';
+import { kernelDropReasons } from './tracer-object.js';
 
 /** Between looks at namespaces, their hooks and the kernel's modules. */
 const NAMESPACE_SCAN_MS = 400;
-/** Names are asked for again: soon after a change, which goes on for a while, then seldom. */
-const NAME_SCAN_SOON_MS = 50;
-const NAME_SCAN_FIRST_MS = 500;
-const NAME_SCAN_MOST_MS = 10_000;
-
 export interface KernelSourceOptions {
   /** The compiled tracer, dist/bpf/tracer.bpf.o. */
   readonly objectFile: string;
@@ -50,19 +46,14 @@ export class KernelSource implements Source {
   readonly #functions = new KernelFunctions({
     onResolved: (address, name) => this.onSymbol(address, name),
   });
-  #catalog: Catalog = EMPTY_CATALOG;
   #tracer: Tracer | null = null;
   #ring: RingBuffer | null = null;
-  #reader: CatalogReader | null = null;
+  #names: CatalogFollower | null = null;
   #sink: SourceSink | null = null;
   #namespaces = new Map<number, FoundNamespace>();
   #drain: RingDrain | null = null;
   #scanTimer: NodeJS.Timeout | null = null;
   #soon: NodeJS.Immediate | null = null;
-  #namesTimer: NodeJS.Timeout | null = null;
-  #namesDue = 0;
-  #namesWait = NAME_SCAN_FIRST_MS;
-  #readingNames = false;
   #finalLosses: Readonly<Record<string, bigint>> | null = null;
   #finalOwn = 0n;
   #stopped = false;
@@ -74,7 +65,7 @@ export class KernelSource implements Source {
   }
 
   get catalog(): Catalog {
-    return this.#catalog;
+    return this.#names?.catalog ?? EMPTY_CATALOG;
   }
 
   /** What sees netfilter hooks; `none` before `start`. */
@@ -131,17 +122,19 @@ export class KernelSource implements Source {
 
   async start(sink: SourceSink): Promise<void> {
     this.#sink = sink;
-    const reasons = kernelDropReasons();
-    this.#reader = new CatalogReader(reasons);
     this.#namespaces = this.#observed.scan();
     this.#observed.requireNamed(this.#namespaces);
     // What comes between this look and the attaching is found by the next one.
     this.#directory.watch();
-    this.#catalog = await this.#reader.read(this.#namespaces.values());
-    sink.catalog(this.#catalog);
+    this.#names = new CatalogFollower(
+      new CatalogReader(kernelDropReasons()),
+      () => this.#namespaces.values(),
+      (catalog) => sink.catalog(catalog),
+      (message) => this.#options.onWarning?.(message),
+    );
+    await this.#names.start();
     this.#attach();
     this.#beginning = this.#begin();
-    this.#namesDue = Date.now() + this.#namesWait;
     this.#scanTimer = setInterval(() => this.#look(), NAMESPACE_SCAN_MS);
   }
 
@@ -168,9 +161,7 @@ export class KernelSource implements Source {
     if (this.#scanTimer !== null) {
       clearInterval(this.#scanTimer);
     }
-    if (this.#namesTimer !== null) {
-      clearTimeout(this.#namesTimer);
-    }
+    this.#names?.stop();
     if (this.#soon !== null) {
       clearImmediate(this.#soon);
     }
@@ -233,69 +224,11 @@ export class KernelSource implements Source {
       tracer.renew(found);
       this.#functions.refresh();
       if (changed) {
-        // Not at once: what came or went is at work itself just now.
-        this.#namesWait = NAME_SCAN_FIRST_MS / 2;
-        this.#namesDue = Date.now() + NAME_SCAN_SOON_MS;
-        this.#namesTimer ??= setTimeout(() => this.#namesSoon(), NAME_SCAN_SOON_MS);
+        this.#names?.changed();
       }
     } catch (error) {
       this.#options.onWarning?.(`looking for namespaces: ${String(error)}`);
     }
-    void this.#readNames();
+    this.#names?.look();
   }
-
-  #namesSoon(): void {
-    this.#namesTimer = null;
-    this.#namesDue = 0;
-    void this.#readNames();
-  }
-
-  async #readNames(): Promise<void> {
-    const now = Date.now();
-    if (this.#stopped || this.#readingNames || this.#namesDue > now) {
-      return;
-    }
-    this.#readingNames = true;
-    this.#namesWait = Math.min(2 * this.#namesWait, NAME_SCAN_MOST_MS);
-    this.#namesDue = now + this.#namesWait;
-    try {
-      const catalog = await this.#reader?.read(this.#namespaces.values());
-      if (catalog !== undefined && !this.#stopped && isNews(this.#catalog, catalog)) {
-        this.#catalog = catalog;
-        this.#sink?.catalog(catalog);
-      }
-    } catch (error) {
-      this.#options.onWarning?.(`looking for names: ${String(error)}`);
-    } finally {
-      this.#readingNames = false;
-    }
-  }
-}
-
-function kernelDropReasons(): Map<string, number | bigint> {
-  let types: KernelTypes | null = null;
-  try {
-    types = new KernelTypes();
-    return types.dropReasons();
-  } catch (error) {
-    throw unsupported(error);
-  } finally {
-    types?.close();
-  }
-}
-
-function sameNamespaces(
-  before: ReadonlyMap<number, FoundNamespace>,
-  after: ReadonlyMap<number, FoundNamespace>,
-): boolean {
-  return (
-    before.size === after.size &&
-    [...after.values()].every(({ inode, name }) => before.get(inode)?.name === name)
-  );
-}
-
-/** Whether a catalog says anything new; the clocks drift apart by themselves. */
-function isNews(before: Catalog, after: Catalog): boolean {
-  const comparable = (c: Catalog): string => JSON.stringify({ ...c, clockOffsetNs: '' });
-  return comparable(before) !== comparable(after);
 }

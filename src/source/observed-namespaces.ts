@@ -38,3 +38,14 @@ export class ObservedNamespaces {
     }
   }
 }
+
+/** Whether two looks found the same namespaces by the same names. */
+export function sameNamespaces(
+  before: ReadonlyMap<number, FoundNamespace>,
+  after: ReadonlyMap<number, FoundNamespace>,
+): boolean {
+  return (
+    before.size === after.size &&
+    [...after.values()].every(({ inode, name }) => before.get(inode)?.name === name)
+  );
+}

@@ -101,6 +101,19 @@ export function reasonOf(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
 }
 
+/** The kernel's drop reasons by name. Errors: as `loadTracer`. */
+export function kernelDropReasons(): Map<string, number | bigint> {
+  let types: KernelTypes | null = null;
+  try {
+    types = new KernelTypes();
+    return types.dropReasons();
+  } catch (error) {
+    throw unsupported(error);
+  } finally {
+    types?.close();
+  }
+}
+
 /** What a failure of the kernel means for a command; throws what is none. */
 export function unsupported(error: unknown): UnsupportedError {
   if (!(error instanceof BpfError)) {

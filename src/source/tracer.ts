@@ -18,8 +18,6 @@ import {
   type TracerOptions,
 } from './tracer-object.js';
 
-export { type TracerOptions, unsupported } from './tracer-object.js';
-
 /** Run on each CPU, not attached; see bpf/tracer.bpf.c. */
 const FLUSH_PROGRAM = 'flush_trails';
 

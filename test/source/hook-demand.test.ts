@@ -6,6 +6,7 @@ import type { PathRecord } from '../../src/model/records.js';
 import { Pipeline } from '../../src/pipeline.js';
 import { HookSurvey } from '../../src/source/hook-survey.js';
 import { KernelSource } from '../../src/source/kernel-source.js';
+import { makePair, removePair } from './namespaces.js';
 import { SURVEY_OBJECT, TRACER_OBJECT } from './tracer-object.js';
 
 const LEFT = { netns: 'hs-demand-left', address: '192.0.2.1' };
@@ -18,26 +19,12 @@ let source: KernelSource;
 let pipeline: Pipeline;
 let paths: PathRecord[] = [];
 
-async function remove(): Promise<void> {
-  for (const { netns } of [LEFT, RIGHT]) {
-    await runCommand('ip', ['netns', 'del', netns]).catch(() => undefined);
-  }
-}
-
 beforeAll(async () => {
   expect(process.getuid?.(), 'these tests load kernel programs: run them as root').toBe(0);
-  await remove();
-  for (const { netns } of [LEFT, RIGHT]) await runCommand('ip', ['netns', 'add', netns]);
-  await runCommand('ip', [
-    ...['link', 'add', 'eth0', 'netns', LEFT.netns, 'type', 'veth'],
-    ...['peer', 'name', 'eth0', 'netns', RIGHT.netns],
-  ]);
-  for (const { netns, address } of [LEFT, RIGHT]) {
-    await runIn(netns, 'ip', ['address', 'add', `${address}/24`, 'dev', 'eth0']);
-    await runIn(netns, 'ip', ['link', 'set', 'eth0', 'up']);
-  }
+  await removePair(LEFT, RIGHT);
+  await makePair(LEFT, RIGHT);
 });
-afterAll(remove);
+afterAll(() => removePair(LEFT, RIGHT));
 
 beforeEach(async () => {
   source = new KernelSource({ objectFile: TRACER_OBJECT, netns: [LEFT.netns, RIGHT.netns] });

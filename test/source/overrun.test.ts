@@ -32,8 +32,8 @@ beforeEach(async () => {
   await removePair();
   await makePair();
 });
-afterEach(removePair);
-afterAll(removePair);
+afterEach(() => removePair());
+afterAll(() => removePair());
 
 describe('a daemon that stood still until its ring was full', () => {
   it('says how much it lost, and goes on joining as before', async () => {

@@ -10,6 +10,7 @@ import { LINK_PROGRAM_NAMES, linkProgram } from '../../src/source/hook-programs.
 import { KernelSource } from '../../src/source/kernel-source.js';
 import { ObservedNamespaces } from '../../src/source/observed-namespaces.js';
 import { Tracer } from '../../src/source/tracer.js';
+import { makePair, removePair } from './namespaces.js';
 import { TRACER_OBJECT } from './tracer-object.js';
 
 const LEFT = { netns: 'hs-window-left', address: '192.0.2.1' };
@@ -20,26 +21,13 @@ const CHAINS = [-300, -150, -100].map(
 );
 const links = probe().netfilterLink.available;
 
-async function remove(): Promise<void> {
-  for (const netns of NETNS) await runCommand('ip', ['netns', 'del', netns]).catch(() => undefined);
-}
-
 beforeAll(async () => {
   expect(process.getuid?.(), 'these tests load kernel programs: run them as root').toBe(0);
-  await remove();
-  for (const netns of NETNS) await runCommand('ip', ['netns', 'add', netns]);
-  await runCommand('ip', [
-    ...['link', 'add', 'eth0', 'netns', LEFT.netns, 'type', 'veth'],
-    ...['peer', 'name', 'eth0', 'netns', RIGHT.netns],
-  ]);
-  for (const { netns, address } of [LEFT, RIGHT]) {
-    await runIn(netns, 'sysctl', ['-q', '-w', 'net.ipv6.conf.all.disable_ipv6=1']);
-    await runIn(netns, 'ip', ['address', 'add', `${address}/24`, 'dev', 'eth0']);
-    await runIn(netns, 'ip', ['link', 'set', 'eth0', 'up']);
-  }
+  await removePair(LEFT, RIGHT);
+  await makePair(LEFT, RIGHT);
   await runIn(RIGHT.netns, 'nft', [['add table ip t', ...CHAINS].join('; ')]);
 });
-afterAll(remove);
+afterAll(() => removePair(LEFT, RIGHT));
 
 interface Watch {
   readonly source: KernelSource;
