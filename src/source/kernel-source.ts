@@ -14,7 +14,7 @@ import { KernelSymbols } from './kernel-symbols.js';
 import { KernelTypes } from './kernel-types.js';
 import { type FoundNamespace, NamespaceWatcher } from './namespace-watcher.js';
 import type { Source, SourceSink } from './source.js';
-import { Tracer, unsupported } from './tracer.js';
+import { RING_BYTES, Tracer, unsupported } from './tracer.js';
 
 /** Bytes drained at once; a batch of about 12,000 hops. */
 const BATCH_BYTES = 4 << 20;
@@ -90,6 +90,10 @@ export class KernelSource implements Source {
 
   own(): bigint {
     return this.#counter(COUNTER_OWN);
+  }
+
+  ringFill(): number | null {
+    return this.#ring === null || this.#stopped ? null : this.#ring.available() / RING_BYTES;
   }
 
   symbol(address: bigint): string | null {

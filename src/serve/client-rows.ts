@@ -1,0 +1,177 @@
+import { CLIENT_REMOVED_LIMIT } from './limits.js';
+import { type FilterTerm, matchesFilter, ROW_WINDOW } from './protocol.js';
+import type { RowListener, RowTable } from './row-table.js';
+
+export interface RowDelta {
+  readonly reset: boolean;
+  /** Rows as JSON texts. */
+  readonly rows: readonly string[];
+  readonly removed: readonly string[];
+  /** Rows that wait for the next time. */
+  readonly behind: number;
+}
+
+/**
+ * What one client has to be sent of the table's rows: two bits for each slot, one for
+ * "changed since it was sent" and one for "the client has it". Changed rows are sent in
+ * the order of slots, going on where the last message ended: so each comes once in a
+ * round, however often it changes, and the busiest neither come before the others nor
+ * wait for them. A client that misses messages gets the newest state of each row.
+ */
+export class ClientRows implements RowListener {
+  readonly #table: RowTable;
+  readonly #changed: Uint32Array;
+  readonly #known: Uint32Array;
+  #changedCount = 0;
+  #knownCount = 0;
+  /** The word of `#changed` that the last message ended in. */
+  #hand = 0;
+  #terms: readonly FilterTerm[] = [];
+  #removed: string[] = [];
+  #reset = true;
+  /** Slots to look through for rows to begin with, the newest change first. */
+  #scan: Uint32Array | null = null;
+  #scanned = 0;
+  /** Slots to begin with, the newest change first; sent from the other end. */
+  #window: number[] = [];
+
+  constructor(table: RowTable) {
+    this.#table = table;
+    const words = Math.ceil(table.limit / 32);
+    this.#changed = new Uint32Array(words);
+    this.#known = new Uint32Array(words);
+    table.listen(this);
+    this.restart([]);
+  }
+
+  close(): void {
+    this.#table.unlisten(this);
+  }
+
+  /** Begins anew with what matches: the ROW_WINDOW rows that changed last, then what changes. */
+  restart(terms: readonly FilterTerm[]): void {
+    this.#terms = terms;
+    this.cleared();
+    this.#scan = this.#table.byRecency();
+  }
+
+  cleared(): void {
+    this.#changed.fill(0);
+    this.#known.fill(0);
+    this.#changedCount = 0;
+    this.#knownCount = 0;
+    this.#removed = [];
+    this.#window = [];
+    this.#scan = null;
+    this.#scanned = 0;
+    this.#reset = true;
+  }
+
+  changed(slot: number, old: boolean): void {
+    const word = slot >>> 5;
+    const bit = 1 << (slot & 31);
+    // A page that is full has no use for rows older than all it has.
+    const known = ((this.#known[word] as number) & bit) !== 0;
+    if (old && !known && this.#knownCount >= ROW_WINDOW) return;
+    if (((this.#changed[word] as number) & bit) !== 0) return;
+    (this.#changed[word] as number) |= bit;
+    this.#changedCount += 1;
+  }
+
+  removed(slot: number, id: string): void {
+    this.#forgetChange(slot);
+    if (!this.#forgetKnown(slot)) return;
+    this.#removed.push(id);
+    if (this.#removed.length > CLIENT_REMOVED_LIMIT) this.restart(this.#terms);
+  }
+
+  /**
+   * What to send next, at most `limit` rows, looking at no more than `scan` of them to
+   * begin anew; null while there is more to look at. What it returns counts as sent.
+   */
+  next(limit: number, scan: number): RowDelta | null {
+    if (this.#scan !== null && !this.#lookThrough(this.#scan, scan)) return null;
+    const rows: string[] = [];
+    while (rows.length < limit) {
+      const slot = this.#window.pop();
+      if (slot === undefined) break;
+      this.#forgetChange(slot);
+      this.#add(slot, rows);
+    }
+    if (this.#changedCount > 0) this.#addChanged(rows, limit);
+    const delta = {
+      reset: this.#reset,
+      rows,
+      removed: this.#removed,
+      behind: this.#window.length + this.#changedCount,
+    };
+    this.#removed = [];
+    this.#reset = false;
+    return delta;
+  }
+
+  /** True when it is through, or has found as many as the page holds. */
+  #lookThrough(slots: Uint32Array, most: number): boolean {
+    const end = Math.min(slots.length, this.#scanned + most);
+    while (this.#scanned < end && this.#window.length < ROW_WINDOW) {
+      const slot = slots[this.#scanned++] as number;
+      const row = this.#table.row(slot);
+      if (row !== null && matchesFilter(row, this.#terms)) this.#window.push(slot);
+    }
+    if (this.#scanned < slots.length && this.#window.length < ROW_WINDOW) return false;
+    this.#scan = null;
+    return true;
+  }
+
+  #addChanged(rows: string[], limit: number): void {
+    const words = this.#changed;
+    for (let step = 0; step <= words.length && this.#changedCount > 0; step++) {
+      let left = words[this.#hand] as number;
+      while (left !== 0) {
+        if (rows.length >= limit) return;
+        const bit = left & -left;
+        left ^= bit;
+        const slot = (this.#hand << 5) | (31 - Math.clz32(bit));
+        this.#forgetChange(slot);
+        this.#add(slot, rows);
+      }
+      this.#hand = this.#hand + 1 === words.length ? 0 : this.#hand + 1;
+    }
+  }
+
+  /** Adds the row, or that it does not match any more. */
+  #add(slot: number, rows: string[]): void {
+    const row = this.#table.row(slot);
+    const json = this.#table.json(slot);
+    if (row === null || json === null) return;
+    if (this.#terms.length === 0 || matchesFilter(row, this.#terms)) {
+      rows.push(json);
+      const word = slot >>> 5;
+      const bit = 1 << (slot & 31);
+      if (((this.#known[word] as number) & bit) === 0) {
+        (this.#known[word] as number) |= bit;
+        this.#knownCount += 1;
+      }
+    } else if (this.#forgetKnown(slot)) {
+      this.#removed.push(row.id);
+    }
+  }
+
+  #forgetChange(slot: number): void {
+    const word = slot >>> 5;
+    const bit = 1 << (slot & 31);
+    if (((this.#changed[word] as number) & bit) === 0) return;
+    (this.#changed[word] as number) &= ~bit;
+    this.#changedCount -= 1;
+  }
+
+  /** Whether the client had it. */
+  #forgetKnown(slot: number): boolean {
+    const word = slot >>> 5;
+    const bit = 1 << (slot & 31);
+    if (((this.#known[word] as number) & bit) === 0) return false;
+    (this.#known[word] as number) &= ~bit;
+    this.#knownCount -= 1;
+    return true;
+  }
+}
