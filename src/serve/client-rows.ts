@@ -24,7 +24,7 @@ export class ClientRows implements RowListener {
   readonly #known: Uint32Array;
   #changedCount = 0;
   #knownCount = 0;
-  /** The word of `#changed` that the last message ended in. */
+  /** The slot that the next message goes on at. */
   #hand = 0;
   #terms: readonly FilterTerm[] = [];
   #removed: string[] = [];
@@ -126,16 +126,21 @@ export class ClientRows implements RowListener {
   #addChanged(rows: string[], limit: number): void {
     const words = this.#changed;
     for (let step = 0; step <= words.length && this.#changedCount > 0; step++) {
-      let left = words[this.#hand] as number;
+      const word = this.#hand >>> 5;
+      // In the word it ended in, what comes before had its turn.
+      let left = (words[word] as number) & (-1 << (this.#hand & 31));
       while (left !== 0) {
-        if (rows.length >= limit) return;
         const bit = left & -left;
         left ^= bit;
-        const slot = (this.#hand << 5) | (31 - Math.clz32(bit));
+        const slot = (word << 5) | (31 - Math.clz32(bit));
+        if (rows.length >= limit) {
+          this.#hand = slot;
+          return;
+        }
         this.#forgetChange(slot);
         this.#add(slot, rows);
       }
-      this.#hand = this.#hand + 1 === words.length ? 0 : this.#hand + 1;
+      this.#hand = word + 1 === words.length ? 0 : (word + 1) << 5;
     }
   }
 

@@ -29,7 +29,8 @@ export interface RowFeedLimits {
  * one that changes all the time does not go to the end of the line each time it does,
  * and none is sent twice before all that waited were sent: the order is that of when a
  * row was last sent. Flows never sent before have a line of their own, so that a flood
- * of new ones leaves half of each batch to the known ones, and the other way round.
+ * of new ones leaves half of a batch to the known ones, and the other way round; while
+ * a table begins anew, what fills it has a quarter.
  *
  * It reads the table's order of changes and nothing else, and one feed is all a table
  * can have, since what it knows of a flow is kept in `Flow.shown`.
@@ -102,12 +103,10 @@ export class RowFeed {
     const { words, floats } = this.#to;
     this.#rows = 0;
     // Each kind has its share, and what one leaves the others take.
-    const quarter = this.#limit >> 2;
-    this.#send(this.#known, 2 * quarter);
-    this.#send(this.#fresh, quarter);
-    this.#sendFill(quarter);
-    this.#send(this.#known, this.#limit);
+    this.#sendFill(this.#limit >> 2);
+    this.#send(this.#known, (this.#limit - this.#rows) >> 1);
     this.#send(this.#fresh, this.#limit);
+    this.#send(this.#known, this.#limit);
     this.#sendFill(this.#limit);
     let word = layout.BATCH_WORDS + this.#rows * layout.ROW_WORDS;
     const removed = this.#removed.splice(0, REMOVED_PER_TICK);
