@@ -16,7 +16,8 @@ export interface RowDelta {
  * "changed since it was sent" and one for "the client has it". Changed rows are sent in
  * the order of slots, going on where the last message ended: so each comes once in a
  * round, however often it changes, and the busiest neither come before the others nor
- * wait for them. A client that misses messages gets the newest state of each row.
+ * wait for them. Rows it never had have up to half of a message, in the order they came.
+ * A client that misses messages gets the newest state of each row.
  */
 export class ClientRows implements RowListener {
   readonly #table: RowTable;
@@ -26,6 +27,9 @@ export class ClientRows implements RowListener {
   #knownCount = 0;
   /** The slot that the next message goes on at. */
   #hand = 0;
+  /** Slots of changed rows the client never had, and how far they were sent. */
+  #fresh: number[] = [];
+  #freshAt = 0;
   #terms: readonly FilterTerm[] = [];
   #removed: string[] = [];
   #reset = true;
@@ -62,6 +66,8 @@ export class ClientRows implements RowListener {
     this.#knownCount = 0;
     this.#removed = [];
     this.#window = [];
+    this.#fresh = [];
+    this.#freshAt = 0;
     this.#scan = null;
     this.#scanned = 0;
     this.#reset = true;
@@ -76,6 +82,13 @@ export class ClientRows implements RowListener {
     if (((this.#changed[word] as number) & bit) !== 0) return;
     (this.#changed[word] as number) |= bit;
     this.#changedCount += 1;
+    if (known || old) return;
+    // While nothing is sent, slots may be used again and again: then all wait in their order.
+    if (this.#fresh.length >= this.#table.limit) {
+      this.#fresh = [];
+      this.#freshAt = 0;
+    }
+    this.#fresh.push(slot);
   }
 
   removed(slot: number, id: string): void {
@@ -98,7 +111,12 @@ export class ClientRows implements RowListener {
       this.#forgetChange(slot);
       this.#add(slot, rows);
     }
+    this.#addFresh(rows, rows.length + ((limit - rows.length) >> 1));
     if (this.#changedCount > 0) this.#addChanged(rows, limit);
+    if (this.#changedCount === 0) {
+      this.#fresh = [];
+      this.#freshAt = 0;
+    }
     const delta = {
       reset: this.#reset,
       rows,
@@ -121,6 +139,16 @@ export class ClientRows implements RowListener {
     if (this.#scanned < slots.length && this.#window.length < ROW_WINDOW) return false;
     this.#scan = null;
     return true;
+  }
+
+  #addFresh(rows: string[], limit: number): void {
+    while (rows.length < limit) {
+      const slot = this.#fresh[this.#freshAt];
+      if (slot === undefined) break;
+      this.#freshAt += 1;
+      // It may have come in its order meanwhile, or have gone.
+      if (this.#forgetChange(slot)) this.#add(slot, rows);
+    }
   }
 
   #addChanged(rows: string[], limit: number): void {
@@ -162,12 +190,14 @@ export class ClientRows implements RowListener {
     }
   }
 
-  #forgetChange(slot: number): void {
+  /** Whether it had changed. */
+  #forgetChange(slot: number): boolean {
     const word = slot >>> 5;
     const bit = 1 << (slot & 31);
-    if (((this.#changed[word] as number) & bit) === 0) return;
+    if (((this.#changed[word] as number) & bit) === 0) return false;
     (this.#changed[word] as number) &= ~bit;
     this.#changedCount -= 1;
+    return true;
   }
 
   /** Whether the client had it. */

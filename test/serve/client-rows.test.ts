@@ -79,6 +79,32 @@ describe('a client', () => {
     expect(named(200).map((id) => sent.get(id))).toEqual(named(200).map(() => 4));
   });
 
+  test('gets rows it never had before the many that it has', () => {
+    put(named(1000));
+    const client = new ClientRows(table);
+    client.next(ALL, ALL);
+    for (let tick = 0; tick < 5; tick++) {
+      put([...named(1000), `new${tick}`], tick + 2);
+      const delta = client.next(40, ALL);
+      expect(ids(delta)).toContain(`new${tick}`);
+      expect(delta?.rows).toHaveLength(40);
+    }
+    // However many there are, half a message is left to those it has.
+    put(named(500, 2000));
+    const known = ids(client.next(40, ALL)).filter((id) => id.length < 5);
+    expect(known).toHaveLength(20);
+  });
+
+  test('that gets nothing for long keeps no more than the table has, and then gets it all', () => {
+    table = new RowTable(64);
+    const client = new ClientRows(table);
+    client.next(ALL, ALL);
+    for (let round = 0; round < 10; round++) put(named(64, round * 64));
+    const delta = client.next(ALL, ALL);
+    expect(ids(delta).sort()).toEqual(named(64, 576).sort());
+    expect([delta?.removed, delta?.behind]).toEqual([[], 0]);
+  });
+
   test('is told what went, and only what it had', () => {
     put(['a', 'b']);
     const client = new ClientRows(table);
