@@ -48,6 +48,11 @@ export class ClientRows implements RowListener {
     this.restart([]);
   }
 
+  /** Whether there are rows to look at before it gets any. */
+  get beginning(): boolean {
+    return this.#scan !== null;
+  }
+
   close(): void {
     this.#table.unlisten(this);
   }

@@ -76,6 +76,11 @@ export class ClientSession {
     this.#send(JSON.stringify(context.hello));
   }
 
+  /** Whether it has to look through the table for rows to begin with. */
+  get beginning(): boolean {
+    return this.#wanted !== null || this.#rows.beginning;
+  }
+
   /** Sends what is new, unless the client has not read what it got before. */
   tick(tick: Tick): void {
     if (this.#socket.readyState !== this.#socket.OPEN) return;

@@ -32,8 +32,8 @@ export const DEADLINE_CHECK_MS = 1_000;
 
 /** Rows the server process holds, those that changed last; the longest unchanged one goes. */
 export const ROW_TABLE_LIMIT = 65_536;
-/** Rows looked at in one tick for clients that begin anew, over all of them. */
-export const SCAN_ROWS_PER_TICK = 32_768;
+/** Rows looked at in one tick for clients that begin anew, all of them together. */
+export const SCAN_ROWS_PER_TICK = 16_384;
 /** Of these, what each client has at least. */
 export const SCAN_ROWS_LEAST = 512;
 

@@ -171,7 +171,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const message: QualityMessage | null =
       record === null ? null : { type: 'quality', quality: record, clients: sessions.size };
     const text = message === null ? null : JSON.stringify(message);
-    const scan = Math.max(SCAN_ROWS_LEAST, Math.floor(SCAN_ROWS_PER_TICK / sessions.size));
+    let beginning = 0;
+    for (const client of sessions) beginning += client.beginning ? 1 : 0;
+    const scan = Math.max(SCAN_ROWS_LEAST, Math.floor(SCAN_ROWS_PER_TICK / beginning));
     for (const client of sessions) client.tick({ scan, quality: text });
   };
   // Rows go on as they come; when none come, clients still get their answers and figures.
