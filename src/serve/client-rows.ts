@@ -1,6 +1,7 @@
 import { CLIENT_REMOVED_LIMIT } from './limits.js';
 import { type FilterTerm, matchesFilter, ROW_WINDOW } from './protocol.js';
 import type { RowListener, RowTable } from './row-table.js';
+import { SlotSet } from './slot-set.js';
 
 export interface RowDelta {
   readonly reset: boolean;
@@ -21,10 +22,8 @@ export interface RowDelta {
  */
 export class ClientRows implements RowListener {
   readonly #table: RowTable;
-  readonly #changed: Uint32Array;
-  readonly #known: Uint32Array;
-  #changedCount = 0;
-  #knownCount = 0;
+  readonly #changed: SlotSet;
+  readonly #known: SlotSet;
   /** The slot that the next message goes on at. */
   #hand = 0;
   /** Slots of changed rows the client never had, and how far they were sent. */
@@ -41,9 +40,8 @@ export class ClientRows implements RowListener {
 
   constructor(table: RowTable) {
     this.#table = table;
-    const words = Math.ceil(table.limit / 32);
-    this.#changed = new Uint32Array(words);
-    this.#known = new Uint32Array(words);
+    this.#changed = new SlotSet(table.limit);
+    this.#known = new SlotSet(table.limit);
     table.listen(this);
     this.restart([]);
   }
@@ -65,10 +63,8 @@ export class ClientRows implements RowListener {
   }
 
   cleared(): void {
-    this.#changed.fill(0);
-    this.#known.fill(0);
-    this.#changedCount = 0;
-    this.#knownCount = 0;
+    this.#changed.clear();
+    this.#known.clear();
     this.#removed = [];
     this.#window = [];
     this.#fresh = [];
@@ -79,14 +75,10 @@ export class ClientRows implements RowListener {
   }
 
   changed(slot: number, old: boolean): void {
-    const word = slot >>> 5;
-    const bit = 1 << (slot & 31);
+    const known = this.#known.has(slot);
     // A page that is full has no use for rows older than all it has.
-    const known = ((this.#known[word] as number) & bit) !== 0;
-    if (old && !known && this.#knownCount >= ROW_WINDOW) return;
-    if (((this.#changed[word] as number) & bit) !== 0) return;
-    (this.#changed[word] as number) |= bit;
-    this.#changedCount += 1;
+    if (old && !known && this.#known.size >= ROW_WINDOW) return;
+    if (!this.#changed.add(slot)) return;
     if (known || old) return;
     // While nothing is sent, slots may be used again and again: then all wait in their order.
     if (this.#fresh.length >= this.#table.limit) {
@@ -97,8 +89,8 @@ export class ClientRows implements RowListener {
   }
 
   removed(slot: number, id: string): void {
-    this.#forgetChange(slot);
-    if (!this.#forgetKnown(slot)) return;
+    this.#changed.delete(slot);
+    if (!this.#known.delete(slot)) return;
     this.#removed.push(id);
     if (this.#removed.length > CLIENT_REMOVED_LIMIT) this.restart(this.#terms);
   }
@@ -113,12 +105,12 @@ export class ClientRows implements RowListener {
     while (rows.length < limit) {
       const slot = this.#window.pop();
       if (slot === undefined) break;
-      this.#forgetChange(slot);
+      this.#changed.delete(slot);
       this.#add(slot, rows);
     }
     this.#addFresh(rows, rows.length + ((limit - rows.length) >> 1));
-    if (this.#changedCount > 0) this.#addChanged(rows, limit);
-    if (this.#changedCount === 0) {
+    this.#addChanged(rows, limit);
+    if (this.#changed.size === 0) {
       this.#fresh = [];
       this.#freshAt = 0;
     }
@@ -126,7 +118,7 @@ export class ClientRows implements RowListener {
       reset: this.#reset,
       rows,
       removed: this.#removed,
-      behind: this.#window.length + this.#changedCount,
+      behind: this.#window.length + this.#changed.size,
     };
     this.#removed = [];
     this.#reset = false;
@@ -152,28 +144,17 @@ export class ClientRows implements RowListener {
       if (slot === undefined) break;
       this.#freshAt += 1;
       // It may have come in its order meanwhile, or have gone.
-      if (this.#forgetChange(slot)) this.#add(slot, rows);
+      if (this.#changed.delete(slot)) this.#add(slot, rows);
     }
   }
 
   #addChanged(rows: string[], limit: number): void {
-    const words = this.#changed;
-    for (let step = 0; step <= words.length && this.#changedCount > 0; step++) {
-      const word = this.#hand >>> 5;
-      // In the word it ended in, what comes before had its turn.
-      let left = (words[word] as number) & (-1 << (this.#hand & 31));
-      while (left !== 0) {
-        const bit = left & -left;
-        left ^= bit;
-        const slot = (word << 5) | (31 - Math.clz32(bit));
-        if (rows.length >= limit) {
-          this.#hand = slot;
-          return;
-        }
-        this.#forgetChange(slot);
-        this.#add(slot, rows);
-      }
-      this.#hand = word + 1 === words.length ? 0 : (word + 1) << 5;
+    while (rows.length < limit) {
+      const slot = this.#changed.nextFrom(this.#hand);
+      if (slot < 0) return;
+      this.#hand = slot + 1 === this.#table.limit ? 0 : slot + 1;
+      this.#changed.delete(slot);
+      this.#add(slot, rows);
     }
   }
 
@@ -184,34 +165,9 @@ export class ClientRows implements RowListener {
     if (row === null || json === null) return;
     if (this.#terms.length === 0 || matchesFilter(row, this.#terms)) {
       rows.push(json);
-      const word = slot >>> 5;
-      const bit = 1 << (slot & 31);
-      if (((this.#known[word] as number) & bit) === 0) {
-        (this.#known[word] as number) |= bit;
-        this.#knownCount += 1;
-      }
-    } else if (this.#forgetKnown(slot)) {
+      this.#known.add(slot);
+    } else if (this.#known.delete(slot)) {
       this.#removed.push(row.id);
     }
-  }
-
-  /** Whether it had changed. */
-  #forgetChange(slot: number): boolean {
-    const word = slot >>> 5;
-    const bit = 1 << (slot & 31);
-    if (((this.#changed[word] as number) & bit) === 0) return false;
-    (this.#changed[word] as number) &= ~bit;
-    this.#changedCount -= 1;
-    return true;
-  }
-
-  /** Whether the client had it. */
-  #forgetKnown(slot: number): boolean {
-    const word = slot >>> 5;
-    const bit = 1 << (slot & 31);
-    if (((this.#known[word] as number) & bit) === 0) return false;
-    (this.#known[word] as number) &= ~bit;
-    this.#knownCount -= 1;
-    return true;
   }
 }

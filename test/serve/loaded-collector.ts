@@ -2,8 +2,8 @@ import { EMPTY_CATALOG } from '../../src/name/catalog.js';
 import { Pipeline } from '../../src/pipeline.js';
 import type { Collected } from '../../src/serve/collected.js';
 import type { Source } from '../../src/source/source.js';
-import { ADDRESSES, CALI1, POD1_ETH0 } from '../fixtures/places.js';
 import { TAPE_START, Tape } from '../fixtures/tape.js';
+import { datagram } from './short-flow.js';
 
 const SOURCE: Source = {
   epochNs: TAPE_START,
@@ -38,12 +38,7 @@ export class LoadedCollector {
   change(sports: Iterable<number>): void {
     const tape = this.#tape;
     for (const sport of sports) {
-      const { pod1: src, pod2: dst } = ADDRESSES;
-      tape
-        .packet({ proto: 'udp', src, dst, sport, dport: 53 })
-        .egress(POD1_ETH0)
-        .ingress(CALI1)
-        .free();
+      datagram(tape, sport);
       this.packets += 1;
     }
     const batch = tape.batch();

@@ -4,8 +4,8 @@ import { Names } from '../../src/name/names.js';
 import { RowFeed, type RowFeedLimits } from '../../src/serve/row-feed.js';
 import { type RowBatch, readBatch } from '../../src/serve/row-reader.js';
 import { Joining } from '../fixtures/joined.js';
-import { ADDRESSES, CALI1, POD1_ETH0 } from '../fixtures/places.js';
 import { Tape } from '../fixtures/tape.js';
+import { datagram } from './short-flow.js';
 
 const NAMES = new Names(EMPTY_CATALOG);
 
@@ -20,12 +20,7 @@ beforeEach(() => {
 /** A packet of each of these flows, in this order. */
 function change(sports: Iterable<number>): void {
   for (const sport of sports) {
-    const { pod1: src, pod2: dst } = ADDRESSES;
-    tape
-      .packet({ proto: 'udp', src, dst, sport, dport: 53 })
-      .egress(POD1_ETH0)
-      .ingress(CALI1)
-      .free();
+    datagram(tape, sport);
   }
   joining.end(tape);
 }
