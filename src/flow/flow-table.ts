@@ -111,6 +111,11 @@ export class FlowTable {
     return this.#version;
   }
 
+  /** The flow that changed last; `older` leads to those before it. */
+  get newest(): Flow | null {
+    return this.#newest;
+  }
+
   get(id: string): Flow | undefined {
     return this.#flows.get(id);
   }

@@ -18,7 +18,7 @@ import { ObservedNamespaces, sameNamespaces } from './observed-namespaces.js';
 import { RingDrain } from './ring-drain.js';
 import type { Source, SourceSink } from './source.js';
 import { Tracer } from './tracer.js';
-import { kernelDropReasons } from './tracer-object.js';
+import { kernelDropReasons, RING_BYTES } from './tracer-object.js';
 
 /** Between looks at namespaces, their hooks and the kernel's modules. */
 const NAMESPACE_SCAN_MS = 400;
@@ -84,16 +84,20 @@ export class KernelSource implements Source {
   losses(): Readonly<Record<string, bigint>> {
     return (
       this.#finalLosses ?? {
-        ring_full_hop: this.#counter(COUNTER_LOST_RING),
-        ring_full_event: this.#counter(COUNTER_LOST_EVENT),
-        slot_busy: this.#counter(COUNTER_LOST_NESTED),
-        program_recursion: this.#tracer?.recursionMisses() ?? 0n,
+        'ring-full-hops': this.#counter(COUNTER_LOST_RING),
+        'ring-full-events': this.#counter(COUNTER_LOST_EVENT),
+        'slot-busy': this.#counter(COUNTER_LOST_NESTED),
+        'program-recursion': this.#tracer?.recursionMisses() ?? 0n,
       }
     );
   }
 
   own(): bigint {
     return this.#finalLosses === null ? this.#counter(COUNTER_OWN) : this.#finalOwn;
+  }
+
+  ringFill(): number | null {
+    return this.#ring === null || this.#stopped ? null : this.#ring.available() / RING_BYTES;
   }
 
   symbol(address: bigint): string | null {

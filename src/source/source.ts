@@ -23,6 +23,8 @@ export interface Source {
   losses(): Readonly<Record<string, bigint>>;
   /** Records left out because they were hopscope's own traffic. */
   own(): bigint;
+  /** Share of the ring that waits to be read, 0 to 1; absent or null where there is no ring. */
+  ringFill?(): number | null;
   /** Function that holds an address of the kernel's text. */
   symbol(address: bigint): string | null;
   /** What this source cannot see, in words. */

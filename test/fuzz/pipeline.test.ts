@@ -54,8 +54,8 @@ it('joins whatever comes, and writes only records that are JSON', async () => {
     pipeline.batch(input, input.length);
     pipeline.tick(now);
     if (++run % 50 === 0) {
-      const changed = pipeline.changedSince(cursor);
-      cursor = changed.cursor;
+      const changed = pipeline.flows.changedSince(cursor).map((flow) => pipeline.flowRecord(flow));
+      cursor = pipeline.flows.version;
       text += JSON.stringify(changed).length;
       const { malformed, flows } = pipeline.quality();
       if (flows > FLOW_LIMIT) throw new Error(`${flows} flows`);

@@ -113,10 +113,10 @@ describe('a recording', () => {
       [0xffff_ffff_8100_1000n, 'ip_error'],
       [0xffff_ffff_8100_2000n, 'nf_hook_slow'],
     ]);
-    writer.finish({ ...FOOTER, losses: { ring_full_hop: '1', program_recursion: '2' } });
+    writer.finish({ ...FOOTER, losses: { 'ring-full-hops': '1', 'program-recursion': '2' } });
     const whole = Recording.read(file);
     expect([...whole.symbols.values()]).toEqual(['ip_error', 'nf_hook_slow', 'ip_error']);
-    expect(whole.footer.losses).toEqual({ ring_full_hop: '1', program_recursion: '2' });
+    expect(whole.footer.losses).toEqual({ 'ring-full-hops': '1', 'program-recursion': '2' });
   });
 
   it('may be compressed', () => {

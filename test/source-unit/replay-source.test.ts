@@ -137,7 +137,7 @@ it('plays what the project ships, to flows of every kind it shows', async () => 
   });
   await pipeline.start();
   await source.finished;
-  for (const flow of pipeline.changedSince(0).flows) flows.set(flow.id, flow);
+  for (const flow of pipeline.flows.changedSince(0)) flows.set(flow.id, pipeline.flowRecord(flow));
   const all = [...flows.values()];
 
   expect(paths.flatMap((path) => pathFaults(JSON.stringify(path)))).toEqual([]);

@@ -50,7 +50,8 @@ async function joined(source: Source, during: () => Promise<unknown>, tap?: Reco
   await pipeline.start();
   await during();
   await pipeline.stop();
-  return { paths, flows: pipeline.changedSince(0).flows } satisfies Seen;
+  const flows = pipeline.flows.changedSince(0).map((flow) => pipeline.flowRecord(flow));
+  return { paths, flows } satisfies Seen;
 }
 
 it('gives the same paths and flows as were seen live, to the last id and nanosecond', async () => {

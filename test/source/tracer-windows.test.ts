@@ -77,7 +77,12 @@ it('closed it sees drops and nothing else, and open all of it again', async () =
     expect(path).toMatchObject({ verdict: 'delivered', complete: true });
   }
   const losses = watch.source.losses();
-  expect(losses).toEqual({ ring_full_hop: 0n, ring_full_end: 0n, program_recursion: 0n });
+  expect(losses).toEqual({
+    'ring-full-hops': 0n,
+    'ring-full-events': 0n,
+    'slot-busy': 0n,
+    'program-recursion': 0n,
+  });
   expect(watch.source.lost()).toBe(0n);
 });
 

@@ -3,7 +3,7 @@ import { pathText } from '../../export/path-text.js';
 import type { Flow } from '../../flow/flow.js';
 import { UsageError } from '../../model/errors.js';
 import { Pipeline } from '../../pipeline.js';
-import { DEFAULT_HOST, DEFAULT_PORT } from '../../serve/server.js';
+import { DEFAULT_HOST, DEFAULT_PORT } from '../../serve/address.js';
 import { Recording } from '../../source/recording.js';
 import { ReplaySource } from '../../source/replay-source.js';
 import { startDashboard } from '../dashboard.js';
