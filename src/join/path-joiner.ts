@@ -37,6 +37,11 @@ const MERGE_NS = 2e9;
 /** Hops kept of one packet; a routing loop makes more. */
 export const HOP_LIMIT = 256;
 
+/** What became of a delivery. */
+const TAKEN = 0;
+const REPEATED = 1;
+const REFUSED = 2;
+
 export interface JoinCounters {
   /** Hops that came in. */
   hops: number;
@@ -54,8 +59,20 @@ export interface JoinCounters {
   hopsReleased: number;
   /** Clones that a socket did not want, while the packet itself went on. */
   copiesRefused: number;
-  /** Hops that a trail announced and that could not be read. */
+  /** Hops that a trail announced and that could not be read, or that nothing is known of. */
   hopsMalformed: number;
+  /** Drops that a delivery proved to be none. */
+  hopsUndone: number;
+  /** Deliver hops of a packet that had one. */
+  hopsRepeated: number;
+  /** Deliver hops of a packet that no socket can have taken where it was. */
+  hopsRefused: number;
+  /** Own hops of paths that the filter did not want. */
+  hopsFiltered: number;
+  /** Own hops of paths given out: with those above and those of open paths, all that came in. */
+  hopsFinished: number;
+  /** Deliver hops made of records that are no trails: they did not come in as hops. */
+  hopsRead: number;
   /** Snapshots whose headers were malformed, by what was wrong (packet/packet-error.ts). */
   readonly malformed: Map<number, number>;
 }
@@ -91,6 +108,12 @@ export class PathJoiner {
     hopsReleased: 0,
     copiesRefused: 0,
     hopsMalformed: 0,
+    hopsUndone: 0,
+    hopsRepeated: 0,
+    hopsRefused: 0,
+    hopsFiltered: 0,
+    hopsFinished: 0,
+    hopsRead: 0,
     malformed: new Map(),
   };
 
@@ -204,13 +227,13 @@ export class PathJoiner {
       } else if (path === null) {
         path = this.#hopWithoutSnapshot(hop);
       } else if ((hop.flags & layout.HOP_DELIVER) !== 0) {
-        this.#delivered(path, hop.time, hop.netns, hop.deliverSock);
+        this.#deliverHop(path, hop);
       } else {
         this.#sameHeaders(path, hop);
       }
     }
     if (hop.error !== null || read !== hop.hops) {
-      counters.hopsMalformed += Math.max(0, hop.hops - read);
+      counters.hopsMalformed += hop.hops - read;
       this.#onMalformedTrail(hop.error ?? 'WIRE_BAD_TRAIL');
     }
     if (path === null) {
@@ -244,7 +267,7 @@ export class PathJoiner {
       return null;
     }
     if ((hop.flags & layout.HOP_DELIVER) !== 0) {
-      this.#delivered(path, hop.time, hop.netns, hop.deliverSock);
+      this.#deliverHop(path, hop);
     } else {
       this.#sameHeaders(path, hop);
     }
@@ -388,10 +411,11 @@ export class PathJoiner {
       copied.endTime = Number.POSITIVE_INFINITY;
       return copied;
     }
-    const branch = branchOf(open, hop, p, this.tuples);
+    // Before a look for what it branches from: that must not be finished in between.
     if (open.isFull) {
       this.#evictOldest();
     }
+    const branch = branchOf(open, hop, p, this.tuples);
     const path = open.open(hop.skb, hop.head, hop.time);
     describePacket(path, p);
     path.matched = this.#filter === null;
@@ -461,7 +485,9 @@ export class PathJoiner {
         : this.#open.byHead.get(record.address(layout.DELIVER_HEAD));
     const sock = record.address(layout.DELIVER_SOCK);
     if (path !== undefined) {
-      this.#delivered(path, time, record.u32(layout.DELIVER_NETNS), sock);
+      if (this.#delivered(path, time, record.u32(layout.DELIVER_NETNS), sock) === TAKEN) {
+        this.counters.hopsRead += 1;
+      }
       this.#schedule(path);
     }
     // It may be read long after it was delivered, and its path be finished.
@@ -470,30 +496,43 @@ export class PathJoiner {
     }
   }
 
-  /** A socket takes a packet. */
-  #delivered(path: Path, time: number, netns: number, sock: number): void {
+  #deliverHop(path: Path, hop: TrailCursor): void {
+    switch (this.#delivered(path, hop.time, hop.netns, hop.deliverSock)) {
+      case REPEATED:
+        this.counters.hopsRepeated += 1;
+        break;
+      case REFUSED:
+        this.counters.hopsRefused += 1;
+        break;
+      default:
+    }
+  }
+
+  /** A socket takes a packet: TAKEN with its hop; REPEATED or REFUSED without. */
+  #delivered(path: Path, time: number, netns: number, sock: number): number {
     const { columns } = path;
     const at = columns.indexAt(time);
     const last = columns.place[at];
     if (at < 0 || last === undefined || !isOnWayIn(last)) {
-      return;
+      return REFUSED;
     }
     if (path.dropped) {
       if (!isUndoneByDelivery(path, time, this.#names)) {
-        return;
+        return REFUSED;
       }
       columns.pop();
+      this.counters.hopsUndone += 1;
       path.dropped = false;
     }
     if (netns !== 0 && netns !== last.device.netns) {
-      return;
+      return REFUSED;
     }
     const headers = columns.headers[at] as Headers;
     if (sock !== 0 && headers.tuple?.protocol === PROTO_TCP) {
       this.relays.received(sock, headers.tuple, netns, path);
     }
     if (path.received) {
-      return;
+      return REPEATED;
     }
     columns.push(
       time,
@@ -509,6 +548,7 @@ export class PathJoiner {
     path.delivered = true;
     path.received = true;
     end(path, time);
+    return TAKEN;
   }
 
   /** What the sender of a segment is doing: opening a connection, or using it. */
@@ -542,7 +582,11 @@ export class PathJoiner {
         path.mergedInto.hasMerged = true;
       }
     }
-    if (path.length > 0 && path.matched) {
+    const own = path.length - path.inherited;
+    if (!path.matched) {
+      this.counters.hopsFiltered += own;
+    } else if (path.length > 0) {
+      this.counters.hopsFinished += own;
       this.counters.paths += 1;
       this.#onPath(path);
     }
