@@ -7,6 +7,7 @@ import * as layout from '../wire/layout.gen.js';
 import type { RecordCursor } from '../wire/record-cursor.js';
 import { TrailCursor } from '../wire/trail-cursor.js';
 import { branchOf, copyOf, fragmentKey, hopsBefore } from './branch.js';
+import type { Conntrack } from './conntrack.js';
 import { conntrackOf } from './conntrack-entry.js';
 import { type Device, DeviceTable } from './device-table.js';
 import {
@@ -125,6 +126,13 @@ export class PathJoiner {
   readonly #trail = new TrailCursor();
   readonly #open: OpenPaths;
   readonly #merges = new Merges();
+  /**
+   * What the kernel compared a hop with: the headers and the entry of the hop before it in
+   * its trail. Another CPU may have seen the packet in between, and by its address another
+   * packet may be in the same trail.
+   */
+  #before: Headers | null = null;
+  #entryBefore: Conntrack | null = null;
 
   constructor(onPath: (path: Path) => void, options: JoinerOptions = {}) {
     this.#onPath = onPath;
@@ -216,6 +224,8 @@ export class PathJoiner {
     const hop = this.#trail;
     const { counters } = this;
     hop.begin(record);
+    this.#before = null;
+    this.#entryBefore = null;
     counters.trails += 1;
     counters.hops += hop.hops;
     let read = 0;
@@ -249,9 +259,7 @@ export class PathJoiner {
 
   /** A hop whose headers are those of the hop before it. */
   #sameHeaders(path: Path, hop: TrailCursor): void {
-    const { columns } = path;
-    const at = columns.length - 1;
-    let headers = columns.headers[at] as Headers;
+    let headers = this.#before ?? (path.lastHeaders as Headers);
     const device = this.devices.of(hop.netns, hop.ifindex);
     if ((hop.flags & layout.HOP_LINK) !== 0) {
       headers = withLink(headers, hop, device);
@@ -300,7 +308,7 @@ export class PathJoiner {
     if (p.moreFragments && p.fragmentOffset === 0) {
       this.#addFragmented(path);
     }
-    const headers = headersOf(p, hop, device, path, this.tuples);
+    const headers = headersOf(p, hop, device, path, this.#before?.mac ?? null, this.tuples);
     if (p.outerType === OUTER_WIREGUARD) {
       path.encrypted = encryptedOf(p, path.encrypted, device);
     } else if (p.family !== 0 && stage !== layout.STAGE_DROP) {
@@ -339,32 +347,28 @@ export class PathJoiner {
 
   #append(path: Path, hop: TrailCursor, device: Device, headers: Headers): void {
     const { columns } = path;
+    this.#before = headers;
+    const ct = conntrackOf(hop, this.#entryBefore ?? path.lastEntry, this.tuples);
+    if (ct !== null) {
+      this.#entryBefore = ct;
+      path.lastEntry = ct;
+    }
     if (columns.length >= HOP_LIMIT) {
       path.hopsCut += 1;
       this.counters.hopsCut += 1;
       return;
     }
     const at = columns.length - 1;
-    const last = at < 0 ? null : (columns.place[at] as Place);
-    const lastConntrack = at < 0 ? null : (columns.ct[at] ?? null);
     const place = this.places.of(
       device,
       hop.stage,
       hop.hook,
       hop.stage === layout.STAGE_NETFILTER ? hop.priority : 0,
     );
-    const ct = conntrackOf(hop, lastConntrack ?? path.lastEntry, this.tuples);
-    if (ct !== null) {
-      path.lastEntry = ct;
-    }
     const ttl = headers.isPlain && hop.ttl > 0 ? hop.ttl : headers.ttl;
     columns.push(hop.time, place, headers, ct, hop.len, hop.mark, ttl);
-    if (last !== null) {
-      if (hop.time < (columns.time[at] as number)) {
-        columns.settleLast();
-      } else if (isGap(last, place)) {
-        path.gap = true;
-      }
+    if (at >= 0 && hop.time < (columns.time[at] as number)) {
+      columns.settleLast();
     }
     if (hop.time > path.lastTime) {
       path.lastTime = hop.time;
@@ -582,6 +586,7 @@ export class PathJoiner {
         path.mergedInto.hasMerged = true;
       }
     }
+    path.gap = hasGap(path);
     const own = path.length - path.inherited;
     if (!path.matched) {
       this.counters.hopsFiltered += own;
@@ -634,6 +639,16 @@ function actorOf(record: RecordCursor, at: number): Actor {
     thread: record.u32(at + layout.ACTOR_THREAD),
     sleeps: record.u32(at + layout.ACTOR_SLEEPS),
   };
+}
+
+/** Looked for when all hops have come: trails of several CPUs come one after the other. */
+function hasGap({ columns, inherited }: Path): boolean {
+  for (let at = Math.max(inherited, 1); at < columns.length; at++) {
+    if (isGap(columns.place[at - 1] as Place, columns.place[at] as Place)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 /**
