@@ -186,12 +186,6 @@ export class PathJoiner {
 
   /** Finishes the packets that nothing more can come of by `now` (source's epoch, ns). */
   sweep(now: number): void {
-    if (now === Number.POSITIVE_INFINITY) {
-      for (let path = this.#open.oldest; path !== null; path = this.#open.oldest) {
-        this.#finish(path);
-      }
-      return;
-    }
     const over: Path[] = [];
     for (const path of this.#open.wheel.due(now)) {
       if (isPathOver(path, now)) {
@@ -200,16 +194,17 @@ export class PathJoiner {
         this.#schedule(path);
       }
     }
-    over.sort((a, b) => (a.columns.time[0] ?? a.lastTime) - (b.columns.time[0] ?? b.lastTime));
-    for (const path of over) {
-      this.#finish(path);
-    }
+    this.#finishAll(over);
     this.#merges.expire(now - MERGE_NS);
   }
 
   /** Finishes everything: the source has ended. */
   flush(): void {
-    this.sweep(Number.POSITIVE_INFINITY);
+    const all: Path[] = [];
+    for (let path = this.#open.oldest; path !== null; path = path.newer) {
+      all.push(path);
+    }
+    this.#finishAll(all);
   }
 
   /** Gives back a finished path that nobody reads any more. */
@@ -575,6 +570,14 @@ export class PathJoiner {
     if (oldest !== null) {
       this.counters.evicted += 1;
       this.#finish(oldest);
+    }
+  }
+
+  /** In the order in which they began, whichever trail they came in. */
+  #finishAll(paths: Path[]): void {
+    paths.sort((a, b) => (a.columns.time[0] ?? a.lastTime) - (b.columns.time[0] ?? b.lastTime));
+    for (const path of paths) {
+      this.#finish(path);
     }
   }
 
