@@ -244,7 +244,7 @@ export class PathJoiner {
     if (path === null) {
       return;
     }
-    if (hop.end === layout.END_FREE && !path.ended && path.skb === hop.skb) {
+    if (hop.end === layout.END_FREE && path.endTime > hop.endTime && path.skb === hop.skb) {
       path.freed = true;
       end(path, hop.endTime);
       path.lastTime = Math.max(path.lastTime, hop.endTime);
@@ -283,7 +283,7 @@ export class PathJoiner {
     const { stage } = hop;
     const hasLink = this.#decode(hop);
     const device = this.devices.of(hop.netns, hop.ifindex);
-    let path = this.#open.bySkb.get(hop.skb);
+    let path = this.#open.inBuffer(hop.skb, hop.time, (one) => continues(one, p, hop));
     if (stage === layout.STAGE_DROP && this.#isNoDrop(hop, path)) {
       return path ?? null;
     }
@@ -297,7 +297,7 @@ export class PathJoiner {
       mayBeDecryptionOf(path, p, device, gsoSize)
     ) {
       this.#decrypt(path, hop, gsoSize);
-    } else if (path === undefined || !continues(path, p, stage)) {
+    } else if (path === undefined || !continues(path, p, hop)) {
       path = this.#begin(hop, device, path);
     }
     if (p.moreFragments && p.fragmentOffset === 0) {
@@ -397,14 +397,14 @@ export class PathJoiner {
   #begin(hop: TrailCursor, device: Device, superseded: Path | undefined): Path {
     const p = this.#packet;
     const open = this.#open;
-    if (superseded !== undefined && !superseded.ended) {
+    if (superseded !== undefined && !superseded.ended && superseded.begun <= hop.time) {
       // Its buffer was given to another packet, so its own life is over.
       end(superseded, hop.time);
       this.#schedule(superseded);
     }
     const copied = copyOf(open, hop, p, this.tuples);
     if (copied !== null) {
-      open.move(copied, hop.skb);
+      open.move(copied, hop.skb, hop.time);
       copied.ended = false;
       copied.freed = false;
       copied.endTime = Number.POSITIVE_INFINITY;
@@ -477,9 +477,11 @@ export class PathJoiner {
   #deliver(record: RecordCursor): void {
     // A raw socket is given a clone, which nothing announced before.
     const { time } = record;
-    const inBuffer = this.#open.bySkb.get(record.skb);
+    const isOnWay = (one: Path): boolean =>
+      isOnWayIn(one.columns.place[one.columns.indexAt(time)]);
+    const inBuffer = this.#open.inBuffer(record.skb, time, isOnWay);
     const path =
-      inBuffer !== undefined && isOnWayIn(inBuffer.columns.place[inBuffer.columns.indexAt(time)])
+      inBuffer !== undefined && isOnWay(inBuffer)
         ? inBuffer
         : this.#open.byHead.get(record.address(layout.DELIVER_HEAD));
     const sock = record.address(layout.DELIVER_SOCK);
@@ -602,9 +604,9 @@ export class PathJoiner {
 }
 
 /** Whether a snapshot of a buffer belongs to the packet last seen in it. */
-function continues(path: Path, p: DecodedPacket, stage: number): boolean {
-  const drop = stage === layout.STAGE_DROP;
-  if (path.ended && !(drop && path.delivered && !path.dropped)) {
+function continues(path: Path, p: DecodedPacket, hop: TrailCursor): boolean {
+  const drop = hop.stage === layout.STAGE_DROP;
+  if (path.isOverAt(hop.time) && !(drop && path.delivered && !path.dropped)) {
     return false;
   }
   if (path.encrypted !== null && p.outerType === OUTER_WIREGUARD) {
