@@ -9,6 +9,8 @@ import { SettleWheel } from './settle-wheel.js';
 export const OPEN_PATH_LIMIT = 131_072;
 /** Cuts of one packet whose fragments are looked for. */
 const FRAGMENT_KEY_LIMIT = 8;
+/** Packets of one buffer looked at for the one that an earlier hop is of: as many as a trail holds. */
+const LOOK_BACK = 32;
 /** Sets of columns kept for the next packets. */
 export const SPARE_COLUMNS = 8_192;
 
@@ -60,7 +62,8 @@ export class OpenPaths {
     }
     this.#newest = path;
     this.#size += 1;
-    this.bySkb.set(skb, path);
+    path.begun = time;
+    this.#setBuffer(path, skb);
     path.head = head;
     this.byHead.set(head, path);
     path.lastTime = time;
@@ -68,9 +71,39 @@ export class OpenPaths {
   }
 
   /** Files a path that goes on in another buffer. */
-  move(path: Path, skb: number): void {
+  move(path: Path, skb: number, time: number): void {
     this.bySkb.delete(path.skb, path);
+    path.begun = time;
     path.skb = skb;
+    this.#setBuffer(path, skb);
+  }
+
+  /** The path of a buffer, newest first, that a hop at `time` may be of. */
+  inBuffer(skb: number, time: number, accepts: (path: Path) => boolean): Path | undefined {
+    const newest = this.bySkb.get(skb);
+    let path: Path | null = newest ?? null;
+    for (let looked = 0; path?.isOpen === true && looked < LOOK_BACK; looked++) {
+      if (accepts(path)) {
+        return path;
+      }
+      if (path.isOverAt(time)) {
+        break;
+      }
+      path = path.earlier;
+    }
+    return newest;
+  }
+
+  /** Files a path under its buffer, before a packet that had the buffer after it. */
+  #setBuffer(path: Path, skb: number): void {
+    const newest = this.bySkb.get(skb);
+    if (newest !== undefined && newest.begun > path.begun) {
+      path.earlier = newest.earlier;
+      newest.earlier = path;
+      end(path, newest.begun);
+      return;
+    }
+    path.earlier = newest ?? null;
     this.bySkb.set(skb, path);
   }
 
@@ -107,6 +140,7 @@ export class OpenPaths {
   /** Takes a path that is over out of everything. */
   close(path: Path): void {
     path.isOpen = false;
+    path.earlier = null;
     this.#unlink(path);
     this.#size -= 1;
     this.bySkb.delete(path.skb, path);

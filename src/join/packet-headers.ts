@@ -8,30 +8,37 @@ import { type LinkAddresses, linkAddressesAt, linkAddressesOf } from './link-add
 import { type Outer, outerOf } from './outer.js';
 import { tupleOf } from './packet-tuple.js';
 import type { Path } from './path.js';
+import type { Place } from './place.js';
 import type { Tuple, TupleTable } from './tuple.js';
 
 /**
  * What a decoded snapshot says, and where it does not say, what is known of the packet:
  * the ports of a fragment after the first, the inside of an encrypted packet.
+ *
+ * @param mac of the frame before in the same trail
  */
 export function headersOf(
   p: DecodedPacket,
   hop: TrailCursor,
   device: Device,
   path: Path,
+  mac: LinkAddresses | null,
   tuples: TupleTable,
 ): Headers {
-  const last = path.lastHeaders;
+  const { columns } = path;
+  // Of a trail that another CPU has seen a part of, hops are there that come after this one.
+  const at = Math.max(columns.indexAt(hop.time), 0);
+  const last = columns.length === 0 ? null : (columns.headers[at] as Headers);
   const isEncrypted = p.outerType === OUTER_WIREGUARD;
   let tuple: Tuple | null = last?.tuple ?? null;
   let outer: Outer | null = null;
   let { ttl, ipId } = p;
   let ipLength = p.family === 0 ? (last?.ipLength ?? 0) : p.ipLength;
   let isPlain = p.family !== 0 && p.outerType === OUTER_NONE;
-  if (isEncrypted && last !== null && last.tuple !== null && isReadable(path)) {
+  if (isEncrypted && last !== null && last.tuple !== null && isReadable(last, columns.place[at])) {
     // The inner packet is encrypted here, but the buffer says whose it is.
     outer = outerOf(p, last.outer, device);
-    ttl = path.columns.ttl[path.length - 1] as number;
+    ttl = columns.ttl[at] as number;
     ipId = last.ipId;
     ipLength = last.ipLength;
     isPlain = false;
@@ -50,7 +57,7 @@ export function headersOf(
   return {
     tuple,
     outer,
-    mac: macOf(p, hop, last, device),
+    mac: macOf(p, hop, mac ?? last?.mac ?? null, device),
     ipLength,
     ipId,
     ttl,
@@ -72,18 +79,18 @@ export function withLink(headers: Headers, hop: TrailCursor, device: Device): He
 }
 
 /** Whether it is known what the path carries: it is not encrypted, or was seen before. */
-function isReadable(path: Path): boolean {
-  return path.lastHeaders?.outer?.type === OUTER_WIREGUARD || isLastPlaintextHop(path.lastPlace);
+function isReadable(last: Headers, place: Place | undefined): boolean {
+  return last.outer?.type === OUTER_WIREGUARD || isLastPlaintextHop(place ?? null);
 }
 
 function macOf(
   p: DecodedPacket,
   hop: TrailCursor,
-  last: Headers | null,
+  last: LinkAddresses | null,
   device: Device,
 ): LinkAddresses | null {
   const hasLink = hop.snapshotU16(layout.SNAPSHOT_L3_OFFSET) >= layout.LENGTH_LINK;
-  return hasLink && p.hasMac ? linkAddressesOf(p, last?.mac ?? null, device) : (last?.mac ?? null);
+  return hasLink && p.hasMac ? linkAddressesOf(p, last, device) : last;
 }
 
 /** Id of a tag that is not in the bytes; -1 without one. */

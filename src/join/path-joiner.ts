@@ -7,6 +7,7 @@ import * as layout from '../wire/layout.gen.js';
 import type { RecordCursor } from '../wire/record-cursor.js';
 import { TrailCursor } from '../wire/trail-cursor.js';
 import { branchOf, copyOf, fragmentKey, hopsBefore } from './branch.js';
+import type { Conntrack } from './conntrack.js';
 import { ConntrackEntries } from './conntrack-entry.js';
 import { type Device, DeviceTable } from './device-table.js';
 import {
@@ -37,6 +38,11 @@ const MERGE_NS = 2e9;
 /** Hops kept of one packet; a routing loop makes more. */
 export const HOP_LIMIT = 256;
 
+/** What became of a delivery. */
+const TAKEN = 0;
+const REPEATED = 1;
+const REFUSED = 2;
+
 export interface JoinCounters {
   /** Hops that came in. */
   hops: number;
@@ -54,8 +60,20 @@ export interface JoinCounters {
   hopsReleased: number;
   /** Clones that a socket did not want, while the packet itself went on. */
   copiesRefused: number;
-  /** Hops that a trail announced and that could not be read. */
+  /** Hops that a trail announced and that could not be read, or that nothing is known of. */
   hopsMalformed: number;
+  /** Drops that a delivery proved to be none. */
+  hopsUndone: number;
+  /** Deliver hops of a packet that had one. */
+  hopsRepeated: number;
+  /** Deliver hops of a packet that no socket can have taken where it was. */
+  hopsRefused: number;
+  /** Own hops of paths that the filter did not want. */
+  hopsFiltered: number;
+  /** Own hops of paths given out: with those above and those of open paths, all that came in. */
+  hopsFinished: number;
+  /** Deliver hops made of records that are no trails: they did not come in as hops. */
+  hopsRead: number;
   /** Snapshots whose headers were malformed, by what was wrong (packet/packet-error.ts). */
   readonly malformed: Map<number, number>;
 }
@@ -91,6 +109,12 @@ export class PathJoiner {
     hopsReleased: 0,
     copiesRefused: 0,
     hopsMalformed: 0,
+    hopsUndone: 0,
+    hopsRepeated: 0,
+    hopsRefused: 0,
+    hopsFiltered: 0,
+    hopsFinished: 0,
+    hopsRead: 0,
     malformed: new Map(),
   };
 
@@ -103,6 +127,13 @@ export class PathJoiner {
   readonly #open: OpenPaths;
   readonly #merges = new Merges();
   readonly #entries = new ConntrackEntries(this.tuples);
+  /**
+   * What the kernel compared a hop with: the headers and the entry of the hop before it in
+   * its trail. Another CPU may have seen the packet in between, and by its address another
+   * packet may be in the same trail.
+   */
+  #before: Headers | null = null;
+  #entryBefore: Conntrack | null = null;
 
   constructor(onPath: (path: Path) => void, options: JoinerOptions = {}) {
     this.#onPath = onPath;
@@ -156,12 +187,6 @@ export class PathJoiner {
 
   /** Finishes the packets that nothing more can come of by `now` (source's epoch, ns). */
   sweep(now: number): void {
-    if (now === Number.POSITIVE_INFINITY) {
-      for (let path = this.#open.oldest; path !== null; path = this.#open.oldest) {
-        this.#finish(path);
-      }
-      return;
-    }
     const over: Path[] = [];
     for (const path of this.#open.wheel.due(now)) {
       if (isPathOver(path, now)) {
@@ -170,16 +195,17 @@ export class PathJoiner {
         this.#schedule(path);
       }
     }
-    over.sort((a, b) => (a.columns.time[0] ?? a.lastTime) - (b.columns.time[0] ?? b.lastTime));
-    for (const path of over) {
-      this.#finish(path);
-    }
+    this.#finishAll(over);
     this.#merges.expire(now - MERGE_NS);
   }
 
   /** Finishes everything: the source has ended. */
   flush(): void {
-    this.sweep(Number.POSITIVE_INFINITY);
+    const all: Path[] = [];
+    for (let path = this.#open.oldest; path !== null; path = path.newer) {
+      all.push(path);
+    }
+    this.#finishAll(all);
   }
 
   /** Gives back a finished path that nobody reads any more. */
@@ -194,6 +220,8 @@ export class PathJoiner {
     const hop = this.#trail;
     const { counters } = this;
     hop.begin(record);
+    this.#before = null;
+    this.#entryBefore = null;
     counters.trails += 1;
     counters.hops += hop.hops;
     let read = 0;
@@ -205,19 +233,19 @@ export class PathJoiner {
       } else if (path === null) {
         path = this.#hopWithoutSnapshot(hop);
       } else if ((hop.flags & layout.HOP_DELIVER) !== 0) {
-        this.#delivered(path, hop.time, hop.netns, hop.deliverSock);
+        this.#deliverHop(path, hop);
       } else {
         this.#sameHeaders(path, hop);
       }
     }
     if (hop.error !== null || read !== hop.hops) {
-      counters.hopsMalformed += Math.max(0, hop.hops - read);
+      counters.hopsMalformed += hop.hops - read;
       this.#onMalformedTrail(hop.error ?? 'WIRE_BAD_TRAIL');
     }
     if (path === null) {
       return;
     }
-    if (hop.end === layout.END_FREE && !path.ended && path.skb === hop.skb) {
+    if (hop.end === layout.END_FREE && path.endTime > hop.endTime && path.skb === hop.skb) {
       path.freed = true;
       end(path, hop.endTime);
       path.lastTime = Math.max(path.lastTime, hop.endTime);
@@ -227,9 +255,7 @@ export class PathJoiner {
 
   /** A hop whose headers are those of the hop before it. */
   #sameHeaders(path: Path, hop: TrailCursor): void {
-    const { columns } = path;
-    const at = columns.length - 1;
-    let headers = columns.headers[at] as Headers;
+    let headers = this.#before ?? (path.lastHeaders as Headers);
     const device = this.devices.of(hop.netns, hop.ifindex);
     if ((hop.flags & layout.HOP_LINK) !== 0) {
       headers = withLink(headers, hop, device);
@@ -245,7 +271,7 @@ export class PathJoiner {
       return null;
     }
     if ((hop.flags & layout.HOP_DELIVER) !== 0) {
-      this.#delivered(path, hop.time, hop.netns, hop.deliverSock);
+      this.#deliverHop(path, hop);
     } else {
       this.#sameHeaders(path, hop);
     }
@@ -258,7 +284,7 @@ export class PathJoiner {
     const { stage } = hop;
     const hasLink = this.#decode(hop);
     const device = this.devices.of(hop.netns, hop.ifindex);
-    let path = this.#open.bySkb.get(hop.skb);
+    let path = this.#open.inBuffer(hop.skb, hop.time, (one) => continues(one, p, hop));
     if (stage === layout.STAGE_DROP && this.#isNoDrop(hop, path)) {
       return path ?? null;
     }
@@ -272,7 +298,7 @@ export class PathJoiner {
       mayBeDecryptionOf(path, p, device, gsoSize)
     ) {
       this.#decrypt(path, hop, gsoSize);
-    } else if (path === undefined || !continues(path, p, stage)) {
+    } else if (path === undefined || !continues(path, p, hop)) {
       path = this.#begin(hop, device, path);
     }
     if (p.moreFragments && p.fragmentOffset === 0) {
@@ -281,7 +307,7 @@ export class PathJoiner {
       // Reassembled it has no id, and another one after the next cut (RFC 8200, 4.5).
       path.ipId = -1;
     }
-    const headers = headersOf(p, hop, device, path, this.tuples);
+    const headers = headersOf(p, hop, device, path, this.#before?.mac ?? null, this.tuples);
     if (p.outerType === OUTER_WIREGUARD) {
       path.encrypted = encryptedOf(p, path.encrypted, device);
     } else if (p.family !== 0 && stage !== layout.STAGE_DROP) {
@@ -320,32 +346,28 @@ export class PathJoiner {
 
   #append(path: Path, hop: TrailCursor, device: Device, headers: Headers): void {
     const { columns } = path;
+    this.#before = headers;
+    const ct = this.#entries.of(hop, this.#entryBefore ?? path.lastEntry);
+    if (ct !== null) {
+      this.#entryBefore = ct;
+      path.lastEntry = ct;
+    }
     if (columns.length >= HOP_LIMIT) {
       path.hopsCut += 1;
       this.counters.hopsCut += 1;
       return;
     }
     const at = columns.length - 1;
-    const last = at < 0 ? null : (columns.place[at] as Place);
-    const lastConntrack = at < 0 ? null : (columns.ct[at] ?? null);
     const place = this.places.of(
       device,
       hop.stage,
       hop.hook,
       hop.stage === layout.STAGE_NETFILTER ? hop.priority : 0,
     );
-    const ct = this.#entries.of(hop, lastConntrack ?? path.lastEntry);
-    if (ct !== null) {
-      path.lastEntry = ct;
-    }
     const ttl = headers.isPlain && hop.ttl > 0 ? hop.ttl : headers.ttl;
     columns.push(hop.time, place, headers, ct, hop.len, hop.mark, ttl);
-    if (last !== null) {
-      if (hop.time < (columns.time[at] as number)) {
-        columns.settleLast();
-      } else if (isGap(last, place)) {
-        path.gap = true;
-      }
+    if (at >= 0 && hop.time < (columns.time[at] as number)) {
+      columns.settleLast();
     }
     if (hop.time > path.lastTime) {
       path.lastTime = hop.time;
@@ -379,23 +401,24 @@ export class PathJoiner {
   #begin(hop: TrailCursor, device: Device, superseded: Path | undefined): Path {
     const p = this.#packet;
     const open = this.#open;
-    if (superseded !== undefined && !superseded.ended) {
+    if (superseded !== undefined && !superseded.ended && superseded.begun <= hop.time) {
       // Its buffer was given to another packet, so its own life is over.
       end(superseded, hop.time);
       this.#schedule(superseded);
     }
     const copied = copyOf(open, hop, p, this.tuples);
     if (copied !== null) {
-      open.move(copied, hop.skb);
+      open.move(copied, hop.skb, hop.time);
       copied.ended = false;
       copied.freed = false;
       copied.endTime = Number.POSITIVE_INFINITY;
       return copied;
     }
-    const branch = branchOf(open, hop, p, this.tuples);
+    // Before a look for what it branches from: that must not be finished in between.
     if (open.isFull) {
       this.#evictOldest();
     }
+    const branch = branchOf(open, hop, p, this.tuples);
     const path = open.open(hop.skb, hop.head, hop.time);
     describePacket(path, p);
     path.matched = this.#filter === null;
@@ -458,14 +481,18 @@ export class PathJoiner {
   #deliver(record: RecordCursor): void {
     // A raw socket is given a clone, which nothing announced before.
     const { time } = record;
-    const inBuffer = this.#open.bySkb.get(record.skb);
+    const isOnWay = (one: Path): boolean =>
+      isOnWayIn(one.columns.place[one.columns.indexAt(time)]);
+    const inBuffer = this.#open.inBuffer(record.skb, time, isOnWay);
     const path =
-      inBuffer !== undefined && isOnWayIn(inBuffer.columns.place[inBuffer.columns.indexAt(time)])
+      inBuffer !== undefined && isOnWay(inBuffer)
         ? inBuffer
         : this.#open.byHead.get(record.address(layout.DELIVER_HEAD));
     const sock = record.address(layout.DELIVER_SOCK);
     if (path !== undefined) {
-      this.#delivered(path, time, record.u32(layout.DELIVER_NETNS), sock);
+      if (this.#delivered(path, time, record.u32(layout.DELIVER_NETNS), sock) === TAKEN) {
+        this.counters.hopsRead += 1;
+      }
       this.#schedule(path);
     }
     // It may be read long after it was delivered, and its path be finished.
@@ -474,30 +501,43 @@ export class PathJoiner {
     }
   }
 
-  /** A socket takes a packet. */
-  #delivered(path: Path, time: number, netns: number, sock: number): void {
+  #deliverHop(path: Path, hop: TrailCursor): void {
+    switch (this.#delivered(path, hop.time, hop.netns, hop.deliverSock)) {
+      case REPEATED:
+        this.counters.hopsRepeated += 1;
+        break;
+      case REFUSED:
+        this.counters.hopsRefused += 1;
+        break;
+      default:
+    }
+  }
+
+  /** A socket takes a packet: TAKEN with its hop; REPEATED or REFUSED without. */
+  #delivered(path: Path, time: number, netns: number, sock: number): number {
     const { columns } = path;
     const at = columns.indexAt(time);
     const last = columns.place[at];
     if (at < 0 || last === undefined || !isOnWayIn(last)) {
-      return;
+      return REFUSED;
     }
     if (path.dropped) {
       if (!isUndoneByDelivery(path, time, this.#names)) {
-        return;
+        return REFUSED;
       }
       columns.pop();
+      this.counters.hopsUndone += 1;
       path.dropped = false;
     }
     if (netns !== 0 && netns !== last.device.netns) {
-      return;
+      return REFUSED;
     }
     const headers = columns.headers[at] as Headers;
     if (sock !== 0 && headers.tuple?.protocol === PROTO_TCP) {
       this.relays.received(sock, headers.tuple, netns, path);
     }
     if (path.received) {
-      return;
+      return REPEATED;
     }
     columns.push(
       time,
@@ -513,6 +553,7 @@ export class PathJoiner {
     path.delivered = true;
     path.received = true;
     end(path, time);
+    return TAKEN;
   }
 
   /** What the sender of a segment is doing: opening a connection, or using it. */
@@ -538,6 +579,14 @@ export class PathJoiner {
     }
   }
 
+  /** In the order in which they began, whichever trail they came in. */
+  #finishAll(paths: Path[]): void {
+    paths.sort((a, b) => (a.columns.time[0] ?? a.lastTime) - (b.columns.time[0] ?? b.lastTime));
+    for (const path of paths) {
+      this.#finish(path);
+    }
+  }
+
   #finish(path: Path): void {
     this.#open.close(path);
     if (!path.ended) {
@@ -546,7 +595,12 @@ export class PathJoiner {
         path.mergedInto.hasMerged = true;
       }
     }
-    if (path.length > 0 && path.matched) {
+    path.gap = hasGap(path);
+    const own = path.length - path.inherited;
+    if (!path.matched) {
+      this.counters.hopsFiltered += own;
+    } else if (path.length > 0) {
+      this.counters.hopsFinished += own;
       this.counters.paths += 1;
       this.#onPath(path);
     }
@@ -554,9 +608,9 @@ export class PathJoiner {
 }
 
 /** Whether a snapshot of a buffer belongs to the packet last seen in it. */
-function continues(path: Path, p: DecodedPacket, stage: number): boolean {
-  const drop = stage === layout.STAGE_DROP;
-  if (path.ended && !(drop && path.delivered && !path.dropped)) {
+function continues(path: Path, p: DecodedPacket, hop: TrailCursor): boolean {
+  const drop = hop.stage === layout.STAGE_DROP;
+  if (path.isOverAt(hop.time) && !(drop && path.delivered && !path.dropped)) {
     return false;
   }
   if (path.encrypted !== null && p.outerType === OUTER_WIREGUARD) {
@@ -594,6 +648,16 @@ function actorOf(record: RecordCursor, at: number): Actor {
     thread: record.u32(at + layout.ACTOR_THREAD),
     sleeps: record.u32(at + layout.ACTOR_SLEEPS),
   };
+}
+
+/** Looked for when all hops have come: trails of several CPUs come one after the other. */
+function hasGap({ columns, inherited }: Path): boolean {
+  for (let at = Math.max(inherited, 1); at < columns.length; at++) {
+    if (isGap(columns.place[at - 1] as Place, columns.place[at] as Place)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 /**

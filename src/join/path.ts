@@ -42,6 +42,9 @@ export class Path implements Invariants {
   lastEntry: Conntrack | null = null;
   /** How many of the hops it took over from the path it branched from. */
   inherited = 0;
+  /** Since when it is in its buffer, and the packet that had the buffer before. */
+  begun = 0;
+  earlier: Path | null = null;
   /** Time of the newest record about it, hop or end. */
   lastTime = 0;
   /** When it ended first; what began before that may be a copy of it. */
@@ -131,6 +134,11 @@ export class Path implements Invariants {
   /** The last hop as an object. */
   get last(): Hop | undefined {
     return this.columns.length === 0 ? undefined : this.columns.at(this.columns.length - 1);
+  }
+
+  /** Whether its end came before `time`: another CPU may have seen hops from before it. */
+  isOverAt(time: number): boolean {
+    return this.ended && this.endTime <= time;
   }
 
   get lastPlace(): Place | null {

@@ -91,7 +91,7 @@ export function meaningOfDrop(
   const usedUp = closed || USED_UP_REASONS.has(reason);
   const held = reason === REASON_NO_SOCKET && hop.dropHolders > 1;
   const over = reason === REASON_NONE && isTakenWithoutReason(p, location);
-  if (path === undefined || path.ended || !isSamePacket(path, p)) {
+  if (path === undefined || path.isOverAt(hop.time) || !isSamePacket(path, p)) {
     if (path?.delivered === true && usedUp) {
       return 'taken';
     }

@@ -4,6 +4,14 @@ import type { RecordCursor, WireErrorCode } from './record-cursor.js';
 /** Where a link header begins in its block, which keeps what follows it aligned. */
 const LINK_PAD = 2;
 const LINK_BLOCK = 16;
+/** Another flag announces a block of unknown size: what follows cannot be found. */
+const UNKNOWN_FLAGS = ~(
+  layout.HOP_LINK |
+  layout.HOP_SNAPSHOT |
+  layout.HOP_CONNTRACK |
+  layout.HOP_DROP |
+  layout.HOP_DELIVER
+);
 
 /**
  * The hops of one trail, in order. It borrows from the record's bytes. Offsets of blocks
@@ -49,6 +57,7 @@ export class TrailCursor {
   #start = 0;
   #at = 0;
   #limit = 0;
+  #left = 0;
 
   /** Starts on the trail under the cursor. */
   begin(record: RecordCursor): void {
@@ -60,6 +69,7 @@ export class TrailCursor {
     this.endTime = record.time + view.getUint32(offset + layout.TRAIL_END_DELTA, true);
     this.hops = view.getUint16(offset + layout.TRAIL_HOPS, true);
     this.error = null;
+    this.#left = this.hops;
     this.#start = record.time;
     this.#at = offset + layout.SIZEOF_TRAIL;
     this.#limit = record.end;
@@ -68,9 +78,13 @@ export class TrailCursor {
   /** Moves to the next hop; false after the last one, and where the rest cannot be read. */
   next(): boolean {
     const at = this.#at;
-    if (at + layout.SIZEOF_HOP > this.#limit) {
-      return false;
+    if (this.#left === 0) {
+      return at === this.#limit ? false : this.#refuse('WIRE_BAD_TRAIL');
     }
+    if (at + layout.SIZEOF_HOP > this.#limit) {
+      return this.#refuse('WIRE_BAD_TRAIL');
+    }
+    this.#left -= 1;
     const view = this.view;
     this.time = this.#start + view.getUint32(at + layout.HOP_DELTA, true);
     this.netns = view.getUint32(at + layout.HOP_NETNS, true);
@@ -87,16 +101,19 @@ export class TrailCursor {
     if (this.stage < layout.STAGE_EGRESS || this.stage > layout.STAGE_DROP) {
       return this.#refuse('WIRE_BAD_STAGE');
     }
+    this.link = -1;
+    this.snapshot = -1;
+    this.conntrack = -1;
+    this.drop = -1;
     return this.flags === 0 || this.#blocks();
   }
 
   #blocks(): boolean {
     const { flags, view } = this;
     let at = this.#at;
-    this.link = -1;
-    this.snapshot = -1;
-    this.conntrack = -1;
-    this.drop = -1;
+    if ((flags & UNKNOWN_FLAGS) !== 0) {
+      return this.#refuse('WIRE_BAD_TRAIL');
+    }
     if ((flags & layout.HOP_LINK) !== 0) {
       this.link = at + LINK_PAD;
       at += LINK_BLOCK;
@@ -141,6 +158,7 @@ export class TrailCursor {
   #refuse(error: WireErrorCode): boolean {
     this.error = error;
     this.#at = this.#limit;
+    this.#left = 0;
     return false;
   }
 

@@ -1,0 +1,56 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { flowRecord } from '../../src/export/flow-record.js';
+import { pathRecord } from '../../src/export/path-record.js';
+import type { FlowRecord, PathRecord } from '../../src/model/records.js';
+import { Names } from '../../src/name/names.js';
+import { Epoch } from '../../src/wire/clock.js';
+import { CLUSTER } from '../fixtures/catalog.js';
+import { play, SHAPE } from '../fixtures/interleaved.js';
+import { Joining, nth } from '../fixtures/joined.js';
+import { TAPE_START, Tape } from '../fixtures/tape.js';
+
+/** Everything that comes of a tape. */
+function joined(tape: Tape, joining: Joining): { paths: PathRecord[]; flows: FlowRecord[] } {
+  const names = new Names(CLUSTER, () => null);
+  const epoch = new Epoch(TAPE_START);
+  joining.end(tape);
+  return {
+    paths: joining.finished.map((finished) => pathRecord(finished, names, epoch)),
+    flows: joining.allFlows().map((flow) => flowRecord(flow, names, epoch)),
+  };
+}
+
+/** Plays the same twice and compares what comes of one record a hop with what comes of trails. */
+function compare(cpus: fc.Arbitrary<readonly number[]>): void {
+  fc.assert(
+    fc.property(
+      fc.array(SHAPE, { minLength: 1, maxLength: 6 }),
+      fc.array(fc.nat(1000), { minLength: 20, maxLength: 200 }),
+      fc.integer({ min: 1, max: 6 }),
+      cpus,
+      (shapes, turns, together, cpuOf) => {
+        const tapes = [new Tape(), new Tape()] as const;
+        for (const tape of tapes) {
+          play(tape, shapes, turns, together);
+        }
+        const alone = joined(tapes[0], new Joining({ grouped: false }));
+        const grouped = joined(
+          tapes[1],
+          new Joining({ grouped: true, cpuOf: (index) => nth(cpuOf, index % cpuOf.length) }),
+        );
+        expect(grouped.paths).toEqual(alone.paths);
+        expect(grouped.flows).toEqual(alone.flows);
+      },
+    ),
+    { numRuns: 50, endOnFailure: true },
+  );
+}
+
+test('one record a hop or one a packet: the same paths and the same flows', () => {
+  compare(fc.constant([0]));
+}, 60_000);
+
+test('the same where packets move from one CPU to another', () => {
+  compare(fc.array(fc.nat(2), { minLength: 1, maxLength: 40 }));
+}, 60_000);
