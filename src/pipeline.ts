@@ -178,7 +178,10 @@ export class Pipeline implements FlowFeed, SourceSink {
       lost: String(this.#source.lost()),
       evicted: String(Object.values(evictions).reduce((sum, count) => sum + count, 0)),
       shed: '0',
-      losses: { ...decimals(Object.entries(this.#source.losses())), ...decimals(Object.entries(evictions)) },
+      losses: {
+        ...decimals(Object.entries(this.#source.losses())),
+        ...decimals(Object.entries(evictions)),
+      },
       malformed: decimals(malformed),
       cpu: this.#rate.cpuShare,
       openPaths: joiner.openPaths,

@@ -34,12 +34,7 @@ export function copyOf(
   }
   const { head } = hop;
   const byHead = open.byHead.get(head);
-  if (
-    byHead !== undefined &&
-    byHead.freed &&
-    byHead.endTime <= hop.time &&
-    mayGoOn(byHead, hop, p)
-  ) {
+  if (byHead?.freed && byHead.endTime <= hop.time && mayGoOn(byHead, hop, p)) {
     return byHead;
   }
   const key = identityKey(p);

@@ -46,7 +46,8 @@ export class ConntrackEntries {
     }
     const { view, conntrack: at } = hop;
     const low = view.getUint32(at + layout.CONNTRACK_CT, true);
-    const address = (view.getUint32(at + layout.CONNTRACK_CT + 4, true) & 0xffff) * 4294967296 + low;
+    const address =
+      (view.getUint32(at + layout.CONNTRACK_CT + 4, true) & 0xffff) * 4294967296 + low;
     if (address === 0) {
       return WITHOUT_ENTRY[hop.ctInfo & 7] ?? null;
     }
@@ -77,8 +78,7 @@ export class ConntrackEntries {
 function isOriginal(known: Tuple | null, view: DataView, at: number): boolean {
   const tuple = at + layout.CONNTRACK4_ORIGINAL;
   return (
-    known !== null &&
-    known.interned &&
+    known?.interned === true &&
     view.getUint8(at + layout.CONNTRACK_L3NUM) === AF_INET &&
     known.family === 4 &&
     known.protocol === view.getUint8(at + layout.CONNTRACK_PROTONUM) &&
