@@ -1,7 +1,8 @@
 import { flowRecord } from './export/flow-record.js';
 import { pathRecord } from './export/path-record.js';
 import type { PacketFilter } from './filter/packet-filter.js';
-import type { FinishedPath, Flow } from './flow/flow.js';
+import type { FinishedPath } from './flow/finished-path.js';
+import type { Flow } from './flow/flow.js';
 import { FlowTable } from './flow/flow-table.js';
 import { PathJoiner } from './join/path-joiner.js';
 import type { FlowFeed, NamespaceRecord, QualityRecord } from './model/feed.js';
@@ -140,8 +141,8 @@ export class Pipeline implements FlowFeed, SourceSink {
   }
 
   recentPaths(flowId: string, limit: number): readonly PathRecord[] {
-    const recent = this.flows.get(flowId)?.recent ?? [];
-    return recent
+    const flow = this.flows.get(flowId);
+    return (flow === undefined ? [] : this.flows.recentPaths(flow))
       .slice(-limit)
       .reverse()
       .map((finished) => this.pathRecord(finished));
@@ -158,7 +159,12 @@ export class Pipeline implements FlowFeed, SourceSink {
       joiner.tuples.refused +
       joiner.relays.forgotten +
       flows.counters.evicted +
-      flows.counters.refused;
+      flows.counters.keysRefused +
+      flows.counters.legsRefused +
+      flows.counters.encapsulationsRefused +
+      flows.counters.reasonsRefused +
+      flows.counters.proxiedRefused +
+      flows.counters.pointsRefused;
     const malformed = Object.entries({
       ...this.#cursor.malformed,
       ...Object.fromEntries(

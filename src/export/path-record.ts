@@ -1,4 +1,5 @@
-import { type FinishedPath, ORIGINAL } from '../flow/flow.js';
+import { ORIGINAL } from '../flow/direction-index.js';
+import type { FinishedPath } from '../flow/finished-path.js';
 import { IdentifierHash } from '../flow/identifier.js';
 import type { Conntrack, Hop, Outer } from '../join/hop.js';
 import { ORIGIN_CLONE, ORIGIN_FRAGMENT, ORIGIN_SEGMENT, type Path } from '../join/path.js';
