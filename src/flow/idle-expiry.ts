@@ -14,7 +14,7 @@ export const IDLE_NS = {
 } as const;
 
 /** Flows looked at in one call, so that none blocks for long. */
-export const AGE_BATCH = 10_000;
+export const AGE_BATCH = 2_000;
 /** One bucket a second, more than the longest of IDLE_NS; a power of two. */
 const BUCKETS = 1_024;
 

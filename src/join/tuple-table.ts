@@ -79,19 +79,18 @@ export class TupleTable {
     return this.#intern(reversedKind(tuple.kind), swapped(tuple.ports));
   }
 
-  /** A flow's binding needs it: it stays. */
+  /** A flow's binding needs it: it stays, and so does its reverse. */
   hold(tuple: Tuple): void {
-    tuple.users += 1;
-    if (tuple.users === 1) {
-      this.#held += 1;
+    if (!tuple.held) {
+      this.#held += tuple.partner === null ? 1 : 2;
     }
+    tuple.users += 1;
   }
 
   release(tuple: Tuple): void {
     tuple.users -= 1;
-    if (tuple.users === 0) {
-      this.#held -= 1;
-      tuple.lastUsed = Math.max(tuple.lastUsed, this.#tick);
+    if (!tuple.held) {
+      this.#held -= tuple.partner === null ? 1 : 2;
     }
   }
 
@@ -105,45 +104,45 @@ export class TupleTable {
         return tuple;
       }
     }
-    const isWide =
-      ((words[0] as number) |
-        (words[1] as number) |
-        (words[2] as number) |
-        (words[4] as number) |
-        (words[5] as number) |
-        (words[6] as number)) !==
-      0;
-    const made = new Tuple(kind, ports, words, isWide ? new HighWords(words) : null);
+    let reverse = this.#reverse(chain, kind, ports);
+    const isHeld = reverse?.held ?? false;
+    const made = new Tuple(kind, ports, words, isWide(words) ? new HighWords(words) : null);
     made.lastUsed = this.#tick;
-    if (this.#size - this.#held >= this.#limit && !this.#makeRoom()) {
+    if (!isHeld && this.#size - this.#held >= this.#limit && !this.#makeRoom()) {
       this.refused += 1;
       return made;
     }
-    this.#insert(made, hash);
+    reverse = reverse?.interned === true ? reverse : null;
+    if (this.#size >= this.#buckets.length) {
+      this.#split();
+    }
+    const bucket = linearBucket(hash, this.#buckets.length);
+    made.next = this.#buckets[bucket] as Tuple | null;
+    this.#buckets[bucket] = made;
+    this.#size += 1;
+    if (reverse === null) {
+      made.id = (this.#freePairs.pop() ?? this.#pairs++) * 2;
+    } else {
+      made.id = reverse.id ^ 1;
+      made.partner = reverse;
+      reverse.partner = made;
+      this.#held += isHeld ? 1 : 0;
+    }
     return made;
   }
 
-  #insert(made: Tuple, hash: number): void {
-    const buckets = this.#buckets;
-    if (this.#size >= buckets.length) {
-      this.#split();
-    }
-    const bucket = linearBucket(hash, buckets.length);
-    const chain = buckets[bucket] as Tuple | null;
-    // The hash of a reverse is the same, so it hangs in the same bucket.
-    const kind = reversedKind(made.kind);
-    const ports = swapped(made.ports);
-    let reverse: Tuple | null = chain;
+  /** The reverse of the scratch words and these: its hash is the same, so it hangs in the same bucket. */
+  #reverse(chain: Tuple | null, kind: number, ports: number): Tuple | null {
+    const itsKind = reversedKind(kind);
+    const itsPorts = swapped(ports);
+    let tuple = chain;
     while (
-      reverse !== null &&
-      !(reverse.ports === ports && reverse.kind === kind && sameWords(reverse, this.#signed, 4))
+      tuple !== null &&
+      !(tuple.ports === itsPorts && tuple.kind === itsKind && sameWords(tuple, this.#signed, 4))
     ) {
-      reverse = reverse.next;
+      tuple = tuple.next;
     }
-    made.id = reverse === null ? (this.#freePairs.pop() ?? this.#pairs++) * 2 : reverse.id ^ 1;
-    made.next = chain;
-    buckets[bucket] = made;
-    this.#size += 1;
+    return tuple;
   }
 
   #split(): void {
@@ -178,7 +177,7 @@ export class TupleTable {
       let gone: Tuple | null = null;
       for (let tuple = buckets[this.#hand] as Tuple | null; tuple !== null; ) {
         const next: Tuple | null = tuple.next;
-        if (tuple.users > 0 || tuple.lastUsed >= oldest) {
+        if (tuple.held || tuple.lastUsed >= oldest) {
           tuple.next = kept;
           kept = tuple;
         } else {
@@ -188,15 +187,18 @@ export class TupleTable {
         tuple = next;
       }
       buckets[this.#hand] = kept;
-      this.#forget(gone, kept);
+      this.#forget(gone);
     }
     return this.#size < before;
   }
 
-  #forget(gone: Tuple | null, kept: Tuple | null): void {
+  #forget(gone: Tuple | null): void {
     for (let tuple = gone; tuple !== null; tuple = tuple.next) {
-      if (!hasId(kept, tuple.id ^ 1) && !hasId(tuple.next, tuple.id ^ 1)) {
+      if (tuple.partner === null) {
         this.#freePairs.push(tuple.id >> 1);
+      } else {
+        tuple.partner.partner = null;
+        tuple.partner = null;
       }
       tuple.id = -1;
       this.#size -= 1;
@@ -204,13 +206,15 @@ export class TupleTable {
   }
 }
 
-function hasId(chain: Tuple | null, id: number): boolean {
-  for (let tuple = chain; tuple !== null; tuple = tuple.next) {
-    if (tuple.id === id) {
-      return true;
-    }
-  }
-  return false;
+function isWide(words: Int32Array): boolean {
+  return (
+    words[0] !== 0 ||
+    words[1] !== 0 ||
+    words[2] !== 0 ||
+    words[4] !== 0 ||
+    words[5] !== 0 ||
+    words[6] !== 0
+  );
 }
 
 function swapped(ports: number): number {

@@ -57,6 +57,8 @@ export class Tuple {
   lastUsed = 0;
   /** Next in the intern table's bucket. */
   next: Tuple | null = null;
+  /** Its reverse, while the table has both. */
+  partner: Tuple | null = null;
 
   constructor(kind: number, ports: number, words: Int32Array, high: HighWords | null) {
     this.kind = kind;
@@ -167,9 +169,14 @@ export class Tuple {
     );
   }
 
+  /** Whether a flow is found by it: its bindings count for its reverse too. */
+  get held(): boolean {
+    return this.users > 0 || (this.partner !== null && this.partner.users > 0);
+  }
+
   /** The tuple of an answer to this one. */
   reversed(table: { internReversed(tuple: Tuple): Tuple }): Tuple {
-    return table.internReversed(this);
+    return this.partner ?? table.internReversed(this);
   }
 
   toRecord(icmp: { type: number; code: number; seq: number; mtu: number } | null): TupleRecord {

@@ -4,6 +4,7 @@ import { AT_POD1, AT_POD2, AT_POD3, Connection, type Way } from '../fixtures/con
 import { Joining, nth } from '../fixtures/joined.js';
 import { ADDRESSES } from '../fixtures/places.js';
 import { type Journey, Tape } from '../fixtures/tape.js';
+import { ways } from './ways.js';
 
 /** One packet of one connection, and what happens to its buffer at the end. */
 interface Sent {
@@ -163,7 +164,7 @@ test('whatever packets overtake one another, a connection is one flow with exact
             const sent = packets.filter((packet) => packet.way === way);
             return [sent.length, sent.reduce((sum, { payload }) => sum + header + payload, 0)];
           };
-          const [first, second] = flow?.directions ?? [];
+          const [first, second] = flow === undefined ? [] : ways(flow);
           const seen = [first, second].map((d) => [d?.packets, d?.bytes]);
           const sent = [counts('original'), counts('reply')];
           expect(seen).toEqual(swapped ? sent.reverse() : sent);

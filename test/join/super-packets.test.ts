@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { Path } from '../../src/join/path.js';
 import { SUPER_PACKETS_PER_STREAM, SuperPackets } from '../../src/join/super-packets.js';
 import type { Tuple } from '../../src/join/tuple.js';
-import { TupleTable } from '../../src/join/tuple.js';
+import { TupleTable } from '../../src/join/tuple-table.js';
 import { DecodedPacket } from '../../src/packet/decoded-packet.js';
 
 const LENGTH = 1000;
