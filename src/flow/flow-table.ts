@@ -177,7 +177,7 @@ export class FlowTable {
     const flow = this.#counts.add(counted, this.#now);
     if (flow !== null) {
       this.#now = Math.max(this.#now, counted.last);
-      this.#losses.counted(flow, this.#now);
+      this.#losses.counted(flow);
     }
     return flow;
   }
@@ -227,10 +227,15 @@ export class FlowTable {
     const { direction } = this.#matching;
     if (found.traced === null && !found.proven) {
       const answer = answers(path);
-      if (answer !== null && (answer ? REPLY : ORIGINAL) !== direction) {
+      const isTurned = answer !== null && (answer ? REPLY : ORIGINAL) !== direction;
+      if (isTurned) {
         this.#merging.turn(found);
-        return opposite(direction);
       }
+      const turned = isTurned ? opposite(direction) : direction;
+      if (turned === REPLY) {
+        found.original = conntrackOriginal(path, this.#tuples);
+      }
+      return turned;
     }
     return direction;
   }

@@ -33,8 +33,7 @@ export class IdleExpiry {
 
   /** Puts a flow where it is due; again when its state makes it due earlier. */
   schedule(flow: Flow): void {
-    const due = Math.floor((flow.last + idleLimit(flow)) / SECOND);
-    const bucket = Math.max(due, this.#second) & (BUCKETS - 1);
+    const bucket = Math.max(dueSecond(flow), this.#second) & (BUCKETS - 1);
     this.remove(flow);
     const head = this.#heads[bucket] as number;
     flow.word(WHEEL_NEXT, head);
@@ -77,13 +76,17 @@ export class IdleExpiry {
         slot = flow.wordAt(WHEEL_NEXT);
         if (now - flow.last > idleLimit(flow)) {
           expire(flow);
-        } else if (Math.floor((flow.last + idleLimit(flow)) / SECOND) > end) {
+        } else if (dueSecond(flow) > second) {
           this.schedule(flow);
         }
       }
     }
     return false;
   }
+}
+
+function dueSecond(flow: Flow): number {
+  return Math.floor((flow.last + idleLimit(flow)) / SECOND);
 }
 
 function idleLimit(flow: Flow): number {

@@ -6,7 +6,7 @@ export const SETTLED_NS = 5e9;
 
 /** A flow's packets at one moment, for a comparison later. */
 interface Moment {
-  /** Time of the newest packet counted then. */
+  /** Time of its newest packet then. */
   readonly at: number;
   readonly counted: readonly [number, number];
   /** Packets traced of those up to then. */
@@ -21,18 +21,18 @@ interface Moment {
 export class Losses {
   /** Whether the tracer is to show every packet. */
   isWatching = false;
-  /** In the order of their moments; one for each flow at most. */
+  /** In the order in which they were taken; one for each flow at most. */
   readonly #moments = new Map<Flow, Moment>();
 
   get watched(): number {
     return this.#moments.size;
   }
 
-  /** A flow was counted. @param now of the newest record seen */
-  counted(flow: Flow, now: number): void {
+  /** A flow was counted. */
+  counted(flow: Flow): void {
     if (this.isWatching && !this.#moments.has(flow)) {
       this.#moments.set(flow, {
-        at: now,
+        at: flow.last,
         counted: [flow.packets(ORIGINAL), flow.packets(REPLY)],
         traced: [tracedPackets(flow, ORIGINAL), tracedPackets(flow, REPLY)],
       });
@@ -60,7 +60,7 @@ export class Losses {
         onChange(flow);
       }
       if (flow.packets(ORIGINAL) + flow.packets(REPLY) > moment.counted[0] + moment.counted[1]) {
-        this.counted(flow, now);
+        this.counted(flow);
       }
     }
   }
