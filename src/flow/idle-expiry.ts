@@ -65,19 +65,23 @@ export class IdleExpiry {
   age(now: number, expire: (flow: Flow) => void): boolean {
     const end = Math.floor(now / SECOND);
     let budget = AGE_BATCH;
+    let hasMoved = false;
     for (let second = Math.max(this.#second, end - BUCKETS + 1); second <= end; second++) {
       this.#second = second;
       for (let slot = this.#heads[second & (BUCKETS - 1)] as number; slot >= 0; ) {
         if (budget === 0) {
-          return true;
+          // Of flows that are due later in this second, none moves: they are asked again then.
+          return hasMoved;
         }
         budget -= 1;
         const flow = this.#slots.at(slot) as Flow;
         slot = flow.wordAt(WHEEL_NEXT);
         if (now - flow.last > idleLimit(flow)) {
           expire(flow);
+          hasMoved = true;
         } else if (dueSecond(flow) > second) {
           this.schedule(flow);
+          hasMoved = true;
         }
       }
     }

@@ -92,18 +92,8 @@ export class HopColumns {
       column.copyWithin(count, 0, own);
       column.set(source.subarray(0, count));
     }
-    this.place.splice(
-      0,
-      this.place.length,
-      ...from.place.slice(0, count),
-      ...this.place.slice(0, own),
-    );
-    this.headers.splice(
-      0,
-      this.headers.length,
-      ...from.headers.slice(0, count),
-      ...this.headers.slice(0, own),
-    );
+    this.place.splice(0, this.place.length, ...from.place.slice(0, count), ...this.place.slice(0, own));
+    this.headers.splice(0, this.headers.length, ...from.headers.slice(0, count), ...this.headers.slice(0, own));
     this.ct.splice(0, this.ct.length, ...from.ct.slice(0, count), ...this.ct.slice(0, own));
     this.length = total;
   }

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Flow } from '../../src/flow/flow.js';
 import { FlowTable } from '../../src/flow/flow-table.js';
-import { AGE_BATCH } from '../../src/flow/idle-expiry.js';
 import { LEG_LIMIT } from '../../src/flow/legs.js';
 import { RECENT_PATH_LIMIT, RECENT_PATHS_PER_FLOW } from '../../src/flow/recent-paths.js';
 import type { Path } from '../../src/join/path.js';
