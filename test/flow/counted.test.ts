@@ -3,16 +3,11 @@ import { describe, expect, test } from 'vitest';
 import type { Counted } from '../../src/flow/counted.js';
 import { ORIGINAL, REPLY } from '../../src/flow/direction-index.js';
 import type { Flow } from '../../src/flow/flow.js';
-import { FlowTable, type FlowTableOptions } from '../../src/flow/flow-table.js';
+import { FlowTable } from '../../src/flow/flow-table.js';
 import { IDLE_NS } from '../../src/flow/idle-expiry.js';
-import { SETTLED_NS } from '../../src/flow/losses.js';
-import { type Conntrack, CT_IS_REPLY } from '../../src/join/conntrack.js';
-import type { Path } from '../../src/join/path.js';
-import type { Tuple } from '../../src/join/tuple.js';
-import { HOOK_FORWARD, HOOK_PREROUTING } from '../../src/packet/netfilter-hook.js';
 import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from '../../src/packet/tcp.js';
 import { nth } from '../fixtures/joined.js';
-import { conntrack, type PacketFields, PathMaker } from '../fixtures/path-of.js';
+import { PathMaker } from '../fixtures/path-of.js';
 import {
   ADDRESSES,
   CALI1,
@@ -22,96 +17,11 @@ import {
   NETNS,
   type Place,
   POD1_ETH0,
-  POD2_ETH0,
 } from '../fixtures/places.js';
 
+import { Translated } from './translated.js';
+
 const SECOND = 1e9;
-
-/** A connection of pod1 to a service that is pod2, with its source translated too. */
-class Translated {
-  readonly maker = new PathMaker();
-  readonly table: FlowTable;
-  /** As sent and as it arrives; the answer as sent and as it arrives. */
-  readonly asked: Tuple;
-  readonly arriving: Tuple;
-  readonly answer: Tuple;
-  readonly answered: Tuple;
-  #time = 0;
-
-  constructor(options: FlowTableOptions = {}, sport = 38_610) {
-    const pod1 = { src: ADDRESSES.pod1, sport };
-    const service = { dst: ADDRESSES.service, dport: 8080 };
-    const node = { src: ADDRESSES.node111, sport: 61_001 };
-    this.table = new FlowTable(this.maker.tuples, options);
-    this.asked = this.maker.tuple({ ...pod1, ...service });
-    this.arriving = this.maker.tuple({ ...node, dst: ADDRESSES.pod2, dport: 80 });
-    this.answer = this.arriving.reversed(this.maker.tuples);
-    this.answered = this.asked.reversed(this.maker.tuples);
-  }
-
-  ct(isReply = false): Conntrack | null {
-    return conntrack(this.asked, this.answer, isReply ? CT_IS_REPLY : 2);
-  }
-
-  /** A packet all the way. */
-  path(isReply: boolean, fields: PacketFields = {}, hasCt = false): Path {
-    const { maker } = this;
-    const ct = hasCt ? this.ct(isReply) : null;
-    const [first, last] = isReply ? [this.answer, this.answered] : [this.asked, this.arriving];
-    const [from, fromNode, toNode, to] = isReply
-      ? [POD2_ETH0, CALI2, CALI1, POD1_ETH0]
-      : [POD1_ETH0, CALI1, CALI2, POD2_ETH0];
-    return maker.path(
-      [
-        maker.egress(from, first),
-        maker.ingress(fromNode, first),
-        maker.hook(fromNode, HOOK_PREROUTING, -301, first),
-        maker.hook(fromNode, HOOK_PREROUTING, -99, last, ct),
-        maker.hook(toNode, HOOK_FORWARD, 1, last, ct),
-        maker.egress(toNode, last),
-        maker.ingress(to, last),
-      ],
-      { fromSocket: true, ...fields },
-    );
-  }
-
-  /** What the node's end of a pod's veth counts; conntrack is known where packets leave. */
-  counted(
-    at: Place,
-    direction: 'in' | 'out',
-    packets: number,
-    more: Partial<Counted> = {},
-  ): Counted {
-    const isFirst = direction === 'in';
-    const tuple =
-      at === CALI1 ? (isFirst ? this.asked : this.answered) : isFirst ? this.answer : this.arriving;
-    this.#time += 1_000;
-    return {
-      netns: at.netns,
-      ifindex: at.ifindex,
-      direction,
-      tuple,
-      packets,
-      bytes: packets * 100,
-      largest: 100,
-      tcpFlags: TCP_ACK,
-      first: 1_000_000 + (isFirst ? 0 : 10) + (at === CALI2 ? 20 : 0),
-      last: 2_000_000,
-      ctOriginal: isFirst ? null : this.asked,
-      ctReply: isFirst ? null : this.answer,
-      ...more,
-    };
-  }
-
-  get flows(): Flow[] {
-    return this.table.changedSince(0);
-  }
-
-  get only(): Flow {
-    expect(this.flows.map(({ original }) => `${original.src} ${original.dst}`)).toHaveLength(1);
-    return nth(this.flows, 0);
-  }
-}
 
 function packets(flow: Flow): number[] {
   return [flow.packets(ORIGINAL), flow.packets(REPLY)];
@@ -394,46 +304,6 @@ test('whatever order paths and counts come in, it is one flow with the exact cou
     }),
     { numRuns: 500 },
   );
-});
-
-describe('lost', () => {
-  test('where all is to be traced: what was counted and never shown, once it is certain', () => {
-    const it = new Translated();
-    it.table.sampling = 'all';
-    it.table.add(it.path(false, { start: 1_000_000 }));
-    it.table.count(it.counted(CALI1, 'in', 4, { last: 2_000_000 }));
-    // One more was on its way when it was counted.
-    it.table.add(it.path(false, { start: 1_900_000 }));
-    it.table.age(2_000_000 + SETTLED_NS - 1);
-    expect(it.only.lost).toBe(0);
-    const { version } = it.table;
-    it.table.age(2_000_000 + SETTLED_NS);
-    expect(it.only.lost).toBe(2);
-    expect(it.table.changedSince(version)).toEqual([it.only]);
-  });
-
-  test('what arrives in time is not lost, and goes on being watched', () => {
-    const it = new Translated();
-    it.table.sampling = 'all';
-    for (let n = 1; n <= 20; n++) {
-      it.table.count(it.counted(CALI1, 'in', n, { last: n * SECOND }));
-      it.table.add(it.path(false, { start: n * SECOND - 10 }));
-      it.table.age(n * SECOND);
-    }
-    it.table.age(40 * SECOND);
-    expect(it.only.lost).toBe(0);
-    it.table.count(it.counted(CALI1, 'in', 25, { last: 41 * SECOND }));
-    it.table.age(60 * SECOND);
-    expect(it.only.lost).toBe(5);
-  });
-
-  test('of sampled flows nothing is concluded', () => {
-    const it = new Translated();
-    it.table.sampling = 'part';
-    it.table.count(it.counted(CALI1, 'in', 4));
-    it.table.age(60 * SECOND);
-    expect(it.only.lost).toBe(0);
-  });
 });
 
 test('one device past the limit: its counts are refused, and that is counted', () => {

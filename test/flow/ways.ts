@@ -13,7 +13,7 @@ export interface Way {
 
 /** What a flow has of each of its directions. */
 export function ways(flow: Flow): readonly [Way, Way] {
-  const [original, reply] = [ORIGINAL, REPLY].map((direction) => ({
+  const [original, reply] = ([ORIGINAL, REPLY] as const).map((direction) => ({
     packets: flow.packets(direction),
     bytes: flow.bytes(direction),
     drops: flow.drops(direction),
