@@ -77,6 +77,7 @@ export class Pipeline implements FlowFeed, SourceSink {
     this.flows = new FlowTable(this.joiner.tuples, {
       limited: options.limited ?? false,
       isTooBig: (reason) => TOO_BIG_REASONS.has(this.names.reason(reason)),
+      onRelease: (path) => this.joiner.release(path),
       ...(options.flowLimit === undefined ? {} : { limit: options.flowLimit }),
       ...(options.onFlowEnd === undefined ? {} : { onRemove: options.onFlowEnd }),
     });

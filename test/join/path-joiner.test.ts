@@ -5,7 +5,7 @@ import {
   ORIGIN_FRAGMENT,
   ORIGIN_SEGMENT,
 } from '../../src/join/path.js';
-import { HOP_LIMIT } from '../../src/join/path-joiner.js';
+import { HOP_LIMIT } from '../../src/join/trail-joiner.js';
 import { isComplete, verdictOf } from '../../src/join/verdict.js';
 import {
   FUNCTIONS,
