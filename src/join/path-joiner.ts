@@ -477,8 +477,7 @@ export class PathJoiner {
   #deliver(record: RecordCursor): void {
     // A raw socket is given a clone, which nothing announced before.
     const { time } = record;
-    const isOnWay = (one: Path): boolean =>
-      isOnWayIn(one.columns.place[one.columns.indexAt(time)]);
+    const isOnWay = (one: Path): boolean => isOnWayIn(one.columns.place[one.columns.indexAt(time)]);
     const inBuffer = this.#open.inBuffer(record.skb, time, isOnWay);
     const path =
       inBuffer !== undefined && isOnWay(inBuffer)
