@@ -39,6 +39,17 @@ struct {
 	__type(value, __u8);
 } observed SEC(".maps");
 
+/*
+ * Set while another object that is attached to the same places is the one that sees: when
+ * one takes over from the other, a packet is seen by either, never by both.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} silent SEC(".maps");
+
 const volatile __u32 only_observed = 0;
 /* The daemon's own listening port and namespace: its traffic is left out. */
 const volatile __u32 own_port = 0;
@@ -62,8 +73,17 @@ static __always_inline void count(__u32 counter, __u64 amount)
 		__sync_fetch_and_add(value, amount);
 }
 
+static __always_inline int is_silent(void)
+{
+	__u32 zero = 0, *on = bpf_map_lookup_elem(&silent, &zero);
+
+	return !on || *on;
+}
+
 static __always_inline int is_observed(__u32 netns)
 {
+	if (is_silent())
+		return 0;
 	return !only_observed || bpf_map_lookup_elem(&observed, &netns);
 }
 

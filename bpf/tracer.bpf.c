@@ -101,7 +101,7 @@ int BPF_PROG(on_drop, struct sk_buff *skb, void *location, int reason)
 	/* In a socket's queue it has neither any more. */
 	if (!o.netns && skb->sk)
 		o.netns = BPF_CORE_READ(skb, sk, __sk_common.skc_net.net, ns.inum);
-	if (o.netns ? is_observed(o.netns) : !only_observed)
+	if (o.netns ? is_observed(o.netns) : !only_observed && !is_silent())
 		observe(&o);
 	return 0;
 }
@@ -110,7 +110,8 @@ int BPF_PROG(on_drop, struct sk_buff *skb, void *location, int reason)
 SEC("tp_btf/consume_skb")
 int BPF_PROG(on_consume, struct sk_buff *skb)
 {
-	end_trail(skb, HS_END_FREE);
+	if (!is_silent())
+		end_trail(skb, HS_END_FREE);
 	return 0;
 }
 
@@ -156,7 +157,7 @@ int BPF_PROG(on_read, struct sk_buff *skb)
 	const struct sock *sk = skb->sk;
 	__u32 netns = sk ? sk->__sk_common.skc_net.net->ns.inum : 0;
 
-	if (!is_network(skb) || (netns ? !is_observed(netns) : only_observed))
+	if (!is_network(skb) || (netns ? !is_observed(netns) : only_observed || is_silent()))
 		return 0;
 	end_trail(skb, HS_END_NONE);
 	return emit_deliver(skb, sk, netns, 1);
@@ -191,11 +192,16 @@ int BPF_PROG(on_connect, const struct sock *sk, int before, int after)
 	return 0;
 }
 
-/* Global, so that the verifier looks at it once and not once a slot. */
-__noinline int flush_slot(__u32 index)
+/* One slot of the 64 that a word stands for; see bpf_loop. */
+static long flush_slot(__u32 bit, const __u32 *word)
 {
-	struct slot *slot = bpf_map_lookup_elem(&slots, &index);
+	__u32 zero = 0, index = *word * 64 + bit;
+	struct taken *bits = bpf_map_lookup_elem(&taken, &zero);
+	struct slot *slot;
 
+	if (!bits || *word >= SLOT_WORDS || !(bits->words[*word] & (1ULL << bit)))
+		return 0;
+	slot = bpf_map_lookup_elem(&slots, &index);
 	/* At work on this CPU: this run has interrupted it. */
 	if (!slot || slot->busy)
 		return 0;
@@ -206,23 +212,20 @@ __noinline int flush_slot(__u32 index)
 
 /*
  * Not attached: user space runs it on each CPU (BPF_PROG_RUN) so that no trail stays
- * in its slot. After it, all that began before is in the ring.
+ * in its slot. After it, all that began before is in the ring. With bpf_loop (Linux
+ * 5.17) the verifier looks at a slot once.
  */
 SEC("raw_tp")
 int flush_trails(void *ctx)
 {
-	__u32 zero = 0, index, word;
+	__u32 zero = 0, word;
 	struct taken *bits = bpf_map_lookup_elem(&taken, &zero);
 
 	if (!bits)
 		return 0;
-	for (word = 0; word < SLOT_WORDS; word++) {
-		if (!bits->words[word])
-			continue;
-		for (index = 0; index < 64; index++)
-			if (bits->words[word] & (1ULL << index))
-				flush_slot(word * 64 + index);
-	}
+	for (word = 0; word < SLOT_WORDS; word++)
+		if (bits->words[word])
+			bpf_loop(64, flush_slot, &word, 0);
 	return 0;
 }
 

@@ -140,11 +140,17 @@ static __always_inline void mark_taken(__u32 index, int is_taken)
 		__sync_fetch_and_and(&bits->words[word], ~(1ULL << (index & 63)));
 }
 
-/* No more than the limit, in a way that the verifier can follow. */
-static __always_inline __u32 bounded(__u32 value, __u32 limit)
+/*
+ * No more than the limit, in one register: the compiler would compare a copy, and the
+ * verifier of 6.1 does not carry what it learns of one over to the value on the stack.
+ */
+static __always_inline __u32 bounded(__u64 value, const __u64 limit)
 {
-	barrier_var(value);
-	return value > limit ? limit : value;
+	asm volatile("if %[value] <= %[limit] goto +1\n"
+		     "%[value] = %[limit]\n"
+		     : [value] "+r"(value)
+		     : [limit] "i"(limit));
+	return value;
 }
 
 /* Hands the trail to the ring and leaves the slot empty. */

@@ -1,10 +1,10 @@
 import { flowRecord } from './export/flow-record.js';
-import { pathRecord } from './export/path-record.js';
+import { pathId, pathRecord } from './export/path-record.js';
 import type { PacketFilter } from './filter/packet-filter.js';
 import type { FinishedPath, Flow } from './flow/flow.js';
 import { FlowTable } from './flow/flow-table.js';
 import { PathJoiner } from './join/path-joiner.js';
-import type { FlowFeed, NamespaceRecord, QualityRecord } from './model/feed.js';
+import type { FlowFeed, NamespaceRecord, QualityRecord, RecentPath } from './model/feed.js';
 import type { FlowRecord, PathRecord } from './model/records.js';
 import type { Catalog } from './name/catalog.js';
 import { Names } from './name/names.js';
@@ -133,45 +133,37 @@ export class Pipeline implements FlowFeed, SourceSink {
     return flowRecord(flow, this.names, this.epoch, state);
   }
 
-  changedSince(cursor: number): {
-    cursor: number;
-    flows: readonly FlowRecord[];
-    removed: readonly string[];
-  } {
-    const removed = this.flows.removedSince(cursor);
-    const changed = this.flows.changedSince(removed === null ? 0 : cursor);
-    return {
-      cursor: this.flows.version,
-      flows: changed.map((flow) => this.flowRecord(flow)),
-      removed: removed ?? [],
-    };
-  }
-
   flow(id: string): FlowRecord | null {
     const flow = this.flows.get(id);
     return flow === undefined ? null : this.flowRecord(flow);
   }
 
-  recentPaths(flowId: string, limit: number): readonly PathRecord[] {
+  recentPaths(flowId: string, limit: number): readonly RecentPath[] {
     const recent = this.flows.get(flowId)?.recent ?? [];
     return recent
       .slice(-limit)
       .reverse()
-      .map((finished) => this.pathRecord(finished));
+      .map((finished) => ({
+        id: pathId(finished.path),
+        record: () => this.pathRecord(finished),
+      }));
   }
 
   quality(): QualityRecord {
     this.#measure();
     const { joiner, flows } = this;
-    const evicted =
-      joiner.counters.evicted +
-      joiner.counters.hopsCut +
-      joiner.gsoPacketsRefused +
-      joiner.devices.evicted +
-      joiner.tuples.refused +
-      joiner.relays.forgotten +
-      flows.counters.evicted +
-      flows.counters.refused;
+    // One entry a cause: what is lost is not one thing.
+    const evictions: Readonly<Record<string, number>> = {
+      'paths-evicted': joiner.counters.evicted,
+      'hops-cut': joiner.counters.hopsCut,
+      'gso-packets-refused': joiner.gsoPacketsRefused,
+      'hops-malformed': joiner.counters.hopsMalformed,
+      'devices-evicted': joiner.devices.evicted,
+      'tuples-refused': joiner.tuples.refused,
+      'relays-forgotten': joiner.relays.forgotten,
+      'flows-evicted': flows.counters.evicted,
+      'flow-details-refused': flows.counters.refused,
+    };
     const malformed = Object.entries({
       ...this.#queue.malformed,
       ...Object.fromEntries(this.#damaged),
@@ -184,12 +176,18 @@ export class Pipeline implements FlowFeed, SourceSink {
       eventsPerSecond: this.#rate.eventsPerSecond,
       events: String(joiner.counters.hops + joiner.counters.events),
       lost: String(this.#source.lost()),
-      evicted: String(evicted),
+      evicted: String(Object.values(evictions).reduce((sum, count) => sum + count, 0)),
       shed: '0',
-      malformed: Object.fromEntries(malformed.map(([code, count]) => [code, String(count)])),
+      losses: {
+        ...decimals(Object.entries(this.#source.losses())),
+        ...decimals(Object.entries(evictions)),
+      },
+      malformed: decimals(malformed),
       cpu: this.#rate.cpuShare,
       openPaths: joiner.openPaths,
       flows: flows.size,
+      ringFill: this.#source.ringFill?.() ?? null,
+      sampling: null,
       missing: [...this.#source.missing, ...this.missing],
     };
   }
@@ -240,4 +238,8 @@ export class Pipeline implements FlowFeed, SourceSink {
       onPath(finished);
     }
   }
+}
+
+function decimals(counts: Iterable<readonly [string, number | bigint]>): Record<string, string> {
+  return Object.fromEntries([...counts].map(([name, count]) => [name, String(count)]));
 }

@@ -7,6 +7,7 @@
 
 #include "failure.h"
 #include "kernel-abi.h"
+#include "object.h"
 
 namespace ebpf_ts {
 
@@ -46,6 +47,17 @@ Napi::Value Info(const Napi::CallbackInfo& info) {
   return out;
 }
 
+// (link, object, program)
+Napi::Value Update(const Napi::CallbackInfo& info) {
+  auto& link = Unwrap<LinkHandle>(info[0], "replaceIn");
+  auto& object = Unwrap<ObjectHandle>(info[1], "replaceIn");
+  int program = object.ProgramFd(info[2], "replaceIn");
+  if (bpf_link_update(link.fd(), program, nullptr) != 0) {
+    ThrowErrno(info.Env(), "replaceIn", errno);
+  }
+  return info.Env().Undefined();
+}
+
 Napi::Value EnableStats(const Napi::CallbackInfo& info) {
   int fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
   if (fd < 0) ThrowErrno(info.Env(), "enableStats", errno);
@@ -57,6 +69,7 @@ Napi::Value EnableStats(const Napi::CallbackInfo& info) {
 void InitLink(Napi::Env env, Napi::Object exports) {
   exports.Set("close", Napi::Function::New(env, Close));
   exports.Set("linkInfo", Napi::Function::New(env, Info));
+  exports.Set("linkUpdate", Napi::Function::New(env, Update));
   exports.Set("enableStats", Napi::Function::New(env, EnableStats));
 }
 

@@ -163,6 +163,7 @@ interface Addon {
     name: string,
   ): NativeLink;
   linkInfo(link: NativeLink): NativeLinkInfo;
+  linkUpdate(link: NativeLink, object: NativeObject, program: number): void;
   enableStats(): NativeLink;
 
   mapSetMaxEntries(object: NativeObject, map: number, entries: number): number;

@@ -36,6 +36,7 @@ export {
   possibleCpus,
   probe,
   probeProgramType,
+  probeTcx,
 } from './probe.js';
 export {
   type NetfilterFamily,

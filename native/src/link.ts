@@ -49,6 +49,12 @@ export class Link {
     return addon.linkInfo(this.#handle);
   }
 
+  /** @internal the native handle of an open link. */
+  nativeHandle(operation: string): NativeLink {
+    if (this.#handle === null) throw closedError(operation, 'link');
+    return this.#handle;
+  }
+
   /** Detaches the program; it no longer runs when this returns. Idempotent. */
   close(): void {
     if (this.#handle === null) return;

@@ -102,6 +102,11 @@ export function probeProgramType(
   );
 }
 
+/** Whether a tcx link can be made: one is, in a namespace of its own that goes at once. */
+export function probeTcx(): Feature {
+  return feature(addon.probeTcx());
+}
+
 /**
  * Tries everything once. Takes some tenths of a second, most of it for two network
  * namespaces that come and go; nothing is left behind.
@@ -141,7 +146,7 @@ export function probe(): Features {
     tracepointBtf,
     fentry: feature(addon.probeTracing(ATTACH_TYPES.trace_fentry, FENTRY_TARGET)),
     netfilterLink,
-    tcx: feature(addon.probeTcx()),
+    tcx: probeTcx(),
     mapBatch: feature(addon.probeMapBatch()),
     stats: feature(addon.probeStats()),
     programTypes,

@@ -267,6 +267,17 @@ export class Program {
   }
 
   /**
+   * Takes the place of the program of a `tcx` or `netfilter` link, of the same type:
+   * every packet meets one of the two (BPF_LINK_UPDATE). ENOLINK: the device is gone.
+   * EINVAL: no such link, or, with this kernel, not one that can be updated.
+   */
+  replaceIn(link: Link): void {
+    const handle = this.#owner.handle('replaceIn');
+    if (!(link instanceof Link)) throw badArgument('replaceIn', 'link must be a Link');
+    addon.linkUpdate(link.nativeHandle('replaceIn'), handle, this.#index);
+  }
+
+  /**
    * Runs the program once, or several times, on what it is given (BPF_PROG_TEST_RUN).
    * ENOTSUPP: not possible with this type of program.
    */

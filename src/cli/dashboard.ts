@@ -1,10 +1,10 @@
 import { hostname, release } from 'node:os';
 import { missingForTracing } from '../doctor/diagnose.js';
 import { Pipeline } from '../pipeline.js';
-import { type RunningServer, startServer } from '../serve/server.js';
+import { ServerProcess } from '../serve/server-process.js';
 import type { Source } from '../source/source.js';
 import { VERSION } from '../version.js';
-import { UI_DIRECTORY } from './observe.js';
+import { UI_DIRECTORY, warn } from './observe.js';
 import type { CommonOptions } from './options.js';
 
 export interface DashboardOptions {
@@ -21,11 +21,11 @@ export interface DashboardOptions {
 
 export interface Dashboard {
   readonly pipeline: Pipeline;
-  readonly server: RunningServer;
+  readonly server: ServerProcess;
   stop(): Promise<void>;
 }
 
-/** A source, its pipeline and the server that shows it. */
+/** A source, its pipeline, and the process that shows what they see. */
 export async function startDashboard(settings: DashboardOptions): Promise<Dashboard> {
   const { source, options, mode, description, host, port, allowHosts } = settings;
   const pipeline = new Pipeline(source, {
@@ -34,8 +34,13 @@ export async function startDashboard(settings: DashboardOptions): Promise<Dashbo
     sampleOneIn: options.sampleOneIn,
   });
   // The server comes first: the port it really has is left out of what is watched.
-  const server = await startServer({
-    feed: pipeline,
+  const server = await ServerProcess.start({
+    collected: {
+      feed: pipeline,
+      flows: pipeline.flows,
+      epochNs: pipeline.epoch.monotonicNs,
+      catalog: () => pipeline.names.catalog,
+    },
     uiDirectory: UI_DIRECTORY,
     info: {
       version: VERSION,
@@ -48,6 +53,7 @@ export async function startDashboard(settings: DashboardOptions): Promise<Dashbo
     host,
     port,
     allowHosts,
+    onWarning: warn,
   });
   try {
     settings.onListen?.(server.port);

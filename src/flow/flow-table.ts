@@ -111,6 +111,11 @@ export class FlowTable {
     return this.#version;
   }
 
+  /** The flow that changed last; `older` leads to those before it. */
+  get newest(): Flow | null {
+    return this.#newest;
+  }
+
   get(id: string): Flow | undefined {
     return this.#flows.get(id);
   }
@@ -290,8 +295,12 @@ export class FlowTable {
     const counted = path.origin === ORIGIN_FIRST_SEEN;
     if (counted) {
       direction.packets += 1;
-      direction.bytes += path.ipLength;
-    } else if (path.origin === ORIGIN_FRAGMENT && path.parent?.fragmentedAt === 0) {
+      direction.bytes += path.ipLength - (path.fragmentedAt === 0 && path.family === 6 ? 8 : 0);
+    } else if (
+      path.origin === ORIGIN_FRAGMENT &&
+      path.inherited === 0 &&
+      path.parent?.fragmentedAt === 0
+    ) {
       // The packet was never seen whole, so its bytes are those of its pieces.
       direction.bytes += path.payloadLength;
     }

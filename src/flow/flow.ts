@@ -104,6 +104,8 @@ export class Flow {
   readonly recent: FinishedPath[] = [];
   /** Grows with every change of any flow. */
   version = 0;
+  /** What the dashboard's feed knows of it; see serve/row-feed.ts. */
+  shown = 0;
   /** Neighbours in the order of change. */
   older: Flow | null = null;
   newer: Flow | null = null;

@@ -34,12 +34,7 @@ export function copyOf(
   }
   const { head } = hop;
   const byHead = open.byHead.get(head);
-  if (
-    byHead !== undefined &&
-    byHead.freed &&
-    byHead.endTime <= hop.time &&
-    mayGoOn(byHead, hop, p)
-  ) {
+  if (byHead?.freed && byHead.endTime <= hop.time && mayGoOn(byHead, hop, p)) {
     return byHead;
   }
   const key = identityKey(p);
@@ -68,7 +63,7 @@ export function branchOf(
   }
   // Segments are cut on the way into a device: one that starts elsewhere was sent again.
   if (p.protocol === PROTO_TCP && hop.stage !== layout.STAGE_NETFILTER && !open.gso.isEmpty) {
-    const whole = open.gso.find(tupleOf(p, null, tuples), p);
+    const whole = open.gso.find(tupleOf(p, null, tuples), p, hop.time);
     // On the way up what was cut may have been merged otherwise than it was.
     const isPart = whole !== null && p.payloadLength < whole.payloadLength;
     if (whole !== null && (isPart || hop.stage === layout.STAGE_INGRESS)) {

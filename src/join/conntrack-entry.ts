@@ -18,45 +18,75 @@ const WITHOUT_ENTRY: readonly Conntrack[] = Array.from({ length: 8 }, (_, info) 
   reply: null,
 }));
 
-/**
- * What conntrack says of a packet at the hop under the cursor: what it said at the hop before
- * unless the kernel sent it anew.
- */
-export function conntrackOf(
-  hop: TrailCursor,
-  last: Conntrack | null,
-  tuples: TupleTable,
-): Conntrack | null {
-  if (hop.ctInfo === NO_CONNTRACK) {
-    return null;
+/** Entries remembered, by a hash of their address. A power of two. */
+const NEAR_ENTRIES = 4_096;
+
+/** What conntrack said last of each entry: most packets of a connection find it unchanged. */
+export class ConntrackEntries {
+  readonly #near: (Conntrack | null)[] = new Array<Conntrack | null>(NEAR_ENTRIES).fill(null);
+  readonly #tuples: TupleTable;
+
+  constructor(tuples: TupleTable) {
+    this.#tuples = tuples;
   }
-  if ((hop.flags & layout.HOP_CONNTRACK) === 0) {
-    // Observed without an entry in between, and so not compared with the hop before.
-    return last !== null && last.info === hop.ctInfo
-      ? last
-      : (WITHOUT_ENTRY[hop.ctInfo & 7] ?? null);
+
+  /**
+   * What conntrack says of a packet at the hop under the cursor: what it said at the hop before
+   * unless the kernel sent it anew.
+   */
+  of(hop: TrailCursor, last: Conntrack | null): Conntrack | null {
+    if (hop.ctInfo === NO_CONNTRACK) {
+      return null;
+    }
+    if ((hop.flags & layout.HOP_CONNTRACK) === 0) {
+      // Observed without an entry in between, and so not compared with the hop before.
+      return last !== null && last.info === hop.ctInfo
+        ? last
+        : (WITHOUT_ENTRY[hop.ctInfo & 7] ?? null);
+    }
+    const { view, conntrack: at } = hop;
+    const low = view.getUint32(at + layout.CONNTRACK_CT, true);
+    const address =
+      (view.getUint32(at + layout.CONNTRACK_CT + 4, true) & 0xffff) * 4294967296 + low;
+    if (address === 0) {
+      return WITHOUT_ENTRY[hop.ctInfo & 7] ?? null;
+    }
+    const info = hop.ctInfo;
+    const status = view.getUint32(at + layout.CONNTRACK_STATUS, true);
+    const zone = view.getUint16(at + layout.CONNTRACK_ZONE, true);
+    const slot = (low >>> 8) & (NEAR_ENTRIES - 1);
+    const near = this.#near[slot];
+    // An entry's memory is soon another's: the tuples are compared, and a new entry has others.
+    if (
+      near != null &&
+      near.address === address &&
+      near.status === status &&
+      near.info === info &&
+      near.zone === zone &&
+      isOriginal(near.original, view, at)
+    ) {
+      return near;
+    }
+    const { original, reply } = tuplesAt(view, at, this.#tuples);
+    const entry = { info, status, zone, address, original, reply };
+    this.#near[slot] = entry;
+    return entry;
   }
-  const { view, conntrack: at } = hop;
-  const address =
-    (view.getUint32(at + layout.CONNTRACK_CT + 4, true) & 0xffff) * 4294967296 +
-    view.getUint32(at + layout.CONNTRACK_CT, true);
-  if (address === 0) {
-    return WITHOUT_ENTRY[hop.ctInfo & 7] ?? null;
-  }
-  const status = view.getUint32(at + layout.CONNTRACK_STATUS, true);
-  const zone = view.getUint16(at + layout.CONNTRACK_ZONE, true);
-  // A translation sets a status bit when it rewrites the tuples.
-  if (
-    last !== null &&
-    last.address === address &&
-    last.status === status &&
-    last.info === hop.ctInfo &&
-    last.zone === zone
-  ) {
-    return last;
-  }
-  const { original, reply } = tuplesAt(view, at, tuples);
-  return { info: hop.ctInfo, status, zone, address, original, reply };
+}
+
+/** Whether the IPv4 tuple at an offset is the one known, which is still in use. */
+function isOriginal(known: Tuple | null, view: DataView, at: number): boolean {
+  const tuple = at + layout.CONNTRACK4_ORIGINAL;
+  return (
+    known?.interned === true &&
+    view.getUint8(at + layout.CONNTRACK_L3NUM) === AF_INET &&
+    known.family === 4 &&
+    known.protocol === view.getUint8(at + layout.CONNTRACK_PROTONUM) &&
+    known.src3 === view.getUint32(tuple + layout.TUPLE4_SRC, false) &&
+    known.dst3 === view.getUint32(tuple + layout.TUPLE4_DST, false) &&
+    known.sport === view.getUint16(tuple + layout.TUPLE4_SPORT, false) &&
+    (known.isIcmp || known.dport === view.getUint16(tuple + layout.TUPLE4_DPORT, false))
+  );
 }
 
 function tuplesAt(

@@ -14,7 +14,9 @@ export class GsoPackets {
   /** GSO packets removed because their stream had too many: their segments start anew. */
   refused = 0;
 
-  add(path: Path, tuple: Tuple): void {
+  /** Files a path that is a GSO packet from `time` on. */
+  add(path: Path, tuple: Tuple, time: number): void {
+    path.gsoTime = Math.min(path.gsoTime, time);
     if (path.gsoTuples[path.gsoTuples.length - 1] === tuple) {
       return;
     }
@@ -31,10 +33,11 @@ export class GsoPackets {
     }
   }
 
-  /** The newest GSO packet of a stream that holds the place where a segment begins. */
+  /** The newest GSO packet of a stream that holds, at `time`, the place where a segment begins. */
   find(
     tuple: Tuple,
     segment: DecodedPacket,
+    time: number,
     accepts: (path: Path) => boolean = () => true,
   ): Path | null {
     const paths = this.#byTuple.get(tuple);
@@ -45,6 +48,7 @@ export class GsoPackets {
       const path = paths[i];
       if (
         path !== undefined &&
+        path.gsoTime <= time &&
         (segment.tcpSeq - path.tcpSeq) >>> 0 < path.payloadLength &&
         accepts(path)
       ) {

@@ -53,6 +53,7 @@ export function headersOf(
     // Of an encrypted packet only the header around it can be read: it counts as the packet.
     isPlain ||= isEncrypted;
   }
+  const isFragment = p.error === 0 && (p.moreFragments || p.fragmentOffset > 0);
   return {
     tuple,
     outer,
@@ -64,8 +65,10 @@ export function headersOf(
     tcpFlags: p.tcpFlags < 0 ? (last?.tcpFlags ?? path.tcpFlags) : p.tcpFlags,
     gsoSize: hop.snapshotU16(layout.SNAPSHOT_GSO_SIZE),
     gsoSegs: hop.snapshotU16(layout.SNAPSHOT_GSO_SEGS),
-    ...vlanOf(p, hop),
-    ...fragmentOf(p),
+    vlanId: p.vlanId >= 0 ? p.vlanId : offloadedVlanId(hop),
+    vlanProto: p.vlanId >= 0 ? p.vlanProto : hop.snapshotU16(layout.SNAPSHOT_VLAN_PROTO),
+    fragmentOffset: isFragment ? p.fragmentOffset : -1,
+    moreFragments: isFragment && p.moreFragments,
   };
 }
 
@@ -90,19 +93,8 @@ function macOf(
   return hasLink && p.hasMac ? linkAddressesOf(p, last, device) : last;
 }
 
-function vlanOf(p: DecodedPacket, hop: TrailCursor): { vlanId: number; vlanProto: number } {
-  const offloaded = hop.snapshotU16(layout.SNAPSHOT_VLAN_PROTO);
-  if (p.vlanId >= 0) {
-    return { vlanId: p.vlanId, vlanProto: p.vlanProto };
-  }
-  const vlanId = offloaded === 0 ? -1 : hop.snapshotU16(layout.SNAPSHOT_VLAN_TCI) & 0xfff;
-  return { vlanId, vlanProto: offloaded };
-}
-
-function fragmentOf(p: DecodedPacket): { fragmentOffset: number; moreFragments: boolean } {
-  const isFragment = p.error === 0 && (p.moreFragments || p.fragmentOffset > 0);
-  return {
-    fragmentOffset: isFragment ? p.fragmentOffset : -1,
-    moreFragments: isFragment && p.moreFragments,
-  };
+/** Id of a tag that is not in the bytes; -1 without one. */
+function offloadedVlanId(hop: TrailCursor): number {
+  const isTagged = hop.snapshotU16(layout.SNAPSHOT_VLAN_PROTO) !== 0;
+  return isTagged ? hop.snapshotU16(layout.SNAPSHOT_VLAN_TCI) & 0xfff : -1;
 }

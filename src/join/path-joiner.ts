@@ -1,83 +1,23 @@
 import type { PacketFilter } from '../filter/packet-filter.js';
-import { decodeEthernet, decodeNetwork } from '../packet/decode.js';
-import { DecodedPacket, OUTER_NONE, OUTER_WIREGUARD } from '../packet/decoded-packet.js';
-import { PROTO_TCP } from '../packet/proto.js';
-import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from '../packet/tcp.js';
 import * as layout from '../wire/layout.gen.js';
 import type { RecordCursor } from '../wire/record-cursor.js';
-import { TrailCursor } from '../wire/trail-cursor.js';
-import { branchOf, copyOf, fragmentKey, hopsBefore } from './branch.js';
-import type { Conntrack } from './conntrack.js';
-import { conntrackOf } from './conntrack-entry.js';
-import { type Device, DeviceTable } from './device-table.js';
-import {
-  decrypt,
-  encryptedOf,
-  isLastPlaintextHop,
-  isSameEncrypted,
-  mayBeDecryptionOf,
-  mayBeEncryptionOf,
-} from './encrypted.js';
-import type { Headers } from './headers.js';
-import { HOOK_OUTPUT, HOOK_POSTROUTING } from './hook.js';
-import { identityKey, isSamePacket } from './identity.js';
-import { isMergedAt, Merges } from './merged.js';
-import { end, endByDrop, OpenPaths } from './open-paths.js';
-import { headersOf, withLink } from './packet-headers.js';
-import { quotedTupleOf, tupleOf } from './packet-tuple.js';
-import { ORIGIN_FIRST_SEEN, ORIGIN_SEGMENT, type Path } from './path.js';
-import { describePacket } from './path-packet.js';
-import { NO_HOOK, type Place, PlaceTable } from './place.js';
-import { type Actor, Relays } from './relays.js';
-import { isPathOver, settleTime } from './settle.js';
-import { isOnWayIn, isUndoneByDelivery, type KernelNames, meaningOfDrop } from './socket-end.js';
+import { Beginnings } from './beginnings.js';
+import { actorOf, Deliveries } from './deliveries.js';
+import { DeviceTable } from './device-table.js';
+import { hasGap } from './hop-gap.js';
+import { noJoinCounters } from './join-counters.js';
+import { Merges } from './merged.js';
+import { OpenPaths } from './open-paths.js';
+import type { Path } from './path.js';
+import { PlaceTable } from './place.js';
+import { Relays } from './relays.js';
+import { isPathOver, schedule } from './settle.js';
+import type { KernelNames } from './socket-end.js';
+import { TrailJoiner } from './trail-joiner.js';
 import { TupleTable } from './tuple.js';
 
 /** How long it is remembered what was merged: longer than a path waits for its end. */
 const MERGE_NS = 2e9;
-/** Hops kept of one packet; a routing loop makes more. */
-export const HOP_LIMIT = 256;
-
-/** What became of a delivery. */
-const TAKEN = 0;
-const REPEATED = 1;
-const REFUSED = 2;
-
-export interface JoinCounters {
-  /** Hops that came in. */
-  hops: number;
-  /** Records of other kinds that came in. */
-  events: number;
-  /** Paths finished. */
-  paths: number;
-  /** Trails that came in. */
-  trails: number;
-  /** Paths closed early because too many were open. */
-  evicted: number;
-  /** Hops refused because their path had too many. */
-  hopsCut: number;
-  /** Hops of what was no hop of a packet: the release of a fragment or of a clone. */
-  hopsReleased: number;
-  /** Clones that a socket did not want, while the packet itself went on. */
-  copiesRefused: number;
-  /** Hops that a trail announced and that could not be read, or that nothing is known of. */
-  hopsMalformed: number;
-  /** Drops that a delivery proved to be none. */
-  hopsUndone: number;
-  /** Deliver hops of a packet that had one. */
-  hopsRepeated: number;
-  /** Deliver hops of a packet that no socket can have taken where it was. */
-  hopsRefused: number;
-  /** Own hops of paths that the filter did not want. */
-  hopsFiltered: number;
-  /** Own hops of paths given out: with those above and those of open paths, all that came in. */
-  hopsFinished: number;
-  /** Deliver hops made of records that are no trails: they did not come in as hops. */
-  hopsRead: number;
-  /** Snapshots whose headers were malformed, by what was wrong (packet/packet-error.ts). */
-  readonly malformed: Map<number, number>;
-}
-
 export interface JoinerOptions {
   readonly filter?: PacketFilter | null;
   readonly openPathLimit?: number;
@@ -99,47 +39,32 @@ export class PathJoiner {
   readonly places = new PlaceTable();
   readonly tuples = new TupleTable();
   readonly relays = new Relays();
-  readonly counters: JoinCounters = {
-    hops: 0,
-    events: 0,
-    paths: 0,
-    trails: 0,
-    evicted: 0,
-    hopsCut: 0,
-    hopsReleased: 0,
-    copiesRefused: 0,
-    hopsMalformed: 0,
-    hopsUndone: 0,
-    hopsRepeated: 0,
-    hopsRefused: 0,
-    hopsFiltered: 0,
-    hopsFinished: 0,
-    hopsRead: 0,
-    malformed: new Map(),
-  };
+  readonly counters = noJoinCounters();
 
   readonly #onPath: (path: Path) => void;
-  readonly #onMalformedTrail: (code: string) => void;
-  readonly #filter: PacketFilter | null;
-  readonly #names: KernelNames;
-  readonly #packet = new DecodedPacket();
-  readonly #trail = new TrailCursor();
   readonly #open: OpenPaths;
   readonly #merges = new Merges();
-  /**
-   * What the kernel compared a hop with: the headers and the entry of the hop before it in
-   * its trail. Another CPU may have seen the packet in between, and by its address another
-   * packet may be in the same trail.
-   */
-  #before: Headers | null = null;
-  #entryBefore: Conntrack | null = null;
+  readonly #deliveries: Deliveries;
+  readonly #trails: TrailJoiner;
 
   constructor(onPath: (path: Path) => void, options: JoinerOptions = {}) {
     this.#onPath = onPath;
-    this.#onMalformedTrail = options.onMalformedTrail ?? (() => undefined);
-    this.#filter = options.filter ?? null;
-    this.#names = options.names ?? { reason: String, symbol: () => null };
     this.#open = new OpenPaths(options.openPathLimit);
+    const { devices, places, tuples, relays, counters } = this;
+    const state = {
+      ...{ devices, places, tuples, relays, counters },
+      open: this.#open,
+      names: options.names ?? { reason: String, symbol: () => null },
+      filter: options.filter ?? null,
+    };
+    this.#deliveries = new Deliveries(state);
+    this.#trails = new TrailJoiner(
+      state,
+      new Beginnings(state, () => this.#evictOldest()),
+      this.#deliveries,
+      this.#merges,
+      options.onMalformedTrail ?? (() => undefined),
+    );
   }
 
   /** GSO packets removed before they came to an end because their stream had too many. */
@@ -155,7 +80,7 @@ export class PathJoiner {
   add(record: RecordCursor): void {
     this.tuples.now = record.time;
     if (record.type === layout.RECORD_TRAIL) {
-      this.#addTrail(record);
+      this.#trails.add(record);
       return;
     }
     this.counters.events += 1;
@@ -171,7 +96,7 @@ export class PathJoiner {
         });
         break;
       case layout.RECORD_DELIVER:
-        this.#deliver(record);
+        this.#deliveries.read(record);
         break;
       case layout.RECORD_CONNECT:
         this.relays.connect(
@@ -191,7 +116,7 @@ export class PathJoiner {
       if (isPathOver(path, now)) {
         over.push(path);
       } else {
-        this.#schedule(path);
+        schedule(this.#open, path);
       }
     }
     this.#finishAll(over);
@@ -213,357 +138,6 @@ export class PathJoiner {
     if (path.children === 0 && !path.hasMerged) {
       this.#open.recycle(path.columns);
     }
-  }
-
-  #addTrail(record: RecordCursor): void {
-    const hop = this.#trail;
-    const { counters } = this;
-    hop.begin(record);
-    this.#before = null;
-    this.#entryBefore = null;
-    counters.trails += 1;
-    counters.hops += hop.hops;
-    let read = 0;
-    let path: Path | null = null;
-    while (hop.next()) {
-      read += 1;
-      if ((hop.flags & layout.HOP_SNAPSHOT) !== 0) {
-        path = this.#hop(hop);
-      } else if (path === null) {
-        path = this.#hopWithoutSnapshot(hop);
-      } else if ((hop.flags & layout.HOP_DELIVER) !== 0) {
-        this.#deliverHop(path, hop);
-      } else {
-        this.#sameHeaders(path, hop);
-      }
-    }
-    if (hop.error !== null || read !== hop.hops) {
-      counters.hopsMalformed += hop.hops - read;
-      this.#onMalformedTrail(hop.error ?? 'WIRE_BAD_TRAIL');
-    }
-    if (path === null) {
-      return;
-    }
-    if (hop.end === layout.END_FREE && path.endTime > hop.endTime && path.skb === hop.skb) {
-      path.freed = true;
-      end(path, hop.endTime);
-      path.lastTime = Math.max(path.lastTime, hop.endTime);
-    }
-    this.#schedule(path);
-  }
-
-  /** A hop whose headers are those of the hop before it. */
-  #sameHeaders(path: Path, hop: TrailCursor): void {
-    let headers = this.#before ?? (path.lastHeaders as Headers);
-    const device = this.devices.of(hop.netns, hop.ifindex);
-    if ((hop.flags & layout.HOP_LINK) !== 0) {
-      headers = withLink(headers, hop, device);
-    }
-    this.#append(path, hop, device, headers);
-  }
-
-  /** A trail begins with a snapshot, unless its first hop is a delivery or is damaged. */
-  #hopWithoutSnapshot(hop: TrailCursor): Path | null {
-    const path = this.#open.bySkb.get(hop.skb);
-    if (path === undefined || path.length === 0) {
-      this.counters.hopsMalformed += 1;
-      return null;
-    }
-    if ((hop.flags & layout.HOP_DELIVER) !== 0) {
-      this.#deliverHop(path, hop);
-    } else {
-      this.#sameHeaders(path, hop);
-    }
-    return path;
-  }
-
-  /** A hop with its headers: the same packet with others, another packet, or a drop. */
-  #hop(hop: TrailCursor): Path | null {
-    const p = this.#packet;
-    const { stage } = hop;
-    const hasLink = this.#decode(hop);
-    const device = this.devices.of(hop.netns, hop.ifindex);
-    let path = this.#open.inBuffer(hop.skb, hop.time, (one) => continues(one, p, hop));
-    if (stage === layout.STAGE_DROP && this.#isNoDrop(hop, path)) {
-      return path ?? null;
-    }
-    const gsoSize = hop.snapshotU16(layout.SNAPSHOT_GSO_SIZE);
-    if (path !== undefined && isMergedAt(path, p, stage, gsoSize)) {
-      this.#merges.add(path, p, device, hop.time);
-    }
-    if (
-      path !== undefined &&
-      stage === layout.STAGE_INGRESS &&
-      mayBeDecryptionOf(path, p, device, gsoSize)
-    ) {
-      this.#decrypt(path, hop, gsoSize);
-    } else if (path === undefined || !continues(path, p, hop)) {
-      path = this.#begin(hop, device, path);
-    }
-    if (p.moreFragments && p.fragmentOffset === 0) {
-      this.#addFragmented(path);
-    }
-    const headers = headersOf(p, hop, device, path, this.#before?.mac ?? null, this.tuples);
-    if (p.outerType === OUTER_WIREGUARD) {
-      path.encrypted = encryptedOf(p, path.encrypted, device);
-    } else if (p.family !== 0 && stage !== layout.STAGE_DROP) {
-      path.encrypted = null;
-    }
-    this.#append(path, hop, device, headers);
-    this.#open.setHead(path, hop.head);
-    if (headers.gsoSize > 0 && headers.tuple !== null && p.payloadLength > headers.gsoSize) {
-      this.#open.gso.add(path, headers.tuple);
-    }
-    if (this.#filter !== null && !path.matched) {
-      const length = hop.snapshotU16(layout.SNAPSHOT_LENGTH);
-      path.matched = this.#filter.matches(hop.view, hop.bytes, length, hasLink, hop.len, p);
-    }
-    return path;
-  }
-
-  /** Decodes the snapshot; true when it begins with a link header. */
-  #decode(hop: TrailCursor): boolean {
-    const p = this.#packet;
-    const length = hop.snapshotU16(layout.SNAPSHOT_LENGTH);
-    const hasLink = hop.snapshotU16(layout.SNAPSHOT_L3_OFFSET) >= layout.LENGTH_LINK;
-    if (hasLink) {
-      decodeEthernet(p, hop.view, hop.bytes, length, hop.len);
-    } else {
-      const protocol = hop.snapshotU16(layout.SNAPSHOT_PROTOCOL);
-      decodeNetwork(p, hop.view, hop.bytes, length, protocol, hop.len);
-    }
-    // At a drop the network header may point anywhere: that is nobody's fault.
-    if (p.error !== 0 && hop.stage !== layout.STAGE_DROP) {
-      const { malformed } = this.counters;
-      malformed.set(p.error, (malformed.get(p.error) ?? 0) + 1);
-    }
-    return hasLink;
-  }
-
-  #append(path: Path, hop: TrailCursor, device: Device, headers: Headers): void {
-    const { columns } = path;
-    this.#before = headers;
-    const ct = conntrackOf(hop, this.#entryBefore ?? path.lastEntry, this.tuples);
-    if (ct !== null) {
-      this.#entryBefore = ct;
-      path.lastEntry = ct;
-    }
-    if (columns.length >= HOP_LIMIT) {
-      path.hopsCut += 1;
-      this.counters.hopsCut += 1;
-      return;
-    }
-    const at = columns.length - 1;
-    const place = this.places.of(
-      device,
-      hop.stage,
-      hop.hook,
-      hop.stage === layout.STAGE_NETFILTER ? hop.priority : 0,
-    );
-    const ttl = headers.isPlain && hop.ttl > 0 ? hop.ttl : headers.ttl;
-    columns.push(hop.time, place, headers, ct, hop.len, hop.mark, ttl);
-    if (at >= 0 && hop.time < (columns.time[at] as number)) {
-      columns.settleLast();
-    }
-    if (hop.time > path.lastTime) {
-      path.lastTime = hop.time;
-    }
-    if (hop.stage === layout.STAGE_DROP) {
-      endByDrop(path, hop.time, { reason: hop.dropReason, location: hop.dropLocation });
-    }
-  }
-
-  /** Whether a record of kfree_skb is of no loss; then it is dealt with. */
-  #isNoDrop(hop: TrailCursor, path: Path | undefined): boolean {
-    switch (meaningOfDrop(this.#open, hop, this.#packet, path, this.#names)) {
-      case 'drop':
-        return false;
-      case 'refused-clone':
-        this.counters.copiesRefused += 1;
-        break;
-      case 'release':
-        if (path !== undefined && !path.ended) {
-          path.freed = true;
-          end(path, hop.time);
-          path.lastTime = hop.time;
-        }
-        break;
-      case 'taken':
-    }
-    this.counters.hopsReleased += 1;
-    return true;
-  }
-
-  #begin(hop: TrailCursor, device: Device, superseded: Path | undefined): Path {
-    const p = this.#packet;
-    const open = this.#open;
-    if (superseded !== undefined && !superseded.ended && superseded.begun <= hop.time) {
-      // Its buffer was given to another packet, so its own life is over.
-      end(superseded, hop.time);
-      this.#schedule(superseded);
-    }
-    const copied = copyOf(open, hop, p, this.tuples);
-    if (copied !== null) {
-      open.move(copied, hop.skb, hop.time);
-      copied.ended = false;
-      copied.freed = false;
-      copied.endTime = Number.POSITIVE_INFINITY;
-      return copied;
-    }
-    // Before a look for what it branches from: that must not be finished in between.
-    if (open.isFull) {
-      this.#evictOldest();
-    }
-    const branch = branchOf(open, hop, p, this.tuples);
-    const path = open.open(hop.skb, hop.head, hop.time);
-    describePacket(path, p);
-    path.matched = this.#filter === null;
-    path.fromSocket = hop.sock !== 0 && isFromSocket(hop, p);
-    if (path.fromSocket && p.protocol === PROTO_TCP) {
-      this.#sent(path, hop.sock);
-    }
-    if (p.hasEmbedded && p.embeddedFamily !== 0) {
-      path.quoted = quotedTupleOf(p, this.tuples);
-    }
-    if (branch !== null) {
-      const { priority, stage, hook } = hop;
-      path.origin = branch.origin;
-      path.parent = branch.path;
-      path.inherited = hopsBefore(
-        branch.path,
-        this.places.of(device, stage, hook, hook === NO_HOOK ? 0 : priority),
-        hop.time,
-      );
-      path.columns.inherit(branch.path.columns, path.inherited);
-      path.matched = branch.path.matched;
-      branch.path.children += 1;
-    } else {
-      open.setIdentity(path, identityKey(p));
-    }
-    return path;
-  }
-
-  /** The first fragment stands for the packet, the others branch from here. */
-  #addFragmented(path: Path): void {
-    if (path.fragmentedAt < 0) {
-      path.fragmentedAt = path.length;
-    }
-    // Reassembled, rewritten and cut again it has other addresses, and in IPv6 another id.
-    this.#open.addFragmentKey(path, fragmentKey(this.#packet));
-  }
-
-  /** What a path carried encrypted has come out of its buffer and can be read. */
-  #decrypt(path: Path, hop: TrailCursor, gsoSize: number): void {
-    const p = this.#packet;
-    const tuple = tupleOf(p, null, this.tuples);
-    const isCutInDevice = (whole: Path): boolean => isLastPlaintextHop(whole.lastPlace);
-    const whole = p.protocol === PROTO_TCP ? this.#open.gso.find(tuple, p, isCutInDevice) : null;
-    decrypt(path, p, tuple, gsoSize);
-    if (whole !== null && path.parent === null) {
-      // It was cut out of a larger one in the tunnel device itself, where nothing looks.
-      path.origin = ORIGIN_SEGMENT;
-      path.parent = whole;
-      path.inherited = whole.columns.indexAt(path.columns.time[0] ?? hop.time) + 1;
-      path.columns.inherit(whole.columns, path.inherited);
-      path.matched ||= whole.matched;
-      whole.children += 1;
-      return;
-    }
-    if (path.origin === ORIGIN_FIRST_SEEN) {
-      this.#open.setIdentity(path, identityKey(p));
-    }
-  }
-
-  #deliver(record: RecordCursor): void {
-    // A raw socket is given a clone, which nothing announced before.
-    const { time } = record;
-    const isOnWay = (one: Path): boolean => isOnWayIn(one.columns.place[one.columns.indexAt(time)]);
-    const inBuffer = this.#open.inBuffer(record.skb, time, isOnWay);
-    const path =
-      inBuffer !== undefined && isOnWay(inBuffer)
-        ? inBuffer
-        : this.#open.byHead.get(record.address(layout.DELIVER_HEAD));
-    const sock = record.address(layout.DELIVER_SOCK);
-    if (path !== undefined) {
-      if (this.#delivered(path, time, record.u32(layout.DELIVER_NETNS), sock) === TAKEN) {
-        this.counters.hopsRead += 1;
-      }
-      this.#schedule(path);
-    }
-    // It may be read long after it was delivered, and its path be finished.
-    if (sock !== 0 && record.u32(layout.DELIVER_READER + layout.ACTOR_PROCESS) !== 0) {
-      this.relays.read(sock, actorOf(record, layout.DELIVER_READER));
-    }
-  }
-
-  #deliverHop(path: Path, hop: TrailCursor): void {
-    switch (this.#delivered(path, hop.time, hop.netns, hop.deliverSock)) {
-      case REPEATED:
-        this.counters.hopsRepeated += 1;
-        break;
-      case REFUSED:
-        this.counters.hopsRefused += 1;
-        break;
-      default:
-    }
-  }
-
-  /** A socket takes a packet: TAKEN with its hop; REPEATED or REFUSED without. */
-  #delivered(path: Path, time: number, netns: number, sock: number): number {
-    const { columns } = path;
-    const at = columns.indexAt(time);
-    const last = columns.place[at];
-    if (at < 0 || last === undefined || !isOnWayIn(last)) {
-      return REFUSED;
-    }
-    if (path.dropped) {
-      if (!isUndoneByDelivery(path, time, this.#names)) {
-        return REFUSED;
-      }
-      columns.pop();
-      this.counters.hopsUndone += 1;
-      path.dropped = false;
-    }
-    if (netns !== 0 && netns !== last.device.netns) {
-      return REFUSED;
-    }
-    const headers = columns.headers[at] as Headers;
-    if (sock !== 0 && headers.tuple?.protocol === PROTO_TCP) {
-      this.relays.received(sock, headers.tuple, netns, path);
-    }
-    if (path.received) {
-      return REPEATED;
-    }
-    columns.push(
-      time,
-      this.places.of(last.device, layout.STAGE_DELIVER, NO_HOOK, 0),
-      headers,
-      columns.ct[at] ?? null,
-      columns.len[at] as number,
-      columns.mark[at] as number,
-      columns.ttl[at] as number,
-    );
-    columns.settleLast();
-    path.lastTime = Math.max(path.lastTime, time);
-    path.delivered = true;
-    path.received = true;
-    end(path, time);
-    return TAKEN;
-  }
-
-  /** What the sender of a segment is doing: opening a connection, or using it. */
-  #sent(path: Path, sock: number): void {
-    const p = this.#packet;
-    if ((p.tcpFlags & (TCP_SYN | TCP_ACK)) === TCP_SYN) {
-      const answer = tupleOf(p, null, this.tuples).reversed(this.tuples);
-      path.openedFor = this.relays.opened(sock, answer);
-    } else if (p.payloadLength > 0 || (p.tcpFlags & (TCP_FIN | TCP_RST)) !== 0) {
-      this.relays.sent(sock, (p.tcpFlags & (TCP_FIN | TCP_RST)) !== 0);
-    }
-  }
-
-  #schedule(path: Path): void {
-    this.#open.wheel.schedule(path, path.lastTime + settleTime(path));
   }
 
   #evictOldest(): void {
@@ -600,76 +174,4 @@ export class PathJoiner {
       this.#onPath(path);
     }
   }
-}
-
-/** Whether a snapshot of a buffer belongs to the packet last seen in it. */
-function continues(path: Path, p: DecodedPacket, hop: TrailCursor): boolean {
-  const drop = hop.stage === layout.STAGE_DROP;
-  if (path.isOverAt(hop.time) && !(drop && path.delivered && !path.dropped)) {
-    return false;
-  }
-  if (path.encrypted !== null && p.outerType === OUTER_WIREGUARD) {
-    return isSameEncrypted(path.encrypted, p);
-  }
-  if (isSamePacket(path, p)) {
-    return true;
-  }
-  // At a drop the network header may point anywhere; what cannot be read cannot
-  // speak against the buffer's address.
-  if (drop && (p.family === 0 || p.error !== 0 || p.truncated)) {
-    return true;
-  }
-  return p.outerType === OUTER_WIREGUARD && mayBeEncryptionOf(path, p);
-}
-
-/**
- * Whether a buffer that is seen for the first time has just been sent by its socket. A hook
- * is seen only where somebody registered there.
- */
-function isFromSocket(hop: TrailCursor, p: DecodedPacket): boolean {
-  if (p.outerType !== OUTER_NONE) {
-    return false;
-  }
-  return (
-    hop.stage === layout.STAGE_EGRESS ||
-    (hop.stage === layout.STAGE_NETFILTER &&
-      (hop.hook === HOOK_OUTPUT || hop.hook === HOOK_POSTROUTING))
-  );
-}
-
-function actorOf(record: RecordCursor, at: number): Actor {
-  return {
-    process: record.u32(at + layout.ACTOR_PROCESS),
-    thread: record.u32(at + layout.ACTOR_THREAD),
-    sleeps: record.u32(at + layout.ACTOR_SLEEPS),
-  };
-}
-
-/** Looked for when all hops have come: trails of several CPUs come one after the other. */
-function hasGap({ columns, inherited }: Path): boolean {
-  for (let at = Math.max(inherited, 1); at < columns.length; at++) {
-    if (isGap(columns.place[at - 1] as Place, columns.place[at] as Place)) {
-      return true;
-    }
-  }
-  return false;
-}
-
-/**
- * A hop between the two must exist and was not seen: nothing enters a namespace
- * but through a device, and nothing is routed that was not received.
- */
-function isGap(last: Place, next: Place): boolean {
-  if (next.stage === layout.STAGE_DROP || next.stage === layout.STAGE_DELIVER) {
-    return false;
-  }
-  if (next.device.netns !== last.device.netns && next.stage !== layout.STAGE_INGRESS) {
-    return true;
-  }
-  if (next.stage === layout.STAGE_INGRESS && isLastPlaintextHop(last)) {
-    return true;
-  }
-  return (
-    last.stage === layout.STAGE_EGRESS && next.stage === layout.STAGE_NETFILTER && next.hook === 0
-  );
 }

@@ -89,6 +89,8 @@ export class Path implements Invariants {
   /** Keys in the joiner's indices of packets that fragments and segments are cut from. */
   fragmentKeys: readonly string[] = NO_KEYS;
   gsoTuples: readonly Tuple[] = NO_TUPLES;
+  /** Since when it is a GSO packet, ns. */
+  gsoTime = Number.POSITIVE_INFINITY;
   dontFragment = false;
   isArp = false;
   arpOp = -1;

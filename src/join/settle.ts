@@ -1,6 +1,7 @@
 import * as layout from '../wire/layout.gen.js';
 import { isLastPlaintextHop } from './encrypted.js';
 import { HOOK_INPUT } from './hook.js';
+import type { OpenPaths } from './open-paths.js';
 import type { Path } from './path.js';
 
 /** After its end a packet is kept this long, for copies and late drops. */
@@ -24,4 +25,9 @@ export function settleTime(path: Path): number {
 
 export function isPathOver(path: Path, now: number): boolean {
   return now - path.lastTime >= settleTime(path);
+}
+
+/** Has a path looked at when it may be over. */
+export function schedule(open: OpenPaths, path: Path): void {
+  open.wheel.schedule(path, path.lastTime + settleTime(path));
 }

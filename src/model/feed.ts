@@ -10,14 +10,35 @@ export interface QualityRecord {
   readonly evicted: string;
   /** Messages not sent because a client read too slowly. */
   readonly shed: string;
+  /**
+   * The same and all else that was lost, one entry a cause: `ring-full`, `paths-evicted`, …
+   * Decimal strings, since the start. `lost`, `evicted` and `shed` are sums of some.
+   */
+  readonly losses: Readonly<Record<string, string>>;
   /** Records that could not be decoded, by error code. */
   readonly malformed: Readonly<Record<string, string>>;
   /** Share of one core the daemon itself used over the last second, 0 to 1 and more. */
   readonly cpu: number;
   readonly openPaths: number;
   readonly flows: number;
+  /** Share of the ring that waits to be read, 0 to 1; `null` where there is no ring. */
+  readonly ringFill?: number | null;
+  /** How packets are chosen for tracing; `null` or absent while nothing chooses. */
+  readonly sampling?: SamplingRecord | null;
   /** What this kernel or these privileges do not give, in words. */
   readonly missing: readonly string[];
+}
+
+export interface SamplingRecord {
+  /** `all`, `auto`, or `1/N`. */
+  readonly mode: 'all' | 'auto' | string;
+  /** Packets traced whole, of packets counted. */
+  readonly traced: string;
+  readonly of: string;
+  readonly windowOpen: boolean;
+  /** Shares of one core: what tracing may cost and what it does; `null` when not known. */
+  readonly budget: number | null;
+  readonly cost: number | null;
 }
 
 export interface NamespaceRecord {
@@ -26,23 +47,20 @@ export interface NamespaceRecord {
   readonly inode: number;
 }
 
+/** A finished path whose record is made only when somebody wants it. */
+export interface RecentPath {
+  readonly id: string;
+  record(): PathRecord;
+}
+
 /**
  * What the joining half offers to whoever shows flows. All of it is pull: a slow
  * reader costs nothing, it only sees fewer intermediate states.
  */
 export interface FlowFeed {
-  /**
-   * Flows changed since `cursor` (0 for all), and those that left the table.
-   * Pass the returned cursor to the next call.
-   */
-  changedSince(cursor: number): {
-    readonly cursor: number;
-    readonly flows: readonly FlowRecord[];
-    readonly removed: readonly string[];
-  };
   flow(id: string): FlowRecord | null;
   /** The newest finished paths of a flow, newest first, at most `limit`. */
-  recentPaths(flowId: string, limit: number): readonly PathRecord[];
+  recentPaths(flowId: string, limit: number): readonly RecentPath[];
   quality(): QualityRecord;
   namespaces(): readonly NamespaceRecord[];
 }

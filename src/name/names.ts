@@ -75,7 +75,10 @@ export class Names {
   }
 
   /** The service a connection was opened to, by ClusterIP, or by NodePort on a node's address. */
-  service(original: Tuple, translated: boolean): string | null {
+  service(
+    original: Pick<Tuple, 'protocolName' | 'dst' | 'dport'>,
+    translated: boolean,
+  ): string | null {
     const proto = original.protocolName;
     const byIp = this.#services.get(`${proto}:${original.dst}:${original.dport}`);
     if (byIp !== undefined) {

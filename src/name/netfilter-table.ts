@@ -61,11 +61,13 @@ export interface Hung {
  *
  * @param hung what hangs on the namespace's hooks; `null` when that is not known, and the
  *   table is the one that iptables has there
+ * @param edges whether only the first and the last place of the hook were observed
  */
 export function tablesAfter(
   hook: Hook,
   priority: number,
   hung: readonly Hung[] | null = null,
+  edges = false,
 ): string[] {
   const places = OBSERVED_PRIORITIES[hook];
   const index = places.findIndex((place) => {
@@ -74,8 +76,8 @@ export function tablesAfter(
   });
   const place = places[index];
   if (place === undefined) return [];
-  if (hung === null) return place.next === null ? [] : [place.next];
-  const next = places[index + 1];
+  if (hung === null) return edges || place.next === null ? [] : [place.next];
+  const next = places[edges ? Math.max(index + 1, places.length - 1) : index + 1];
   // What has the priority of a place makes it move aside, further off or nearer.
   const end = (next?.priority ?? Number.POSITIVE_INFINITY) + (next?.aside === 1 ? 1 : 0);
   const between = hung.filter(

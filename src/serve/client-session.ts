@@ -1,27 +1,24 @@
 import type { RawData, WebSocket } from 'ws';
-import { flowChain } from '../export/flow-chain.js';
-import type { FlowFeed } from '../model/feed.js';
-import type { FlowRecord } from '../model/records.js';
-import { flowRow } from './flow-row.js';
-import type { FlowView } from './flow-view.js';
+import { ClientRows } from './client-rows.js';
+import type { FlowDetails, KnownFlow } from './flow-details.js';
+import { withRates } from './flow-row.js';
 import { MESSAGE_RATE_LIMIT, SEND_BUFFER_LIMIT, SILENCE_LIMIT_MS } from './limits.js';
 import {
   type ErrorMessage,
   type FilterTerm,
   type FlowMessage,
-  type FlowRow,
   type HelloMessage,
-  PATHS_PER_FLOW,
   PATHS_PER_MESSAGE,
   parseClientMessage,
   ROWS_PER_MESSAGE,
   SUBSCRIPTION_LIMIT,
 } from './protocol.js';
+import type { RowTable } from './row-table.js';
 import type { ServeCounters } from './serve-counters.js';
 
 export interface SessionContext {
-  readonly feed: FlowFeed;
-  readonly view: FlowView;
+  readonly table: RowTable;
+  readonly details: FlowDetails;
   readonly counters: ServeCounters;
   readonly hello: HelloMessage;
   /** The feed's time, wall-clock nanoseconds. */
@@ -30,19 +27,34 @@ export interface SessionContext {
   clock(): number;
 }
 
+/** One tick, for all clients. */
+export interface Tick {
+  /** Rows this client may look at to begin anew. */
+  readonly scan: number;
+  /** The quality message at a slow tick, else null. */
+  readonly quality: string | null;
+}
+
+interface Following {
+  /** Ids of the paths last told of. */
+  told: ReadonlySet<string>;
+  readonly listener: (flow: KnownFlow) => void;
+}
+
 /**
- * One dashboard. It holds a cursor and the ids of its subscriptions, nothing that
- * grows: while the other side does not read, nothing is queued for it, and the
- * next message it gets has the newest state.
+ * One dashboard. It holds two bits for each row and the ids of its subscriptions, nothing
+ * that grows: while the other side does not read, nothing is queued for it, and the next
+ * message it gets has the newest state. What it asks for, however often, is done once a
+ * tick.
  */
 export class ClientSession {
   readonly #socket: WebSocket;
   readonly #context: SessionContext;
-  #cursor = 0;
-  #terms: readonly FilterTerm[] = [];
+  readonly #rows: ClientRows;
+  /** The filter it asked for last, until the next tick. */
+  #wanted: readonly FilterTerm[] | null = null;
   #paused = false;
-  /** Ids of the paths last told of, for each flow followed. */
-  readonly #followed = new Map<string, ReadonlySet<string>>();
+  readonly #followed = new Map<string, Following>();
   #lastHeard: number;
   #windowStart = 0;
   #windowMessages = 0;
@@ -50,29 +62,38 @@ export class ClientSession {
   constructor(socket: WebSocket, context: SessionContext) {
     this.#socket = socket;
     this.#context = context;
+    this.#rows = new ClientRows(context.table);
     this.#lastHeard = context.clock();
     socket.on('message', (data, isBinary) => this.#receive(data, isBinary));
     socket.on('pong', () => {
       this.#lastHeard = context.clock();
     });
+    socket.on('close', () => this.#forget());
     // ws closes the connection itself on a broken frame; without a listener it would throw.
     socket.on('error', (error) => {
       context.counters.badMessage('code' in error ? String(error.code) : 'socket');
     });
     this.#send(JSON.stringify(context.hello));
-    this.#sendFlows();
+  }
+
+  /** Whether it has to look through the table for rows to begin with. */
+  get beginning(): boolean {
+    return this.#wanted !== null || this.#rows.beginning;
   }
 
   /** Sends what is new, unless the client has not read what it got before. */
-  tick(quality: string): void {
+  tick(tick: Tick): void {
     if (this.#socket.readyState !== this.#socket.OPEN) return;
     if (this.#socket.bufferedAmount > SEND_BUFFER_LIMIT) {
       this.#context.counters.shed += 1;
       return;
     }
-    this.#send(quality);
-    for (const id of this.#followed.keys()) this.#sendFlow(id);
-    if (!this.#paused) this.#sendFlows();
+    if (tick.quality !== null) this.#send(tick.quality);
+    if (this.#wanted !== null) {
+      this.#rows.restart(this.#wanted);
+      this.#wanted = null;
+    }
+    if (!this.#paused) this.#sendFlows(tick);
   }
 
   /** Asks for a sign of life, or cuts a client off that has given none. */
@@ -123,71 +144,85 @@ export class ClientSession {
         this.#subscribe(message.id);
         break;
       case 'unsubscribe':
-        this.#followed.delete(message.id);
+        this.#unfollow(message.id);
         break;
       case 'filter':
-        this.#terms = message.terms;
-        this.#cursor = 0;
-        if (!this.#paused) this.#sendFlows();
+        this.#wanted = message.terms;
         break;
       case 'pause':
         this.#paused = message.paused;
-        if (!message.paused) this.#sendFlows();
         break;
     }
   }
 
   #subscribe(id: string): void {
-    if (!this.#followed.has(id) && this.#followed.size >= SUBSCRIPTION_LIMIT) {
+    const before = this.#followed.get(id);
+    if (before === undefined && this.#followed.size >= SUBSCRIPTION_LIMIT) {
       this.#refuse('too-many-subscriptions', `at most ${SUBSCRIPTION_LIMIT} flows at a time`);
       return;
     }
-    this.#followed.set(id, new Set());
-    this.#sendFlow(id);
+    // Asked for anew, it is told anew.
+    if (before !== undefined) this.#unfollow(id);
+    const following: Following = {
+      told: new Set(),
+      listener: (flow) => this.#sendFlow(id, following, flow),
+    };
+    this.#followed.set(id, following);
+    this.#context.details.follow(id, following.listener);
   }
 
-  #sendFlow(id: string): void {
-    const { feed, view } = this.#context;
-    const known = this.#followed.get(id) ?? new Set<string>();
-    const flow = feed.flow(id);
-    const recent = flow === null ? [] : feed.recentPaths(id, PATHS_PER_FLOW);
-    const added = recent.filter((path) => !known.has(path.id)).slice(0, PATHS_PER_MESSAGE);
+  #unfollow(id: string): void {
+    const following = this.#followed.get(id);
+    if (following === undefined) return;
+    this.#followed.delete(id);
+    this.#context.details.unfollow(id, following.listener);
+  }
+
+  #forget(): void {
+    this.#rows.close();
+    for (const id of [...this.#followed.keys()]) this.#unfollow(id);
+  }
+
+  #sendFlow(id: string, following: Following, { detail, paths }: KnownFlow): void {
+    const { table } = this.#context;
+    const { told } = following;
+    const added = [...paths.values()]
+      .filter((path) => !told.has(path.id))
+      .slice(0, PATHS_PER_MESSAGE);
     const message: FlowMessage = {
       type: 'flow',
       id,
-      flow,
-      rates: view.rates(id),
-      chain: flow === null ? [] : this.#chain(flow),
-      pathIds: recent
-        .filter((path) => known.has(path.id) || added.includes(path))
-        .map((path) => path.id),
+      flow: detail.flow,
+      rates: table.rates(id),
+      chain: detail.chain.map((row) => withRates(row, table.rates(row.id))),
+      pathIds: [...paths.keys()].filter(
+        (path) => told.has(path) || added.some((one) => one.id === path),
+      ),
       paths: added,
       now: this.#context.now(),
     };
-    if (this.#send(JSON.stringify(message))) this.#followed.set(id, new Set(message.pathIds));
+    if (this.#send(JSON.stringify(message))) following.told = new Set(message.pathIds);
   }
 
-  #chain(flow: FlowRecord): readonly FlowRow[] {
-    const { feed, view } = this.#context;
-    const chain = flowChain(flow, (id) => feed.flow(id));
-    return chain.length < 2 ? [] : chain.map((one) => flowRow(one, view.rates(one.id)));
-  }
-
-  #sendFlows(): void {
-    const { view, counters } = this.#context;
-    const delta = view.since(this.#cursor, this.#terms, ROWS_PER_MESSAGE);
+  #sendFlows(tick: Tick): void {
+    const { table, counters } = this.#context;
+    const delta = this.#rows.next(ROWS_PER_MESSAGE, tick.scan);
+    // Its begin is still looked for.
+    if (delta === null) return;
+    const news = delta.reset || delta.rows.length > 0 || delta.removed.length > 0;
+    // Time goes on even where nothing changes.
+    if (!news && tick.quality === null) return;
     // The rows are JSON already.
     const head = `{"type":"flows","reset":${delta.reset},"rows":[${delta.rows.join(',')}]`;
     const tail = JSON.stringify({
       removed: delta.removed,
-      total: view.total,
-      behind: delta.behind,
+      total: table.total,
+      behind: delta.behind + table.behind,
       now: this.#context.now(),
     }).slice(1);
-    if (this.#send(`${head},${tail}`)) {
-      this.#cursor = delta.cursor;
-      counters.rowsDelayed += delta.behind;
-    }
+    // There is room, or it would not have come so far.
+    this.#socket.send(`${head},${tail}`);
+    counters.rowsDelayed += delta.behind;
   }
 
   #refuse(code: string, text: string, answer = true): void {

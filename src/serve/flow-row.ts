@@ -1,4 +1,4 @@
-import type { FlowRecord } from '../model/records.js';
+import type { FlowRecord, PathVerdict } from '../model/records.js';
 import type { FlowRow, Rate, RowVerdict } from './protocol.js';
 
 export interface DirectionRates {
@@ -6,10 +6,10 @@ export interface DirectionRates {
   readonly reply: Rate;
 }
 
-function verdictOf(flow: FlowRecord): RowVerdict {
-  const dropped = BigInt(flow.drops.original) + BigInt(flow.drops.reply) > 0n;
-  if (!dropped || flow.verdict === 'dropped') return flow.verdict;
-  return flow.verdict === 'unknown' ? 'dropped' : 'lossy';
+/** What the table says of a flow whose newest packet met `verdict`. */
+export function rowVerdict(verdict: PathVerdict, dropped: boolean): RowVerdict {
+  if (!dropped || verdict === 'dropped') return verdict;
+  return verdict === 'unknown' ? 'dropped' : 'lossy';
 }
 
 function mostFrequent(reasons: Readonly<Record<string, string>>): string | null {
@@ -36,10 +36,20 @@ function sum(a: number | null, b: number | null): number | null {
   return a === null || b === null ? null : a + b;
 }
 
-/** One line of the table. */
-export function flowRow(flow: FlowRecord, rates: DirectionRates | null): FlowRow {
+/** The row with what its flow has sent in a second, or `null` where that is not known. */
+export function withRates(row: FlowRow, rates: DirectionRates | null): FlowRow {
+  return {
+    ...row,
+    packetsPerSecond: rates && sum(rates.original.packetsPerSecond, rates.reply.packetsPerSecond),
+    bytesPerSecond: rates && sum(rates.original.bytesPerSecond, rates.reply.bytesPerSecond),
+  };
+}
+
+/** One line of the table, without rates. */
+export function flowRow(flow: FlowRecord): FlowRow {
   const { original, nat } = flow;
   const latency = flow.latencyNs?.original ?? null;
+  const drops = BigInt(flow.drops.original) + BigInt(flow.drops.reply);
   return {
     id: flow.id,
     state: flow.state,
@@ -56,15 +66,15 @@ export function flowRow(flow: FlowRecord, rates: DirectionRates | null): FlowRow
     answered: flow.reply !== null,
     dnat: nat.dnat === null ? null : { address: nat.dnat.dst, port: nat.dnat.dport },
     snat: nat.snat === null ? null : { address: nat.snat.src, port: nat.snat.sport },
-    verdict: verdictOf(flow),
+    verdict: rowVerdict(flow.verdict, drops > 0n),
     dropReason: mostFrequent(flow.drops.reasons),
-    drops: String(BigInt(flow.drops.original) + BigInt(flow.drops.reply)),
+    drops: String(drops),
     encapsulation: kinds(flow.encapsulation),
     mtu: flow.mtu.verdict,
     packets: String(BigInt(flow.packets.original) + BigInt(flow.packets.reply)),
     bytes: String(BigInt(flow.bytes.original) + BigInt(flow.bytes.reply)),
-    packetsPerSecond: rates && sum(rates.original.packetsPerSecond, rates.reply.packetsPerSecond),
-    bytesPerSecond: rates && sum(rates.original.bytesPerSecond, rates.reply.bytesPerSecond),
+    packetsPerSecond: null,
+    bytesPerSecond: null,
     p50: latency?.p50 ?? null,
     p99: latency?.p99 ?? null,
   };

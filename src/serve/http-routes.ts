@@ -1,17 +1,34 @@
+import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { FlowFeed, QualityRecord } from '../model/feed.js';
-import { API_FLOW_LIMIT } from './limits.js';
+import type { QualityRecord } from '../model/feed.js';
+import type { FlowRecord, PathRecord } from '../model/records.js';
+import type { PagePosition } from './channel-messages.js';
+import { type Collector, CollectorError } from './collector.js';
+import type { FlowDetails } from './flow-details.js';
+import {
+  API_FLOW_DEFAULT,
+  API_FLOW_LIMIT,
+  API_PAGE_BYTES,
+  API_PAGE_MS,
+  API_REQUEST_LIMIT,
+  RECORDS_PER_ANSWER,
+} from './limits.js';
+import type { Load } from './load-meter.js';
 import { METRICS_TYPE, renderMetrics } from './metrics.js';
 import { type HelloMessage, PATHS_PER_FLOW } from './protocol.js';
 import type { ServeCounters } from './serve-counters.js';
 import type { StaticFile } from './static-files.js';
 
 export interface RouteContext {
-  readonly feed: FlowFeed;
+  readonly collector: Collector;
   readonly files: ReadonlyMap<string, StaticFile>;
   readonly counters: ServeCounters;
+  readonly details: FlowDetails;
   readonly hello: HelloMessage;
-  quality(): QualityRecord;
+  /** `null` while the collector has not said. */
+  quality(): QualityRecord | null;
+  /** Of this process. */
+  load(): Load;
   clients(): number;
 }
 
@@ -32,6 +49,7 @@ const CONTENT_SECURITY_POLICY = [
 
 const NOT_BUILT = `<!doctype html><meta charset="utf-8"><title>hopscope</title>
 <p>The daemon runs, but the dashboard has not been built: run <code>npm run build</code>.</p>`;
+const JSON_TYPE = 'application/json; charset=utf-8';
 
 export function setSecurityHeaders(response: ServerResponse): void {
   response.setHeader('Content-Security-Policy', CONTENT_SECURITY_POLICY);
@@ -41,72 +59,219 @@ export function setSecurityHeaders(response: ServerResponse): void {
   response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
 }
 
-/** Answers one request that the host guard has let through. */
-export function route(
-  request: IncomingMessage,
-  response: ServerResponse,
-  context: RouteContext,
-): void {
-  const refuse = (status: number, code: string, message: string): void => {
-    context.counters.refuseRequest(code);
-    sendJson(response, status, { type: 'error', code, message });
-  };
-  if (request.method !== 'GET' && request.method !== 'HEAD') {
-    response.setHeader('Allow', 'GET, HEAD');
-    refuse(405, 'method-not-allowed', 'only GET and HEAD are served');
-    return;
+/** A request that cannot be answered. */
+class Refused extends Error {
+  readonly status: number;
+  readonly code: string;
+
+  constructor(status: number, code: string, message: string) {
+    super(message);
+    this.status = status;
+    this.code = code;
   }
-  const url = new URL(request.url ?? '/', 'http://localhost');
-  const path = url.pathname;
-  const { feed, hello } = context;
-  if (path === '/healthz') {
-    sendJson(response, 200, { status: 'ok', version: hello.version, mode: hello.mode });
-  } else if (path === '/metrics') {
-    const text = renderMetrics(context.quality(), context.counters, context.clients());
-    send(response, 200, METRICS_TYPE, Buffer.from(text));
-  } else if (path === '/api/quality') {
-    sendJson(response, 200, context.quality());
-  } else if (path === '/api/namespaces') {
-    sendJson(response, 200, { namespaces: feed.namespaces() });
-  } else if (path === '/api/flows') {
-    const limit = readLimit(url.searchParams.get('limit'));
-    if (limit === null) {
-      refuse(400, 'bad-limit', `limit must be a whole number from 1 to ${API_FLOW_LIMIT}`);
-      return;
+}
+
+/** Answers requests that the host guard has let through. */
+export class Routes {
+  readonly #context: RouteContext;
+  /** Requests that wait for the collector, or for who asked to read. */
+  #asking = 0;
+
+  constructor(context: RouteContext) {
+    this.#context = context;
+  }
+
+  async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      await this.#route(request, response);
+    } catch (error) {
+      const { counters } = this.#context;
+      const refused =
+        error instanceof CollectorError ? new Refused(503, error.code, error.message) : error;
+      if (!(refused instanceof Refused) || response.headersSent) throw error;
+      counters.refuseRequest(refused.code);
+      if (refused.status === 405) response.setHeader('Allow', 'GET, HEAD');
+      if (refused.status === 503) response.setHeader('Retry-After', '1');
+      const { code, message } = refused;
+      sendJson(response, refused.status, { type: 'error', code, message });
     }
-    const { flows } = feed.changedSince(0);
-    const newest = flows.length > limit ? newestFlows(flows, limit) : flows;
-    sendJson(response, 200, { flows: newest, total: flows.length });
-  } else if (path.startsWith('/api/flows/')) {
-    const id = decodeSegment(path.slice('/api/flows/'.length));
-    const flow = id === null ? null : feed.flow(id);
-    if (flow === null) refuse(404, 'no-such-flow', 'no flow with this id is in the table');
-    else sendJson(response, 200, { flow, paths: feed.recentPaths(flow.id, PATHS_PER_FLOW) });
-  } else {
-    const file = context.files.get(path);
-    if (file !== undefined) sendFile(request, response, file);
-    else if (path === '/') {
-      send(response, 503, 'text/html; charset=utf-8', Buffer.from(NOT_BUILT));
-    } else refuse(404, 'not-found', 'nothing is served under this path');
+  }
+
+  async #route(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { collector, files, hello } = this.#context;
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      throw new Refused(405, 'method-not-allowed', 'only GET and HEAD are served');
+    }
+    const url = parseUrl(request.url ?? '/');
+    const path = url.pathname;
+    if (path === '/healthz') {
+      sendJson(response, 200, { status: 'ok', version: hello.version, mode: hello.mode });
+    } else if (path === '/metrics') {
+      send(response, 200, METRICS_TYPE, Buffer.from(this.#metrics()));
+    } else if (path === '/api/quality') {
+      sendJson(response, 200, this.#quality());
+    } else if (path === '/api/namespaces') {
+      const namespaces = await this.#ask(() => collector.namespaces());
+      sendJson(response, 200, { namespaces });
+    } else if (path === '/api/flows') {
+      const limit = readLimit(url.searchParams.get('limit'));
+      const from = readCursor(url.searchParams.get('cursor'));
+      await this.#ask(() => this.#sendFlows(response, from, limit));
+    } else if (path.startsWith('/api/flows/')) {
+      const id = decodeSegment(path.slice('/api/flows/'.length));
+      const found = id === null ? null : await this.#ask(() => wholeFlow(collector, id));
+      if (found === null) {
+        throw new Refused(404, 'no-such-flow', 'no flow with this id is in the table');
+      }
+      sendJson(response, 200, found);
+    } else {
+      const file = files.get(path);
+      if (file !== undefined) sendFile(request, response, file);
+      else if (path === '/') {
+        send(response, 503, 'text/html; charset=utf-8', Buffer.from(NOT_BUILT));
+      } else throw new Refused(404, 'not-found', 'nothing is served under this path');
+    }
+  }
+
+  #quality(): QualityRecord {
+    const quality = this.#context.quality();
+    if (quality !== null) return quality;
+    throw new Refused(503, 'no-figures', 'the collector has given no figures yet');
+  }
+
+  #metrics(): string {
+    const { collector, counters, details } = this.#context;
+    const quality = this.#quality();
+    return renderMetrics({
+      quality,
+      counters,
+      detailsDelayed: details.delayed,
+      clients: this.#context.clients(),
+      channel: collector.status?.channel ?? null,
+      loads: { collector: collector.status?.load ?? null, server: this.#context.load() },
+      rows: { held: collector.table.size, evicted: collector.table.evicted },
+    });
+  }
+
+  async #ask<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#asking >= API_REQUEST_LIMIT) {
+      const message = `${API_REQUEST_LIMIT} requests are at work, which is the limit`;
+      throw new Refused(503, 'too-many-requests', message);
+    }
+    this.#asking += 1;
+    try {
+      return await work();
+    } finally {
+      this.#asking -= 1;
+    }
+  }
+
+  /**
+   * Sends a page part by part, the next one asked for when this one was read, so that
+   * neither side holds more of it than a part.
+   */
+  async #sendFlows(
+    response: ServerResponse,
+    from: PagePosition | null,
+    limit: number,
+  ): Promise<void> {
+    const { collector, counters } = this.#context;
+    const deadline = performance.now() + API_PAGE_MS;
+    let position = from;
+    let sent = 0;
+    let bytes = 0;
+    let total = 0;
+    for (let part = 0; ; part++) {
+      const wanted = Math.min(RECORDS_PER_ANSWER, limit - sent);
+      const { records, next, total: counted } = await collector.flows(position, wanted);
+      if (part === 0) {
+        response.setHeader('Cache-Control', 'no-store');
+        response.writeHead(200, { 'Content-Type': JSON_TYPE });
+      }
+      const texts = records.map((record) => JSON.stringify(record));
+      const text = `${part === 0 ? '{"flows":[' : ''}${sent > 0 && texts.length > 0 ? ',' : ''}${texts.join(',')}`;
+      sent += records.length;
+      bytes += text.length;
+      total = counted;
+      position = next;
+      if (!(await written(response, text))) {
+        counters.pagesUnread += 1;
+        return;
+      }
+      if (next === null || sent >= limit) break;
+      if (bytes >= API_PAGE_BYTES || performance.now() > deadline) {
+        counters.pagesCut += 1;
+        break;
+      }
+    }
+    const next = position === null ? null : `${position.before}.${position.id}`;
+    response.end(`],"total":${total},"next":${JSON.stringify(next)}}`);
   }
 }
 
-function readLimit(text: string | null): number | null {
-  if (text === null) return API_FLOW_LIMIT;
-  const limit = /^\d{1,6}$/.test(text) ? Number(text) : 0;
-  return limit >= 1 && limit <= API_FLOW_LIMIT ? limit : null;
+/** A flow and its newest paths, a few at a time; null when it is not in the table. */
+async function wholeFlow(
+  collector: Collector,
+  id: string,
+): Promise<{ flow: FlowRecord; paths: readonly PathRecord[] } | null> {
+  let { flow, paths } = await collector.flow(id, []);
+  for (let come = paths.length; flow !== null && come > 0 && paths.length < PATHS_PER_FLOW; ) {
+    const more = await collector.flow(
+      id,
+      paths.map((path) => path.id),
+    );
+    flow = more.flow ?? flow;
+    paths = [...paths, ...more.paths].slice(0, PATHS_PER_FLOW);
+    come = more.paths.length;
+  }
+  return flow === null ? null : { flow, paths };
 }
 
-function newestFlows<T extends { readonly last: string }>(
-  flows: readonly T[],
-  limit: number,
-): readonly T[] {
-  return [...flows].sort((a, b) => (BigInt(a.last) < BigInt(b.last) ? 1 : -1)).slice(0, limit);
+/** False when the other side has gone, or was cut off since it did not read. */
+async function written(response: ServerResponse, text: string): Promise<boolean> {
+  if (response.destroyed) return false;
+  if (response.write(text)) return true;
+  const gone = new AbortController();
+  const closed = once(response, 'close', { signal: gone.signal }).then(() => false);
+  const drained = once(response, 'drain', { signal: gone.signal }).then(() => true);
+  try {
+    return await Promise.race([closed, drained]);
+  } finally {
+    gone.abort();
+    await Promise.allSettled([closed, drained]);
+  }
+}
+
+/** @throws Refused `bad-url` for what is no path, `GET http://[/` for one */
+function parseUrl(text: string): URL {
+  try {
+    return new URL(text, 'http://localhost');
+  } catch {
+    throw new Refused(400, 'bad-url', 'the request names no path');
+  }
+}
+
+function readLimit(text: string | null): number {
+  if (text === null) return API_FLOW_DEFAULT;
+  const limit = /^\d{1,6}$/.test(text) ? Number(text) : 0;
+  if (limit >= 1 && limit <= API_FLOW_LIMIT) return limit;
+  throw new Refused(400, 'bad-limit', `limit must be a whole number from 1 to ${API_FLOW_LIMIT}`);
+}
+
+/** A cursor is what a page before gave as `next`. */
+function readCursor(text: string | null): PagePosition | null {
+  if (text === null) return null;
+  const match = /^(\d{1,16})\.([\w-]{1,128})$/.exec(text);
+  const before = Number(match?.[1]);
+  const id = match?.[2];
+  if (id !== undefined && Number.isSafeInteger(before)) return { before, id };
+  throw new Refused(400, 'bad-cursor', 'cursor must be what a page before gave as "next"');
 }
 
 function decodeSegment(segment: string): string | null {
   try {
-    return decodeURIComponent(segment);
+    const id = decodeURIComponent(segment);
+    return id.length > 0 && id.length <= 128 ? id : null;
   } catch {
     return null;
   }
@@ -124,7 +289,7 @@ function sendFile(request: IncomingMessage, response: ServerResponse, file: Stat
 
 export function sendJson(response: ServerResponse, status: number, value: unknown): void {
   response.setHeader('Cache-Control', 'no-store');
-  send(response, status, 'application/json; charset=utf-8', Buffer.from(JSON.stringify(value)));
+  send(response, status, JSON_TYPE, Buffer.from(JSON.stringify(value)));
 }
 
 /** node drops the body itself when the request was HEAD. */

@@ -2,18 +2,73 @@
 
 /** WebSocket clients at a time. */
 export const CLIENT_LIMIT = 32;
-/** TCP connections at a time, WebSocket clients included. */
+/** TCP connections at a time, WebSocket clients included; one past it, the longest idle one goes. */
 export const CONNECTION_LIMIT = 256;
 /** Unsent bytes of one client above which it gets nothing more until it reads. */
 export const SEND_BUFFER_LIMIT = 1 << 20;
 /** Client messages a second; more are refused. */
 export const MESSAGE_RATE_LIMIT = 50;
-/** Ids of flows that left the table, kept for clients that have not heard of it. */
-export const TOMBSTONE_LIMIT = 8192;
-/** Flows `/api/flows` returns at most. */
+/** Ids of rows that went, kept for one client that has not heard of them; past it, it starts anew. */
+export const CLIENT_REMOVED_LIMIT = 8192;
+/** Flows one page of `/api/flows` holds at most, and when nothing is said. */
 export const API_FLOW_LIMIT = 10_000;
+export const API_FLOW_DEFAULT = 1_000;
+/** A page ends early after so many bytes, or so long; its `next` leads on. */
+export const API_PAGE_BYTES = 8 << 20;
+export const API_PAGE_MS = 2_000;
+/** Requests that ask the collector for records, at a time; more get 503. */
+export const API_REQUEST_LIMIT = 8;
 /** Bytes of dashboard files held in memory. */
 export const STATIC_BYTE_LIMIT = 16 << 20;
 export const PING_INTERVAL_MS = 10_000;
 /** A client that has been silent for so long is cut off. */
 export const SILENCE_LIMIT_MS = 30_000;
+/** A request must be there whole within so long, an answer must go on being read. */
+export const REQUEST_DEADLINE_MS = 10_000;
+export const RESPONSE_DEADLINE_MS = 10_000;
+export const KEEP_ALIVE_MS = 5_000;
+/** How often deadlines of requests are looked at. */
+export const DEADLINE_CHECK_MS = 1_000;
+
+/** Rows the server process holds, those that changed last; the longest unchanged one goes. */
+export const ROW_TABLE_LIMIT = 65_536;
+/** Rows looked at in one tick for clients that begin anew, all of them together. */
+export const SCAN_ROWS_PER_TICK = 16_384;
+/** Of these, what each client has at least. */
+export const SCAN_ROWS_LEAST = 512;
+
+/** Rows the collector makes in one tick. */
+export const ROWS_PER_TICK = 1_000;
+/** Changed flows that wait for their turn, of each kind; more are left until they change again. */
+export const ROW_QUEUE_LIMIT = 131_072;
+/** Ids of removed flows in one tick, and such that wait; past that all rows are sent anew. */
+export const REMOVED_PER_TICK = 8_192;
+export const REMOVED_PENDING_LIMIT = 65_536;
+/** Kinds of encapsulation a row names. */
+export const ROW_ENCAPSULATIONS = 4;
+
+/** Bytes of one frame to the server process: a catalog is the largest. */
+export const SERVER_FRAME_LIMIT = 16 << 20;
+/** Bytes of one frame from it. */
+export const COLLECTOR_FRAME_LIMIT = 64 << 10;
+/** Bytes not yet taken by the server process, above which the collector sends nothing. */
+export const CHANNEL_BACKLOG_LIMIT = 1 << 20;
+/** Messages from the server process between two ticks; one that sends more is stopped. */
+export const CHANNEL_MESSAGE_LIMIT = 2_048;
+/** Questions that wait in the collector; while there are as many it reads no more. */
+export const QUESTION_LIMIT = 256;
+/** Flow records of one answer. */
+export const RECORDS_PER_ANSWER = 8;
+/** Flows passed over to find where a page begins, in one answer. */
+export const STEPS_PER_ANSWER = 16_384;
+/** Share of its time the collector spends on answers. */
+export const ANSWER_SHARE = 0.1;
+/** What is not answered by then is not known. */
+export const ANSWER_DEADLINE_MS = 2_000;
+/** Heap of the server process, MiB; beyond it ends and is started again. */
+export const SERVER_HEAP_MIB = 256;
+/** Waits before the server process is started again. */
+export const RESTART_LEAST_MS = 100;
+export const RESTART_MOST_MS = 5_000;
+/** It listens within so long, or is given up. */
+export const START_DEADLINE_MS = 10_000;

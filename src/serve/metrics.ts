@@ -1,4 +1,6 @@
-import type { QualityRecord } from '../model/feed.js';
+import type { QualityRecord, SamplingRecord } from '../model/feed.js';
+import type { ChannelCounts } from './channel-messages.js';
+import type { Load } from './load-meter.js';
 import type { ServeCounters } from './serve-counters.js';
 
 type Sample = readonly [labels: Readonly<Record<string, string>>, value: number | string];
@@ -6,17 +8,30 @@ type Sample = readonly [labels: Readonly<Record<string, string>>, value: number 
 /** Text exposition format 0.0.4 of Prometheus. */
 export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
-export function renderMetrics(
-  quality: QualityRecord,
-  counters: ServeCounters,
-  clients: number,
-): string {
-  const byCode = (counts: Iterable<readonly [string, number | string]>): Sample[] =>
-    [...counts].map(([code, count]) => [{ code }, count]);
+/** What there is to be told. */
+export interface Figures {
+  readonly quality: QualityRecord;
+  readonly counters: ServeCounters;
+  readonly detailsDelayed: number;
+  readonly clients: number;
+  /** `null` where no collector of another process has said. */
+  readonly channel: ChannelCounts | null;
+  readonly loads: Readonly<Record<'collector' | 'server', Load | null>>;
+  readonly rows: { readonly held: number; readonly evicted: number };
+}
+
+export function renderMetrics(figures: Figures): string {
+  const { quality, counters, channel, rows, loads } = figures;
+  const sampling = quality.sampling ?? null;
   return [
     counter('events_total', 'Records read from the kernel.', quality.events),
+    counter(
+      'lost_total',
+      'What was lost, one cause a line.',
+      Object.entries(quality.losses).map(([cause, count]) => [{ cause }, count]),
+    ),
     counter('events_lost_total', 'Records the kernel had no room for.', quality.lost),
-    counter('evicted_total', 'Flows and paths dropped before their end.', quality.evicted),
+    counter('evicted_total', 'Sum of what bounded tables refused.', quality.evicted),
     counter('shed_total', 'Messages not sent to slow readers.', quality.shed),
     counter(
       'malformed_total',
@@ -24,17 +39,92 @@ export function renderMetrics(
       byCode(Object.entries(quality.malformed)),
     ),
     gauge('events_per_second', 'Records read over the last second.', quality.eventsPerSecond),
-    gauge('cpu_ratio', 'Share of one core used by the daemon.', quality.cpu),
+    gauge('cpu_ratio', 'Share of one core used by the collector.', quality.cpu),
+    optional('ring_fill_ratio', 'Share of the ring that waits.', quality.ringFill ?? null),
     gauge('open_paths', 'Packets whose end was not seen yet.', quality.openPaths),
     gauge('flows', 'Flows in the table.', quality.flows),
     gauge('missing_capabilities', 'What kernel or privileges lack.', quality.missing.length),
-    gauge('clients', 'Dashboards connected.', clients),
+    ...(sampling === null ? [] : samplingMetrics(sampling)),
+    ...loadMetrics(loads),
+    gauge('clients', 'Dashboards connected.', figures.clients),
+    gauge('rows', 'Table rows that the server holds.', rows.held),
+    counter('rows_evicted_total', 'Table rows that gave way to others.', rows.evicted),
+    counter('rows_delayed_total', 'Table rows sent a tick late.', counters.rowsDelayed),
+    counter('details_delayed_total', 'Flow details not there in time.', figures.detailsDelayed),
     counter('clients_refused_total', 'Dashboards above the limit.', counters.clientsRefused),
     counter('clients_silent_total', 'Dashboards cut off as silent.', counters.clientsSilent),
-    counter('rows_delayed_total', 'Table rows sent a tick late.', counters.rowsDelayed),
+    counter('connections_idle_total', 'Idle connections cut off.', counters.connectionsIdle),
+    counter('connections_refused_total', 'Connections refused.', counters.connectionsRefused),
+    counter('pages_cut_total', 'Pages of flows cut by size or time.', counters.pagesCut),
+    counter('pages_unread_total', 'Pages of flows nobody read on.', counters.pagesUnread),
     counter('requests_refused_total', 'HTTP requests refused.', byCode(counters.refusedRequests)),
     counter('bad_messages_total', 'Client messages refused.', byCode(counters.badMessages)),
+    ...(channel === null ? [] : channelMetrics(channel)),
   ].join('');
+}
+
+function byCode(counts: Iterable<readonly [string, number | string]>): Sample[] {
+  return [...counts].map(([code, count]) => [{ code }, count]);
+}
+
+function samplingMetrics(sampling: SamplingRecord): string[] {
+  return [
+    counter('traced_packets_total', 'Packets traced whole.', sampling.traced),
+    counter('counted_packets_total', 'Packets counted.', sampling.of),
+    gauge('tracing_window_open', 'Whether tracing is on, 0 or 1.', sampling.windowOpen ? 1 : 0),
+    optional('cpu_budget_ratio', 'Share of one core it may cost.', sampling.budget),
+    optional('cpu_cost_ratio', 'Share of one core it does cost.', sampling.cost),
+  ];
+}
+
+function channelMetrics(channel: ChannelCounts): string[] {
+  return [
+    counter('channel_ticks_skipped_total', 'Ticks the server missed.', channel.ticksSkipped),
+    counter('rows_skipped_total', 'Changes left until the next one.', channel.rowsSkipped),
+    counter('rows_restarted_total', 'Times all rows were sent anew.', channel.rowsRestarted),
+    counter('questions_late_total', 'Questions past their deadline.', channel.questionsLate),
+    counter('catalogs_refused_total', 'Catalogs too large to send.', channel.catalogsRefused),
+    counter('server_restarts_total', 'Times the server was restarted.', channel.restarts),
+  ];
+}
+
+/** One line a process; `process` is `collector` or `server`. */
+function loadMetrics(loads: Figures['loads']): string[] {
+  const known = Object.entries(loads).filter((entry): entry is [string, Load] => entry[1] !== null);
+  const of = (value: (load: Load) => number): Sample[] =>
+    known.map(([process, load]) => [{ process }, value(load)]);
+  const delay = known.flatMap(([process, load]): Sample[] => [
+    [{ process, quantile: '0.5' }, load.delayP50],
+    [{ process, quantile: '0.99' }, load.delayP99],
+    [{ process, quantile: '1' }, load.delayMax],
+  ]);
+  return [
+    metric(
+      'gauge',
+      'resident_memory_bytes',
+      'Resident memory.',
+      of((l) => l.residentBytes),
+    ),
+    metric(
+      'gauge',
+      'heap_used_bytes',
+      'JavaScript heap in use.',
+      of((l) => l.heapUsedBytes),
+    ),
+    metric(
+      'gauge',
+      'heap_size_bytes',
+      'JavaScript heap.',
+      of((l) => l.heapTotalBytes),
+    ),
+    metric(
+      'gauge',
+      'external_memory_bytes',
+      'Memory beside it.',
+      of((l) => l.externalBytes),
+    ),
+    metric('gauge', 'event_loop_delay_seconds', 'Event loop delay, half a minute.', delay),
+  ];
 }
 
 function counter(name: string, help: string, value: number | string | readonly Sample[]): string {
@@ -43,6 +133,11 @@ function counter(name: string, help: string, value: number | string | readonly S
 
 function gauge(name: string, help: string, value: number): string {
   return metric('gauge', name, help, value);
+}
+
+/** Without a sample while it is not known. */
+function optional(name: string, help: string, value: number | null): string {
+  return metric('gauge', name, help, value ?? []);
 }
 
 function metric(

@@ -17,8 +17,13 @@ import type {
 
 export const PROTOCOL_VERSION = 1;
 
-/** How often the daemon sends rows, details and quality, in milliseconds. */
-export const TICK_MS = 1000;
+/**
+ * How often the daemon sends changed rows, in milliseconds: with the 100 ms that a packet
+ * may take to the flow table, a change is on the page within 250 ms.
+ */
+export const TICK_MS = 100;
+/** How often it sends details and quality, and measures rates, in milliseconds. */
+export const SLOW_TICK_MS = 1000;
 /** Rows one `flows` message holds at most; the rest follow at the next tick. */
 export const ROWS_PER_MESSAGE = 1000;
 /** Rows a client is sent when it starts anew, those that changed last, and keeps at most. */
@@ -51,7 +56,7 @@ export interface Endpoint {
   readonly port: number | null;
 }
 
-/** One flow as the table shows it. Rates are over the last tick, `null` when not known yet. */
+/** One flow as the table shows it. Rates are over a second or more, `null` when not known yet. */
 export interface FlowRow {
   readonly id: string;
   readonly state: string;
@@ -482,13 +487,19 @@ const rate = shape<Rate>({
   bytesPerSecond: nullable(number),
 });
 
+const counts: Reader<Readonly<Record<string, string>>> = (value, at) => {
+  for (const [name, count] of Object.entries(object(value, at))) decimal(count, `${at}.${name}`);
+  return value as Readonly<Record<string, string>>;
+};
+
 const quality = shape<QualityRecord>({
   eventsPerSecond: number,
   events: decimal,
   lost: decimal,
   evicted: decimal,
   shed: decimal,
-  malformed: (value, at) => object(value, at) as Readonly<Record<string, string>>,
+  losses: counts,
+  malformed: counts,
   cpu: number,
   openPaths: number,
   flows: number,

@@ -6,6 +6,12 @@ export class ServeCounters {
   clientsRefused = 0;
   /** Clients cut off because they were silent. */
   clientsSilent = 0;
+  /** Idle connections that gave way to new ones, and new ones that found no idle one. */
+  connectionsIdle = 0;
+  connectionsRefused = 0;
+  /** Pages of flows that ended before their limit, and such that nobody read on. */
+  pagesCut = 0;
+  pagesUnread = 0;
   /** Rows that had to wait for a later tick. */
   rowsDelayed = 0;
   readonly refusedRequests = new Map<string, number>();

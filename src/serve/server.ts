@@ -1,39 +1,51 @@
-import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
-import type { FlowFeed, QualityRecord } from '../model/feed.js';
+import type { QualityRecord } from '../model/feed.js';
+import { DEFAULT_HOST, DEFAULT_PORT } from './address.js';
+import type { HelloInfo } from './channel-messages.js';
 import { ClientSession, type SessionContext } from './client-session.js';
-import { FlowView } from './flow-view.js';
-import { createHostGuard } from './host-guard.js';
-import { route, sendJson, setSecurityHeaders } from './http-routes.js';
-import { CLIENT_LIMIT, CONNECTION_LIMIT, PING_INTERVAL_MS } from './limits.js';
+import type { Collector } from './collector.js';
+import { Connections } from './connections.js';
+import { FlowDetails } from './flow-details.js';
+import { createHostGuard, type HostGuard } from './host-guard.js';
+import { Routes, sendJson, setSecurityHeaders } from './http-routes.js';
+import {
+  CLIENT_LIMIT,
+  DEADLINE_CHECK_MS,
+  KEEP_ALIVE_MS,
+  PING_INTERVAL_MS,
+  REQUEST_DEADLINE_MS,
+  RESPONSE_DEADLINE_MS,
+  SCAN_ROWS_LEAST,
+  SCAN_ROWS_PER_TICK,
+} from './limits.js';
+import { LoadMeter } from './load-meter.js';
 import {
   CLIENT_MESSAGE_LIMIT,
   type HelloMessage,
   PROTOCOL_VERSION,
   type QualityMessage,
+  SLOW_TICK_MS,
   TICK_MS,
 } from './protocol.js';
 import { ServeCounters } from './serve-counters.js';
 import { ServeError } from './serve-error.js';
 import { loadStaticFiles } from './static-files.js';
 
-export const DEFAULT_HOST = '127.0.0.1';
-export const DEFAULT_PORT = 7677;
-
-/** What the dashboard tells of the daemon it is connected to. */
-export type HelloInfo = Pick<
-  HelloMessage,
-  'version' | 'node' | 'kernel' | 'mode' | 'description' | 'missing'
->;
+/** How long a refused upgrade may take to be read. */
+const REFUSED_LINGER_MS = 1_000;
+/** A batch so soon after the tick before waits for the next one. */
+const TICK_LEAST_MS = TICK_MS / 2;
 
 export interface ServerOptions {
-  readonly feed: FlowFeed;
+  readonly collector: Collector;
   /** Where the built dashboard is; without it only the API is served. */
   readonly uiDirectory: string;
   readonly info: HelloInfo;
+  /** Differs for each run of the daemon. */
+  readonly run: string;
   readonly host?: string;
   /** 0 for any free one. */
   readonly port?: number;
@@ -52,41 +64,55 @@ export interface RunningServer {
 /**
  * Serves the dashboard, its WebSocket, the JSON API and the metrics.
  *
- * @throws ServeError `address-in-use`, `address-not-available`, `listen-failed`
+ * @throws ServeError `address-in-use`, `address-not-available`, `listen-failed`,
+ * `static-too-large`
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { feed, info } = options;
+  const { collector, info } = options;
   const host = options.host ?? DEFAULT_HOST;
   const counters = new ServeCounters();
-  const view = new FlowView(feed);
+  const meter = new LoadMeter();
+  const details = new FlowDetails(collector);
   const sessions = new Set<ClientSession>();
   const files = await loadStaticFiles(options.uiDirectory);
   const hello: HelloMessage = {
     type: 'hello',
     protocol: PROTOCOL_VERSION,
-    run: randomUUID(),
+    run: options.run,
     ...info,
   };
-  const quality = (): QualityRecord => {
-    const record = feed.quality();
-    return { ...record, shed: String(BigInt(record.shed) + BigInt(counters.shed)) };
-  };
-  const session: SessionContext = {
-    feed,
-    view,
-    counters,
-    hello,
-    // A recording has a time of its own: that of its newest packet.
-    now: () => String(info.mode === 'replay' ? view.newest : BigInt(Date.now()) * 1_000_000n),
-    clock: () => performance.now(),
+  const quality = (): QualityRecord | null => {
+    const record = collector.status?.quality ?? null;
+    if (record === null) return null;
+    const shed = String(BigInt(record.shed) + BigInt(counters.shed));
+    return { ...record, shed, losses: { ...record.losses, 'clients-slow': shed } };
   };
 
-  const server = createServer({ maxHeaderSize: 16_384, requestTimeout: 10_000 });
-  server.maxConnections = CONNECTION_LIMIT;
+  const server = createServer({
+    maxHeaderSize: 16_384,
+    headersTimeout: REQUEST_DEADLINE_MS,
+    requestTimeout: REQUEST_DEADLINE_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    connectionsCheckingInterval: DEADLINE_CHECK_MS,
+  });
+  // One that does not read on is cut off: of an inactive socket nothing else is told.
+  server.timeout = RESPONSE_DEADLINE_MS;
+  const connections = new Connections(server, counters);
   const port = await listen(server, host, options.port ?? DEFAULT_PORT);
   const guard = createHostGuard(port, host, options.allowHosts);
+  const routes = new Routes({
+    collector,
+    files,
+    counters,
+    details,
+    hello,
+    quality,
+    load: () => meter.read(),
+    clients: () => sessions.size,
+  });
 
   server.on('request', (request, response) => {
+    connections.serve(request.socket, response);
     setSecurityHeaders(response);
     const refusal = guard(request.headers);
     if (refusal !== null) {
@@ -94,77 +120,69 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       sendJson(response, 403, { type: 'error', ...refusal });
       return;
     }
-    try {
-      route(request, response, {
-        feed,
-        files,
-        counters,
-        hello,
-        quality,
-        clients: () => sessions.size,
-      });
-    } catch (error) {
+    routes.answer(request, response).catch((error: unknown) => {
       const message = error instanceof Error ? error.message : String(error);
       counters.refuseRequest('internal');
       if (!response.headersSent)
         sendJson(response, 500, { type: 'error', code: 'internal', message });
       else response.destroy();
-    }
+    });
   });
 
-  const sockets = new WebSocketServer({
-    noServer: true,
-    maxPayload: CLIENT_MESSAGE_LIMIT,
-    perMessageDeflate: false,
-    clientTracking: false,
-  });
-  const refuseUpgrade = (socket: Duplex, status: string, code: string, message: string): void => {
-    counters.refuseRequest(code);
-    const body = JSON.stringify({ type: 'error', code, message });
-    socket.end(
-      `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nConnection: close\r\n` +
-        `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-    );
+  const session: SessionContext = {
+    table: collector.table,
+    details,
+    counters,
+    hello,
+    // A recording has a time of its own: that of its newest packet.
+    now: () =>
+      String(info.mode === 'replay' ? collector.newest() : BigInt(Date.now()) * 1_000_000n),
+    clock: () => performance.now(),
   };
-  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    socket.on('error', () => socket.destroy());
-    const refusal = guard(request.headers);
-    if (refusal !== null) {
-      refuseUpgrade(socket, '403 Forbidden', refusal.code, refusal.message);
-    } else if (request.url?.split('?', 1)[0] !== '/ws') {
-      refuseUpgrade(socket, '404 Not Found', 'not-found', 'the WebSocket is at /ws');
-    } else if (sessions.size >= CLIENT_LIMIT) {
-      counters.clientsRefused += 1;
-      refuseUpgrade(
-        socket,
-        '503 Service Unavailable',
-        'too-many-clients',
-        `${CLIENT_LIMIT} dashboards are connected, which is the limit`,
-      );
-    } else {
-      sockets.handleUpgrade(request, socket, head, (client) => {
-        if (sessions.size === 0) {
-          view.clear();
-          view.tick(performance.now());
-        }
-        const added = new ClientSession(client, session);
-        sessions.add(added);
-        client.on('close', () => sessions.delete(added));
-      });
+  let watching = false;
+  acceptSockets(server, guard, counters, sessions, (client, socket) => {
+    connections.keep(socket);
+    if (!watching) {
+      watching = true;
+      collector.watch(true);
     }
+    const added = new ClientSession(client, session);
+    sessions.add(added);
+    client.on('close', () => sessions.delete(added));
   });
 
-  const ticker = setInterval(() => {
+  let lastTick = 0;
+  let nextSlow = 0;
+  const tick = (): void => {
+    const now = performance.now();
+    lastTick = now;
+    const slow = now >= nextSlow;
+    if (slow) {
+      nextSlow = now + SLOW_TICK_MS - TICK_MS / 2;
+      if (sessions.size === 0 && watching) {
+        watching = false;
+        collector.watch(false);
+      }
+      collector.table.measure();
+      details.ask();
+    }
     if (sessions.size === 0) return;
-    view.tick(performance.now());
-    const message: QualityMessage = {
-      type: 'quality',
-      quality: quality(),
-      clients: sessions.size,
-    };
-    const text = JSON.stringify(message);
-    for (const client of sessions) client.tick(text);
-  }, TICK_MS);
+    const record = slow ? quality() : null;
+    const message: QualityMessage | null =
+      record === null ? null : { type: 'quality', quality: record, clients: sessions.size };
+    const text = message === null ? null : JSON.stringify(message);
+    let beginning = 0;
+    for (const client of sessions) beginning += client.beginning ? 1 : 0;
+    const scan = Math.max(SCAN_ROWS_LEAST, Math.floor(SCAN_ROWS_PER_TICK / beginning));
+    for (const client of sessions) client.tick({ scan, quality: text });
+  };
+  // Rows go on as they come; when none come, clients still get their answers and figures.
+  collector.onBatch(() => {
+    if (performance.now() - lastTick >= TICK_LEAST_MS) tick();
+  });
+  const ticker = setInterval(() => {
+    if (performance.now() - lastTick >= TICK_MS + TICK_LEAST_MS) tick();
+  }, TICK_LEAST_MS);
   const pinger = setInterval(() => {
     for (const client of sessions) client.checkAlive();
   }, PING_INTERVAL_MS);
@@ -176,6 +194,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     close: async () => {
       clearInterval(ticker);
       clearInterval(pinger);
+      meter.close();
       for (const client of sessions) client.close();
       const closed = new Promise<void>((resolve) => {
         server.close(() => resolve());
@@ -185,6 +204,51 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       await closed;
     },
   };
+}
+
+/** Turns upgrades of admitted clients into WebSockets, and refuses all others with a code. */
+function acceptSockets(
+  server: Server,
+  guard: HostGuard,
+  counters: ServeCounters,
+  sessions: ReadonlySet<ClientSession>,
+  accept: (client: import('ws').WebSocket, socket: import('node:net').Socket) => void,
+): void {
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: CLIENT_MESSAGE_LIMIT,
+    perMessageDeflate: false,
+    clientTracking: false,
+  });
+  const refuse = (socket: Duplex, status: string, code: string, message: string): void => {
+    counters.refuseRequest(code);
+    const body = JSON.stringify({ type: 'error', code, message });
+    socket.end(
+      `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nConnection: close\r\n` +
+        `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    );
+    // The other side may never close its end.
+    setTimeout(() => socket.destroy(), REFUSED_LINGER_MS).unref();
+  };
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on('error', () => socket.destroy());
+    const refusal = guard(request.headers);
+    if (refusal !== null) {
+      refuse(socket, '403 Forbidden', refusal.code, refusal.message);
+    } else if (request.url?.split('?', 1)[0] !== '/ws') {
+      refuse(socket, '404 Not Found', 'not-found', 'the WebSocket is at /ws');
+    } else if (sessions.size >= CLIENT_LIMIT) {
+      counters.clientsRefused += 1;
+      refuse(
+        socket,
+        '503 Service Unavailable',
+        'too-many-clients',
+        `${CLIENT_LIMIT} dashboards are connected, which is the limit`,
+      );
+    } else {
+      sockets.handleUpgrade(request, socket, head, (client) => accept(client, request.socket));
+    }
+  });
 }
 
 function listen(server: Server, host: string, port: number): Promise<number> {

@@ -8,7 +8,7 @@ import { SetupError } from './setup-error.mjs';
  * What is needed from the system. `evidence` is how to see it on a system that is
  * not Debian: any one of the commands (bare names) or files (absolute paths).
  *
- * @typedef {'build' | 'run' | 'test'} Purpose
+ * @typedef {'build' | 'run' | 'test' | 'bench'} Purpose
  * @typedef {object} SystemNeed
  * @property {string} package Debian's name
  * @property {Purpose} purpose
@@ -103,6 +103,7 @@ export const SYSTEM_NEEDS = [
   { package: 'zstd', purpose: 'test', why: "unpacks a guest's kernel", evidence: ['zstd'] },
   { package: 'xz-utils', purpose: 'test', why: "unpacks a guest's modules", evidence: ['xz'] },
   { package: 'chromium', purpose: 'test', why: 'drives the dashboard', evidence: ['chromium'] },
+  { package: 'bpftrace', purpose: 'bench', why: 'is compared with', evidence: ['bpftrace'] },
 ];
 
 /** Where commands are looked for besides PATH: a root shell may lack the sbin folders. */

@@ -79,7 +79,7 @@ export function linkProgram(priority: number): string {
   return name;
 }
 
-/** Of `struct hook_places` in bpf/hook-walk.h. */
+/** Of `struct hook_places` in bpf/hook-fentry.h. */
 const PLACES = 5;
 const PRIORITY_LAST = 0x7fff_ffff;
 

@@ -1,5 +1,4 @@
 import { RingBuffer } from 'ebpf-ts';
-import { UsageError } from '../model/errors.js';
 import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
 import {
   COUNTER_LOST_EVENT,
@@ -7,24 +6,22 @@ import {
   COUNTER_LOST_RING,
   COUNTER_OWN,
 } from '../wire/layout.gen.js';
+import { CatalogFollower } from './catalog-follower.js';
 import { CatalogReader } from './catalog-reader.js';
+import type { HookDetail } from './hook-places.js';
 import type { HookInstrument } from './hook-programs.js';
-import { KernelSymbols } from './kernel-symbols.js';
-import { KernelTypes } from './kernel-types.js';
-import { type FoundNamespace, NamespaceWatcher } from './namespace-watcher.js';
+import { sumOfCpus } from './kernel-counters.js';
+import { KernelFunctions } from './kernel-functions.js';
+import type { FoundNamespace } from './namespace-watcher.js';
+import { NetnsDirectory } from './netns-directory.js';
+import { ObservedNamespaces, sameNamespaces } from './observed-namespaces.js';
 import { RingDrain } from './ring-drain.js';
 import type { Source, SourceSink } from './source.js';
-import { Tracer, unsupported } from './tracer.js';
+import { Tracer } from './tracer.js';
+import { kernelDropReasons, RING_BYTES } from './tracer-object.js';
 
-/** Counters of what was lost in the kernel. */
-const LOST = [COUNTER_LOST_RING, COUNTER_LOST_NESTED, COUNTER_LOST_EVENT] as const;
-/** Places that drops come from and are remembered; a kernel has a few thousand. */
-const SYMBOL_LIMIT = 65_536;
+/** Between looks at namespaces, their hooks and the kernel's modules. */
 const NAMESPACE_SCAN_MS = 400;
-/** Names are asked for again: soon after a change, which goes on for a while, then seldom. */
-const NAME_SCAN_FIRST_MS = 500;
-const NAME_SCAN_MOST_MS = 10_000;
-
 export interface KernelSourceOptions {
   /** The compiled tracer, dist/bpf/tracer.bpf.o. */
   readonly objectFile: string;
@@ -42,30 +39,33 @@ export class KernelSource implements Source {
   /** Port whose loopback traffic is left out; 0 for none. Set it before `start`. */
   ownPort = 0;
   readonly #options: KernelSourceOptions;
-  readonly #watcher = new NamespaceWatcher();
-  readonly #resolved = new Map<bigint, string>();
-  #catalog: Catalog = EMPTY_CATALOG;
+  /** Told of each function that drops come from, as it is resolved. */
+  onSymbol: (address: bigint, name: string) => void = () => undefined;
+  readonly #observed: ObservedNamespaces;
+  readonly #directory = new NetnsDirectory(() => this.#lookSoon());
+  readonly #functions = new KernelFunctions({
+    onResolved: (address, name) => this.onSymbol(address, name),
+  });
   #tracer: Tracer | null = null;
   #ring: RingBuffer | null = null;
-  #symbols: KernelSymbols | null = null;
-  #reader: CatalogReader | null = null;
+  #names: CatalogFollower | null = null;
   #sink: SourceSink | null = null;
   #namespaces = new Map<number, FoundNamespace>();
   #drain: RingDrain | null = null;
   #scanTimer: NodeJS.Timeout | null = null;
-  #namesDue = 0;
-  #namesWait = NAME_SCAN_FIRST_MS;
-  #scanning = false;
-  readonly #finalCounters = new Map<number, bigint>();
+  #soon: NodeJS.Immediate | null = null;
+  #finalLosses: Readonly<Record<string, bigint>> | null = null;
+  #finalOwn = 0n;
   #stopped = false;
   #beginning: Promise<void> = Promise.resolve();
 
   constructor(options: KernelSourceOptions) {
     this.#options = options;
+    this.#observed = new ObservedNamespaces(options.netns ?? null);
   }
 
   get catalog(): Catalog {
-    return this.#catalog;
+    return this.#names?.catalog ?? EMPTY_CATALOG;
   }
 
   /** What sees netfilter hooks; `none` before `start`. */
@@ -78,48 +78,76 @@ export class KernelSource implements Source {
   }
 
   lost(): bigint {
-    return LOST.reduce((sum, counter) => sum + this.#counter(counter), 0n);
+    return Object.values(this.losses()).reduce((sum, n) => sum + n, 0n);
+  }
+
+  losses(): Readonly<Record<string, bigint>> {
+    return (
+      this.#finalLosses ?? {
+        'ring-full-hops': this.#counter(COUNTER_LOST_RING),
+        'ring-full-events': this.#counter(COUNTER_LOST_EVENT),
+        'slot-busy': this.#counter(COUNTER_LOST_NESTED),
+        'program-recursion': this.#tracer?.recursionMisses() ?? 0n,
+      }
+    );
   }
 
   own(): bigint {
-    return this.#counter(COUNTER_OWN);
+    return this.#finalLosses === null ? this.#counter(COUNTER_OWN) : this.#finalOwn;
+  }
+
+  ringFill(): number | null {
+    return this.#ring === null || this.#stopped ? null : this.#ring.available() / RING_BYTES;
   }
 
   symbol(address: bigint): string | null {
-    const known = this.#resolved.get(address);
-    if (known !== undefined) {
-      return known;
-    }
-    const name = this.#symbols?.find(address) ?? null;
-    if (name !== null && this.#resolved.size < SYMBOL_LIMIT) {
-      this.#resolved.set(address, name);
-    }
-    return name;
+    return this.#functions.name(address);
   }
 
   /** Every address asked for so far, with its function. */
   resolvedSymbols(): ReadonlyMap<bigint, string> {
-    return this.#resolved;
+    return this.#functions.resolved();
+  }
+
+  /** How much of each hook is seen; see `Tracer.setDetail`. */
+  setDetail(detail: HookDetail): void {
+    this.#tracer?.setDetail(detail, this.#namespaces);
+  }
+
+  /** Begins to see everything again, after `close`. Errors: UnsupportedError. */
+  open(): void {
+    this.#tracer?.open();
+  }
+
+  /** Sees drops and nothing else, until `open`. */
+  close(): void {
+    this.#tracer?.close();
   }
 
   async start(sink: SourceSink): Promise<void> {
     this.#sink = sink;
-    const reasons = kernelDropReasons();
-    this.#reader = new CatalogReader(reasons);
-    this.#namespaces = this.#select(this.#watcher.scan());
-    this.#requireNamed();
-    this.#catalog = await this.#reader.read(this.#namespaces.values());
-    sink.catalog(this.#catalog);
+    this.#namespaces = this.#observed.scan();
+    this.#observed.requireNamed(this.#namespaces);
+    // What comes between this look and the attaching is found by the next one.
+    this.#directory.watch();
+    this.#names = new CatalogFollower(
+      new CatalogReader(kernelDropReasons()),
+      () => this.#namespaces.values(),
+      (catalog) => sink.catalog(catalog),
+      (message) => this.#options.onWarning?.(message),
+    );
+    await this.#names.start();
     this.#attach();
     this.#beginning = this.#begin();
-    this.#namesDue = Date.now() + this.#namesWait;
-    this.#scanTimer = setInterval(() => void this.#scan(), NAMESPACE_SCAN_MS);
+    this.#scanTimer = setInterval(() => this.#look(), NAMESPACE_SCAN_MS);
   }
 
   /** The ring holds what comes meanwhile, so that the first drop has its place named too. */
   async #begin(): Promise<void> {
     try {
-      this.#symbols = await KernelSymbols.load();
+      // After `start` has resolved: there are 5 MB to read.
+      await new Promise((resolve) => setImmediate(resolve));
+      this.#functions.load();
     } catch (error) {
       this.#options.onWarning?.(`drops have no place: ${String(error)}`);
     }
@@ -137,36 +165,23 @@ export class KernelSource implements Source {
     if (this.#scanTimer !== null) {
       clearInterval(this.#scanTimer);
     }
+    this.#names?.stop();
+    if (this.#soon !== null) {
+      clearImmediate(this.#soon);
+    }
+    this.#directory.close();
     this.#drain?.stop();
     this.#stopped = true;
-    this.#lastCounters();
+    this.#finalOwn = this.own();
+    this.#finalLosses = this.losses();
     this.#sink?.end();
     this.#ring?.close();
-    this.#tracer?.close();
-  }
-
-  #lastCounters(): void {
-    for (const counter of [...LOST, COUNTER_OWN]) {
-      this.#finalCounters.set(counter, this.#counter(counter));
-    }
+    this.#tracer?.dispose();
   }
 
   #counter(index: number): bigint {
     const map = this.#tracer?.map('counters');
-    if (map === undefined) {
-      return this.#finalCounters.get(index) ?? 0n;
-    }
-    const key = new Uint8Array(Uint32Array.of(index).buffer);
-    const values = map.get(key);
-    if (values === null) {
-      return 0n;
-    }
-    const view = new DataView(values.buffer, values.byteOffset, values.byteLength);
-    let sum = 0n;
-    for (let at = 0; at + 8 <= values.byteLength; at += 8) {
-      sum += view.getBigUint64(at, true);
-    }
-    return sum;
+    return map === undefined ? 0n : sumOfCpus(map, index);
   }
 
   #attach(): void {
@@ -190,89 +205,34 @@ export class KernelSource implements Source {
     }
   }
 
-  #select(found: Map<number, FoundNamespace>): Map<number, FoundNamespace> {
-    const wanted = this.#options.netns;
-    if (wanted == null) {
-      return found;
-    }
-    const own = NamespaceWatcher.own();
-    return new Map(
-      [...found].filter(
-        ([inode, namespace]) =>
-          (namespace.name !== null && wanted.includes(namespace.name)) ||
-          (inode === own && wanted.includes('host')),
-      ),
-    );
+  /** A name came or went: what comes with it, or before, is looked at once. */
+  #lookSoon(): void {
+    this.#soon ??= setImmediate(() => {
+      this.#soon = null;
+      this.#look();
+    });
   }
 
-  #requireNamed(): void {
-    for (const name of this.#options.netns ?? []) {
-      const known = [...this.#namespaces.values()].some((n) => n.name === name);
-      if (!known && name !== 'host') {
-        throw new UsageError(
-          'NETNS_NOT_FOUND',
-          `there is no network namespace ${name}; see: ip netns list`,
-        );
-      }
-    }
-  }
-
-  async #scan(): Promise<void> {
+  /** Follows namespaces and their hooks at once, and their names when that is due. */
+  #look(): void {
     const tracer = this.#tracer;
-    if (this.#scanning || this.#stopped || tracer === null) {
+    if (this.#stopped || tracer === null) {
       return;
     }
-    this.#scanning = true;
     try {
-      const found = this.#select(this.#watcher.scan());
-      tracer.leave(found);
-      const fresh = [...found.values()].filter((n) => !this.#namespaces.has(n.inode));
-      const renamed = [...found.values()].some(
-        (n) => this.#namespaces.get(n.inode)?.name !== n.name,
-      );
-      const gone = [...this.#namespaces.keys()].some((inode) => !found.has(inode));
-      const changed = gone || renamed || fresh.length > 0;
+      this.#directory.watch();
+      const found = this.#observed.scan();
+      const changed = !sameNamespaces(this.#namespaces, found);
       this.#namespaces = found;
-      tracer.observe(fresh.map((n) => n.inode));
-      for (const namespace of fresh) {
-        tracer.enter(namespace);
-      }
-      if (changed || this.#namesDue <= Date.now()) {
-        this.#namesWait = changed
-          ? NAME_SCAN_FIRST_MS
-          : Math.min(2 * this.#namesWait, NAME_SCAN_MOST_MS);
-        this.#namesDue = Date.now() + this.#namesWait;
-        const catalog = await this.#reader?.read(found.values());
-        if (catalog !== undefined && !this.#stopped && isNews(this.#catalog, catalog)) {
-          this.#catalog = catalog;
-          this.#sink?.catalog(catalog);
-        }
-      }
-      if (!this.#stopped) {
-        tracer.renew(found);
+      tracer.update(found);
+      tracer.renew(found);
+      this.#functions.refresh();
+      if (changed) {
+        this.#names?.changed();
       }
     } catch (error) {
       this.#options.onWarning?.(`looking for namespaces: ${String(error)}`);
-    } finally {
-      this.#scanning = false;
     }
+    this.#names?.look();
   }
-}
-
-function kernelDropReasons(): Map<string, number | bigint> {
-  let types: KernelTypes | null = null;
-  try {
-    types = new KernelTypes();
-    return types.dropReasons();
-  } catch (error) {
-    throw unsupported(error);
-  } finally {
-    types?.close();
-  }
-}
-
-/** Whether a catalog says anything new; the clocks drift apart by themselves. */
-function isNews(before: Catalog, after: Catalog): boolean {
-  const comparable = (c: Catalog): string => JSON.stringify({ ...c, clockOffsetNs: '' });
-  return comparable(before) !== comparable(after);
 }

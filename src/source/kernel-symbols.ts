@@ -8,6 +8,31 @@ const TYPE_AT = 17;
 const NAME_AT = 19;
 const SHORTEST_LINE = 21;
 
+/** The last byte of the kernel's own text, so named on every architecture. */
+const TEXT_END = Buffer.from(' _etext\n');
+
+/** Where a module's code lies; addresses by their low 48 bits. */
+export interface ModuleRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * Modules by name, from the text of /proc/modules (proc_modules(5): name, size, users, who,
+ * state, address).
+ */
+export function parseModules(text: string): Map<string, ModuleRange> {
+  const modules = new Map<string, ModuleRange>();
+  for (const line of text.split('\n')) {
+    const [, name, size, address] = /^(\S+) (\d+) .* 0x([0-9a-f]{16})\b/u.exec(line) ?? [];
+    if (name !== undefined && size !== undefined && address !== undefined) {
+      const start = Number.parseInt(address.slice(4), 16);
+      if (start !== 0) modules.set(name, { start, end: start + Number(size) });
+    }
+  }
+  return modules;
+}
+
 /**
  * Functions of the running kernel by address, from /proc/kallsyms. Addresses are
  * kept by their low 48 bits: all of the kernel's text shares the rest. Names stay
@@ -18,23 +43,42 @@ export class KernelSymbols {
   readonly #bytes: Buffer;
   readonly #addresses: Float64Array;
   readonly #lines: Uint32Array;
+  readonly #modules: ReadonlyMap<string, ModuleRange>;
+  /** Where the kernel's own text ends. */
+  readonly #textEnd: number;
 
-  private constructor(bytes: Buffer, addresses: Float64Array, lines: Uint32Array) {
+  private constructor(
+    bytes: Buffer,
+    addresses: Float64Array,
+    lines: Uint32Array,
+    modules: ReadonlyMap<string, ModuleRange>,
+  ) {
     this.#bytes = bytes;
     this.#addresses = addresses;
     this.#lines = lines;
+    this.#modules = modules;
+    const end = bytes.indexOf(TEXT_END);
+    const lineStart = end < 0 ? -1 : bytes.lastIndexOf(NEWLINE, end) + 1;
+    this.#textEnd =
+      lineStart < 0 ? Number.POSITIVE_INFINITY : hexNumber(bytes, lineStart + 4, lineStart + 16);
   }
 
   /**
    * Reads at once: the kernel gives a page a call, and two thousand calls through the thread
    * pool take several times as long.
    */
-  static load(path = '/proc/kallsyms'): KernelSymbols {
-    return KernelSymbols.parse(readFileSync(path));
+  static load(
+    path = '/proc/kallsyms',
+    modules: ReadonlyMap<string, ModuleRange> = new Map(),
+  ): KernelSymbols {
+    return KernelSymbols.parse(readFileSync(path), modules);
   }
 
   /** From the bytes of /proc/kallsyms: address, type, name, and the module in brackets. */
-  static parse(bytes: Buffer): KernelSymbols {
+  static parse(
+    bytes: Buffer,
+    modules: ReadonlyMap<string, ModuleRange> = new Map(),
+  ): KernelSymbols {
     const most = Math.ceil(bytes.length / SHORTEST_LINE);
     const addresses = new Float64Array(most);
     const lines = new Uint32Array(most);
@@ -59,17 +103,23 @@ export class KernelSymbols {
     }
     const used = { addresses: addresses.subarray(0, count), lines: lines.subarray(0, count) };
     return sorted
-      ? new KernelSymbols(bytes, used.addresses, used.lines)
-      : KernelSymbols.#sorted(bytes, used.addresses, used.lines);
+      ? new KernelSymbols(bytes, used.addresses, used.lines, modules)
+      : KernelSymbols.#sorted(bytes, used.addresses, used.lines, modules);
   }
 
-  static #sorted(bytes: Buffer, addresses: Float64Array, lines: Uint32Array): KernelSymbols {
+  static #sorted(
+    bytes: Buffer,
+    addresses: Float64Array,
+    lines: Uint32Array,
+    modules: ReadonlyMap<string, ModuleRange>,
+  ): KernelSymbols {
     const order = Uint32Array.from(addresses.keys());
     order.sort((a, b) => (addresses[a] as number) - (addresses[b] as number));
     return new KernelSymbols(
       bytes,
       Float64Array.from(order, (i) => addresses[i] as number),
       Uint32Array.from(order, (i) => lines[i] as number),
+      modules,
     );
   }
 
@@ -77,7 +127,10 @@ export class KernelSymbols {
     return this.#addresses.length;
   }
 
-  /** Name of the function that an address lies in, or null below the first. */
+  /**
+   * Name of the function that an address lies in. Null where no known function is: below the
+   * first, beyond the kernel's text, and beyond the module that the nearest one belongs to.
+   */
   find(address: bigint): string | null {
     const wanted = Number(address & 0xffff_ffff_ffffn);
     let low = 0;
@@ -90,13 +143,18 @@ export class KernelSymbols {
         high = middle;
       }
     }
-    return low === 0 ? null : this.#name(this.#lines[low - 1] as number);
+    if (low === 0) return null;
+    const { name, module } = this.#read(this.#lines[low - 1] as number);
+    const range = module === null ? null : this.#modules.get(module);
+    const end = range === null ? this.#textEnd : (range?.end ?? 0);
+    return wanted < end ? name : null;
   }
 
-  #name(lineStart: number): string {
+  #read(lineStart: number): { name: string; module: string | null } {
     const end = this.#bytes.indexOf(NEWLINE, lineStart);
     const line = this.#bytes.toString('latin1', lineStart + NAME_AT, end < 0 ? undefined : end);
-    return line.split('\t', 1)[0] as string;
+    const [name = '', module = null] = line.split('\t', 2);
+    return { name, module: module === null ? null : module.slice(1, -1) };
   }
 }
 

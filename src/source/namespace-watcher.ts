@@ -1,6 +1,6 @@
 import { readdirSync, readlinkSync, statSync } from 'node:fs';
 
-const NETNS_DIRECTORY = '/run/netns';
+export const NETNS_DIRECTORY = '/run/netns';
 /** Looking at every process again, not only at new ones, once in so many rounds. */
 const FULL_SCAN_ROUNDS = 20;
 
@@ -19,6 +19,8 @@ export interface FoundNamespace {
  */
 export class NamespaceWatcher {
   readonly #processes = new Map<string, number>();
+  /** The device number of nsfs, which every namespace is a file of. */
+  readonly #fileSystem = statSync('/proc/self/ns/net').dev;
   #round = 0;
 
   /** Inode of the namespace this process is in. */
@@ -31,8 +33,9 @@ export class NamespaceWatcher {
     for (const name of namedNamespaces()) {
       const path = `${NETNS_DIRECTORY}/${name}`;
       try {
-        const inode = statSync(path).ino;
-        found.set(inode, { inode, name, path });
+        const { ino: inode, dev } = statSync(path);
+        // A file that no namespace is mounted on, yet or any more, is none.
+        if (dev === this.#fileSystem) found.set(inode, { inode, name, path });
       } catch {
         // It went between the listing and the look: as good as never there.
       }

@@ -1,7 +1,8 @@
 import type { Catalog } from '../name/catalog.js';
 import { HEADER_TIME, SIZEOF_HEADER } from '../wire/layout.gen.js';
 import { FRAME_HEADER } from '../wire/record-cursor.js';
-import { CHUNK_BATCH, CHUNK_TICK, type Chunk, type Recording } from './recording.js';
+import type { Chunk, Recording } from './recording.js';
+import { CHUNK_BATCH, CHUNK_TICK } from './recording-format.js';
 import type { Source, SourceSink } from './source.js';
 
 /** Longest pause kept between batches; a recording of a quiet machine need not be quiet. */
@@ -21,7 +22,6 @@ export class ReplaySource implements Source {
   readonly missing: readonly string[];
   readonly #recording: Recording;
   readonly #options: ReplayOptions;
-  readonly #symbols: ReadonlyMap<bigint, string>;
   #stopped = false;
   #ended = false;
   #wake: (() => void) | null = null;
@@ -34,13 +34,15 @@ export class ReplaySource implements Source {
     this.epochNs = BigInt(recording.header.epochNs);
     this.catalog = recording.catalog;
     this.missing = [...new Set([...recording.header.missing, ...(recording.footer.missing ?? [])])];
-    this.#symbols = new Map(
-      recording.footer.symbols.map(([address, name]) => [BigInt(address), name]),
-    );
   }
 
   lost(): bigint {
     return BigInt(this.#recording.footer.lost);
+  }
+
+  losses(): Readonly<Record<string, bigint>> {
+    const { losses = {} } = this.#recording.footer;
+    return Object.fromEntries(Object.entries(losses).map(([cause, n]) => [cause, BigInt(n)]));
   }
 
   own(): bigint {
@@ -48,7 +50,7 @@ export class ReplaySource implements Source {
   }
 
   symbol(address: bigint): string | null {
-    return this.#symbols.get(address) ?? null;
+    return this.#recording.symbols.get(address) ?? null;
   }
 
   /** Resolves at once; see `finished` for the end. */

@@ -19,8 +19,12 @@ export interface Source {
   readonly catalog: Catalog;
   /** Records the kernel could not hand over, so far. */
   lost(): bigint;
+  /** What `lost` is the sum of: one entry a cause, in the words of a metric's label. */
+  losses(): Readonly<Record<string, bigint>>;
   /** Records left out because they were hopscope's own traffic. */
   own(): bigint;
+  /** Share of the ring that waits to be read, 0 to 1; absent or null where there is no ring. */
+  ringFill?(): number | null;
   /** Function that holds an address of the kernel's text. */
   symbol(address: bigint): string | null;
   /** What this source cannot see, in words. */

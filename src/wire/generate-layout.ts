@@ -1,6 +1,6 @@
 /**
- * Writes layout.gen.ts from the BTF of the compiled tracer, so that a layout is
- * written down once, in bpf/wire.h.
+ * Writes layout.gen.ts from the BTF of the compiled tracer and count-layout.gen.ts from
+ * that of the counter, so that a layout is written down once, in bpf/.
  */
 
 /** One member of a C struct as BTF tells it: byte offset and size. */
@@ -47,15 +47,26 @@ export const WIRE_ENUMS = [
   'hs_counter',
 ];
 
+/** The same of the counter. */
+export const COUNT_STRUCTS = ['hs_count_key', 'hs_count_tuple', 'hs_count'];
+export const COUNT_ENUMS = ['hs_count_direction', 'hs_count_ports', 'hs_tally'];
+
 function constantName(...parts: readonly string[]): string {
   return parts.join('_').replace(/^hs_/iu, '').toUpperCase();
 }
 
-/** The text of layout.gen.ts. */
-export function generateLayout(structs: readonly WireStruct[], enums: readonly WireEnum[]): string {
+/** The text of a generated file. */
+export function generateLayout(
+  structs: readonly WireStruct[],
+  enums: readonly WireEnum[],
+  of: { readonly program: string; readonly header: string } = {
+    program: 'tracer',
+    header: 'bpf/wire.h',
+  },
+): string {
   const lines = [
-    '// Generated from the BTF of the tracer by `npm run generate`; do not edit.',
-    '// Byte offsets and sizes of the records of bpf/wire.h.',
+    `// Generated from the BTF of the ${of.program} by \`npm run generate\`; do not edit.`,
+    `// Byte offsets and sizes of the records of ${of.header}.`,
     '',
   ];
   for (const item of enums) {

@@ -1,18 +1,32 @@
 /**
  * `node dist/wire/write-layout.js OBJECT FILE`: generates the layout from a
- * compiled tracer. With `--check` it writes nothing and fails when FILE is stale.
+ * compiled tracer or, with `--counter`, counter. With `--check` it writes nothing and fails when FILE is stale.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { Btf } from 'ebpf-ts';
-import { generateLayout, WIRE_ENUMS, WIRE_STRUCTS } from './generate-layout.js';
+import {
+  COUNT_ENUMS,
+  COUNT_STRUCTS,
+  generateLayout,
+  WIRE_ENUMS,
+  WIRE_STRUCTS,
+} from './generate-layout.js';
 
-/** The text of layout.gen.ts for a compiled object. */
-export function layoutOf(objectFile: string): string {
+/** The text of layout.gen.ts for a compiled tracer, of count-layout.gen.ts for a counter. */
+export function layoutOf(objectFile: string, program: 'tracer' | 'counter' = 'tracer'): string {
+  const isCounter = program === 'counter';
   const btf = Btf.fromObject(objectFile);
   try {
     return generateLayout(
-      WIRE_STRUCTS.map((name) => ({ name, ...btf.structLayout(name) })),
-      WIRE_ENUMS.map((name) => ({ name, values: btf.enumValues(name) })),
+      (isCounter ? COUNT_STRUCTS : WIRE_STRUCTS).map((name) => ({
+        name,
+        ...btf.structLayout(name),
+      })),
+      (isCounter ? COUNT_ENUMS : WIRE_ENUMS).map((name) => ({
+        name,
+        values: btf.enumValues(name),
+      })),
+      { program, header: isCounter ? 'bpf/counter-wire.h' : 'bpf/wire.h' },
     );
   } finally {
     btf.close();
@@ -21,7 +35,7 @@ export function layoutOf(objectFile: string): string {
 
 const [objectFile, file] = process.argv.slice(2).filter((arg) => !arg.startsWith('--'));
 if (objectFile !== undefined && file !== undefined) {
-  const text = layoutOf(objectFile);
+  const text = layoutOf(objectFile, process.argv.includes('--counter') ? 'counter' : 'tracer');
   if (!process.argv.includes('--check')) {
     writeFileSync(file, text);
   } else if (readFileSync(file, 'utf8') !== text) {

@@ -1,24 +1,14 @@
 // @ts-check
-import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execPath } from 'node:process';
-import { promisify } from 'node:util';
-import { ROOT } from '../../src/setup/bootstrap.mjs';
+import { compiled } from './cluster.mjs';
+import { scratch } from './load-program.mjs';
+import { FIRST_PORT, PAYLOAD_BYTES, send, startSink } from './loads.mjs';
 import { startObserver } from './observer.mjs';
+import { MAIN } from './observers.mjs';
+import { output } from './processes.mjs';
 import { median } from './statistics.mjs';
-import { receivedRate } from './throughput.mjs';
 
-const run = promisify(execFile);
-const MAIN = join(ROOT, 'dist', 'cli', 'main.js');
-
-/**
- * The compiled stages, as production runs them; the checks know them by their sources.
- *
- * @param {string} path below dist/
- */
-const compiled = (path) => import(join(ROOT, 'dist', path));
 /** @type {typeof import('../../src/pipeline.js')} */
 const { Pipeline } = await compiled('pipeline.js');
 /** @type {typeof import('../../src/source/recording.js')} */
@@ -28,18 +18,21 @@ const { ReplaySource } = await compiled('source/replay-source.js');
 
 /** Passes before the ones that count: the first run interpreted code. */
 const WARM_UP_PASSES = 3;
-/** Records a measurement takes at least; a shorter recording is played more than once. */
-const RECORDS_A_PASS = 300_000;
-/** Bits a second of the flood that is recorded: few enough that the file keeps up. */
-const FLOOD_BITRATE = 1_000_000;
+/** Hops a measurement takes at least; a shorter recording is played more than once. */
+const HOPS_A_PASS = 300_000;
+/** Packets a second of the flood that is recorded: few enough that the file keeps up. */
+const FLOOD_RATE = 2_000;
+const FLOOD_SECONDS = 4;
+/** Longest mix: a recording is held in memory. */
+const MIX_GRACE_MS = 60_000;
 
 /**
  * @typedef {object} Joined
  * @property {string} load
- * @property {number} eventsPerSecond of one core's time, the median of the passes
+ * @property {number} hopsPerSecond of one core's time, the median of the passes
  * @property {number} least
  * @property {number} most
- * @property {number} events in the recording
+ * @property {number} hops in the recording
  * @property {number} paths
  * @property {number} flows
  * @property {number} lost while it was recorded
@@ -49,24 +42,37 @@ const FLOOD_BITRATE = 1_000_000;
  * Records the lab's own mix of traffic and one stream of small datagrams, and measures
  * how fast each is joined.
  *
- * @param {{ passes: number, seconds: number, from: string, to: string, address: string }} plan
+ * @param {{ passes: number, seconds: number, way: import('./cluster.mjs').Way }} plan
  * @returns {Promise<readonly Joined[]>}
  */
-export async function benchJoining({ passes, seconds, ...ends }) {
-  const folder = mkdtempSync(join(tmpdir(), 'hopscope-bench-'));
+export async function benchJoining({ passes, seconds, way }) {
+  const mix = join(scratch(), 'mix.hops');
+  const flood = join(scratch(), 'flood.hops');
+  await record(mix, () =>
+    output([execPath, MAIN, 'lab', 'traffic', '--quiet', '--duration', `${seconds}s`], {
+      timeoutMs: seconds * 1000 + MIX_GRACE_MS,
+    }),
+  );
+  const floodSeconds = Math.min(seconds, FLOOD_SECONDS);
+  await record(flood, () => datagrams(way, { flows: 1, seconds: floodSeconds, rate: FLOOD_RATE }));
+  return [
+    await measureJoining('mixed traffic', mix, passes),
+    await measureJoining('small datagrams', flood, passes),
+  ];
+}
+
+/**
+ * Datagrams at a pace, taken at their end.
+ *
+ * @param {import('./cluster.mjs').Way} way
+ * @param {{ flows: number, seconds: number, rate: number }} pace
+ */
+async function datagrams(way, { flows, seconds, rate }) {
+  const sink = await startSink(way);
   try {
-    const mix = join(folder, 'mix.hops');
-    const flood = join(folder, 'flood.hops');
-    await record(mix, () => run(execPath, [MAIN, 'lab', 'traffic', '--duration', `${seconds}s`]));
-    await record(flood, () =>
-      receivedRate({ ...ends, seconds: Math.min(seconds, 4), bitrate: FLOOD_BITRATE }),
-    );
-    return [
-      await measureJoining('mixed traffic', mix, passes),
-      await measureJoining('small datagrams', flood, passes),
-    ];
+    await send(way, 'udp', [flows, seconds, rate, PAYLOAD_BYTES, FIRST_PORT], seconds);
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    await sink.stop();
   }
 }
 
@@ -74,7 +80,7 @@ export async function benchJoining({ passes, seconds, ...ends }) {
  * @param {string} file
  * @param {() => Promise<unknown>} load
  */
-async function record(file, load) {
+export async function record(file, load) {
   const { stop } = await startObserver({
     name: 'record',
     processes: [{ command: [execPath, MAIN, 'record', file], ready: /^ready$/ }],
@@ -87,7 +93,7 @@ async function record(file, load) {
 }
 
 /**
- * Records a second that one core decodes and joins into paths and flows, from a
+ * Hops a second that one core decodes and joins into paths and flows, from a
  * recording held in memory: all of the daemon but the drain and the clients. The time
  * is the whole process's CPU time, the garbage collector's helpers included.
  *
@@ -101,20 +107,20 @@ export async function measureJoining(load, file, passes) {
   /** @type {number[]} */
   const rates = [];
   let seen = await play(recording);
-  const plays = Math.max(1, Math.ceil(RECORDS_A_PASS / Math.max(1, seen.events)));
+  const plays = Math.max(1, Math.ceil(HOPS_A_PASS / Math.max(1, seen.hops)));
   for (let pass = -WARM_UP_PASSES; pass < passes; pass += 1) {
     const before = process.cpuUsage();
-    let events = 0;
+    let hops = 0;
     for (let i = 0; i < plays; i += 1) {
       seen = await play(recording);
-      events += seen.events;
+      hops += seen.hops;
     }
     const used = process.cpuUsage(before);
-    if (pass >= 0) rates.push((events * 1e6) / (used.user + used.system));
+    if (pass >= 0) rates.push((hops * 1e6) / (used.user + used.system));
   }
   return {
     load,
-    eventsPerSecond: Math.round(median(rates)),
+    hopsPerSecond: Math.round(median(rates)),
     least: Math.round(Math.min(...rates)),
     most: Math.round(Math.max(...rates)),
     ...seen,
@@ -134,5 +140,6 @@ async function play(recording) {
   await pipeline.start();
   await source.finished;
   const { events, flows } = pipeline.quality();
-  return { events: Number(events), paths, flows };
+  // A pipeline's events are hops, however many of them the kernel put into one record.
+  return { hops: Number(events), paths, flows };
 }

@@ -1,10 +1,8 @@
 // @ts-check
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
+import { start } from './processes.mjs';
 
-const READY_LIMIT_MS = 15_000;
-const STOP_LIMIT_MS = 5_000;
+/** Twice what an emulated kernel takes to verify and attach everything. */
+const READY_LIMIT_MS = 120_000;
 
 /**
  * One way to watch the lab while it is loaded.
@@ -12,15 +10,22 @@ const STOP_LIMIT_MS = 5_000;
  * @typedef {object} Observer
  * @property {string} name
  * @property {readonly ObserverProcess[]} processes
+ * @property {boolean} [daemon] a hopscope with /metrics on METRICS_PORT
+ * @property {(words: readonly import('./processes.mjs').Words[]) => import('./metrics.mjs').Counted} [counts]
+ *   what its processes say at their end of what they have seen
  *
  * @typedef {object} ObserverProcess
- * @property {readonly [string, ...string[]]} command
- * @property {RegExp} ready in a line of its standard error, once it watches
+ * @property {import('./processes.mjs').Command} command
+ * @property {RegExp} ready in a line of its output, once it watches
  *
  * @typedef {object} Started
  * @property {readonly number[]} pids
  * @property {number} readyMs from the start of the first process until all watch
- * @property {() => Promise<number>} stop tells them to end; milliseconds until they are gone
+ * @property {() => Promise<Stopped>} stop tells them to end
+ *
+ * @typedef {object} Stopped
+ * @property {number} stopMs until they were gone
+ * @property {readonly import('./processes.mjs').Words[]} words
  */
 
 /**
@@ -30,62 +35,26 @@ const STOP_LIMIT_MS = 5_000;
  * @returns {Promise<Started>}
  */
 export async function startObserver(observer) {
-  const started = performance.now();
-  const children = observer.processes.map(({ command: [file, ...args] }) =>
-    spawn(file, args, { stdio: ['ignore', 'ignore', 'pipe'] }),
+  const begun = performance.now();
+  const results = await Promise.allSettled(
+    observer.processes.map(({ command, ready }) =>
+      start(command, { ready, limitMs: READY_LIMIT_MS }),
+    ),
   );
+  const running = results.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
   const stop = async () => {
     const told = performance.now();
-    await Promise.all(
-      children.map(async (child) => {
-        if (child.exitCode !== null || child.signalCode !== null) return;
-        const ended = once(child, 'exit');
-        child.kill('SIGINT');
-        const timer = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS);
-        await ended;
-        clearTimeout(timer);
-      }),
-    );
-    return performance.now() - told;
+    const words = await Promise.all(running.map((each) => each.stop()));
+    return { stopMs: performance.now() - told, words };
   };
-  try {
-    await Promise.all(
-      children.map((child, index) => untilReady(child, observer.processes[index]?.ready ?? /./)),
-    );
-  } catch (error) {
+  const failed = results.find((each) => each.status === 'rejected');
+  if (failed !== undefined) {
     await stop();
-    throw error;
+    throw failed.reason;
   }
   return {
-    pids: children.flatMap(({ pid }) => (pid === undefined ? [] : [pid])),
-    readyMs: performance.now() - started,
+    pids: running.map(({ pid }) => pid),
+    readyMs: performance.now() - begun,
     stop,
   };
-}
-
-/**
- * @param {import('node:child_process').ChildProcessByStdio<null, null, import('node:stream').Readable>} child
- * @param {RegExp} ready
- * @returns {Promise<void>}
- */
-function untilReady(child, ready) {
-  return new Promise((resolve, reject) => {
-    /** @type {string[]} */
-    const said = [];
-    const fail = () => {
-      clearTimeout(timer);
-      reject(new Error(`${child.spawnargs.join(' ')} did not get ready:\n${said.join('\n')}`));
-    };
-    const timer = setTimeout(fail, READY_LIMIT_MS);
-    child.once('error', fail);
-    child.once('exit', fail);
-    // Reading on after it is ready keeps the pipe from filling up.
-    createInterface({ input: child.stderr }).on('line', (line) => {
-      if (said.length < 20) said.push(line);
-      if (!ready.test(line)) return;
-      clearTimeout(timer);
-      child.off('exit', fail);
-      resolve();
-    });
-  });
 }

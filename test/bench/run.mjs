@@ -1,167 +1,204 @@
 #!/usr/bin/env node
 // @ts-check
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { argv, env, execPath, stderr, stdout } from 'node:process';
-import { parseArgs } from 'node:util';
 import { ROOT } from '../../src/setup/bootstrap.mjs';
-import { metricValue } from './daemon-cost.mjs';
-import { benchJoining } from './joining.mjs';
-import { renderJoining, renderThroughput } from './report.mjs';
-import { median, ratioOfMedians } from './statistics.mjs';
-import { measureThroughput } from './throughput.mjs';
+import { provideSystemPackages } from '../../src/setup/debian-packages.mjs';
+import { SetupError } from '../../src/setup/setup-error.mjs';
+import { undoAll } from './cleanup.mjs';
+import { BenchUsageError, HELP, parseOptions } from './options.mjs';
 
-const HELP = `npm run bench -- [--quick] [--rounds N] [--seconds N] [--only throughput|joining]
+/**
+ * @typedef {import('./options.mjs').BenchOptions} BenchOptions
+ *
+ * @typedef {object} BenchResult
+ * @property {string} date
+ * @property {{ kernel: string, cpu: string | null, cores: number }} machine
+ * @property {string} encap of the lab
+ * @property {{ rounds: number, seconds: number }} size
+ * @property {Awaited<ReturnType<typeof import('./startup-part.mjs').benchStartup>> | null} startup
+ * @property {Awaited<ReturnType<typeof import('./load-part.mjs').benchLoads>> | null} load
+ * @property {readonly import('./kernel-part.mjs').KernelResult[] | null} kernel
+ * @property {readonly import('./joining.mjs').Joined[] | null} joining
+ * @property {readonly import('./latency-part.mjs').LatencyRow[] | null} latency
+ * @property {readonly import('./memory-part.mjs').MemoryRow[] | null} memory
+ * @property {BenchResult | null} guest
+ * @property {readonly string[]} notes what is not there, and why
+ */
 
-What watching costs, on the lab: packets of 64 bytes a second from pod1 to pod3 with
-nobody watching, with hopscope, and with tcpdump on the same devices, taking turns in
-one run; and the records a second that one core decodes and joins. --quick: 2 rounds
-of 2 seconds. Writes test-results/bench.json as well.
-`;
-
-const MAIN = join(ROOT, 'dist', 'cli', 'main.js');
-const METRICS_PORT = 17677;
 const LAB_LOCK = join(tmpdir(), 'hopscope-lab.lock');
 const LAB_WAIT_SECONDS = 1200;
-const ENDS = { from: 'pod1', to: 'pod3', address: '10.244.146.205' };
-const JOINING_PASSES = 5;
-
-/** Every device between pod1 and pod3, as [namespace, device]. */
-const PATH = [
-  ['pod1', 'eth0'],
-  ['node111', 'calice0906292e2'],
-  ['node111', 'vxlan.calico'],
-  ['node111', 'ens10'],
-  ['node112', 'ens10'],
-  ['node112', 'vxlan.calico'],
-  ['node112', 'cali118af4ccd16'],
-  ['pod3', 'eth0'],
-];
-
-/** @type {import('./observer.mjs').Observer} */
-const NOBODY = { name: 'nobody', processes: [] };
-/** @type {import('./observer.mjs').Observer} */
-const SERVE = {
-  name: 'serve',
-  processes: [
-    { command: [execPath, MAIN, 'serve', '--port', String(METRICS_PORT)], ready: /^ready$/ },
-  ],
-};
-/** @type {import('./observer.mjs').Observer} */
-const TRACE = {
-  name: 'trace --json',
-  processes: [{ command: [execPath, MAIN, 'trace', '--json'], ready: /^ready$/ }],
-};
-/** @type {import('./observer.mjs').Observer} */
-const TCPDUMP = {
-  name: 'tcpdump',
-  processes: PATH.map(([netns = '', device = '']) => ({
-    command: [
-      'ip',
-      ...['netns', 'exec', netns, 'tcpdump', '-n', '-i', device, '-s', '128', '-w', '/dev/null'],
-    ],
-    ready: /listening on/,
-  })),
-};
-
-const { values } = parseArgs({
-  options: {
-    quick: { type: 'boolean' },
-    rounds: { type: 'string' },
-    seconds: { type: 'string' },
-    only: { type: 'string' },
-    help: { type: 'boolean', short: 'h' },
-  },
-});
+const STARTS = 7;
+const JOINING_PASSES = 7;
+const LATENCY_RATES = [10_000, 100_000];
+const LATENCY_SAMPLES = 120;
+const MEMORY_SIZES = [1_000, 100_000, 1_000_000];
+const MEMORY_LIMIT_SECONDS = 300;
+/** An emulated kernel takes some ten times as long. */
+const GUEST_ROUNDS = 3;
+const GUEST_SECONDS = 5;
+const GUEST_LOADS = ['udp-across-1', 'stream-across-1', 'rr-across-1'];
 
 /** @param {string} line */
 const report = (line) => stderr.write(`bench: ${line}\n`);
 
-/** @param {readonly string[]} args */
-const lab = (args) =>
-  execFileSync(execPath, [MAIN, 'lab', ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
-
-/** What a daemon has counted; null for an observer without a page of metrics. @param {import('./observer.mjs').Observer} observer */
-async function losses(observer) {
-  if (observer !== SERVE) return null;
-  const page = await (await fetch(`http://127.0.0.1:${METRICS_PORT}/metrics`)).text();
-  return {
-    seen: metricValue(page, 'hopscope_events_total'),
-    lost: metricValue(page, 'hopscope_events_lost_total'),
+/** @param {BenchOptions} options @returns {Promise<BenchResult>} */
+async function measure(options) {
+  const { quick, rounds, seconds, encap } = options;
+  // Only now: they load what is built.
+  const { labUp, waysOf } = await import('./cluster.mjs');
+  const { observersOf } = await import('./observers.mjs');
+  const { LOADS } = await import('./loads.mjs');
+  const ways = waysOf(encap);
+  /** @type {string[]} */
+  const notes = [];
+  /**
+   * A part that fails costs only its own figures.
+   *
+   * @template T
+   * @param {import('./options.mjs').Part} name
+   * @param {() => Promise<T>} work
+   */
+  const part = async (name, work) => {
+    if (!options.parts.includes(name)) return null;
+    report(`part ${name}`);
+    return work().catch((error) => {
+      notes.push(`${name}: not measured: ${error instanceof Error ? error.message : error}`);
+      return null;
+    });
   };
-}
-
-/** @param {{ rounds: number, seconds: number }} size */
-async function benchThroughput(size) {
-  const measured = await measureThroughput(
-    { ...ENDS, ...size, observers: [NOBODY, SERVE, TRACE, TCPDUMP], losses },
-    report,
+  const labDown = labUp(encap);
+  const startup = await part('startup', async () =>
+    (await import('./startup-part.mjs')).benchStartup(quick ? 2 : STARTS),
   );
-  const base = (measured.get(NOBODY.name) ?? []).map(({ rate }) => rate);
-  return [...measured].map(([observer, rounds]) => {
-    const rates = rounds.map(({ rate }) => rate);
-    const counted = rounds.flatMap((round) => (round.losses === null ? [] : [round.losses]));
-    return {
-      observer,
-      packetsPerSecond: Math.round(median(rates)),
-      ...ratioOfMedians(rates, base),
-      rounds: rates.map(Math.round),
-      cpu: median(rounds.map(({ cpu }) => cpu)),
-      readyMs: Math.round(median(rounds.map(({ readyMs }) => readyMs))),
-      stopMs: Math.round(median(rounds.map(({ stopMs }) => stopMs))),
-      events:
-        counted.length === 0
-          ? null
-          : {
-              seen: counted.reduce((sum, { seen }) => sum + seen, 0),
-              lost: counted.reduce((sum, { lost }) => sum + lost, 0),
-            },
-    };
+  const load = await part('load', async () =>
+    (await import('./load-part.mjs')).benchLoads({ ...options, ways }, report),
+  );
+  const kernel = await part('kernel', async () => {
+    const { benchKernel } = await import('./kernel-part.mjs');
+    const datagrams = LOADS.find(({ id }) => id === 'udp-across-1');
+    if (datagrams === undefined) throw new RangeError('no load of datagrams');
+    const plan = { load: datagrams, way: ways.across, seconds };
+    const results = [];
+    const { observers } = await observersOf(ways.across.devices);
+    for (const observer of observers.filter(({ daemon }) => daemon === true)) {
+      results.push(await benchKernel(observer, plan));
+    }
+    return results;
   });
-}
-
-async function main() {
-  if (values.help) {
-    stdout.write(HELP);
-    return;
-  }
-  const size = {
-    rounds: Number(values.rounds ?? (values.quick ? 2 : 5)),
-    seconds: Number(values.seconds ?? (values.quick ? 2 : 4)),
+  const joining = await part('joining', async () =>
+    (await import('./joining.mjs')).benchJoining({
+      passes: quick ? 1 : JOINING_PASSES,
+      seconds: quick ? 2 : 10,
+      way: ways.across,
+    }),
+  );
+  const latency = await part('latency', async () => {
+    const { benchLatency } = await import('./latency-part.mjs');
+    const rows = [];
+    for (const rate of LATENCY_RATES) {
+      const samples = quick ? 20 : LATENCY_SAMPLES;
+      rows.push(await benchLatency({ way: ways.same, rate, samples }));
+    }
+    return rows;
+  });
+  const memory = await part('memory', async () =>
+    (await import('./memory-part.mjs')).benchMemory(
+      ways.across,
+      quick ? MEMORY_SIZES.slice(0, 1) : MEMORY_SIZES,
+      MEMORY_LIMIT_SECONDS,
+      report,
+    ),
+  );
+  labDown();
+  const guest = options.guest ? await benchInGuest(notes) : null;
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    machine: { kernel: release(), cpu: cpus()[0]?.model ?? null, cores: cpus().length },
+    encap,
+    size: { rounds, seconds },
+    ...{ startup, load, kernel, joining, latency, memory, guest },
+    notes: [...notes, ...(load?.notes ?? [])],
   };
-  if (!(size.rounds >= 1 && size.seconds >= 1)) throw new RangeError(HELP);
-  lab(['up', '--encap', 'vxlan']);
+}
+
+/** @param {string[]} notes @returns {Promise<BenchResult | null>} */
+async function benchInGuest(notes) {
+  const { benchGuest } = await import('./guest-part.mjs');
+  const size = { rounds: GUEST_ROUNDS, seconds: GUEST_SECONDS, loads: GUEST_LOADS };
   try {
-    const result = {
-      machine: { kernel: release(), cpu: cpus()[0]?.model ?? null, cores: cpus().length },
-      size,
-      throughput: values.only === 'joining' ? null : await benchThroughput(size),
-      joining:
-        values.only === 'throughput'
-          ? null
-          : await benchJoining({ ...ENDS, passes: JOINING_PASSES, seconds: values.quick ? 4 : 10 }),
-    };
-    const results = join(ROOT, 'test-results');
-    mkdirSync(results, { recursive: true });
-    writeFileSync(join(results, 'bench.json'), `${JSON.stringify(result, null, 2)}\n`);
-    if (result.throughput !== null) stdout.write(renderThroughput(result.throughput));
-    if (result.joining !== null) stdout.write(renderJoining(result.joining));
-  } finally {
-    lab(['down']);
+    return await benchGuest(size, report);
+  } catch (error) {
+    notes.push(`guest: not measured: ${error instanceof Error ? error.message : error}`);
+    return null;
   }
 }
 
-/** A machine has one lab: wait for it, and hold it until the end. */
-function mainWithLab() {
-  const { status } = spawnSync(
-    'flock',
-    ['-w', String(LAB_WAIT_SECONDS), LAB_LOCK, execPath, ...argv.slice(1)],
+/** @param {BenchOptions} options */
+async function main(options) {
+  let result;
+  try {
+    result = await measure(options);
+  } finally {
+    undoAll();
+  }
+  const results = join(ROOT, 'test-results');
+  mkdirSync(results, { recursive: true });
+  writeFileSync(join(results, 'bench.json'), `${JSON.stringify(result, null, 2)}\n`);
+  const { renderResult } = await import('./report.mjs');
+  stdout.write(renderResult(result));
+  if (options.jsonLine) {
+    const { JSON_LINE } = await import('./guest-part.mjs');
+    stdout.write(`${JSON_LINE}${JSON.stringify(result)}\n`);
+  }
+}
+
+/** What is only compared with is no reason to measure nothing. @param {BenchOptions} options */
+async function providePackages({ parts, jsonLine }) {
+  // A guest has this machine's programs, and no network.
+  if (jsonLine || !parts.includes('load')) return;
+  try {
+    await provideSystemPackages(['bench'], report);
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    report(error.message);
+  }
+}
+
+/**
+ * A machine has one lab: wait for it, and hold it until the end. `--no-fork`: a signal for
+ * flock is then one for the bench; the lock is free when everything it started is gone.
+ */
+async function mainWithLab() {
+  const child = spawn(
+    'setpriv',
+    ['--pdeathsig', 'TERM', 'flock', '--no-fork', '-w', String(LAB_WAIT_SECONDS), LAB_LOCK].concat(
+      execPath,
+      argv.slice(1),
+    ),
     { stdio: 'inherit', env: { ...env, HOPSCOPE_LAB_LOCKED: '1' } },
   );
+  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
+    process.on(signal, () => child.kill(signal));
+  }
+  const [status] = await once(child, 'close');
   process.exitCode = status ?? 1;
 }
 
-if (values.help || env['HOPSCOPE_LAB_LOCKED'] === '1') await main();
-else mainWithLab();
+try {
+  const options = parseOptions(argv.slice(2));
+  if (options === 'help') stdout.write(HELP);
+  else if (env['HOPSCOPE_LAB_LOCKED'] === '1') await main(options);
+  else {
+    await providePackages(options);
+    await mainWithLab();
+  }
+} catch (error) {
+  if (!(error instanceof BenchUsageError)) throw error;
+  stderr.write(`bench: ${error.message}\nSee npm run bench -- --help\n`);
+  process.exitCode = 2;
+}

@@ -40,3 +40,25 @@ export function rotated(list, round) {
   const start = list.length === 0 ? 0 : round % list.length;
   return [...list.slice(start), ...list.slice(0, start)];
 }
+
+/**
+ * The median of those that are known; null when none is.
+ *
+ * @param {readonly (number | null)[]} values
+ */
+export function medianOrNull(values) {
+  const known = values.filter((value) => value !== null);
+  return known.length === 0 ? null : median(known);
+}
+
+/**
+ * The smallest value that at least `share` of all do not exceed (nearest rank).
+ *
+ * @param {readonly number[]} values at least one
+ * @param {number} share above 0, at most 1
+ */
+export function percentile(values, share) {
+  if (values.length === 0) throw new RangeError('a percentile of nothing');
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.ceil(share * sorted.length) - 1] ?? Number.NaN;
+}

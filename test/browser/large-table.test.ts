@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ROW_WINDOW } from '../../src/serve/protocol.js';
 import { type RunningServer, startServer } from '../../src/serve/server.js';
+import { FixtureCollector } from '../serve/fixture-collector.js';
 import { FixtureFeed, serviceFlow, servicePath } from '../serve/fixture-feed.js';
 import { Window } from './chromium.js';
 
@@ -24,7 +25,8 @@ beforeAll(async () => {
     );
   }
   server = await startServer({
-    feed,
+    collector: new FixtureCollector(feed),
+    run: 'one',
     uiDirectory: fileURLToPath(new URL('../../dist/ui', import.meta.url)),
     info: {
       version: '0',
@@ -95,7 +97,8 @@ test('what comes while paused is there after resuming, also across a new connect
   await server.close();
   await page.getByTestId('disconnected').waitFor();
   server = await startServer({
-    feed,
+    collector: new FixtureCollector(feed),
+    run: 'two',
     uiDirectory: fileURLToPath(new URL('../../dist/ui', import.meta.url)),
     info: { version: '0', node: 'n', kernel: '0', mode: 'live', description: '', missing: [] },
     port: taken,

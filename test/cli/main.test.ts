@@ -55,6 +55,7 @@ describe('bad usage', () => {
     [['record'], 'RECORD_USAGE'],
     [['record', 'a', 'b'], 'RECORD_USAGE'],
     [['replay'], 'REPLAY_USAGE'],
+    [['replay', 'a', '--netns', 'pod1'], 'REPLAY_NETNS'],
   ])(
     '%j: status 2 and %s',
     async (args, code) => {

@@ -12,6 +12,7 @@ const SOURCE: Source = {
   epochNs: 5_000_000_000n,
   catalog: EMPTY_CATALOG,
   lost: () => 0n,
+  losses: () => ({}),
   own: () => 0n,
   symbol: () => null,
   missing: [],
@@ -53,8 +54,8 @@ it('joins whatever comes, and writes only records that are JSON', async () => {
     pipeline.batch(input, input.length);
     pipeline.tick(now);
     if (++run % 50 === 0) {
-      const changed = pipeline.changedSince(cursor);
-      cursor = changed.cursor;
+      const changed = pipeline.flows.changedSince(cursor).map((flow) => pipeline.flowRecord(flow));
+      cursor = pipeline.flows.version;
       text += JSON.stringify(changed).length;
       const { malformed, flows } = pipeline.quality();
       if (flows > FLOW_LIMIT) throw new Error(`${flows} flows`);

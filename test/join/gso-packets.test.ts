@@ -7,6 +7,8 @@ import { TupleTable } from '../../src/join/tuple.js';
 import { DecodedPacket } from '../../src/packet/decoded-packet.js';
 
 const LENGTH = 1000;
+/** When the packets were seen, ns. */
+const NOW = 5_000;
 
 function stream(): Tuple {
   const table = new TupleTable();
@@ -14,7 +16,7 @@ function stream(): Tuple {
   return table.intern(4, 6, 40000, 80);
 }
 
-function superPacket(seq: number): Path {
+function gsoPacket(seq: number): Path {
   const path = new Path(seq, new HopColumns());
   path.tcpSeq = seq;
   path.payloadLength = LENGTH;
@@ -30,26 +32,33 @@ function segmentAt(seq: number): DecodedPacket {
 test('finds the newest that holds a place, across the end of the sequence numbers', () => {
   const known = new GsoPackets();
   const tuple = stream();
-  const [first, again, last] = [0xffff_fe00, 0xffff_fe00, 488].map(superPacket) as [
+  const [first, again, last] = [0xffff_fe00, 0xffff_fe00, 488].map(gsoPacket) as [
     Path,
     Path,
     Path,
   ];
-  for (const path of [first, again, last]) known.add(path, tuple);
-  expect(known.find(tuple, segmentAt(0xffff_fe00))).toBe(again);
-  expect(known.find(tuple, segmentAt(10))).toBe(again);
-  expect(known.find(tuple, segmentAt(488))).toBe(last);
-  expect(known.find(tuple, segmentAt(488 + LENGTH))).toBeNull();
-  expect(known.find(tuple, segmentAt(10), (path) => path === first)).toBe(first);
+  for (const path of [first, again, last]) known.add(path, tuple, NOW);
+  expect(known.find(tuple, segmentAt(0xffff_fe00), NOW)).toBe(again);
+  expect(known.find(tuple, segmentAt(10), NOW)).toBe(again);
+  expect(known.find(tuple, segmentAt(488), NOW)).toBe(last);
+  expect(known.find(tuple, segmentAt(488 + LENGTH), NOW)).toBeNull();
+  expect(known.find(tuple, segmentAt(10), NOW, (path) => path === first)).toBe(first);
   for (const path of [first, again, last]) known.delete(path);
   expect(known.isEmpty).toBe(true);
 });
 
-test('one past the limit the oldest gives way and is counted', () => {
+test('finds none that was not there yet', () => {
   const known = new GsoPackets();
   const tuple = stream();
-  for (let i = 0; i <= GSO_PACKETS_PER_STREAM; i++) known.add(superPacket(i * LENGTH), tuple);
+  known.add(gsoPacket(0), tuple, NOW);
+  expect(known.find(tuple, segmentAt(10), NOW - 1)).toBeNull();
+});
+
+test('one past the limit the oldest is removed and counted', () => {
+  const known = new GsoPackets();
+  const tuple = stream();
+  for (let i = 0; i <= GSO_PACKETS_PER_STREAM; i++) known.add(gsoPacket(i * LENGTH), tuple, NOW);
   expect(known.refused).toBe(1);
-  expect(known.find(tuple, segmentAt(0))).toBeNull();
-  expect(known.find(tuple, segmentAt(LENGTH))).not.toBeNull();
+  expect(known.find(tuple, segmentAt(0), NOW)).toBeNull();
+  expect(known.find(tuple, segmentAt(LENGTH), NOW)).not.toBeNull();
 });

@@ -635,6 +635,34 @@ describe('pieces', () => {
     expect(second?.last).toMatchObject({ fragmentOffset: 1376, moreFragments: false });
   });
 
+  test.each([
+    ['IPv6, with another id after the second cut', 'fd00::c', 'fd00::d', 'icmpv6', 40, 0x63474bb8],
+    ['IPv4, with the id it had', '10.0.0.1', '10.0.0.2', 'icmp', 20, 0x1234],
+  ] as const)(
+    'a packet that is first seen in fragments is counted once: %s',
+    (_, src, dst, proto, header, secondId) => {
+      const tape = new Tape();
+      const echo = { src, dst, proto, icmpId: 7, icmpSeq: 1 } as const;
+      const whole = tape.packet({ ...echo, payload: 1368, moreFragments: true, id: 0x1234 });
+      const rest = { ...echo, payload: 584, fragmentOffset: 1376 };
+      whole.cross(POD1_ETH0, CALI1);
+      tape.packet({ ...rest, id: 0x1234 }).cross(POD1_ETH0, CALI1);
+      // An IPv6 packet that is whole has no id; packetBytes leaves it out.
+      whole.change({ payload: 1952, moreFragments: false }).hook(CALI1, 'prerouting');
+      whole.change({ payload: 1368, moreFragments: true, id: secondId }).cross(ENS111, ENS112);
+      tape.packet({ ...rest, id: secondId }).cross(ENS111, ENS112);
+      const joining = new Joining().end(tape);
+      expect(joining.paths.map(({ origin }) => origin)).toEqual([
+        ORIGIN_FIRST_SEEN,
+        ORIGIN_FRAGMENT,
+        ORIGIN_FRAGMENT,
+      ]);
+      const [flow, ...others] = joining.allFlows();
+      expect(others).toEqual([]);
+      expect(flow?.directions[0]).toMatchObject({ packets: 1, bytes: header + 8 + 1952 });
+    },
+  );
+
   test('a datagram put together in the buffer of a later piece goes on as the first one', () => {
     const tape = new Tape();
     const first = tape.packet({ ...DATAGRAM, payload: 1472, moreFragments: true });

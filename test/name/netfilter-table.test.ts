@@ -95,3 +95,16 @@ describe('where it is known what hangs there', () => {
     expect(tablesAfter('forward', priority, hung)).toEqual(tables);
   });
 });
+
+it('names every table up to the last place where only the edges of a hook were observed', () => {
+  const hung = [
+    { hook: 'forward', priority: -150, table: 'mangle' },
+    { hook: 'forward', priority: 0, table: 'filter' },
+    { hook: 'forward', priority: 50, table: 'security' },
+  ] as const;
+  expect(tablesAfter('forward', -151, hung)).toEqual(['mangle']);
+  expect(tablesAfter('forward', -151, hung, true)).toEqual(['filter', 'mangle']);
+  expect(tablesAfter('forward', 1, hung, true)).toEqual(['security']);
+  // What iptables has behind the first place is not all there may be.
+  expect(tablesAfter('forward', -151, null, true)).toEqual([]);
+});

@@ -61,6 +61,26 @@ describeAsRoot('a program', () => {
     expect(counted(SLOT.tcx)).toBe(18);
   });
 
+  testWith('tcx')('takes the place of another in a link', () => {
+    const link = attached(
+      object.program('on_tcx').attachTcx({ ifindex: 1, direction: 'ingress', netns: netns.path }),
+    );
+    const other = BpfObject.open(compileProgram('sample'));
+    try {
+      other.load();
+      other.program('on_tcx').replaceIn(link);
+      expect(link.info().programId).toBe(other.program('on_tcx').info().id);
+      pingInside();
+      expect(counted(SLOT.tcx)).toBe(0);
+      bpfErrorOf(() => other.program('on_raw').replaceIn(link), 'EINVAL');
+      link.close();
+      bpfErrorOf(() => other.program('on_tcx').replaceIn(link), 'BPF_CLOSED');
+      bpfErrorOf(() => other.program('on_tcx').replaceIn({} as never), 'BPF_BAD_ARGUMENT');
+    } finally {
+      other.close();
+    }
+  });
+
   testWith('tcx')('outlives, as a link, the device it was attached to', () => {
     netns.run('ip', 'link', 'add', 'gone0', 'type', 'veth', 'peer', 'gone1');
     const shown = JSON.parse(netns.run('ip', '-j', 'link', 'show', 'gone0'));

@@ -2,21 +2,18 @@
  * The ways through the reference cluster, hop by hop: devices with their direction,
  * and the hooks of netfilter that a packet passes between them.
  */
-import { probe } from 'ebpf-ts';
 import { runIn } from '../../src/lab/run-command.js';
 import { NODES } from '../../src/lab/topology.js';
 import type { Hook } from '../../src/model/records.js';
 import { type Mode, TUNNEL } from './cluster.js';
 
 /**
- * Without netfilter links a hook is seen where something hangs on it. The nodes have rules;
- * in other namespaces a kernel may have put something of its own, or nothing.
+ * Whether the hooks of a namespace are among the steps of a way. A hook is seen where
+ * something hangs on it. The nodes have rules; in other namespaces a kernel may have put
+ * something of its own, or nothing.
  */
-const EVERY_HOOK = probe().netfilterLink.available;
-
-/** Whether the hooks of a namespace are among the steps of a way. */
 export function hasHookSteps(netns: string): boolean {
-  return EVERY_HOOK || NODES.some(({ name }) => name === netns);
+  return NODES.some(({ name }) => name === netns);
 }
 
 function hookSteps(netns: string, hooks: readonly Hook[]): string[] {

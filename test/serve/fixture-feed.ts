@@ -1,4 +1,4 @@
-import type { FlowFeed, NamespaceRecord, QualityRecord } from '../../src/model/feed.js';
+import type { FlowFeed, NamespaceRecord, QualityRecord, RecentPath } from '../../src/model/feed.js';
 import type {
   Direction,
   DropRecord,
@@ -419,12 +419,11 @@ export class FixtureFeed implements FlowFeed {
     this.#removed.push({ id, at: this.#cursor });
   }
 
-  /** As when more were removed than are remembered. */
-  forgetRemovals(): void {
-    this.#removed = [];
-  }
-
-  changedSince(cursor: number): ReturnType<FlowFeed['changedSince']> {
+  changedSince(cursor: number): {
+    cursor: number;
+    flows: readonly FlowRecord[];
+    removed: readonly string[];
+  } {
     return {
       cursor: this.#cursor,
       flows: [...this.#flows.values()].filter(({ at }) => at > cursor).map(({ flow }) => flow),
@@ -432,12 +431,17 @@ export class FixtureFeed implements FlowFeed {
     };
   }
 
+  newestFirst(): readonly { readonly flow: FlowRecord; readonly at: number }[] {
+    return [...this.#flows.values()].sort((one, other) => other.at - one.at);
+  }
+
   flow(id: string): FlowRecord | null {
     return this.#flows.get(id)?.flow ?? null;
   }
 
-  recentPaths(flowId: string, limit: number): readonly PathRecord[] {
-    return (this.#paths.get(flowId) ?? []).slice(0, limit);
+  recentPaths(flowId: string, limit: number): readonly RecentPath[] {
+    const paths = (this.#paths.get(flowId) ?? []).slice(0, limit);
+    return paths.map((path) => ({ id: path.id, record: () => path }));
   }
 
   quality(): QualityRecord {
@@ -447,6 +451,7 @@ export class FixtureFeed implements FlowFeed {
       lost: '0',
       evicted: '0',
       shed: '0',
+      losses: { 'ring-full': '0', 'flows-evicted': '7' },
       malformed: { truncated: '2' },
       cpu: 0.031,
       openPaths: 4,

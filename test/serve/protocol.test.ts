@@ -12,7 +12,7 @@ import {
 import { droppedFlow, serviceFlow, servicePath } from './fixture-feed.js';
 
 const ROW: FlowRow = {
-  ...flowRow(serviceFlow('a', 3), null),
+  ...flowRow(serviceFlow('a', 3)),
   snat: { address: '10.244.153.192', port: 4123 },
 };
 
@@ -43,7 +43,7 @@ describe('a filter', () => {
   });
 
   test('finds flows without encapsulation as none', () => {
-    expect(fieldValues(flowRow(droppedFlow('d', 1), null), 'encap')).toEqual(['none']);
+    expect(fieldValues(flowRow(droppedFlow('d', 1)), 'encap')).toEqual(['none']);
   });
 });
 

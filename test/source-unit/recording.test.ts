@@ -1,23 +1,24 @@
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { EMPTY_CATALOG } from '../../src/name/catalog.js';
+import { Recording } from '../../src/source/recording.js';
 import {
   CHUNK_BATCH,
   CHUNK_CATALOG,
   CHUNK_FOOTER,
   CHUNK_HEADER_TYPE,
   CHUNK_LIMIT,
+  CHUNK_SYMBOLS,
   layoutFingerprint,
   RECORDING_LIMIT,
-  Recording,
   RecordingError,
   type RecordingFooter,
   type RecordingHeader,
-  RecordingWriter,
-} from '../../src/source/recording.js';
+} from '../../src/source/recording-format.js';
+import { RecordingWriter } from '../../src/source/recording-writer.js';
 import { CLUSTER } from '../fixtures/catalog.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'hopscope-recording-'));
@@ -90,6 +91,32 @@ describe('a recording', () => {
     for (const now of [20_000_000n, 39_999_999n, 40_000_000n]) writer.tick(now);
     writer.finish(FOOTER);
     expect(Recording.read(file).chunks.length).toBe(2 + 1);
+  });
+
+  it('is for the eyes of its owner only, also where a file was before', () => {
+    const file = join(folder, 'private.hops');
+    writeFileSync(file, 'something else', { mode: 0o644 });
+    written('private.hops');
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(statSync(written('new.hops')).mode & 0o777).toBe(0o600);
+  });
+
+  it('names functions when they are resolved, so that one cut off has them too', () => {
+    const file = join(folder, 'symbols.hops');
+    const writer = new RecordingWriter(file, HEADER);
+    writer.symbol(0xffff_ffff_8100_1000n, 'ip_error');
+    writer.batch(Uint8Array.of(1, 2, 3, 4), 4);
+    writer.symbol(0xffff_ffff_8100_2000n, 'nf_hook_slow');
+    const cut = Recording.parse(readFileSync(file));
+    expect(cut.finished).toBe(false);
+    expect([...cut.symbols]).toEqual([
+      [0xffff_ffff_8100_1000n, 'ip_error'],
+      [0xffff_ffff_8100_2000n, 'nf_hook_slow'],
+    ]);
+    writer.finish({ ...FOOTER, losses: { 'ring-full-hops': '1', 'program-recursion': '2' } });
+    const whole = Recording.read(file);
+    expect([...whole.symbols.values()]).toEqual(['ip_error', 'nf_hook_slow', 'ip_error']);
+    expect(whole.footer.losses).toEqual({ 'ring-full-hops': '1', 'program-recursion': '2' });
   });
 
   it('may be compressed', () => {
@@ -194,8 +221,28 @@ describe('is refused with a code:', () => {
       'RECORDING_DAMAGED',
       assembled([CHUNK_HEADER_TYPE, HEADER], [CHUNK_FOOTER, { ...FOOTER, symbols: [['x', 'y']] }]),
     ],
+    [
+      'functions of another kind',
+      'RECORDING_DAMAGED',
+      assembled([CHUNK_HEADER_TYPE, HEADER], [CHUNK_SYMBOLS, [['x', 'y']]]),
+    ],
+    [
+      'counts by cause that are none',
+      'RECORDING_DAMAGED',
+      assembled([CHUNK_HEADER_TYPE, HEADER], [CHUNK_FOOTER, { ...FOOTER, losses: { a: -1 } }]),
+    ],
   ])('%s', (_, code, bytes) => {
     expect(fault(() => Recording.parse(bytes))).toBe(code);
+  });
+
+  it('another layout, saying which version wrote it and what to do', () => {
+    const other = { ...HEADER, version: '0.7.0', layout: '0123456789abcdef' };
+    const read = (header: object) => () => Recording.parse(assembled([CHUNK_HEADER_TYPE, header]));
+    expect(read(other)).toThrow(
+      /0123456789abcdef of hopscope 0\.7\.0.*replay it with that version/,
+    );
+    expect(read({ ...other, format: 2 })).toThrow(/format 2 of hopscope 0\.7\.0/);
+    expect(read({ ...HEADER, layout: '0' })).toThrow(/an older hopscope/);
   });
 
   it('a chunk one byte past the limit, however short the file', () => {

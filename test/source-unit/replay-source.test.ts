@@ -5,7 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, expect, it, vi } from 'vitest';
 import type { FlowRecord, PathRecord } from '../../src/model/records.js';
 import { Pipeline } from '../../src/pipeline.js';
-import { layoutFingerprint, Recording, RecordingWriter } from '../../src/source/recording.js';
+import { Recording } from '../../src/source/recording.js';
+import { layoutFingerprint } from '../../src/source/recording-format.js';
+import { RecordingWriter } from '../../src/source/recording-writer.js';
 import { ReplaySource } from '../../src/source/replay-source.js';
 import { SIZEOF_HOP } from '../../src/wire/layout.gen.js';
 import { CLUSTER } from '../fixtures/catalog.js';
@@ -135,7 +137,7 @@ it('plays what the project ships, to flows of every kind it shows', async () => 
   });
   await pipeline.start();
   await source.finished;
-  for (const flow of pipeline.changedSince(0).flows) flows.set(flow.id, flow);
+  for (const flow of pipeline.flows.changedSince(0)) flows.set(flow.id, pipeline.flowRecord(flow));
   const all = [...flows.values()];
 
   expect(paths.flatMap((path) => pathFaults(JSON.stringify(path)))).toEqual([]);

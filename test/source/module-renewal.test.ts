@@ -34,7 +34,7 @@ beforeAll(async () => {
 afterEach(async () => {
   await pipeline?.stop();
 });
-afterAll(removePair);
+afterAll(() => removePair());
 
 /** Whether the module is out of the kernel, after an attempt on it and those that use it. */
 async function unload(module: string): Promise<boolean> {

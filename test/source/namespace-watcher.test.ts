@@ -48,14 +48,8 @@ function places({ hops }: PathRecord): string[] {
 }
 
 function way(from: string, to: string): string[] {
-  return [
-    `${from} output`,
-    `${from} postrouting`,
-    `${from} eth0 egress`,
-    `${to} eth0 ingress`,
-    `${to} prerouting`,
-    `${to} input`,
-  ];
+  // Without rules there is nothing at a hook to see, but for the end of INPUT.
+  return [`${from} eth0 egress`, `${to} eth0 ingress`, `${to} input`];
 }
 
 it('sees everything in a namespace a second after it was made', async () => {

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { runIn } from '../../src/lab/run-command.js';
 import type { PathRecord } from '../../src/model/records.js';
-import { RING_BYTES } from '../../src/source/tracer.js';
+import { RING_BYTES } from '../../src/source/tracer-object.js';
 import { SIZEOF_HOP } from '../../src/wire/layout.gen.js';
 import { HopscopeProcess } from '../scenario/hopscope-process.js';
 import { LEFT, makePair, RIGHT, removePair } from './namespaces.js';
@@ -32,8 +32,8 @@ beforeEach(async () => {
   await removePair();
   await makePair();
 });
-afterEach(removePair);
-afterAll(removePair);
+afterEach(() => removePair());
+afterAll(() => removePair());
 
 describe('a daemon that stood still until its ring was full', () => {
   it('says how much it lost, and goes on joining as before', async () => {

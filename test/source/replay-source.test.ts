@@ -7,7 +7,9 @@ import { labUp } from '../../src/lab/up.js';
 import type { FlowRecord, PathRecord } from '../../src/model/records.js';
 import { Pipeline } from '../../src/pipeline.js';
 import { KernelSource } from '../../src/source/kernel-source.js';
-import { layoutFingerprint, Recording, RecordingWriter } from '../../src/source/recording.js';
+import { Recording } from '../../src/source/recording.js';
+import { layoutFingerprint } from '../../src/source/recording-format.js';
+import { RecordingWriter } from '../../src/source/recording-writer.js';
 import { ReplaySource } from '../../src/source/replay-source.js';
 import type { Source } from '../../src/source/source.js';
 import { packetKey } from '../scenario/frame.js';
@@ -48,7 +50,8 @@ async function joined(source: Source, during: () => Promise<unknown>, tap?: Reco
   await pipeline.start();
   await during();
   await pipeline.stop();
-  return { paths, flows: pipeline.changedSince(0).flows } satisfies Seen;
+  const flows = pipeline.flows.changedSince(0).map((flow) => pipeline.flowRecord(flow));
+  return { paths, flows } satisfies Seen;
 }
 
 it('gives the same paths and flows as were seen live, to the last id and nanosecond', async () => {

@@ -54,9 +54,9 @@ describe('the filter box', () => {
 
 test('facets count what choosing them would leave', () => {
   const rows = [
-    flowRow(serviceFlow('a', 1), null),
-    flowRow(serviceFlow('b', 1), null),
-    flowRow(droppedFlow('c', 1), null),
+    flowRow(serviceFlow('a', 1)),
+    flowRow(serviceFlow('b', 1)),
+    flowRow(droppedFlow('c', 1)),
   ];
   const all = countFacets(rows, []);
   expect(all.get('verdict')).toEqual([

@@ -5,7 +5,7 @@ import { ENCAPS } from '../../lab/options.js';
 import { labTraffic } from '../../lab/traffic.js';
 import { labUp } from '../../lab/up.js';
 import { HopscopeError, UnsupportedError, UsageError } from '../../model/errors.js';
-import { DEFAULT_HOST, DEFAULT_PORT } from '../../serve/server.js';
+import { DEFAULT_HOST, DEFAULT_PORT } from '../../serve/address.js';
 import { Recording } from '../../source/recording.js';
 import { ReplaySource } from '../../source/replay-source.js';
 import { type Dashboard, startDashboard } from '../dashboard.js';

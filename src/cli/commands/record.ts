@@ -1,7 +1,9 @@
 import { release } from 'node:os';
 import { UsageError } from '../../model/errors.js';
 import { Pipeline } from '../../pipeline.js';
-import { layoutFingerprint, RecordingWriter } from '../../source/recording.js';
+import { layoutFingerprint } from '../../source/recording-format.js';
+import { RecordingWriter } from '../../source/recording-writer.js';
+import { VERSION } from '../../version.js';
 import { announceReady, kernelSource, stopRequest, untilStopped } from '../observe.js';
 import { COMMON_HELP, COMMON_OPTIONS, commonOptions, parse } from '../options.js';
 
@@ -29,11 +31,13 @@ export async function runRecord(args: string[]): Promise<number> {
   const source = kernelSource(options);
   const writer = new RecordingWriter(file, {
     format: 1,
+    version: VERSION,
     layout: layoutFingerprint(),
     epochNs: String(source.epochNs),
     kernel: release(),
     missing: source.missing,
   });
+  source.onSymbol = (address, name) => writer.symbol(address, name);
   const full = new AbortController();
   writer.onFailure = () => full.abort();
   const pipeline = new Pipeline(source, { tap: writer });
@@ -50,6 +54,9 @@ export async function runRecord(args: string[]): Promise<number> {
   await pipeline.stop();
   writer.finish({
     lost: String(source.lost()),
+    losses: Object.fromEntries(
+      Object.entries(source.losses()).map(([cause, count]) => [cause, String(count)]),
+    ),
     own: String(source.own()),
     missing: source.missing,
     symbols: [...source.resolvedSymbols()].map(([address, name]) => [String(address), name]),

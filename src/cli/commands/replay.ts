@@ -3,7 +3,7 @@ import { pathText } from '../../export/path-text.js';
 import type { Flow } from '../../flow/flow.js';
 import { UsageError } from '../../model/errors.js';
 import { Pipeline } from '../../pipeline.js';
-import { DEFAULT_HOST, DEFAULT_PORT } from '../../serve/server.js';
+import { DEFAULT_HOST, DEFAULT_PORT } from '../../serve/address.js';
 import { Recording } from '../../source/recording.js';
 import { ReplaySource } from '../../source/replay-source.js';
 import { startDashboard } from '../dashboard.js';
@@ -42,6 +42,12 @@ export async function runReplay(args: string[]): Promise<number> {
     throw new UsageError('REPLAY_USAGE', 'replay takes one FILE; see hopscope replay --help');
   }
   const options = commonOptions(values);
+  if (options.netns !== null) {
+    throw new UsageError(
+      'REPLAY_NETNS',
+      'a recording has the namespaces it was made with: give --netns to hopscope record',
+    );
+  }
   const recording = Recording.read(file);
   if (!recording.finished) {
     warn(`${file} was cut off while it was recorded; its counts of losses are missing`);

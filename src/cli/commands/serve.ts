@@ -1,4 +1,4 @@
-import { DEFAULT_HOST, DEFAULT_PORT } from '../../serve/server.js';
+import { DEFAULT_HOST, DEFAULT_PORT } from '../../serve/address.js';
 import { startDashboard } from '../dashboard.js';
 import { announceReady, kernelSource, stopRequest, untilStopped } from '../observe.js';
 import { COMMON_HELP, COMMON_OPTIONS, commonOptions, parse, parsePort } from '../options.js';

@@ -20,7 +20,7 @@ export interface ConnectionListener {
   onProblem(code: string, message: string): void;
 }
 
-/** The daemon speaks every second; after so long without a word the link is dead. */
+/** The daemon speaks at least every second; after so long without a word the link is dead. */
 const SILENCE_LIMIT_MS = 6000;
 
 /** The WebSocket to the daemon, opened again for as long as the page lives. */

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The counter: exact packets and bytes of every flow, at devices' tcx hooks (Linux
+ * 6.6, commit e420bed02507). TCX_NEXT hands a packet on to whoever is next, unchanged.
+ */
+#define READS_IN_PLACE
+#include "counter.h"
+#include "kernel.h"
+#include <bpf/bpf_core_read.h>
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#define TCX_NEXT -1
+#define NFCT_INFO_MASK 7UL
+#define IPS_TEMPLATE (1 << 11)
+
+/* Linux 6.2, commit fd264ca02094: wherever there is tcx. */
+extern void *bpf_cast_to_kern_ctx(void *) __ksym;
+
+/*
+ * Takes the connection's two tuples over where they are not known, or another entry
+ * has come in its place. A SYN may begin a connection whose entry lies where that of
+ * an earlier one did.
+ */
+static __always_inline void note_conntrack(struct counted *c, struct hs_count *count,
+					   unsigned long nfct)
+{
+	struct nf_conn *ct = (struct nf_conn *)(nfct & ~NFCT_INFO_MASK);
+	int begins = (c->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+	__u32 version, status;
+
+	if (!ct || (count->ct == (__u64)ct && !begins))
+		return;
+	/* The size check keeps the byte-for-byte copy of a tuple honest. */
+	if (!bpf_core_type_exists(struct nf_conn) ||
+	    bpf_core_type_size(struct nf_conntrack_tuple) != sizeof(struct hs_count_tuple))
+		return;
+	status = BPF_CORE_READ(ct, status);
+	if (status & IPS_TEMPLATE)
+		return;
+	version = count->ct_ended;
+	if (__sync_val_compare_and_swap(&count->ct_begun, version, version + 1) != version) {
+		tally(c, HS_TALLY_CT_BUSY, 1);
+		return;
+	}
+	count->status = status;
+	/* CONFIG_NF_CONNTRACK_ZONES may be off */
+	if (bpf_core_field_exists(ct->zone))
+		count->zone = BPF_CORE_READ(ct, zone.id);
+	bpf_core_read(&count->original, sizeof(count->original), &ct->tuplehash[0].tuple);
+	bpf_core_read(&count->reply, sizeof(count->reply), &ct->tuplehash[1].tuple);
+	count->ct = (__u64)ct;
+	__sync_fetch_and_add(&count->ct_ended, 1);
+}
+
+static __always_inline int count_at(struct __sk_buff *skb, __u8 direction, int is_uplink)
+{
+	struct counted c = {};
+	struct hs_count *count;
+	struct sk_buff *kernel_skb = bpf_cast_to_kern_ctx(skb);
+	__u32 link = kernel_skb->network_header - kernel_skb->mac_header;
+	__u32 zero = 0;
+
+	c.tallies = bpf_map_lookup_elem(&tallies, &zero);
+	if (!c.tallies)
+		return TCX_NEXT;
+	c.key.netns = kernel_skb->dev->nd_net.net->ns.inum;
+	c.key.ifindex = skb->ifindex;
+	c.key.direction = direction;
+	/* data is at the link header here, in both directions (net/core/dev.c, tcx_run). */
+	c.link = link;
+	c.length = skb->len - link;
+	if (!read_packet(skb, &c, is_uplink))
+		return TCX_NEXT;
+	count = add_packet(skb, &c);
+	if (count)
+		note_conntrack(&c, count, kernel_skb->_nfct);
+	return TCX_NEXT;
+}
+
+SEC("tcx/ingress")
+int count_pod_in(struct __sk_buff *skb)
+{
+	return count_at(skb, HS_COUNT_IN, 0);
+}
+
+SEC("tcx/egress")
+int count_pod_out(struct __sk_buff *skb)
+{
+	return count_at(skb, HS_COUNT_OUT, 0);
+}
+
+SEC("tcx/ingress")
+int count_uplink_in(struct __sk_buff *skb)
+{
+	return count_at(skb, HS_COUNT_IN, 1);
+}
+
+SEC("tcx/egress")
+int count_uplink_out(struct __sk_buff *skb)
+{
+	return count_at(skb, HS_COUNT_OUT, 1);
+}

@@ -1,0 +1,280 @@
+import { decodeEthernet, decodeNetwork } from '../packet/decode.js';
+import { DecodedPacket, OUTER_WIREGUARD } from '../packet/decoded-packet.js';
+import { PROTO_TCP } from '../packet/proto.js';
+import * as layout from '../wire/layout.gen.js';
+import type { RecordCursor } from '../wire/record-cursor.js';
+import { TrailCursor } from '../wire/trail-cursor.js';
+import type { Beginnings } from './beginnings.js';
+import { fragmentKey } from './branch.js';
+import type { Conntrack } from './conntrack.js';
+import { ConntrackEntries } from './conntrack-entry.js';
+import { continues } from './continuation.js';
+import type { Deliveries } from './deliveries.js';
+import type { Device } from './device-table.js';
+import { decrypt, encryptedOf, isLastPlaintextHop, mayBeDecryptionOf } from './encrypted.js';
+import type { Headers } from './headers.js';
+import { identityKey } from './identity.js';
+import type { JoinState } from './join-state.js';
+import { isMergedAt, type Merges } from './merged.js';
+import { end, endByDrop } from './open-paths.js';
+import { headersOf, withLink } from './packet-headers.js';
+import { tupleOf } from './packet-tuple.js';
+import { ORIGIN_FIRST_SEEN, ORIGIN_SEGMENT, type Path } from './path.js';
+import { schedule } from './settle.js';
+import { meaningOfDrop } from './socket-end.js';
+
+/** Hops kept of one packet; a routing loop makes more. */
+export const HOP_LIMIT = 256;
+
+/** Puts the hops of trails to their paths. */
+export class TrailJoiner {
+  readonly #state: JoinState;
+  readonly #beginnings: Beginnings;
+  readonly #deliveries: Deliveries;
+  readonly #merges: Merges;
+  readonly #onMalformedTrail: (code: string) => void;
+  readonly #entries: ConntrackEntries;
+  readonly #packet = new DecodedPacket();
+  readonly #trail = new TrailCursor();
+  /**
+   * What the kernel compared a hop with: the headers and the entry of the hop before it in
+   * its trail. Another CPU may have seen the packet in between, and by its address another
+   * packet may be in the same trail.
+   */
+  #before: Headers | null = null;
+  #entryBefore: Conntrack | null = null;
+
+  /** @param onMalformedTrail told of a trail whose rest could not be read */
+  constructor(
+    state: JoinState,
+    beginnings: Beginnings,
+    deliveries: Deliveries,
+    merges: Merges,
+    onMalformedTrail: (code: string) => void,
+  ) {
+    this.#state = state;
+    this.#beginnings = beginnings;
+    this.#deliveries = deliveries;
+    this.#merges = merges;
+    this.#onMalformedTrail = onMalformedTrail;
+    this.#entries = new ConntrackEntries(state.tuples);
+  }
+
+  /** Takes the trail under the cursor. */
+  add(record: RecordCursor): void {
+    const hop = this.#trail;
+    const { counters, open } = this.#state;
+    hop.begin(record);
+    this.#before = null;
+    this.#entryBefore = null;
+    counters.trails += 1;
+    counters.hops += hop.hops;
+    let read = 0;
+    let path: Path | null = null;
+    while (hop.next()) {
+      read += 1;
+      if ((hop.flags & layout.HOP_SNAPSHOT) !== 0) {
+        path = this.#hop(hop);
+      } else if (path === null) {
+        path = this.#hopWithoutSnapshot(hop);
+      } else if ((hop.flags & layout.HOP_DELIVER) !== 0) {
+        this.#deliveries.take(path, hop);
+      } else {
+        this.#sameHeaders(path, hop);
+      }
+    }
+    if (hop.error !== null || read !== hop.hops) {
+      counters.hopsMalformed += hop.hops - read;
+      this.#onMalformedTrail(hop.error ?? 'WIRE_BAD_TRAIL');
+    }
+    if (path === null) {
+      return;
+    }
+    if (hop.end === layout.END_FREE && path.endTime > hop.endTime && path.skb === hop.skb) {
+      path.freed = true;
+      end(path, hop.endTime);
+      path.lastTime = Math.max(path.lastTime, hop.endTime);
+    }
+    schedule(open, path);
+  }
+
+  /** A hop whose headers are those of the hop before it. */
+  #sameHeaders(path: Path, hop: TrailCursor): void {
+    let headers = this.#before ?? (path.lastHeaders as Headers);
+    const device = this.#state.devices.of(hop.netns, hop.ifindex);
+    if ((hop.flags & layout.HOP_LINK) !== 0) {
+      headers = withLink(headers, hop, device);
+    }
+    this.#append(path, hop, device, headers);
+  }
+
+  /** A trail begins with a snapshot, unless its first hop is a delivery or is damaged. */
+  #hopWithoutSnapshot(hop: TrailCursor): Path | null {
+    const path = this.#state.open.bySkb.get(hop.skb);
+    if (path === undefined || path.length === 0) {
+      this.#state.counters.hopsMalformed += 1;
+      return null;
+    }
+    if ((hop.flags & layout.HOP_DELIVER) !== 0) {
+      this.#deliveries.take(path, hop);
+    } else {
+      this.#sameHeaders(path, hop);
+    }
+    return path;
+  }
+
+  /** A hop with its headers: the same packet with others, another packet, or a drop. */
+  #hop(hop: TrailCursor): Path | null {
+    const p = this.#packet;
+    const { stage } = hop;
+    const hasLink = this.#decode(hop);
+    const device = this.#state.devices.of(hop.netns, hop.ifindex);
+    let path = this.#state.open.inBuffer(hop.skb, hop.time, (one) => continues(one, p, hop));
+    if (stage === layout.STAGE_DROP && this.#isNoDrop(hop, path)) {
+      return path ?? null;
+    }
+    const gsoSize = hop.snapshotU16(layout.SNAPSHOT_GSO_SIZE);
+    if (path !== undefined && isMergedAt(path, p, stage, gsoSize)) {
+      this.#merges.add(path, p, device, hop.time);
+    }
+    if (
+      path !== undefined &&
+      stage === layout.STAGE_INGRESS &&
+      mayBeDecryptionOf(path, p, device, gsoSize)
+    ) {
+      this.#decrypt(path, hop, gsoSize);
+    } else if (path === undefined || !continues(path, p, hop)) {
+      path = this.#beginnings.begin(hop, p, device, path);
+    }
+    if (p.moreFragments && p.fragmentOffset === 0) {
+      this.#addFragmented(path);
+    } else if (path.fragment && p.family === 6 && p.ipId < 0) {
+      // Reassembled it has no id, and another one after the next cut (RFC 8200, 4.5).
+      path.ipId = -1;
+    }
+    const headers = headersOf(p, hop, device, path, this.#before?.mac ?? null, this.#state.tuples);
+    if (p.outerType === OUTER_WIREGUARD) {
+      path.encrypted = encryptedOf(p, path.encrypted, device);
+    } else if (p.family !== 0 && stage !== layout.STAGE_DROP) {
+      path.encrypted = null;
+    }
+    this.#append(path, hop, device, headers);
+    this.#state.open.setHead(path, hop.head);
+    if (headers.gsoSize > 0 && headers.tuple !== null && p.payloadLength > headers.gsoSize) {
+      this.#state.open.gso.add(path, headers.tuple, hop.time);
+    }
+    if (this.#state.filter !== null && !path.matched) {
+      const length = hop.snapshotU16(layout.SNAPSHOT_LENGTH);
+      const { view, bytes, len } = hop;
+      path.matched = this.#state.filter.matches(view, bytes, length, hasLink, len, p);
+    }
+    return path;
+  }
+
+  /** Decodes the snapshot; true when it begins with a link header. */
+  #decode(hop: TrailCursor): boolean {
+    const p = this.#packet;
+    const length = hop.snapshotU16(layout.SNAPSHOT_LENGTH);
+    const hasLink = hop.snapshotU16(layout.SNAPSHOT_L3_OFFSET) >= layout.LENGTH_LINK;
+    if (hasLink) {
+      decodeEthernet(p, hop.view, hop.bytes, length, hop.len);
+    } else {
+      const protocol = hop.snapshotU16(layout.SNAPSHOT_PROTOCOL);
+      decodeNetwork(p, hop.view, hop.bytes, length, protocol, hop.len);
+    }
+    // At a drop the network header may point anywhere: that is nobody's fault.
+    if (p.error !== 0 && hop.stage !== layout.STAGE_DROP) {
+      const { malformed } = this.#state.counters;
+      malformed.set(p.error, (malformed.get(p.error) ?? 0) + 1);
+    }
+    return hasLink;
+  }
+
+  #append(path: Path, hop: TrailCursor, device: Device, headers: Headers): void {
+    const { columns } = path;
+    this.#before = headers;
+    const ct = this.#entries.of(hop, this.#entryBefore ?? path.lastEntry);
+    if (ct !== null) {
+      this.#entryBefore = ct;
+      path.lastEntry = ct;
+    }
+    if (columns.length >= HOP_LIMIT) {
+      path.hopsCut += 1;
+      this.#state.counters.hopsCut += 1;
+      return;
+    }
+    const at = columns.length - 1;
+    const place = this.#state.places.of(
+      device,
+      hop.stage,
+      hop.hook,
+      hop.stage === layout.STAGE_NETFILTER ? hop.priority : 0,
+    );
+    const ttl = headers.isPlain && hop.ttl > 0 ? hop.ttl : headers.ttl;
+    columns.push(hop.time, place, headers, ct, hop.len, hop.mark, ttl);
+    if (at >= 0 && hop.time < (columns.time[at] as number)) {
+      columns.settleLast();
+    }
+    if (hop.time > path.lastTime) {
+      path.lastTime = hop.time;
+    }
+    if (hop.stage === layout.STAGE_DROP) {
+      endByDrop(path, hop.time, { reason: hop.dropReason, location: hop.dropLocation });
+    }
+  }
+
+  /** Whether a record of kfree_skb is of no loss; then it is dealt with. */
+  #isNoDrop(hop: TrailCursor, path: Path | undefined): boolean {
+    switch (meaningOfDrop(this.#state.open, hop, this.#packet, path, this.#state.names)) {
+      case 'drop':
+        return false;
+      case 'refused-clone':
+        this.#state.counters.copiesRefused += 1;
+        break;
+      case 'release':
+        if (path !== undefined && !path.ended) {
+          path.freed = true;
+          end(path, hop.time);
+          path.lastTime = hop.time;
+        }
+        break;
+      case 'taken':
+    }
+    this.#state.counters.hopsReleased += 1;
+    return true;
+  }
+
+  /** The first fragment stands for the packet, the others branch from here. */
+  #addFragmented(path: Path): void {
+    if (path.fragmentedAt < 0) {
+      path.fragmentedAt = path.length;
+    }
+    // Reassembled, rewritten and cut again it has other addresses, and in IPv6 another id.
+    this.#state.open.addFragmentKey(path, fragmentKey(this.#packet));
+  }
+
+  /** What a path carried encrypted has come out of its buffer and can be read. */
+  #decrypt(path: Path, hop: TrailCursor, gsoSize: number): void {
+    const p = this.#packet;
+    const tuple = tupleOf(p, null, this.#state.tuples);
+    const isCutInDevice = (whole: Path): boolean => isLastPlaintextHop(whole.lastPlace);
+    const whole =
+      p.protocol === PROTO_TCP
+        ? this.#state.open.gso.find(tuple, p, hop.time, isCutInDevice)
+        : null;
+    decrypt(path, p, tuple, gsoSize);
+    if (whole !== null && path.parent === null) {
+      // It was cut out of a larger one in the tunnel device itself, where nothing looks.
+      path.origin = ORIGIN_SEGMENT;
+      path.parent = whole;
+      path.inherited = whole.columns.indexAt(path.columns.time[0] ?? hop.time) + 1;
+      path.columns.inherit(whole.columns, path.inherited);
+      path.matched ||= whole.matched;
+      whole.children += 1;
+      return;
+    }
+    if (path.origin === ORIGIN_FIRST_SEEN) {
+      this.#state.open.setIdentity(path, identityKey(p));
+    }
+  }
+}

@@ -1,0 +1,140 @@
+import type { Duplex } from 'node:stream';
+import type { NamespaceRecord } from '../model/feed.js';
+import { EMPTY_CATALOG } from '../name/catalog.js';
+import { Names } from '../name/names.js';
+import type {
+  AnswerMessage,
+  FlowDetail,
+  FlowsPart,
+  PagePosition,
+  Question,
+  StartMessage,
+  StatusMessage,
+  ToCollector,
+  ToServer,
+} from './channel-messages.js';
+import { type Collector, CollectorError } from './collector.js';
+import { ChannelError, FRAME_JSON, FRAME_ROWS, FrameReader, jsonFrame } from './frame.js';
+import { ANSWER_DEADLINE_MS, QUESTION_LIMIT, SERVER_FRAME_LIMIT } from './limits.js';
+import { readBatch } from './row-reader.js';
+import { RowTable } from './row-table.js';
+
+interface Asked {
+  resolve(value: AnswerMessage['value']): void;
+  readonly timer: NodeJS.Timeout;
+}
+
+export interface ChannelEvents {
+  onStart(message: StartMessage): void;
+  /** The collector is done, or gone. */
+  onEnd(): void;
+}
+
+/** The server process's end of the channel. */
+export class ChannelCollector implements Collector {
+  readonly table = new RowTable();
+  status: Omit<StatusMessage, 'type'> | null = null;
+  readonly #socket: Duplex;
+  readonly #events: ChannelEvents;
+  readonly #names = new Names(EMPTY_CATALOG);
+  readonly #asked = new Map<number, Asked>();
+  #number = 0;
+  #epochNs = 0n;
+  #watching = false;
+  #onBatch: () => void = () => undefined;
+
+  constructor(socket: Duplex, events: ChannelEvents) {
+    this.#socket = socket;
+    this.#events = events;
+    const reader = new FrameReader(SERVER_FRAME_LIMIT, (type, payload) =>
+      this.#receive(type, payload),
+    );
+    socket.on('data', (chunk: Buffer) => reader.add(chunk));
+    socket.on('error', () => events.onEnd());
+    socket.on('close', () => events.onEnd());
+  }
+
+  newest(): bigint {
+    return this.#names.wallClock(this.#epochNs + BigInt(Math.round(this.table.newestNs)));
+  }
+
+  watch(watching: boolean): void {
+    this.#watching = watching;
+    this.send({ type: 'watch', watching });
+    if (!watching) this.table.clear();
+  }
+
+  onBatch(listener: () => void): void {
+    this.#onBatch = listener;
+  }
+
+  flow(id: string, have: readonly string[]): Promise<FlowDetail> {
+    return this.#ask({ about: 'flow', id, have }) as Promise<FlowDetail>;
+  }
+
+  flows(from: PagePosition | null, limit: number): Promise<FlowsPart> {
+    return this.#ask({ about: 'flows', from, limit }) as Promise<FlowsPart>;
+  }
+
+  namespaces(): Promise<readonly NamespaceRecord[]> {
+    return this.#ask({ about: 'namespaces' }) as Promise<readonly NamespaceRecord[]>;
+  }
+
+  send(message: ToCollector): void {
+    if (this.#socket.writable) this.#socket.write(jsonFrame(message));
+  }
+
+  #ask(question: Question): Promise<AnswerMessage['value']> {
+    if (this.#asked.size >= QUESTION_LIMIT) {
+      return Promise.reject(
+        new CollectorError('collector-busy', `${QUESTION_LIMIT} questions wait for an answer`),
+      );
+    }
+    const number = ++this.#number;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#asked.delete(number);
+        const message = `the collector gave no answer within ${ANSWER_DEADLINE_MS} ms`;
+        reject(new CollectorError('collector-busy', message));
+      }, ANSWER_DEADLINE_MS);
+      this.#asked.set(number, { resolve, timer });
+      this.send({ type: 'ask', number, question });
+    });
+  }
+
+  #receive(type: number, payload: Uint8Array): void {
+    if (type === FRAME_ROWS) {
+      // One that was on its way when the last client left.
+      if (!this.#watching) return;
+      this.table.apply(readBatch(payload, this.#names, this.#epochNs));
+      this.#onBatch();
+      return;
+    }
+    if (type !== FRAME_JSON) throw new ChannelError('bad-message', 'a frame of an unknown type');
+    const text = Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString();
+    const message = JSON.parse(text) as ToServer;
+    switch (message.type) {
+      case 'start':
+        this.#epochNs = BigInt(message.epochNs);
+        this.#events.onStart(message);
+        break;
+      case 'catalog':
+        this.#names.update(message.catalog);
+        break;
+      case 'status':
+        this.status = message;
+        break;
+      case 'answer': {
+        const asked = this.#asked.get(message.number);
+        if (asked === undefined) break;
+        this.#asked.delete(message.number);
+        clearTimeout(asked.timer);
+        asked.resolve(message.value);
+        break;
+      }
+      case 'stop':
+        this.#events.onEnd();
+        break;
+    }
+  }
+}

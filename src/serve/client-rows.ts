@@ -1,0 +1,173 @@
+import { CLIENT_REMOVED_LIMIT } from './limits.js';
+import { type FilterTerm, matchesFilter, ROW_WINDOW } from './protocol.js';
+import type { RowListener, RowTable } from './row-table.js';
+import { SlotSet } from './slot-set.js';
+
+export interface RowDelta {
+  readonly reset: boolean;
+  /** Rows as JSON texts. */
+  readonly rows: readonly string[];
+  readonly removed: readonly string[];
+  /** Rows that wait for the next time. */
+  readonly behind: number;
+}
+
+/**
+ * What one client has to be sent of the table's rows: two bits for each slot, one for
+ * "changed since it was sent" and one for "the client has it". Changed rows are sent in
+ * the order of slots, going on where the last message ended: so each comes once in a
+ * round, however often it changes, and the busiest neither come before the others nor
+ * wait for them. Rows it never had have up to half of a message, in the order they came.
+ * A client that misses messages gets the newest state of each row.
+ */
+export class ClientRows implements RowListener {
+  readonly #table: RowTable;
+  readonly #changed: SlotSet;
+  readonly #known: SlotSet;
+  /** The slot that the next message goes on at. */
+  #hand = 0;
+  /** Slots of changed rows the client never had, and how far they were sent. */
+  #fresh: number[] = [];
+  #freshAt = 0;
+  #terms: readonly FilterTerm[] = [];
+  #removed: string[] = [];
+  #reset = true;
+  /** Slots to look through for rows to begin with, the newest change first. */
+  #scan: Uint32Array | null = null;
+  #scanned = 0;
+  /** Slots to begin with, the newest change first; sent from the other end. */
+  #window: number[] = [];
+
+  constructor(table: RowTable) {
+    this.#table = table;
+    this.#changed = new SlotSet(table.limit);
+    this.#known = new SlotSet(table.limit);
+    table.listen(this);
+    this.restart([]);
+  }
+
+  /** Whether there are rows to look at before it gets any. */
+  get beginning(): boolean {
+    return this.#scan !== null;
+  }
+
+  close(): void {
+    this.#table.unlisten(this);
+  }
+
+  /** Begins anew with what matches: the ROW_WINDOW rows that changed last, then what changes. */
+  restart(terms: readonly FilterTerm[]): void {
+    this.#terms = terms;
+    this.cleared();
+    this.#scan = this.#table.byRecency();
+  }
+
+  cleared(): void {
+    this.#changed.clear();
+    this.#known.clear();
+    this.#removed = [];
+    this.#window = [];
+    this.#fresh = [];
+    this.#freshAt = 0;
+    this.#scan = null;
+    this.#scanned = 0;
+    this.#reset = true;
+  }
+
+  changed(slot: number, old: boolean): void {
+    const known = this.#known.has(slot);
+    // A page that is full has no use for rows older than all it has.
+    if (old && !known && this.#known.size >= ROW_WINDOW) return;
+    if (!this.#changed.add(slot)) return;
+    if (known || old) return;
+    // While nothing is sent, slots may be used again and again: then all wait in their order.
+    if (this.#fresh.length >= this.#table.limit) {
+      this.#fresh = [];
+      this.#freshAt = 0;
+    }
+    this.#fresh.push(slot);
+  }
+
+  removed(slot: number, id: string): void {
+    this.#changed.delete(slot);
+    if (!this.#known.delete(slot)) return;
+    this.#removed.push(id);
+    if (this.#removed.length > CLIENT_REMOVED_LIMIT) this.restart(this.#terms);
+  }
+
+  /**
+   * What to send next, at most `limit` rows, looking at no more than `scan` of them to
+   * begin anew; null while there is more to look at. What it returns counts as sent.
+   */
+  next(limit: number, scan: number): RowDelta | null {
+    if (this.#scan !== null && !this.#lookThrough(this.#scan, scan)) return null;
+    const rows: string[] = [];
+    while (rows.length < limit) {
+      const slot = this.#window.pop();
+      if (slot === undefined) break;
+      this.#changed.delete(slot);
+      this.#add(slot, rows);
+    }
+    this.#addFresh(rows, rows.length + ((limit - rows.length) >> 1));
+    this.#addChanged(rows, limit);
+    if (this.#changed.size === 0) {
+      this.#fresh = [];
+      this.#freshAt = 0;
+    }
+    const delta = {
+      reset: this.#reset,
+      rows,
+      removed: this.#removed,
+      behind: this.#window.length + this.#changed.size,
+    };
+    this.#removed = [];
+    this.#reset = false;
+    return delta;
+  }
+
+  /** True when it is through, or has found as many as the page holds. */
+  #lookThrough(slots: Uint32Array, most: number): boolean {
+    const end = Math.min(slots.length, this.#scanned + most);
+    while (this.#scanned < end && this.#window.length < ROW_WINDOW) {
+      const slot = slots[this.#scanned++] as number;
+      const row = this.#table.row(slot);
+      if (row !== null && matchesFilter(row, this.#terms)) this.#window.push(slot);
+    }
+    if (this.#scanned < slots.length && this.#window.length < ROW_WINDOW) return false;
+    this.#scan = null;
+    return true;
+  }
+
+  #addFresh(rows: string[], limit: number): void {
+    while (rows.length < limit) {
+      const slot = this.#fresh[this.#freshAt];
+      if (slot === undefined) break;
+      this.#freshAt += 1;
+      // It may have come in its order meanwhile, or have gone.
+      if (this.#changed.delete(slot)) this.#add(slot, rows);
+    }
+  }
+
+  #addChanged(rows: string[], limit: number): void {
+    while (rows.length < limit) {
+      const slot = this.#changed.nextFrom(this.#hand);
+      if (slot < 0) return;
+      this.#hand = slot + 1 === this.#table.limit ? 0 : slot + 1;
+      this.#changed.delete(slot);
+      this.#add(slot, rows);
+    }
+  }
+
+  /** Adds the row, or that it does not match any more. */
+  #add(slot: number, rows: string[]): void {
+    const row = this.#table.row(slot);
+    const json = this.#table.json(slot);
+    if (row === null || json === null) return;
+    if (this.#terms.length === 0 || matchesFilter(row, this.#terms)) {
+      rows.push(json);
+      this.#known.add(slot);
+    } else if (this.#known.delete(slot)) {
+      this.#removed.push(row.id);
+    }
+  }
+}

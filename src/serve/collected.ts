@@ -1,0 +1,13 @@
+import type { FlowTable } from '../flow/flow-table.js';
+import type { FlowFeed } from '../model/feed.js';
+import type { Catalog } from '../name/catalog.js';
+
+/** What is shown: the collecting half of hopscope, as the serving half sees it. */
+export interface Collected {
+  readonly feed: FlowFeed;
+  readonly flows: FlowTable;
+  /** Kernel monotonic nanoseconds that the flows' times count from. */
+  readonly epochNs: bigint;
+  /** Another object each time names have changed. */
+  catalog(): Catalog;
+}

@@ -1,0 +1,29 @@
+import { HopscopeError } from '../model/errors.js';
+import type { NamespaceRecord } from '../model/feed.js';
+import type { FlowDetail, FlowsPart, PagePosition, StatusMessage } from './channel-messages.js';
+import type { RowTable } from './row-table.js';
+
+/** The collector did not answer; `code` is `collector-busy` or `collector-gone`. */
+export class CollectorError extends HopscopeError {}
+
+/** The collecting half, as the server sees it across the channel. */
+export interface Collector {
+  /** Filled while `watch(true)` holds. */
+  readonly table: RowTable;
+  /** The newest figures; `null` before the first. */
+  readonly status: Omit<StatusMessage, 'type'> | null;
+  /** Time of the newest packet, wall-clock nanoseconds. */
+  newest(): bigint;
+  watch(watching: boolean): void;
+  /** Called after the table has taken in a batch. */
+  onBatch(listener: () => void): void;
+  /**
+   * A flow with its newest paths, without those it is said to `have`.
+   * Rejects with CollectorError.
+   */
+  flow(id: string, have: readonly string[]): Promise<FlowDetail>;
+  /** The next flows in the order of change, the newest first. Rejects with CollectorError. */
+  flows(from: PagePosition | null, limit: number): Promise<FlowsPart>;
+  /** Rejects with CollectorError. */
+  namespaces(): Promise<readonly NamespaceRecord[]>;
+}

@@ -1,0 +1,94 @@
+import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
+import type { CatalogReader } from './catalog-reader.js';
+import type { FoundNamespace } from './namespace-watcher.js';
+
+/**
+ * Names are asked for again: soon after a change, which goes on for a while, then seldom.
+ * Not at once: what came or went is at work itself just then.
+ */
+const SOON_MS = 50;
+const FIRST_MS = 500;
+const MOST_MS = 10_000;
+
+/** Keeps the names of what is on the machine up to date. */
+export class CatalogFollower {
+  readonly #reader: CatalogReader;
+  readonly #namespaces: () => Iterable<FoundNamespace>;
+  readonly #onNews: (catalog: Catalog) => void;
+  readonly #onWarning: (message: string) => void;
+  #catalog: Catalog = EMPTY_CATALOG;
+  #due = 0;
+  #wait = FIRST_MS;
+  #timer: NodeJS.Timeout | null = null;
+  #reading = false;
+  #stopped = false;
+
+  constructor(
+    reader: CatalogReader,
+    namespaces: () => Iterable<FoundNamespace>,
+    onNews: (catalog: Catalog) => void,
+    onWarning: (message: string) => void,
+  ) {
+    this.#reader = reader;
+    this.#namespaces = namespaces;
+    this.#onNews = onNews;
+    this.#onWarning = onWarning;
+  }
+
+  get catalog(): Catalog {
+    return this.#catalog;
+  }
+
+  /** The first time; errors go to the caller. */
+  async start(): Promise<void> {
+    this.#catalog = await this.#reader.read(this.#namespaces());
+    this.#onNews(this.#catalog);
+    this.#due = Date.now() + this.#wait;
+  }
+
+  /** Namespaces came, went, or have other names. */
+  changed(): void {
+    this.#wait = FIRST_MS / 2;
+    this.#due = Date.now() + SOON_MS;
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null;
+      this.#due = 0;
+      this.look();
+    }, SOON_MS);
+  }
+
+  /** Reads again when that is due. */
+  look(): void {
+    const now = Date.now();
+    if (this.#stopped || this.#reading || this.#due > now) return;
+    this.#wait = Math.min(2 * this.#wait, MOST_MS);
+    this.#due = now + this.#wait;
+    this.#reading = true;
+    void this.#read().finally(() => {
+      this.#reading = false;
+    });
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+  }
+
+  async #read(): Promise<void> {
+    try {
+      const catalog = await this.#reader.read(this.#namespaces());
+      if (!this.#stopped && isNews(this.#catalog, catalog)) {
+        this.#catalog = catalog;
+        this.#onNews(catalog);
+      }
+    } catch (error) {
+      this.#onWarning(`looking for names: ${String(error)}`);
+    }
+  }
+}
+
+/** Whether a catalog says anything new; the clocks drift apart by themselves. */
+function isNews(before: Catalog, after: Catalog): boolean {
+  const comparable = (c: Catalog): string => JSON.stringify({ ...c, clockOffsetNs: '' });
+  return comparable(before) !== comparable(after);
+}

@@ -1,0 +1,278 @@
+import { BpfError, type Link, type MapBatch } from 'ebpf-ts';
+import type { Epoch } from '../wire/clock.js';
+import { CountCursor } from '../wire/count-cursor.js';
+import * as layout from '../wire/count-layout.gen.js';
+import {
+  type CountInstrument,
+  type CountObjects,
+  openCountInstrument,
+} from './count-instrument.js';
+import type { CountedDevice } from './counted-devices.js';
+
+/** Entries: a tuple on a device in one direction. A flow takes two to four. */
+export const COUNT_ENTRIES_LIMIT = 131_072;
+/** Entries read at once: some 2 ms of the daemon's thread. */
+export const COUNT_BATCH = 4096;
+/** Idle entries removed after each batch, one system call each. */
+export const COUNT_REMOVAL_BATCH = 1024;
+/** An entry idle for so long is removed; for the second, when the table is nearly full. */
+export const COUNT_IDLE_NS = 60e9;
+export const COUNT_IDLE_PRESSED_NS = 5e9;
+const PRESSED_ABOVE = 3 / 4;
+/**
+ * A program takes the time of a packet before it counts it, and may be kept waiting in
+ * between: entries this much older than the last walk are given again.
+ */
+const CHANGE_MARGIN_NS = 1e9;
+
+/** What the counter did since it began: packets unless said. */
+export interface CountTallies {
+  /** Counted in an entry, and their bytes. */
+  readonly packets: number;
+  readonly bytes: number;
+  /** Of flows for which the table had no room. */
+  readonly uncounted: number;
+  readonly uncountedBytes: number;
+  /** Neither IPv4 nor IPv6. */
+  readonly other: number;
+  /** Too short for their headers. */
+  readonly malformed: number;
+  /** Of tunnels, on uplinks. */
+  readonly encapsulated: number;
+  /** Fragments whose first was not seen, counted without ports. */
+  readonly lostFragments: number;
+  /** Whose conntrack entry was left for a later packet. */
+  readonly conntrackBusy: number;
+}
+
+export interface CounterOptions {
+  readonly objects: CountObjects;
+  readonly epoch: Epoch;
+  /** Entries; COUNT_ENTRIES_LIMIT when absent. */
+  readonly limit?: number;
+  /** What hangs the programs on devices; the best this kernel has when absent. */
+  readonly instrument?: CountInstrument['name'];
+  /** CLOCK_MONOTONIC in ns; the machine's when absent. */
+  readonly now?: () => bigint;
+}
+
+interface CountedOn {
+  readonly device: CountedDevice;
+  readonly links: readonly Link[];
+}
+
+/**
+ * Counts every packet of every flow on the devices it is given, in the kernel. Read it
+ * some times a second; what it gives is exact, whenever it is read.
+ */
+export class Counter {
+  readonly #instrument: CountInstrument;
+  readonly #cursor: CountCursor;
+  readonly #batch: MapBatch;
+  readonly #removed: MapBatch;
+  readonly #now: () => bigint;
+  readonly #epoch: Epoch;
+  readonly #limit: number;
+  readonly #devices = new Map<string, CountedOn>();
+  /** Devices that could not be attached to, with the reason, until they can or go. */
+  readonly #failed = new Map<string, string>();
+  #entries = 0;
+  #entriesSoFar = 0;
+  #isWalking = false;
+  #walkStart = Number.NEGATIVE_INFINITY;
+  #changedSince = Number.NEGATIVE_INFINITY;
+
+  /** Entries removed for being idle. */
+  removed = 0;
+  /** Devices that went while they were attached to; they are tried again. */
+  vanished = 0;
+
+  /** Loads the programs. Errors: BpfError. */
+  constructor(options: CounterOptions) {
+    this.#limit = options.limit ?? COUNT_ENTRIES_LIMIT;
+    this.#epoch = options.epoch;
+    this.#now = options.now ?? process.hrtime.bigint;
+    this.#cursor = new CountCursor(options.epoch);
+    this.#instrument = openCountInstrument(options.objects, this.#limit, options.instrument);
+    const counts = this.#instrument.map('counts');
+    this.#batch = counts.batch(COUNT_BATCH);
+    this.#removed = counts.batch(COUNT_REMOVAL_BATCH);
+  }
+
+  /** `tcx`, or `packet` for packet sockets. */
+  get instrument(): CountInstrument['name'] {
+    return this.#instrument.name;
+  }
+
+  /** What it cannot see, in words. */
+  get missing(): readonly string[] {
+    return [...this.#instrument.missing, ...this.#failed.values()];
+  }
+
+  /** Devices counted on. */
+  get devices(): number {
+    return this.#devices.size;
+  }
+
+  /** Entries in the table at the last whole walk. */
+  get entries(): number {
+    return this.#entries;
+  }
+
+  /**
+   * Counts on these devices and no others; call it whenever devices may have come or gone.
+   * A device that goes meanwhile is passed over.
+   */
+  countOn(devices: Iterable<CountedDevice>): void {
+    const wanted = new Map([...devices].map((device) => [nameOf(device), device]));
+    for (const [name, { links }] of this.#devices) {
+      if (!wanted.has(name) || !links.every((link) => this.#instrument.isAttached(link))) {
+        closeAll(links);
+        this.#devices.delete(name);
+      }
+    }
+    for (const name of this.#failed.keys()) {
+      if (!wanted.has(name)) {
+        this.#failed.delete(name);
+      }
+    }
+    for (const [name, device] of wanted) {
+      if (!this.#devices.has(name)) {
+        this.#attach(name, device);
+      }
+    }
+    this.#instrument.renew(
+      [...this.#devices.values()].map(({ device, links }) => [device, links] as const),
+    );
+  }
+
+  /**
+   * Reads one batch and gives each entry that has changed; the cursor is reused. True when
+   * the batch was the last of a walk over the whole table.
+   */
+  read(visit: (row: CountCursor) => void): boolean {
+    const now = this.#epoch.since(this.#now());
+    const batch = this.#batch;
+    const counts = this.#instrument.map('counts');
+    if (!this.#isWalking) {
+      this.#changedSince = this.#walkStart - CHANGE_MARGIN_NS;
+      this.#walkStart = now;
+      this.#entriesSoFar = 0;
+    }
+    const count = counts.lookupBatch(batch);
+    this.#entriesSoFar += count;
+    this.#cursor.borrow(batch.keys, batch.values, count, false, this.#changedSince);
+    while (this.#cursor.next()) {
+      visit(this.#cursor);
+    }
+    this.#removeIdle(now - this.#idleLimit(), visit);
+    this.#isWalking = !batch.atEnd;
+    if (batch.atEnd) {
+      this.#entries = this.#entriesSoFar;
+    }
+    return batch.atEnd;
+  }
+
+  /** Reads to the end of a walk that begins now. */
+  readAll(visit: (row: CountCursor) => void): void {
+    this.#batch.rewind();
+    this.#isWalking = false;
+    while (!this.read(visit));
+  }
+
+  tallies(): CountTallies {
+    const values = this.#instrument.map('tallies').get(new Uint8Array(4));
+    const words = new BigUint64Array(values?.buffer ?? new ArrayBuffer(0));
+    const sum = (tally: number): number => {
+      let total = 0n;
+      for (let at = tally; at < words.length; at += layout.TALLY_MAX) {
+        total += words[at] ?? 0n;
+      }
+      return Number(total);
+    };
+    return {
+      packets: sum(layout.TALLY_PACKETS),
+      bytes: sum(layout.TALLY_BYTES),
+      uncounted: sum(layout.TALLY_UNCOUNTED),
+      uncountedBytes: sum(layout.TALLY_UNCOUNTED_BYTES),
+      other: sum(layout.TALLY_OTHER),
+      malformed: sum(layout.TALLY_MALFORMED),
+      encapsulated: sum(layout.TALLY_ENCAPSULATED),
+      lostFragments: sum(layout.TALLY_LOST_FRAGMENT),
+      conntrackBusy: sum(layout.TALLY_CT_BUSY),
+    };
+  }
+
+  /** Detaches; the counts can be read until `close`. */
+  detach(): void {
+    for (const { links } of this.#devices.values()) {
+      closeAll(links);
+    }
+    this.#devices.clear();
+  }
+
+  close(): void {
+    this.detach();
+    this.#instrument.close();
+  }
+
+  #idleLimit(): number {
+    const entries = Math.max(this.#entries, this.#entriesSoFar);
+    return entries > this.#limit * PRESSED_ABOVE ? COUNT_IDLE_PRESSED_NS : COUNT_IDLE_NS;
+  }
+
+  /**
+   * An entry is read and removed in one step, so that no packet is counted twice or lost
+   * between the two. One that looks it up at that very moment may still add to it
+   * afterwards, unseen: a packet at most on each CPU, of a flow idle for seconds until then.
+   */
+  #removeIdle(before: number, visit: (row: CountCursor) => void): void {
+    const { keys, count } = this.#batch;
+    const removed = this.#removed;
+    let idle = 0;
+    for (let index = 0; index < count && idle < removed.limit; index++) {
+      if (this.#cursor.lastOf(index) < before) {
+        const at = index * layout.SIZEOF_COUNT_KEY;
+        removed.keys.set(
+          keys.subarray(at, at + layout.SIZEOF_COUNT_KEY),
+          idle * layout.SIZEOF_COUNT_KEY,
+        );
+        idle += 1;
+      }
+    }
+    if (idle === 0) {
+      return;
+    }
+    this.removed += this.#instrument.map('counts').take(removed, idle);
+    this.#cursor.borrow(removed.keys, removed.values, removed.count, true);
+    while (this.#cursor.next()) {
+      visit(this.#cursor);
+    }
+  }
+
+  #attach(name: string, device: CountedDevice): void {
+    try {
+      this.#devices.set(name, { device, links: this.#instrument.attach(device) });
+      this.#failed.delete(name);
+    } catch (error) {
+      if (!(error instanceof BpfError)) {
+        throw error;
+      }
+      if (error.code === 'ENODEV' || error.code === 'ENOENT') {
+        this.vanished += 1;
+        return;
+      }
+      this.#failed.set(name, `flows on device ${device.ifindex} of ${device.path}: ${error.code}`);
+    }
+  }
+}
+
+function nameOf(device: CountedDevice): string {
+  return `${device.netns} ${device.ifindex} ${device.role}`;
+}
+
+function closeAll(links: readonly Link[]): void {
+  for (const link of links) {
+    link.close();
+  }
+}

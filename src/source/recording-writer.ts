@@ -1,0 +1,115 @@
+import { closeSync, fchmodSync, fstatSync, openSync, writeSync } from 'node:fs';
+import type { Catalog } from '../name/catalog.js';
+import {
+  CHUNK_BATCH,
+  CHUNK_CATALOG,
+  CHUNK_FOOTER,
+  CHUNK_HEADER,
+  CHUNK_HEADER_TYPE,
+  CHUNK_SYMBOLS,
+  CHUNK_TICK,
+  json,
+  MAGIC,
+  message,
+  RecordingError,
+  type RecordingFooter,
+  type RecordingHeader,
+} from './recording-format.js';
+import type { SourceSink } from './source.js';
+
+/** Ticks closer than this together add nothing. */
+const TICK_NS = 20_000_000n;
+/** It holds what packets carry: for its owner's eyes only. */
+const MODE = 0o600;
+
+/** Writes a recording, chunk by chunk, so that one cut off is still good up to there. */
+export class RecordingWriter implements SourceSink {
+  /** Bytes written so far. */
+  bytes = 0;
+  /** Told once, of the first failure; nothing is written from then on. */
+  onFailure: (error: RecordingError) => void = () => undefined;
+  readonly #path: string;
+  readonly #file: number;
+  #failure: RecordingError | null = null;
+  #lastTick = 0n;
+
+  constructor(path: string, header: RecordingHeader) {
+    this.#path = path;
+    try {
+      this.#file = openSync(path, 'w', MODE);
+      // A file that was there keeps the mode it had.
+      if (fstatSync(this.#file).isFile()) fchmodSync(this.#file, MODE);
+    } catch (cause) {
+      throw this.#notWritable(cause);
+    }
+    this.#write(Buffer.from(MAGIC, 'latin1'));
+    this.#chunk(CHUNK_HEADER_TYPE, json(header));
+  }
+
+  catalog(catalog: Catalog): void {
+    this.#chunk(CHUNK_CATALOG, json(catalog));
+  }
+
+  batch(records: Uint8Array, length: number): void {
+    this.#chunk(CHUNK_BATCH, records.subarray(0, length));
+  }
+
+  tick(now: bigint): void {
+    if (now - this.#lastTick < TICK_NS) {
+      return;
+    }
+    this.#lastTick = now;
+    const payload = Buffer.alloc(8);
+    payload.writeBigUInt64LE(now);
+    this.#chunk(CHUNK_TICK, payload);
+  }
+
+  /** The function that drops come from, as it is resolved. */
+  symbol(address: bigint, name: string): void {
+    this.#chunk(CHUNK_SYMBOLS, json([[String(address), name]]));
+  }
+
+  end(): void {
+    // The footer needs what only the command knows: see `finish`.
+  }
+
+  /** @throws RecordingError `RECORDING_NOT_WRITABLE` when not everything was written */
+  finish(footer: RecordingFooter): void {
+    this.#chunk(CHUNK_FOOTER, json(footer));
+    closeSync(this.#file);
+    if (this.#failure !== null) {
+      throw this.#failure;
+    }
+  }
+
+  #notWritable(cause: unknown): RecordingError {
+    const what = `cannot write ${this.#path}: ${message(cause)}`;
+    return new RecordingError('RECORDING_NOT_WRITABLE', what, { cause });
+  }
+
+  #chunk(type: number, payload: Uint8Array): void {
+    const header = Buffer.alloc(CHUNK_HEADER);
+    header.writeUInt32LE(type, 0);
+    header.writeUInt32LE(payload.byteLength, 4);
+    this.#write(header);
+    this.#write(payload);
+  }
+
+  #write(bytes: Uint8Array): void {
+    if (this.#failure !== null) {
+      return;
+    }
+    try {
+      let done = 0;
+      while (done < bytes.byteLength) {
+        done += writeSync(this.#file, bytes, done);
+      }
+    } catch (cause) {
+      // A full disk, say. It must not end the pipeline that hands over the records.
+      this.#failure = this.#notWritable(cause);
+      this.onFailure(this.#failure);
+      return;
+    }
+    this.bytes += bytes.byteLength;
+  }
+}

@@ -1,0 +1,100 @@
+import { type HookDemand, type HookDetail, type HookPlace, wantedPlaces } from './hook-places.js';
+import type { HookInstrument } from './hook-programs.js';
+import type { MissingCauses } from './missing-causes.js';
+import type { FoundNamespace } from './namespace-watcher.js';
+import { NetfilterLinks } from './netfilter-links.js';
+import { FunctionLinks, TracepointLinks } from './trace-links.js';
+import { type LoadedTracer, silence } from './tracer-object.js';
+
+/** One loaded object and all that it is attached to. */
+export class TracerAttachment {
+  readonly loaded: LoadedTracer;
+  readonly shift: number;
+  readonly #tracepoints: TracepointLinks;
+  readonly #functions: FunctionLinks;
+  readonly #netfilter: NetfilterLinks;
+  /** Most namespaces have the same demand, none: their places are found once. */
+  readonly #places = new WeakMap<HookDemand, { detail: HookDetail; places: HookPlace[] }>();
+
+  /** Attaches what is always on, and in no namespace yet. Errors: UnsupportedError. */
+  constructor(loaded: LoadedTracer, shift: number, missing: MissingCauses) {
+    this.loaded = loaded;
+    this.shift = shift;
+    const { object } = loaded;
+    this.#functions = new FunctionLinks(object, loaded.functions);
+    this.#netfilter = new NetfilterLinks(
+      ({ program, family, hook, priority }: HookPlace, netns) =>
+        object.program(program).attachNetfilter({ family, hook, priority, netns }),
+      missing,
+    );
+    this.#tracepoints = new TracepointLinks(object);
+  }
+
+  get hooks(): HookInstrument {
+    return this.#functions.failed ? 'none' : this.loaded.hooks;
+  }
+
+  get missing(): readonly string[] {
+    return [...this.loaded.missing, ...this.#functions.missing];
+  }
+
+  /** Netfilter links that hang now. */
+  get links(): number {
+    return this.#netfilter.size;
+  }
+
+  /** Hangs in a namespace what its demand asks for; the code of a failure, or `null`. */
+  want(namespace: FoundNamespace, demand: HookDemand, detail: HookDetail): string | null {
+    if (this.loaded.hooks !== 'link') return null;
+    let known = this.#places.get(demand);
+    if (known?.detail !== detail) {
+      known = { detail, places: wantedPlaces(demand, detail, this.shift) };
+      this.#places.set(demand, known);
+    }
+    return this.#netfilter.want(namespace, known.places);
+  }
+
+  /** Leaves namespaces that nothing else keeps; their inodes. */
+  leave(alive: ReadonlyMap<number, unknown>): number[] {
+    return this.#netfilter.leave(alive);
+  }
+
+  /** From the end of a packet's way to its beginning; see trace-links.ts. */
+  open(): void {
+    this.#netfilter.open();
+    this.#functions.open();
+    this.#tracepoints.open();
+  }
+
+  /** All but drops. */
+  close(): void {
+    this.#tracepoints.close();
+    this.#functions.close();
+    this.#netfilter.close();
+  }
+
+  /** Whether it sees anything; see `silence`. */
+  silence(on: boolean): void {
+    silence(this.loaded.object.map('silent'), on);
+  }
+
+  /** Runs that the kernel left out because the program was already on that CPU. */
+  recursionMisses(): bigint {
+    let sum = 0n;
+    const functions = this.loaded.functions.map(({ program }) => program);
+    for (const name of [...TracepointLinks.programs, ...functions]) {
+      sum += this.loaded.object.program(name).info().recursionMisses;
+    }
+    return sum;
+  }
+
+  detach(): void {
+    this.close();
+    this.#tracepoints.dispose();
+  }
+
+  dispose(): void {
+    this.detach();
+    this.loaded.object.close();
+  }
+}

@@ -1,0 +1,139 @@
+// @ts-check
+import { setImmediate as turn } from 'node:timers/promises';
+import { compiled } from './cluster.mjs';
+
+/*
+ * A million connections without a million packets: the records of a few flows, as a
+ * real kernel gave them, are played again and again, each time from another source
+ * address, with another IP id and a little later. All that this file knows of a record is
+ * where its frame and its time are; headers are found by the address, wherever a record has
+ * one. Buffers are the same ones in each round, as they are in a kernel that uses them anew.
+ */
+
+/** @type {typeof import('../../src/pipeline.js')} */
+const { Pipeline } = await compiled('pipeline.js');
+/** @type {typeof import('../../src/source/recording.js')} */
+const { CHUNK_BATCH, Recording } = await compiled('source/recording.js');
+/** @type {typeof import('../../src/source/replay-source.js')} */
+const { ReplaySource } = await compiled('source/replay-source.js');
+/** @type {typeof import('../../src/wire/layout.gen.js')} */
+const { HEADER_TIME, SIZEOF_HEADER } = await compiled('wire/layout.gen.js');
+/** @type {typeof import('../../src/wire/record-cursor.js')} */
+const { FRAME_HEADER } = await compiled('wire/record-cursor.js');
+
+/** First byte of the addresses that stand in for the sender's: 11.0.0.0/8 is nobody's here. */
+const STAND_IN = 11;
+/** Offsets in an IPv4 header (RFC 791), and what stands in it. */
+const IPV4_ID = 4;
+const IPV4_PROTOCOL = 9;
+const IPV4_SOURCE = 12;
+/** Version 4 and no options. */
+const IPV4_PLAIN = 0x45;
+const PROTO_UDP = 17;
+/** Time between two rounds: packets still under way at the end of one come to their end. */
+const GAP_NS = 100_000n;
+/** After the last, all that waits for its end has met it. */
+const SETTLE_NS = 3_000_000_000n;
+/** How often a reader looks for what has changed, as the server does. */
+const READ_MS = 1_000;
+
+/**
+ * @typedef {object} Filled
+ * @property {number} wanted
+ * @property {number} flows in the table
+ * @property {number} hops
+ * @property {import('../../src/pipeline.js').Pipeline} pipeline
+ */
+
+/**
+ * What `fillFlows` plays.
+ *
+ * @param {string} file a recording of datagrams from `source`, one of each flow
+ * @param {string} source IPv4 address
+ */
+export function readTemplate(file, source) {
+  const recording = Recording.read(file);
+  const address = Uint8Array.from(source.split('.').map(Number));
+  const batches = recording.chunks
+    .filter((chunk) => chunk.type === CHUNK_BATCH)
+    .map((chunk) => editable(new Uint8Array(chunk.payload), address));
+  // The CPUs' records are not in the order of their times.
+  const times = batches
+    .flatMap(({ view, times }) => times.map((at) => view.getBigUint64(at, true)))
+    .sort((a, b) => (a < b ? -1 : 1));
+  const last = times.at(-1) ?? 0n;
+  return { recording, batches, last, span: last - (times[0] ?? 0n) + GAP_NS };
+}
+
+/**
+ * A pipeline that has met `n` flows of one packet each.
+ *
+ * @param {ReturnType<typeof readTemplate>} template
+ * @param {number} n
+ * @param {number} flowsARound flows in the recording
+ * @returns {Promise<Filled>}
+ */
+export async function fillFlows({ recording, batches, last, span }, n, flowsARound) {
+  const rounds = Math.ceil(n / flowsARound);
+
+  /** Where records come from, as the pipeline has it: names and clock of the recording. */
+  const base = new ReplaySource(recording, { paced: false });
+  const pipeline = new Pipeline(base, { flowLimit: n + 2 * flowsARound });
+  pipeline.catalog(recording.catalog);
+  let cursor = 0;
+  let read = performance.now();
+  for (let round = 0; round < rounds; round += 1) {
+    for (const batch of batches) {
+      for (const at of batch.addresses) {
+        batch.view.setUint32(at, STAND_IN * 0x1000000 + round + 1, false);
+      }
+      // The same id in the same buffer would be the same packet, translated.
+      for (const at of batch.ids) {
+        batch.view.setUint16(at, (batch.view.getUint16(at, false) + 1) & 0xffff, false);
+      }
+      if (round > 0) {
+        for (const at of batch.times) {
+          batch.view.setBigUint64(at, batch.view.getBigUint64(at, true) + span, true);
+        }
+      }
+      pipeline.batch(batch.bytes, batch.bytes.byteLength);
+    }
+    pipeline.tick(last + BigInt(round) * span);
+    if (performance.now() - read >= READ_MS) {
+      cursor = pipeline.changedSince(cursor).cursor;
+      read = performance.now();
+    }
+    await turn();
+  }
+  pipeline.tick(last + BigInt(rounds) * span + SETTLE_NS);
+  const { flows, events } = pipeline.quality();
+  return { wanted: n, flows, hops: Number(events), pipeline };
+}
+
+/**
+ * A batch with the places in it that change from round to round.
+ *
+ * @param {Uint8Array} bytes
+ * @param {Uint8Array} address
+ */
+function editable(bytes, address) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  /** @type {number[]} */
+  const times = [];
+  for (let at = 0; at + FRAME_HEADER + SIZEOF_HEADER <= bytes.byteLength; ) {
+    const length = view.getUint32(at, true);
+    times.push(at + FRAME_HEADER + HEADER_TIME);
+    at += FRAME_HEADER + ((length + 7) & ~7);
+  }
+  /** @type {number[]} */
+  const addresses = [];
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = buffer.indexOf(address); at >= 0; at = buffer.indexOf(address, at + 4)) {
+    addresses.push(at);
+  }
+  const ids = addresses
+    .map((at) => at - IPV4_SOURCE)
+    .filter((at) => bytes[at] === IPV4_PLAIN && bytes[at + IPV4_PROTOCOL] === PROTO_UDP)
+    .map((at) => at + IPV4_ID);
+  return { bytes, view, times, addresses, ids };
+}

@@ -1,0 +1,134 @@
+import type { FlowRecord } from '../../src/model/records.js';
+import type { FlowDetail, FlowsPart, PagePosition } from '../../src/serve/channel-messages.js';
+import type { Collector } from '../../src/serve/collector.js';
+import { flowRow } from '../../src/serve/flow-row.js';
+import { PATHS_PER_FLOW, PATHS_PER_MESSAGE, TICK_MS } from '../../src/serve/protocol.js';
+import type { RowBatch, RowUpdate } from '../../src/serve/row-reader.js';
+import { RowTable } from '../../src/serve/row-table.js';
+import { FIXTURE_EPOCH, type FixtureFeed } from './fixture-feed.js';
+
+export function rowUpdate(flow: FlowRecord, old = false): RowUpdate {
+  return {
+    row: flowRow(flow),
+    old,
+    startNs: Number(BigInt(flow.start) - FIXTURE_EPOCH),
+    packets: [Number(flow.packets.original), Number(flow.packets.reply)],
+    bytes: [Number(flow.bytes.original), Number(flow.bytes.reply)],
+  };
+}
+
+/** Stands where the channel to a collector is: gives what a test put into a feed. */
+export class FixtureCollector implements Collector {
+  readonly table = new RowTable();
+  /** Answers are given when the test says so. */
+  held: (() => void)[] | null = null;
+  /** Questions for flows so far. */
+  asked = 0;
+  readonly #feed: FixtureFeed;
+  #cursor = 0;
+  #timer: NodeJS.Timeout | null = null;
+  #onBatch: () => void = () => undefined;
+
+  constructor(feed: FixtureFeed) {
+    this.#feed = feed;
+  }
+
+  get status(): Collector['status'] {
+    return {
+      quality: this.#feed.quality(),
+      load: {
+        residentBytes: 1e6,
+        heapUsedBytes: 1e5,
+        heapTotalBytes: 2e5,
+        externalBytes: 1e4,
+        delayP50: 0.001,
+        delayP99: 0.002,
+        delayMax: 0.003,
+      },
+      channel: {
+        ticksSkipped: 1,
+        questionsLate: 2,
+        catalogsRefused: 0,
+        restarts: 3,
+        rowsSkipped: 4,
+        rowsRestarted: 0,
+      },
+    };
+  }
+
+  newest(): bigint {
+    return FIXTURE_EPOCH + BigInt(this.table.newestNs);
+  }
+
+  watch(watching: boolean): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+    this.table.clear();
+    if (!watching) return;
+    this.#cursor = 0;
+    setTimeout(() => this.#send(), 0);
+    this.#timer = setInterval(() => this.#send(), TICK_MS);
+    this.#timer.unref();
+  }
+
+  onBatch(listener: () => void): void {
+    this.#onBatch = listener;
+  }
+
+  async flow(id: string, have: readonly string[]): Promise<FlowDetail> {
+    await this.#turn();
+    const flow = this.#feed.flow(id);
+    const recent = flow === null ? [] : this.#feed.recentPaths(id, PATHS_PER_FLOW);
+    return {
+      flow,
+      chain: [],
+      pathIds: recent.map((path) => path.id),
+      paths: recent
+        .filter((path) => !have.includes(path.id))
+        .slice(0, PATHS_PER_MESSAGE)
+        .map((path) => path.record()),
+    };
+  }
+
+  async flows(from: PagePosition | null, limit: number): Promise<FlowsPart> {
+    await this.#turn();
+    const all = this.#feed.newestFirst().filter(({ at }) => at < (from?.before ?? Infinity));
+    const part = all.slice(0, limit);
+    const last = part.at(-1);
+    return {
+      records: part.map(({ flow }) => flow),
+      next: all.length > part.length && last ? { before: last.at, id: last.flow.id } : null,
+      total: this.#feed.quality().flows,
+    };
+  }
+
+  async namespaces(): ReturnType<Collector['namespaces']> {
+    await this.#turn();
+    return this.#feed.namespaces();
+  }
+
+  #turn(): Promise<void> {
+    this.asked += 1;
+    return new Promise((resolve) => {
+      if (this.held === null) setTimeout(resolve, 0);
+      else this.held.push(resolve);
+    });
+  }
+
+  #send(): void {
+    const { cursor, flows, removed } = this.#feed.changedSince(this.#cursor);
+    const newest = flows.map(({ last }) => Number(BigInt(last) - FIXTURE_EPOCH));
+    const batch: RowBatch = {
+      updates: flows.map((flow) => rowUpdate(flow)),
+      removed,
+      total: this.#feed.quality().flows,
+      behind: 0,
+      reset: this.#cursor === 0,
+      timeMs: performance.now(),
+      newestNs: Math.max(this.table.newestNs, ...newest),
+    };
+    this.#cursor = cursor;
+    this.table.apply(batch);
+    this.#onBatch();
+  }
+}

@@ -1,0 +1,52 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ipBatch, runCommand } from '../../src/lab/run-command.js';
+import { countedDevices } from '../../src/source/counted-devices.js';
+import { readDevices } from '../../src/source/device-reader.js';
+import { NamespaceWatcher } from '../../src/source/namespace-watcher.js';
+import {
+  A,
+  B,
+  countedDevice,
+  ifindexOf,
+  inodeOf,
+  makeCountedRouter,
+  ROUTER,
+  removeCountedRouter,
+} from './counted-router.js';
+
+beforeAll(makeCountedRouter);
+afterAll(async () => {
+  await removeCountedRouter();
+  await runCommand('ip', ['netns', 'del', 'hs-count-wan']).catch(() => undefined);
+});
+
+const mine = () =>
+  [...new NamespaceWatcher().scan().values()].filter((n) => n.name?.startsWith('hs-count-'));
+
+it('finds the pods’ veths of a node with their other ends, and its uplink', async () => {
+  await runCommand('ip', ['netns', 'add', 'hs-count-wan']);
+  await ipBatch(ROUTER, [
+    'link add up0 type veth peer name eth0 netns hs-count-wan',
+    'address add 203.0.113.1/24 dev up0',
+    'link set up0 up',
+    'route add default via 203.0.113.254',
+    'link add bridge0 type bridge',
+  ]);
+  const namespaces = await readDevices(mine(), NamespaceWatcher.own());
+  expect(namespaces).toHaveLength(4);
+  const router = namespaces.find(({ inode }) => inode === inodeOf(ROUTER));
+  expect(router?.forwards).toBe(true);
+  const devices = countedDevices(namespaces).filter(({ netns }) => netns === inodeOf(ROUTER));
+  expect(devices).toHaveLength(3);
+  expect(devices).toContainEqual(await countedDevice(A, true));
+  expect(devices).toContainEqual(await countedDevice(B, true));
+  expect(devices).toContainEqual({
+    ...{ netns: inodeOf(ROUTER), path: `/run/netns/${ROUTER}` },
+    ...{ ifindex: await ifindexOf(ROUTER, 'up0'), role: 'uplink', peer: null },
+  });
+});
+
+it('leaves out a namespace that has gone', async () => {
+  const gone = { inode: 1, name: 'hs-count-gone', path: '/run/netns/hs-count-gone' };
+  expect(await readDevices([gone, ...mine().slice(0, 1)], 0)).toHaveLength(1);
+});
