@@ -1,7 +1,8 @@
 import { flowRecord } from './export/flow-record.js';
 import { pathId, pathRecord } from './export/path-record.js';
 import type { PacketFilter } from './filter/packet-filter.js';
-import type { FinishedPath, Flow } from './flow/flow.js';
+import type { FinishedPath } from './flow/finished-path.js';
+import type { Flow } from './flow/flow.js';
 import { FlowTable } from './flow/flow-table.js';
 import { PathJoiner } from './join/path-joiner.js';
 import type { FlowFeed, NamespaceRecord, QualityRecord, RecentPath } from './model/feed.js';
@@ -76,6 +77,7 @@ export class Pipeline implements FlowFeed, SourceSink {
     this.flows = new FlowTable(this.joiner.tuples, {
       limited: options.limited ?? false,
       isTooBig: (reason) => TOO_BIG_REASONS.has(this.names.reason(reason)),
+      onRelease: (path) => this.joiner.release(path),
       ...(options.flowLimit === undefined ? {} : { limit: options.flowLimit }),
       ...(options.onFlowEnd === undefined ? {} : { onRemove: options.onFlowEnd }),
     });
@@ -108,8 +110,8 @@ export class Pipeline implements FlowFeed, SourceSink {
       this.joiner.sweep(time);
     }
     if (time - this.#lastAge >= AGE_NS) {
-      this.#lastAge = time;
-      this.flows.age(time);
+      // Where more flows are due than it looks at in one call, the next tick goes on.
+      this.#lastAge = this.flows.age(time) ? time - AGE_NS : time;
     }
   }
 
@@ -139,8 +141,8 @@ export class Pipeline implements FlowFeed, SourceSink {
   }
 
   recentPaths(flowId: string, limit: number): readonly RecentPath[] {
-    const recent = this.flows.get(flowId)?.recent ?? [];
-    return recent
+    const flow = this.flows.get(flowId);
+    return (flow === undefined ? [] : this.flows.recentPaths(flow))
       .slice(-limit)
       .reverse()
       .map((finished) => ({
@@ -162,7 +164,12 @@ export class Pipeline implements FlowFeed, SourceSink {
       'tuples-refused': joiner.tuples.refused,
       'relays-forgotten': joiner.relays.forgotten,
       'flows-evicted': flows.counters.evicted,
-      'flow-details-refused': flows.counters.refused,
+      'flow-keys-refused': flows.counters.keysRefused,
+      'flow-legs-refused': flows.counters.legsRefused,
+      'flow-encapsulations-refused': flows.counters.encapsulationsRefused,
+      'flow-reasons-refused': flows.counters.reasonsRefused,
+      'flow-links-refused': flows.counters.proxiedRefused,
+      'count-places-refused': flows.counters.pointsRefused,
     };
     const malformed = Object.entries({
       ...this.#queue.malformed,

@@ -1,7 +1,15 @@
 import { mtuVerdict } from '../check/mtu-verdict.js';
-import { type Flow, type FlowDirection, type Leg, ORIGINAL, REPLY } from '../flow/flow.js';
+import { type DirectionIndex, ORIGINAL, REPLY } from '../flow/direction-index.js';
+import type { Flow } from '../flow/flow.js';
 import type { Histogram } from '../flow/histogram.js';
-import type { Direction, FlowRecord, LatencyRecord, LegRecord } from '../model/records.js';
+import type { Leg } from '../flow/leg.js';
+import type {
+  CountedRecord,
+  Direction,
+  FlowRecord,
+  LatencyRecord,
+  LegRecord,
+} from '../model/records.js';
 import type { Names } from '../name/names.js';
 import { HOOK_NAMES } from '../name/netfilter-table.js';
 import type { Epoch } from '../wire/clock.js';
@@ -10,7 +18,6 @@ import { encapsulationName, stageName } from './path-record.js';
 
 /** A flow as the contract has it. `state` overrides the flow's own, for one that ended by age. */
 export function flowRecord(flow: Flow, names: Names, epoch: Epoch, state?: string): FlowRecord {
-  const [forward, backward] = flow.directions;
   const { original, reply } = flow;
   // Without an answer, or a packet seen to its end, nothing says what was translated.
   const dnat =
@@ -21,9 +28,11 @@ export function flowRecord(flow: Flow, names: Names, epoch: Epoch, state?: strin
     reply !== null && (reply.dst !== original.src || reply.dport !== original.sport)
       ? { src: reply.dst, sport: reply.dport >= 0 && !reply.isIcmp ? reply.dport : null }
       : null;
-  const icmp = original.isIcmp
-    ? { type: flow.icmpType, code: flow.icmpCode, seq: -1, mtu: -1 }
-    : null;
+  // Of a flow that was only counted nothing says which messages they were.
+  const icmp =
+    original.isIcmp && flow.icmpType >= 0
+      ? { type: flow.icmpType, code: flow.icmpCode, seq: -1, mtu: -1 }
+      : null;
   const answer = icmp === null ? null : { ...icmp, type: echoReplyType(icmp.type) };
   const wall = (time: number): string =>
     String(names.wallClock(epoch.monotonicNs + BigInt(Math.round(time))));
@@ -36,14 +45,15 @@ export function flowRecord(flow: Flow, names: Names, epoch: Epoch, state?: strin
     original: original.toRecord(icmp),
     reply: reply?.toRecord(answer) ?? null,
     nat: { dnat, snat },
-    src: names.endpoint(original.src, forward.first?.netns ?? null),
-    dst: names.endpoint(dnat?.dst ?? original.dst, forward.last?.netns ?? null),
+    src: names.endpoint(original.src, flow.firstDevice(ORIGINAL)?.netns ?? null),
+    dst: names.endpoint(dnat?.dst ?? original.dst, flow.lastDevice(ORIGINAL)?.netns ?? null),
     service: names.service(original, dnat !== null),
-    packets: { original: String(forward.packets), reply: String(backward.packets) },
-    bytes: { original: String(forward.bytes), reply: String(backward.bytes) },
+    packets: bothWays((direction) => String(flow.packets(direction))),
+    bytes: bothWays((direction) => String(flow.bytes(direction))),
+    counted: countedRecord(flow),
     legs: [
-      ...forward.legs.map((leg) => legRecord(leg, 'original', names)),
-      ...backward.legs.map((leg) => legRecord(leg, 'reply', names)),
+      ...flow.legs(ORIGINAL).map((leg) => legRecord(leg, 'original', names)),
+      ...flow.legs(REPLY).map((leg) => legRecord(leg, 'reply', names)),
     ],
     encapsulation: flow.encapsulations.map((e) => ({
       type: encapsulationName(e.type),
@@ -64,20 +74,23 @@ export function flowRecord(flow: Flow, names: Names, epoch: Epoch, state?: strin
       }),
     },
     drops: {
-      original: String(flow.directions[ORIGINAL].drops),
-      reply: String(flow.directions[REPLY].drops),
+      original: String(flow.drops(ORIGINAL)),
+      reply: String(flow.drops(REPLY)),
       reasons: Object.fromEntries(
         [...flow.reasons].map(([reason, count]) => [names.reason(reason), String(count)]),
       ),
     },
     sampled: {
       paths: String(flow.paths),
-      of: String(forward.packets + backward.packets),
+      of: String(flow.packets(ORIGINAL) + flow.packets(REPLY)),
     },
     lost: String(flow.lost),
     proxied: { from: flow.proxiedFrom, to: [...flow.proxiedTo] },
     verdict: flow.lastVerdict,
-    latencyNs: { original: pathLatency(forward), reply: pathLatency(backward) },
+    latencyNs: bothWays((direction) => {
+      const latency = flow.latency(direction);
+      return latency === null ? null : latencyRecord(latency);
+    }),
   };
 }
 
@@ -97,8 +110,21 @@ function legRecord(leg: Leg, direction: Direction, names: Names): LegRecord {
   };
 }
 
-function pathLatency(direction: FlowDirection): LatencyRecord | null {
-  return direction.latency.count === 0 ? null : latencyRecord(direction.latency);
+function bothWays<T>(of: (direction: DirectionIndex) => T): { original: T; reply: T } {
+  return { original: of(ORIGINAL), reply: of(REPLY) };
+}
+
+function countedRecord(flow: Flow): NonNullable<FlowRecord['counted']> | null {
+  const counted = bothWays((direction): CountedRecord | null => {
+    const packets = flow.counted(direction);
+    return packets === null
+      ? null
+      : {
+          source: String(packets.atSource),
+          destination: packets.atDestination === null ? null : String(packets.atDestination),
+        };
+  });
+  return counted.original === null && counted.reply === null ? null : counted;
 }
 
 function latencyRecord(histogram: Histogram): LatencyRecord {

@@ -1,627 +1,268 @@
-import { isReply } from '../join/direction.js';
-import { ownConntrack as own } from '../join/conntrack.js';
-import type { Hop } from '../join/hop.js';
-import type { Outer } from '../join/outer.js';
-import { ORIGIN_FIRST_SEEN, ORIGIN_FRAGMENT, type Path } from '../join/path.js';
-import type { Received } from '../join/relays.js';
-import { PROTOCOL_ARP, type Tuple, type TupleTable } from '../join/tuple.js';
+import { answers, isReply } from '../join/direction.js';
+import { ORIGIN_FIRST_SEEN, type Path } from '../join/path.js';
+import type { Place } from '../join/place.js';
+import type { Tuple } from '../join/tuple.js';
+import type { TupleTable } from '../join/tuple-table.js';
 import { verdictOf } from '../join/verdict.js';
 import type { PathVerdict } from '../model/records.js';
-import { PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP } from '../packet/proto.js';
-import * as layout from '../wire/layout.gen.js';
-import { bind, findBinding, unbind } from './binding.js';
-import {
-  type DirectionIndex,
-  type FinishedPath,
-  Flow,
-  type FlowDirection,
-  LEG_LIMIT,
-  Leg,
-  ORIGINAL,
-  PROXIED_LIMIT,
-  REPLY,
-} from './flow.js';
-import { Histogram } from './histogram.js';
-import { IdentifierHash } from './identifier.js';
-import { pathStart, START_SOCKET, START_UNKNOWN } from './path-start.js';
+import { Accounting } from './accounting.js';
+import { CountRows } from './count-rows.js';
+import { type Counted, CountIntake } from './counted.js';
+import { type DirectionIndex, ORIGINAL, opposite, REPLY } from './direction-index.js';
+import type { FinishedPath } from './finished-path.js';
+import type { Flow } from './flow.js';
+import { type FlowCounters, zeroCounters } from './flow-counters.js';
+import { FlowStore } from './flow-store.js';
+import { IcmpErrors } from './icmp-errors.js';
+import { Losses } from './losses.js';
+import { isNeighbourTalk, Matching } from './matching.js';
+import { Merging } from './merging.js';
+import { linkProxied } from './proxied.js';
 import { RecentPaths } from './recent-paths.js';
+import { noteFlags } from './tcp-state.js';
+import { conntrackOriginal, TupleLearning } from './tuple-learning.js';
 
-/** Flows kept; one past it the one longest without a packet goes. */
-export const FLOW_LIMIT = 65_536;
-/** Ended flows remembered by id, for readers that come to ask what went. */
-export const REMOVED_LIMIT = 65_536;
-const ENCAPSULATION_LIMIT = 8;
-const REASON_LIMIT = 32;
-const KEY_LIMIT = 64;
-
-const SECOND = 1e9;
-/** How long a flow stays without a packet, by state, nanoseconds. */
-export const IDLE_NS = {
-  closed: 10 * SECOND,
-  closing: 60 * SECOND,
-  tcpActive: 600 * SECOND,
-  tcpNew: 120 * SECOND,
-  other: 60 * SECOND,
-} as const;
-
-const TCP_FIN = 0x01;
-const TCP_SYN = 0x02;
-const TCP_RST = 0x04;
-const TCP_ACK = 0x10;
-const ICMP_DEST_UNREACHABLE = 3;
-const ICMP_FRAGMENTATION_NEEDED = 4;
-const ICMPV6_PACKET_TOO_BIG = 2;
-const ICMPV6_LISTENER_QUERY = 130;
-const ICMPV6_REDIRECT = 137;
-const ICMPV6_LISTENER_REPORT_V2 = 143;
-
-export interface FlowCounters {
-  /** Flows dropped from the full table before their time. */
-  evicted: number;
-  /** Flows that ended by age. */
-  expired: number;
-  /** Paths that could not be put to any flow (neighbour talk and what could not be read). */
-  unassigned: number;
-  /** Keys, legs and encapsulations past their limits. */
-  refused: number;
+export interface FlowTableOptions {
+  readonly limit?: number;
+  readonly limitBytes?: number;
+  readonly removedLimit?: number;
+  readonly recentLimit?: number;
+  readonly recentBytes?: number;
+  readonly pointLimit?: number;
+  /** Whether some namespaces are left out of the observation on purpose. */
+  readonly limited?: boolean;
+  /** Whether a drop reason means "larger than the MTU". */
+  readonly isTooBig?: (reason: number) => boolean;
+  /** A flow has left the table, for want of room or by age. */
+  readonly onRemove?: (flow: Flow) => void;
+  /** A path is kept no longer, nor shown to anybody: its columns may serve another. */
+  readonly onRelease?: (path: Path) => void;
 }
 
-/** Flows from finished paths. Pure: time is the paths' and what `age` is told. */
+/** Flows from finished paths and from the kernel's counts. Pure: time is theirs, and what `age` is given. */
 export class FlowTable {
-  readonly counters: FlowCounters = { evicted: 0, expired: 0, unassigned: 0, refused: 0 };
+  readonly counters: FlowCounters = zeroCounters();
   readonly #tuples: TupleTable;
-  readonly #limit: number;
-  readonly #removedLimit: number;
   readonly #limited: boolean;
-  readonly #isTooBig: (reason: number) => boolean;
-  readonly #onRemove: (flow: Flow) => void;
-  readonly #flows = new Map<string, Flow>();
-  readonly #recent = new RecentPaths();
-  readonly #removed: { id: string; version: number }[] = [];
-  #version = 0;
-  #removedBefore = 0;
-  #oldest: Flow | null = null;
-  #newest: Flow | null = null;
+  readonly #store: FlowStore;
+  readonly #matching: Matching;
+  readonly #rows = new CountRows();
+  readonly #merging: Merging;
+  readonly #learning: TupleLearning;
+  readonly #accounting: Accounting;
+  readonly #errors: IcmpErrors;
+  readonly #counts: CountIntake;
+  readonly #losses = new Losses();
+  readonly #recent: RecentPaths;
+  readonly #onRelease: (path: Path) => void;
+  /** A path that no flow keeps; whoever gave it may look at it until the next one. */
+  #unkept: Path | null = null;
+  /** Of the newest record. */
+  #now = 0;
 
-  constructor(
-    tuples: TupleTable,
-    options: {
-      limit?: number;
-      removedLimit?: number;
-      /** Whether some namespaces are left out of the observation on purpose. */
-      limited?: boolean;
-      /** Whether a drop reason means "larger than the MTU". */
-      isTooBig?: (reason: number) => boolean;
-      onRemove?: (flow: Flow) => void;
-    } = {},
-  ) {
+  constructor(tuples: TupleTable, options: FlowTableOptions = {}) {
+    const { counters } = this;
     this.#tuples = tuples;
-    this.#limit = options.limit ?? FLOW_LIMIT;
-    this.#removedLimit = options.removedLimit ?? REMOVED_LIMIT;
     this.#limited = options.limited ?? false;
-    this.#isTooBig = options.isTooBig ?? (() => false);
-    this.#onRemove = options.onRemove ?? (() => undefined);
+    this.#onRelease = options.onRelease ?? (() => undefined);
+    this.#recent = new RecentPaths({
+      limit: options.recentLimit,
+      limitBytes: options.recentBytes,
+      onRelease: this.#onRelease,
+    });
+    this.#store = new FlowStore(tuples, this.#rows, counters, {
+      limit: options.limit,
+      limitBytes: options.limitBytes,
+      removedLimit: options.removedLimit,
+      onRemove: options.onRemove ?? (() => undefined),
+      onLeave: (flow) => {
+        this.#recent.drop(flow);
+        this.#losses.forget(flow);
+      },
+    });
+    const { bindings } = this.#store;
+    this.#merging = new Merging(this.#store, this.#rows, tuples);
+    this.#matching = new Matching(bindings);
+    this.#learning = new TupleLearning(tuples, bindings, this.#merging, counters);
+    this.#accounting = new Accounting(counters, this.#learning, options.isTooBig ?? (() => false));
+    this.#errors = new IcmpErrors(bindings);
+    this.#counts = new CountIntake(
+      tuples,
+      this.#store,
+      this.#rows,
+      this.#merging,
+      counters,
+      options.pointLimit,
+    );
   }
 
   get size(): number {
-    return this.#flows.size;
+    return this.#store.size;
+  }
+
+  /** Of all flows, estimated; recent paths are not among them. */
+  get bytes(): number {
+    return this.#store.bytes;
+  }
+
+  get recentBytes(): number {
+    return this.#recent.bytes;
   }
 
   get version(): number {
-    return this.#version;
+    return this.#store.log.version;
   }
 
-  /** The flow that changed last; `older` leads to those before it. */
-  get newest(): Flow | null {
-    return this.#newest;
+  /** Whether the tracer shows all packets: then what is counted and not traced is lost. */
+  set sampling(sampling: 'all' | 'part') {
+    this.#losses.isWatching = sampling === 'all';
   }
 
   get(id: string): Flow | undefined {
-    return this.#flows.get(id);
+    return this.#store.get(id);
+  }
+
+  /** The flow that changed last, and the one that changed before another. */
+  get newest(): Flow | null {
+    return this.#store.log.newest;
+  }
+
+  older(flow: Flow): Flow | null {
+    return this.#store.log.older(flow);
+  }
+
+  /** The newest paths of a flow that are kept, newest last. */
+  recentPaths(flow: Flow): readonly FinishedPath[] {
+    return this.#recent.of(flow);
   }
 
   /** Puts a finished path to its flow, making the flow when it is the first. */
   add(path: Path): FinishedPath {
+    if (this.#unkept !== null) {
+      this.#onRelease(this.#unkept);
+      this.#unkept = null;
+    }
     const verdict = verdictOf(path, this.#limited);
-    const first = path.hops[0];
-    const tuple = path.quoted ?? first?.tuple ?? null;
-    if (first === undefined || tuple === null || isNeighbourTalk(path, tuple)) {
-      this.counters.unassigned += 1;
-      return { path, verdict, flow: null, direction: ORIGINAL, slot: -1 };
+    const tuple = path.quoted ?? path.columns.headers[0]?.tuple ?? null;
+    if (path.length === 0 || tuple === null || isNeighbourTalk(path, tuple)) {
+      return this.#refuse(path, verdict);
     }
     if (path.quoted !== null) {
       return this.#addError(path, path.quoted, verdict);
     }
-    const found = this.#find(path);
-    const flow = found?.flow ?? this.#create(path, first);
-    const direction = found?.direction ?? (isReply(path) ? REPLY : ORIGINAL);
-    this.#learnTuples(flow, direction, path, verdict);
+    const found = this.#matching.find(path);
+    const { over } = this.#matching;
+    const flow = found ?? this.#create(path, tuple);
+    const direction = this.#directionOf(path, found);
+    const traced = flow.makeTraced();
+    if (over !== null) {
+      this.#rows.succeed(over, flow);
+    }
+    this.#accounting.add(flow, traced, direction, path, verdict);
+    this.#learning.learn(flow, traced, direction, path, verdict);
+    if (path.origin === ORIGIN_FIRST_SEEN) {
+      this.#losses.traced(flow, direction, path.columns.time[0] as number);
+    }
+    const flags = path.tcpFlags;
+    const hasOtherState = noteFlags(flow, direction, flags);
     const finished: FinishedPath = { path, verdict, flow, direction, slot: -1 };
-    this.#account(flow, direction, path, verdict);
+    this.#settle(flow, path.lastTime, found === null || hasOtherState);
     if (path.openedFor !== null && direction === ORIGINAL) {
-      this.#link(flow, path.openedFor);
+      const first = linkProxied(this.#store.bindings, flow, path.openedFor, this.counters);
+      if (first !== null) {
+        this.#store.settle(first, first.last, false);
+      }
     }
     this.#recent.add(flow, finished);
-    this.#touch(flow, path.lastTime);
     return finished;
   }
 
-  /** Removes what has been idle too long by `now` (source's epoch, ns). */
-  age(now: number): void {
-    for (let flow = this.#oldest; flow !== null; ) {
-      const newer: Flow | null = flow.newer;
-      if (now - flow.last > SECOND * 600) {
-        this.counters.expired += 1;
-        this.#remove(flow);
-      } else if (now - flow.last > idleLimit(flow)) {
-        this.counters.expired += 1;
-        this.#remove(flow);
-      } else if (now - flow.last < IDLE_NS.closed) {
-        // The list is in the order of change: all that follow are younger.
-        break;
-      }
-      flow = newer;
+  /**
+   * Takes what the kernel counted, before or after paths of the same packets.
+   *
+   * @returns the flow, when the count says something new of it
+   */
+  count(counted: Counted): Flow | null {
+    const flow = this.#counts.add(counted, this.#now);
+    if (flow !== null) {
+      this.#now = Math.max(this.#now, counted.last);
+      this.#losses.counted(flow);
     }
+    return flow;
+  }
+
+  /**
+   * Removes what has been idle too long by `now` (source's epoch, ns), so many flows at a time.
+   *
+   * @returns whether more is to be looked at: call again soon
+   */
+  age(now: number): boolean {
+    this.#now = Math.max(this.#now, now);
+    this.#losses.settle(now, (flow) => this.#store.settle(flow, flow.last, false));
+    return this.#store.expiry.age(now, (flow) => {
+      this.counters.expired += 1;
+      this.#store.remove(flow);
+    });
   }
 
   /** Flows changed after `version`, the oldest change first. */
   changedSince(version: number): Flow[] {
-    const changed: Flow[] = [];
-    for (let flow = this.#newest; flow !== null && flow.version > version; flow = flow.older) {
-      changed.push(flow);
-    }
-    return changed.reverse();
+    return this.#store.log.changedSince(version);
   }
 
   /** Ids removed after `version`; null when that is too long ago to tell. */
   removedSince(version: number): string[] | null {
-    if (version < this.#removedBefore) {
-      return null;
-    }
-    const ids: string[] = [];
-    for (let i = this.#removed.length - 1; i >= 0; i--) {
-      const entry = this.#removed[i];
-      if (entry === undefined || entry.version <= version) {
-        break;
-      }
-      ids.push(entry.id);
-    }
-    return ids.reverse();
+    return this.#store.log.removedSince(version);
   }
 
-  #find(path: Path): { flow: Flow; direction: DirectionIndex } | null {
-    let lastTuple: Tuple | null = null;
-    let lastNetns = -1;
-    for (const hop of path.hops) {
-      const netns = hop.device.netns;
-      if (hop.tuple === null || (hop.tuple === lastTuple && netns === lastNetns)) {
-        continue;
-      }
-      lastTuple = hop.tuple;
-      lastNetns = netns;
-      const binding = findBinding(hop.tuple, netns);
-      if (binding === null) {
-        continue;
-      }
-      if (startsAnew(path, binding.flow, binding.direction)) {
-        unbind(binding.flow);
-        continue;
-      }
-      return binding;
-    }
-    return null;
+  #refuse(path: Path, verdict: PathVerdict): FinishedPath {
+    this.counters.unassigned += 1;
+    this.#unkept = path;
+    return { path, verdict, flow: null, direction: ORIGINAL, slot: -1 };
   }
 
-  #create(path: Path, first: Hop): Flow {
-    const tuple = first.tuple as Tuple;
-    const reply = isReply(path);
-    const original = reply ? conntrackOriginal(path, this.#tuples) : tuple;
-    const id = new IdentifierHash()
-      .text(original.src)
-      .text(original.dst)
-      .number(original.sport * 65536 + original.dport)
-      .number(original.protocol)
-      .number(first.device.netns)
-      .number(first.time)
-      .hex();
-    if (this.#flows.size >= this.#limit && this.#oldest !== null) {
-      this.counters.evicted += 1;
-      this.#remove(this.#oldest);
-    }
-    const flow = new Flow(id, original, first.time, path.icmpType, path.icmpCode);
-    this.#flows.set(id, flow);
-    return flow;
+  #create(path: Path, first: Tuple): Flow {
+    const { columns } = path;
+    const original = isReply(path) ? conntrackOriginal(path, this.#tuples) : first;
+    const { netns } = (columns.place[0] as Place).device;
+    return this.#store.create(original, columns.time[0] as number, netns);
   }
 
-  /** Binds every tuple of the path, and learns what the flow's two ends call each other. */
-  #learnTuples(flow: Flow, direction: DirectionIndex, path: Path, verdict: PathVerdict): void {
-    let lastTuple: Tuple | null = null;
-    let lastNetns = -1;
-    for (const hop of path.hops) {
-      const netns = hop.device.netns;
-      if (hop.tuple === null || (hop.tuple === lastTuple && netns === lastNetns)) {
-        continue;
-      }
-      lastTuple = hop.tuple;
-      lastNetns = netns;
-      this.#bindBoth(flow, hop.tuple, netns, direction);
+  /** The direction of a path in its flow: what proves it turns a flow that is only counted. */
+  #directionOf(path: Path, found: Flow | null): DirectionIndex {
+    if (found === null) {
+      return isReply(path) ? REPLY : ORIGINAL;
     }
-    const first = path.hops[0];
-    const last = path.last;
-    if (first?.tuple == null || last?.tuple == null) {
-      return;
+    const { direction } = this.#matching;
+    if (found.traced === null && !found.proven) {
+      const answer = answers(path);
+      const isTurned = answer !== null && (answer ? REPLY : ORIGINAL) !== direction;
+      if (isTurned) {
+        this.#merging.turn(found);
+      }
+      const turned = isTurned ? opposite(direction) : direction;
+      if (turned === REPLY) {
+        found.original = conntrackOriginal(path, this.#tuples);
+      }
+      return turned;
     }
-    const start = pathStart(path);
-    if (direction === ORIGINAL) {
-      if (start > flow.originalStart) {
-        flow.originalStart = start;
-        flow.original = first.tuple;
-      }
-      if (verdict === 'delivered' && flow.replyStart < START_SOCKET) {
-        flow.reply = last.tuple.reversed(this.#tuples);
-      }
-    } else {
-      if (start > flow.replyStart) {
-        flow.replyStart = start;
-        flow.reply = first.tuple;
-      }
-      if (verdict === 'delivered' && flow.originalStart === START_UNKNOWN) {
-        flow.original = last.tuple.reversed(this.#tuples);
-      }
-    }
-    if (flow.reply === null) {
-      flow.reply = conntrackReply(path, direction);
-    }
+    return direction;
   }
 
-  #bindBoth(flow: Flow, tuple: Tuple, netns: number, direction: DirectionIndex): void {
-    const bound = findBinding(tuple, netns);
-    if (bound !== null) {
-      return;
-    }
-    if (flow.keys.length >= KEY_LIMIT) {
-      this.counters.refused += 1;
-      return;
-    }
-    bind(tuple, { netns, flow, direction });
-    const reversed = tuple.reversed(this.#tuples);
-    if (findBinding(reversed, netns) === null) {
-      bind(reversed, { netns, flow, direction: direction === ORIGINAL ? REPLY : ORIGINAL });
-    }
-  }
-
-  #account(flow: Flow, index: DirectionIndex, path: Path, verdict: PathVerdict): void {
-    const direction = flow.directions[index];
-    const counted = path.origin === ORIGIN_FIRST_SEEN;
-    if (counted) {
-      direction.packets += 1;
-      direction.bytes += path.ipLength - (path.fragmentedAt === 0 && path.family === 6 ? 8 : 0);
-    } else if (
-      path.origin === ORIGIN_FRAGMENT &&
-      path.inherited === 0 &&
-      path.parent?.fragmentedAt === 0
-    ) {
-      // The packet was never seen whole, so its bytes are those of its pieces.
-      direction.bytes += path.payloadLength;
-    }
-    if (path.dropped) {
-      direction.drops += 1;
-      this.#countReason(flow, path.last as Hop);
-    }
-    flow.paths += 1;
-    if (path.gap || path.hopsCut > 0) {
-      flow.lost += 1;
-    }
-    if (path.children === 0 || verdict === 'dropped') {
-      // The end of a packet that went on in pieces is theirs to tell.
-      flow.lastVerdict = verdict;
-    }
-    this.#accountLegs(flow, direction, path);
-    const first = path.hops[0] as Hop;
-    const last = path.last as Hop;
-    if (counted && verdict !== 'dropped') {
-      direction.latency.add(last.time - first.time);
-    }
-    if (direction.first === null || pathStart(path) > START_UNKNOWN) {
-      direction.first = first.device;
-    }
-    if (verdict === 'delivered') {
-      direction.last = last.device;
-    }
-    this.#accountState(flow, index, path);
-    const segment =
-      first.gsoSize > 0 ? path.ipLength - path.payloadLength + first.gsoSize : path.ipLength;
-    flow.largest = Math.max(flow.largest, segment);
-    if (path.fragment) {
-      flow.fragmentsSeen = true;
-    }
-  }
-
-  #accountLegs(flow: Flow, direction: FlowDirection, path: Path): void {
-    const legs = direction.legs;
-    let at = 0;
-    let previousKey = -1;
-    let previousTime = -1;
-    const { hops } = path;
-    for (let i = 0; i < hops.length; i++) {
-      const hop = hops[i] as Hop;
-      const key = hop.device.index * 64 + hop.stage * 8 + (hop.hook & 7);
-      if (key === previousKey && hop.stage === layout.STAGE_NETFILTER) {
-        continue;
-      }
-      previousKey = key;
-      if (i >= path.inherited) {
-        at = this.#legIndex(direction, at, key, hop);
-        const found = legs[at];
-        if (found === undefined) {
-          continue;
-        }
-        found.packets += 1;
-        found.bytes += hop.ipLength;
-        if (previousTime >= 0) {
-          found.latency ??= new Histogram();
-          found.latency.add(hop.time - previousTime);
-        }
-        this.#accountMtu(flow, hop);
-        if (hop.outer !== null && hop.outer !== found.outer) {
-          found.outer = hop.outer;
-          this.#accountOuter(flow, hop.outer);
-        }
-      }
-      at += 1;
-      previousTime = hop.time;
-    }
-  }
-
-  /**
-   * Where a hop's leg is: at `expected` when the packet went the way of the one
-   * before it; else elsewhere (it left places out), or new. Past the limit none.
-   */
-  #legIndex(direction: FlowDirection, expected: number, key: number, hop: Hop): number {
-    const legs = direction.legs;
-    if (legs[expected]?.key === key) {
-      return expected;
-    }
-    const elsewhere = legs.findIndex((leg) => leg.key === key);
-    if (elsewhere >= 0) {
-      return elsewhere;
-    }
-    if (legs.length >= LEG_LIMIT) {
-      direction.legsRefused += 1;
-      this.counters.refused += 1;
-      return legs.length;
-    }
-    const at = Math.min(expected, legs.length);
-    legs.splice(at, 0, new Leg(key, hop.device, hop.stage, hop.hook));
-    return at;
-  }
-
-  #accountMtu(flow: Flow, hop: Hop): void {
-    const isDevice = hop.stage === layout.STAGE_EGRESS || hop.stage === layout.STAGE_INGRESS;
-    if (isDevice && hop.mtu > 0) {
-      const room = hop.mtu - (hop.outer?.overhead ?? 0);
-      if (flow.pathMtu === 0 || room < flow.pathMtu) {
-        flow.pathMtu = room;
-      }
-    }
-  }
-
-  #accountOuter(flow: Flow, outer: Outer): void {
-    const known = flow.encapsulations.some(
-      (e) =>
-        e.type === outer.type && e.src === outer.src && e.dst === outer.dst && e.vni === outer.vni,
-    );
-    if (known) {
-      return;
-    }
-    if (flow.encapsulations.length >= ENCAPSULATION_LIMIT) {
-      this.counters.refused += 1;
-      return;
-    }
-    flow.encapsulations.push({
-      type: outer.type,
-      src: outer.src,
-      dst: outer.dst,
-      vni: outer.vni,
-      overhead: outer.overhead,
-    });
-  }
-
-  #countReason(flow: Flow, drop: Hop): void {
-    const count = flow.reasons.get(drop.reason);
-    if (count === undefined && flow.reasons.size >= REASON_LIMIT) {
-      this.counters.refused += 1;
-      return;
-    }
-    flow.reasons.set(drop.reason, (count ?? 0) + 1);
-    if (this.#isTooBig(drop.reason)) {
-      flow.tooBigDropped = true;
-    }
-  }
-
-  #accountState(flow: Flow, direction: DirectionIndex, path: Path): void {
-    if (path.protocol === PROTO_TCP && path.tcpFlags >= 0) {
-      if ((path.tcpFlags & TCP_RST) !== 0) {
-        flow.state = 'closed';
-        return;
-      }
-      if ((path.tcpFlags & TCP_FIN) !== 0) {
-        flow.finSeen |= 1 << direction;
-        flow.state = flow.finSeen === 3 ? 'closed' : 'closing';
-        return;
-      }
-    }
-    if (flow.state === 'new' && flow.directions[0].packets > 0 && flow.directions[1].packets > 0) {
-      flow.state = 'active';
-    }
-  }
-
-  /** Puts a flow next to the one for whose sake a process opened it. */
-  #link(flow: Flow, cause: Received): void {
-    const found = findBinding(cause.tuple, cause.netns);
-    if (
-      found === null ||
-      found.flow === flow ||
-      found.direction !== ORIGINAL ||
-      flow.proxiedFrom !== null
-    ) {
-      return;
-    }
-    const { proxiedTo } = found.flow;
-    if (proxiedTo.length >= PROXIED_LIMIT) {
-      proxiedTo.shift();
-      this.counters.refused += 1;
-    }
-    proxiedTo.push(flow.id);
-    flow.proxiedFrom = found.flow.id;
-    this.#touch(found.flow, found.flow.last);
+  #settle(flow: Flow, time: number, isDueAnew: boolean): void {
+    this.#now = Math.max(this.#now, time);
+    this.#store.settle(flow, time, isDueAnew);
   }
 
   /** An ICMP error belongs to the flow it complains about, but is none of its packets. */
-  #addError(path: Path, about: Tuple, verdict: FinishedPath['verdict']): FinishedPath {
-    let flow: Flow | null = null;
-    let direction: DirectionIndex = REPLY;
-    for (const hop of path.hops) {
-      const binding = findBinding(about, hop.device.netns);
-      if (binding !== null) {
-        flow = binding.flow;
-        direction = binding.direction === ORIGINAL ? REPLY : ORIGINAL;
-        break;
-      }
-    }
-    const finished: FinishedPath = { path, verdict, flow, direction, slot: -1 };
+  #addError(path: Path, quoted: Tuple, verdict: PathVerdict): FinishedPath {
+    const flow = this.#errors.find(path, quoted);
     if (flow === null) {
-      this.counters.unassigned += 1;
-      return finished;
+      return this.#refuse(path, verdict);
     }
-    const tooBig =
-      (path.protocol === PROTO_ICMP &&
-        path.icmpType === ICMP_DEST_UNREACHABLE &&
-        path.icmpCode === ICMP_FRAGMENTATION_NEEDED) ||
-      (path.protocol === PROTO_ICMPV6 && path.icmpType === ICMPV6_PACKET_TOO_BIG);
-    if (tooBig) {
-      flow.icmpTooBigSeen = true;
-      if (path.icmpMtu > 0 && (flow.pathMtu === 0 || path.icmpMtu < flow.pathMtu)) {
-        flow.pathMtu = path.icmpMtu;
-      }
-    }
+    const finished = { path, verdict, flow, direction: this.#errors.direction, slot: -1 };
+    this.#settle(flow, path.lastTime, false);
     this.#recent.add(flow, finished);
-    this.#touch(flow, path.lastTime);
     return finished;
   }
-
-  #touch(flow: Flow, time: number): void {
-    flow.last = Math.max(flow.last, time);
-    flow.version = ++this.#version;
-    if (this.#newest === flow) {
-      return;
-    }
-    this.#unlink(flow);
-    flow.older = this.#newest;
-    if (this.#newest !== null) {
-      this.#newest.newer = flow;
-    }
-    this.#newest = flow;
-    this.#oldest ??= flow;
-  }
-
-  #unlink(flow: Flow): void {
-    if (flow.older !== null) {
-      flow.older.newer = flow.newer;
-    } else if (this.#oldest === flow) {
-      this.#oldest = flow.newer;
-    }
-    if (flow.newer !== null) {
-      flow.newer.older = flow.older;
-    } else if (this.#newest === flow) {
-      this.#newest = flow.older;
-    }
-    flow.older = null;
-    flow.newer = null;
-  }
-
-  #remove(flow: Flow): void {
-    this.#unlink(flow);
-    unbind(flow);
-    this.#flows.delete(flow.id);
-    this.#recent.drop(flow);
-    this.#removed.push({ id: flow.id, version: ++this.#version });
-    if (this.#removed.length > this.#removedLimit) {
-      // An eighth at once: taking one off the front of a long array costs as much.
-      const dropped = this.#removed.splice(0, Math.max(1, this.#removedLimit >> 3));
-      this.#removedBefore = dropped[dropped.length - 1]?.version ?? this.#removedBefore;
-    }
-    this.#onRemove(flow);
-  }
-}
-
-/**
- * ARP, IPv6 neighbour discovery (RFC 4861) and who listens to which group (RFC 2710,
- * RFC 3810): talk of links, not connections.
- */
-function isNeighbourTalk(path: Path, tuple: Tuple): boolean {
-  return (
-    tuple.protocol === PROTOCOL_ARP ||
-    (tuple.protocol === PROTO_ICMPV6 &&
-      ((path.icmpType >= ICMPV6_LISTENER_QUERY && path.icmpType <= ICMPV6_REDIRECT) ||
-        path.icmpType === ICMPV6_LISTENER_REPORT_V2))
-  );
-}
-
-function idleLimit(flow: Flow): number {
-  switch (flow.state) {
-    case 'closed':
-      return IDLE_NS.closed;
-    case 'closing':
-      return IDLE_NS.closing;
-    default:
-      if (flow.original.protocol !== PROTO_TCP) {
-        return IDLE_NS.other;
-      }
-      return flow.state === 'active' ? IDLE_NS.tcpActive : IDLE_NS.tcpNew;
-  }
-}
-
-/**
- * Whether a path bears a tuple of a connection that is over: a SYN on one that was
- * closed, or a packet of another source that was given the same translated port.
- */
-function startsAnew(path: Path, flow: Flow, direction: DirectionIndex): boolean {
-  if (direction !== ORIGINAL) {
-    return false;
-  }
-  const isSyn = path.protocol === PROTO_TCP && (path.tcpFlags & (TCP_SYN | TCP_ACK)) === TCP_SYN;
-  return (
-    (isSyn && flow.state === 'closed') ||
-    (flow.originalStart === START_SOCKET &&
-      pathStart(path) === START_SOCKET &&
-      path.hops[0]?.tuple !== flow.original)
-  );
-}
-
-/** The original tuple of a connection first seen by an answer. */
-function conntrackOriginal(path: Path, tuples: TupleTable): Tuple {
-  let original: Tuple | null = null;
-  for (const hop of path.hops) {
-    // The last node on the way is nearest to who began it.
-    original = ownConntrack(hop)?.original ?? original;
-  }
-  const last = (path.last as Hop).tuple as Tuple;
-  return original ?? last.reversed(tuples);
-}
-
-/** What an answer will look like when it leaves, according to the last node on the way. */
-function conntrackReply(path: Path, direction: DirectionIndex): Tuple | null {
-  let reply: Tuple | null = null;
-  for (const hop of path.hops) {
-    const seen = ownConntrack(hop)?.reply ?? null;
-    if (seen !== null) {
-      reply = direction === ORIGINAL ? seen : (reply ?? seen);
-    }
-  }
-  return reply;
-}
-
-function ownConntrack(hop: Hop) {
-  return own(hop.headers, hop.ct);
 }

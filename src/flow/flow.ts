@@ -1,122 +1,274 @@
 import type { Device } from '../join/device-table.js';
-import type { Outer } from '../join/outer.js';
-import type { Path } from '../join/path.js';
 import type { Tuple } from '../join/tuple.js';
 import type { PathVerdict } from '../model/records.js';
-import { Histogram } from './histogram.js';
-
-/** Places in one direction of a flow that are told apart. */
-export const LEG_LIMIT = 128;
-/** Connections that one was the cause of and that are remembered, the newest. */
-export const PROXIED_LIMIT = 32;
-export const ORIGINAL = 0;
-export const REPLY = 1;
-export type DirectionIndex = typeof ORIGINAL | typeof REPLY;
-
-/** What one direction's packets did at one place. Netfilter priorities of a hook are one leg. */
-export class Leg {
-  readonly key: number;
-  readonly device: Device;
-  readonly stage: number;
-  readonly hook: number;
-  packets = 0;
-  bytes = 0;
-  /** Nanoseconds since the leg before; null on a first leg. */
-  latency: Histogram | null = null;
-  /** The tunnel seen around its newest packet. */
-  outer: Outer | null = null;
-
-  constructor(key: number, device: Device, stage: number, hook: number) {
-    this.key = key;
-    this.device = device;
-    this.stage = stage;
-    this.hook = hook;
-  }
-}
-
-/** One direction of a flow. */
-export class FlowDirection {
-  packets = 0;
-  bytes = 0;
-  drops = 0;
-  legs: Leg[] = [];
-  legsRefused = 0;
-  /** First hop to last, nanoseconds. */
-  readonly latency = new Histogram();
-  /** Where its packets were first seen, and where they were delivered. */
-  first: Device | null = null;
-  last: Device | null = null;
-}
-
-/** A finished path with what was made of it. */
-export interface FinishedPath {
-  readonly path: Path;
-  readonly verdict: PathVerdict;
-  readonly flow: Flow | null;
-  readonly direction: DirectionIndex;
-  /** Its place in RecentPaths; -1 when it has none. */
-  slot: number;
-}
-
-export interface FlowEncapsulation {
-  readonly type: number;
-  readonly src: string;
-  readonly dst: string;
-  readonly vni: number;
-  readonly overhead: number;
-}
+import { type DirectionIndex, ORIGINAL, REPLY } from './direction-index.js';
+import * as block from './flow-block.js';
+import type { Histogram } from './histogram.js';
+import { identifierText } from './identifier.js';
+import type { Leg } from './leg.js';
+import { type FlowEncapsulation, Traced, type TracedDirection } from './traced.js';
 
 export type FlowState = 'new' | 'active' | 'closing' | 'closed';
 
-/** One connection, both directions. Times: nanoseconds since the source's epoch. */
+/** Packets of one direction, as the kernel counted them. */
+export interface CountedPackets {
+  /** At the device nearest to the source. */
+  readonly atSource: number;
+  /** At the device furthest from it; null where it was counted once only. */
+  readonly atDestination: number | null;
+}
+
+const STATES: readonly FlowState[] = ['new', 'active', 'closing', 'closed'];
+/* STATUS: state, FIN seen in each direction, which direction is proven, ICMP type and code. */
+const STATE_MASK = 3;
+const FIN_SHIFT = 2;
+const PROVEN = 1 << 4;
+const TYPE_SHIFT = 8;
+const CODE_SHIFT = 16;
+const NO_ICMP = 0xff;
+
+const NO_LEGS: readonly Leg[] = [];
+const NO_ENCAPSULATIONS: readonly FlowEncapsulation[] = [];
+const NO_IDS: readonly string[] = [];
+const NO_REASONS: ReadonlyMap<number, number> = new Map();
+
+/**
+ * One connection, both directions. Times: nanoseconds since the source's epoch. Its
+ * numbers are in a block that it shares with others; once it has left the table it
+ * keeps them by itself, as they were.
+ */
 export class Flow {
-  readonly id: string;
-  readonly start: number;
-  last: number;
-  state: FlowState = 'new';
+  block: block.FlowBlock;
+  at: number;
   original: Tuple;
   reply: Tuple | null = null;
-  /** How surely `original` and `reply` are what their sources send: START_* of path-start.ts. */
-  originalStart = 0;
-  replyStart = 0;
-  readonly icmpType: number;
-  readonly icmpCode: number;
-  readonly directions: readonly [FlowDirection, FlowDirection] = [
-    new FlowDirection(),
-    new FlowDirection(),
-  ];
-  readonly reasons = new Map<number, number>();
-  readonly encapsulations: FlowEncapsulation[] = [];
-  /** Paths seen with all their hops, and those with hops known to be missing. */
-  paths = 0;
-  lost = 0;
-  pathMtu = 0;
-  largest = 0;
-  fragmentsSeen = false;
-  icmpTooBigSeen = false;
-  tooBigDropped = false;
-  finSeen = 0;
-  /** Ids of the flow that a proxy opened this one for, and of those it opened for this one. */
-  proxiedFrom: string | null = null;
-  readonly proxiedTo: string[] = [];
-  lastVerdict: PathVerdict = 'unknown';
-  /** Newest last; see recent-paths.ts. */
-  readonly recent: FinishedPath[] = [];
-  /** Grows with every change of any flow. */
-  version = 0;
-  /** What the dashboard's feed knows of it; see serve/row-feed.ts. */
+  /** null while no path of it was seen. */
+  traced: Traced | null = null;
+  /** For whoever shows flows in turn: when it was shown last. */
   shown = 0;
-  /** Neighbours in the order of change. */
-  older: Flow | null = null;
-  newer: Flow | null = null;
-  readonly keys: { readonly tuple: Tuple; readonly netns: number }[] = [];
 
-  constructor(id: string, original: Tuple, start: number, icmpType: number, icmpCode: number) {
-    this.id = id;
+  constructor(numbers: block.FlowBlock, at: number, original: Tuple) {
+    this.block = numbers;
+    this.at = at;
     this.original = original;
-    this.start = start;
-    this.last = start;
-    this.icmpType = icmpType;
-    this.icmpCode = icmpCode;
+    this.word(block.STATUS, (NO_ICMP << TYPE_SHIFT) | (NO_ICMP << CODE_SHIFT));
+  }
+
+  /** 16 hex digits. */
+  get id(): string {
+    return identifierText(this.wordAt(block.ID_HIGH), this.wordAt(block.ID_LOW));
+  }
+
+  /** Number among the flows of the table; -1 when it has left. */
+  get slot(): number {
+    return this.block.firstSlot < 0 ? -1 : this.block.firstSlot + this.at;
+  }
+
+  get start(): number {
+    return this.doubleAt(block.START);
+  }
+
+  /** Of its newest packet. */
+  get last(): number {
+    return this.doubleAt(block.LAST);
+  }
+
+  /** Grows with every change of any flow. */
+  get version(): number {
+    return this.doubleAt(block.VERSION);
+  }
+
+  get state(): FlowState {
+    return STATES[this.wordAt(block.STATUS) & STATE_MASK] as FlowState;
+  }
+
+  set state(state: FlowState) {
+    this.word(block.STATUS, (this.wordAt(block.STATUS) & ~STATE_MASK) | STATES.indexOf(state));
+  }
+
+  /** Bit n: a FIN was seen in direction n. */
+  get finSeen(): number {
+    return (this.wordAt(block.STATUS) >> FIN_SHIFT) & 3;
+  }
+
+  set finSeen(fins: number) {
+    const status = this.wordAt(block.STATUS) & ~(3 << FIN_SHIFT);
+    this.word(block.STATUS, status | (fins << FIN_SHIFT));
+  }
+
+  /** Whether something proves which direction is the original one. */
+  get proven(): boolean {
+    return (this.wordAt(block.STATUS) & PROVEN) !== 0;
+  }
+
+  prove(): void {
+    this.word(block.STATUS, this.wordAt(block.STATUS) | PROVEN);
+  }
+
+  /** -1 where it is not known. */
+  get icmpType(): number {
+    const type = (this.wordAt(block.STATUS) >> TYPE_SHIFT) & 0xff;
+    return type === NO_ICMP ? -1 : type;
+  }
+
+  get icmpCode(): number {
+    const code = (this.wordAt(block.STATUS) >> CODE_SHIFT) & 0xff;
+    return code === NO_ICMP ? -1 : code;
+  }
+
+  setIcmp(type: number, code: number): void {
+    const status = this.wordAt(block.STATUS) & ~((0xff << TYPE_SHIFT) | (0xff << CODE_SHIFT));
+    this.word(block.STATUS, status | ((type & 0xff) << TYPE_SHIFT) | ((code & 0xff) << CODE_SHIFT));
+  }
+
+  /** Largest IP packet, bytes; of a GSO packet the size of its segments. */
+  get largest(): number {
+    return this.wordAt(block.LARGEST);
+  }
+
+  noteLargest(bytes: number): void {
+    if (bytes > this.largest) {
+      this.word(block.LARGEST, bytes);
+    }
+  }
+
+  /** Of one direction, each packet once: as the kernel counted them, else as they were traced. */
+  packets(direction: DirectionIndex): number {
+    return this.isCounted(direction)
+      ? this.count(direction, block.SOURCE_PACKETS)
+      : (this.tracedIn(direction)?.packets ?? 0);
+  }
+
+  /** IP bytes of the innermost packets. */
+  bytes(direction: DirectionIndex): number {
+    return this.isCounted(direction)
+      ? this.count(direction, block.SOURCE_BYTES)
+      : (this.tracedIn(direction)?.bytes ?? 0);
+  }
+
+  /** Whether the kernel's counter has met the direction. */
+  isCounted(direction: DirectionIndex): boolean {
+    return this.count(direction, block.SOURCE_PACKETS) > 0;
+  }
+
+  counted(direction: DirectionIndex): CountedPackets | null {
+    if (!this.isCounted(direction)) {
+      return null;
+    }
+    const hasEnd = this.wordAt(block.POINTS + direction * 2 + 1) !== 0;
+    return {
+      atSource: this.count(direction, block.SOURCE_PACKETS),
+      atDestination: hasEnd ? this.count(direction, block.DESTINATION_PACKETS) : null,
+    };
+  }
+
+  drops(direction: DirectionIndex): number {
+    return this.tracedIn(direction)?.drops ?? 0;
+  }
+
+  legs(direction: DirectionIndex): readonly Leg[] {
+    return this.tracedIn(direction)?.legs ?? NO_LEGS;
+  }
+
+  /** First hop to last, nanoseconds; null where no packet was traced to its end. */
+  latency(direction: DirectionIndex): Histogram | null {
+    return this.tracedIn(direction)?.latency ?? null;
+  }
+
+  /** Where packets of a direction were first seen, and where they were delivered. */
+  firstDevice(direction: DirectionIndex): Device | null {
+    return this.tracedIn(direction)?.first ?? null;
+  }
+
+  lastDevice(direction: DirectionIndex): Device | null {
+    return this.tracedIn(direction)?.last ?? null;
+  }
+
+  /** Paths traced. */
+  get paths(): number {
+    return this.traced?.paths ?? 0;
+  }
+
+  /** Events of it known to be lost. */
+  get lost(): number {
+    return this.traced === null ? 0 : this.traced.cut + this.traced.missed;
+  }
+
+  /** Smallest room for an inner IP packet among the devices passed, bytes; 0 unknown. */
+  get pathMtu(): number {
+    return this.traced?.pathMtu ?? 0;
+  }
+
+  get fragmentsSeen(): boolean {
+    return this.traced?.fragmentsSeen ?? false;
+  }
+
+  get icmpTooBigSeen(): boolean {
+    return this.traced?.icmpTooBigSeen ?? false;
+  }
+
+  get tooBigDropped(): boolean {
+    return this.traced?.tooBigDropped ?? false;
+  }
+
+  /** Of its newest packet traced. */
+  get lastVerdict(): PathVerdict {
+    return this.traced?.lastVerdict ?? 'unknown';
+  }
+
+  /** Drops by enum skb_drop_reason. */
+  get reasons(): ReadonlyMap<number, number> {
+    return this.traced?.reasons ?? NO_REASONS;
+  }
+
+  get encapsulations(): readonly FlowEncapsulation[] {
+    return this.traced?.encapsulations ?? NO_ENCAPSULATIONS;
+  }
+
+  get proxiedFrom(): string | null {
+    return this.traced?.proxiedFrom ?? null;
+  }
+
+  get proxiedTo(): readonly string[] {
+    return this.traced?.proxiedTo ?? NO_IDS;
+  }
+
+  /** What its paths showed, made for the first of them. */
+  makeTraced(): Traced {
+    this.traced ??= new Traced();
+    return this.traced;
+  }
+
+  tracedIn(direction: DirectionIndex): TracedDirection | null {
+    return this.traced === null ? null : this.traced.direction(direction);
+  }
+
+  /** Reads and sets a word, a double or a count of a direction; see flow-block.ts. */
+  wordAt(offset: number): number {
+    return this.block.words[this.at * block.WORDS + offset] as number;
+  }
+
+  word(offset: number, value: number): void {
+    this.block.words[this.at * block.WORDS + offset] = value;
+  }
+
+  doubleAt(offset: number): number {
+    return this.block.doubles[this.at * block.DOUBLES + offset] as number;
+  }
+
+  double(offset: number, value: number): void {
+    this.block.doubles[this.at * block.DOUBLES + offset] = value;
+  }
+
+  count(direction: DirectionIndex, offset: number): number {
+    return this.doubleAt(block.COUNTS + direction * block.COUNTS_OF_DIRECTION + offset);
+  }
+
+  setCount(direction: DirectionIndex, offset: number, value: number): void {
+    this.double(block.COUNTS + direction * block.COUNTS_OF_DIRECTION + offset, value);
+  }
+
+  get hasBothWays(): boolean {
+    return this.packets(ORIGINAL) > 0 && this.packets(REPLY) > 0;
   }
 }

@@ -3,16 +3,31 @@ const SUB_BUCKETS = 64;
 const SUB_BITS = 6;
 /** Longest time told apart, in nanoseconds; longer ones count as this. */
 export const HISTOGRAM_MAX = 10_000_000_000;
-const INITIAL_CAPACITY = 4;
+/** Buckets there are: one past that of HISTOGRAM_MAX. */
+const BUCKETS = 1_803;
+/** Entries of the sparse table, each a bucket and its count; powers of two. */
+const FIRST_ENTRIES = 4;
+const LAST_ENTRIES = 256;
+const EMPTY = -1;
+
+/** Estimated bytes of a histogram before its second bucket; see flow-size.ts. */
+export const HISTOGRAM_BYTES = 96;
 
 /**
  * Latency histogram with logarithmic buckets (after HdrHistogram's layout): values
- * in nanoseconds up to 10 s, told to within 1 %. Only buckets in use take memory,
- * so the many short flows cost little and the greatest one at most 12 KiB.
+ * in nanoseconds up to 10 s, told to within 1 %.
+ *
+ * There is one for each leg of each flow, and most see few values: the first bucket takes
+ * no memory of its own, then a small table has what is in use, hashed by its lowest bits
+ * alone, since latencies lie side by side; what needs more than 4 KiB of that gets one
+ * counter for each bucket.
  */
 export class Histogram {
-  #buckets = new Uint16Array(INITIAL_CAPACITY);
-  #counts = new Uint32Array(INITIAL_CAPACITY);
+  /** The only bucket while there is no table. */
+  #bucket = EMPTY;
+  /** Bucket and count by turns. */
+  #sparse: number[] | null = null;
+  #dense: Uint32Array | null = null;
   #used = 0;
   #count = 0;
   #max = 0;
@@ -28,32 +43,35 @@ export class Histogram {
 
   /** Bytes of bucket storage. */
   get byteLength(): number {
-    return this.#buckets.byteLength + this.#counts.byteLength;
+    return this.#dense?.byteLength ?? (this.#sparse?.length ?? 0) * 8;
   }
 
-  add(value: number): void {
+  /** @returns by how many bytes it grew */
+  add(value: number): number {
     const ns = value < 0 ? 0 : value > HISTOGRAM_MAX ? HISTOGRAM_MAX : Math.floor(value);
     this.#count += 1;
     if (ns > this.#max) {
       this.#max = ns;
     }
     const bucket = bucketOf(ns);
-    let low = 0;
-    let high = this.#used;
-    const buckets = this.#buckets;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((buckets[middle] as number) < bucket) {
-        low = middle + 1;
-      } else {
-        high = middle;
+    if (this.#dense !== null) {
+      (this.#dense[bucket] as number)++;
+      return 0;
+    }
+    const sparse = this.#sparse;
+    if (sparse === null) {
+      return this.#addFirst(bucket);
+    }
+    const mask = sparse.length - 2;
+    let at = (bucket << 1) & mask;
+    while (sparse[at] !== bucket) {
+      if (sparse[at] === EMPTY) {
+        return this.#insert(sparse, at, bucket);
       }
+      at = (at + 2) & mask;
     }
-    if (low < this.#used && buckets[low] === bucket) {
-      (this.#counts[low] as number)++;
-      return;
-    }
-    this.#insert(low, bucket);
+    (sparse[at + 1] as number)++;
+    return 0;
   }
 
   /** The value below which a share `quantile` (0 to 1) of all values lies; 0 when empty. */
@@ -66,30 +84,97 @@ export class Histogram {
       return this.#max;
     }
     let seen = 0;
-    for (let i = 0; i < this.#used; i++) {
-      seen += this.#counts[i] as number;
+    for (const [bucket, count] of this.#inOrder()) {
+      seen += count;
       if (seen >= rank) {
-        return Math.min(middleOf(this.#buckets[i] as number), this.#max);
+        return Math.min(middleOf(bucket), this.#max);
       }
     }
     return this.#max;
   }
 
-  #insert(at: number, bucket: number): void {
-    if (this.#used === this.#buckets.length) {
-      const buckets = new Uint16Array(this.#used * 2);
-      const counts = new Uint32Array(this.#used * 2);
-      buckets.set(this.#buckets);
-      counts.set(this.#counts);
-      this.#buckets = buckets;
-      this.#counts = counts;
+  #inOrder(): readonly (readonly [number, number])[] {
+    const pairs: [number, number][] = [];
+    if (this.#dense !== null) {
+      this.#dense.forEach((count, bucket) => {
+        if (count > 0) {
+          pairs.push([bucket, count]);
+        }
+      });
+      return pairs;
     }
-    this.#buckets.copyWithin(at + 1, at, this.#used);
-    this.#counts.copyWithin(at + 1, at, this.#used);
-    this.#buckets[at] = bucket;
-    this.#counts[at] = 1;
-    this.#used += 1;
+    const sparse = this.#sparse ?? [this.#bucket, this.#count];
+    for (let at = 0; at < sparse.length; at += 2) {
+      if (sparse[at] !== EMPTY) {
+        pairs.push([sparse[at] as number, sparse[at + 1] as number]);
+      }
+    }
+    return pairs.sort(([a], [b]) => a - b);
   }
+
+  #addFirst(bucket: number): number {
+    if (this.#bucket === bucket || this.#bucket === EMPTY) {
+      this.#bucket = bucket;
+      return 0;
+    }
+    const sparse = emptyTable(FIRST_ENTRIES);
+    put(sparse, this.#bucket, this.#count - 1);
+    put(sparse, bucket, 1);
+    this.#used = 2;
+    this.#sparse = sparse;
+    return sparse.length * 8;
+  }
+
+  #insert(sparse: number[], at: number, bucket: number): number {
+    this.#used += 1;
+    // A quarter stays empty, so that a search soon ends.
+    if (this.#used * 8 <= sparse.length * 3) {
+      sparse[at] = bucket;
+      sparse[at + 1] = 1;
+      return 0;
+    }
+    const before = this.byteLength;
+    if (sparse.length >= LAST_ENTRIES * 2) {
+      const dense = new Uint32Array(BUCKETS);
+      for (let from = 0; from < sparse.length; from += 2) {
+        if (sparse[from] !== EMPTY) {
+          dense[sparse[from] as number] = sparse[from + 1] as number;
+        }
+      }
+      dense[bucket] = 1;
+      this.#dense = dense;
+      this.#sparse = null;
+      return this.byteLength - before;
+    }
+    const larger = emptyTable(sparse.length);
+    for (let from = 0; from < sparse.length; from += 2) {
+      if (sparse[from] !== EMPTY) {
+        put(larger, sparse[from] as number, sparse[from + 1] as number);
+      }
+    }
+    put(larger, bucket, 1);
+    this.#sparse = larger;
+    return this.byteLength - before;
+  }
+}
+
+function emptyTable(entries: number): number[] {
+  const table = new Array<number>(entries * 2);
+  for (let at = 0; at < table.length; at += 2) {
+    table[at] = EMPTY;
+    table[at + 1] = 0;
+  }
+  return table;
+}
+
+function put(table: number[], bucket: number, count: number): void {
+  const mask = table.length - 2;
+  let at = (bucket << 1) & mask;
+  while (table[at] !== EMPTY) {
+    at = (at + 2) & mask;
+  }
+  table[at] = bucket;
+  table[at + 1] = count;
 }
 
 /** Values below 2 × SUB_BUCKETS have a bucket each. */

@@ -13,24 +13,33 @@ export class IdentifierHash {
     return this;
   }
 
-  text(value: string): this {
-    for (let i = 0; i < value.length; i++) {
-      this.#mix(value.charCodeAt(i));
-    }
-    return this;
+  /** The upper and the lower 32 bits, signed. */
+  get high(): number {
+    return finish(this.#a ^ Math.imul(this.#b, 0xc2b2ae35));
+  }
+
+  get low(): number {
+    return finish(this.#b ^ Math.imul(this.high, 0x27d4eb2f));
   }
 
   /** 16 hex digits. */
   hex(): string {
-    const a = finish(this.#a ^ Math.imul(this.#b, 0xc2b2ae35));
-    const b = finish(this.#b ^ Math.imul(a, 0x27d4eb2f));
-    return (a >>> 0).toString(16).padStart(8, '0') + (b >>> 0).toString(16).padStart(8, '0');
+    return identifierText(this.high, this.low);
   }
 
   #mix(word: number): void {
     this.#a = Math.imul(this.#a ^ word, 0x01000193);
     this.#b = Math.imul((this.#b << 13) | (this.#b >>> 19), 5) ^ Math.imul(word, 0xcc9e2d51);
   }
+}
+
+/** 16 hex digits of the two halves of an identifier. */
+export function identifierText(high: number, low: number): string {
+  return hex8(high) + hex8(low);
+}
+
+function hex8(word: number): string {
+  return (word >>> 0).toString(16).padStart(8, '0');
 }
 
 /** The avalanche of MurmurHash3 (Appleby, public domain): every input bit reaches every output bit. */

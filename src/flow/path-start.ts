@@ -1,4 +1,7 @@
+import type { Headers } from '../join/headers.js';
 import type { Path } from '../join/path.js';
+import type { Place } from '../join/place.js';
+import { HOOK_OUTPUT } from '../packet/netfilter-hook.js';
 import * as layout from '../wire/layout.gen.js';
 
 /** It was first seen somewhere on its way. */
@@ -8,19 +11,18 @@ export const START_DEVICE = 1;
 /** It was first seen where a socket sends: nothing has touched it. */
 export const START_SOCKET = 2;
 
-const HOOK_OUTPUT = 3;
-
 /** How near to its source a path was first seen. */
 export function pathStart(path: Path): number {
-  const first = path.hops[0];
-  if (first === undefined || first.outer !== null) {
+  const { columns } = path;
+  if (columns.length === 0 || (columns.headers[0] as Headers).outer !== null) {
     return START_UNKNOWN;
-  }
-  if (first.stage === layout.STAGE_NETFILTER && first.hook === HOOK_OUTPUT) {
-    return START_SOCKET;
   }
   if (path.fromSocket) {
     return START_SOCKET;
+  }
+  const first = columns.place[0] as Place;
+  if (first.stage === layout.STAGE_NETFILTER) {
+    return first.hook === HOOK_OUTPUT ? START_SOCKET : START_UNKNOWN;
   }
   return first.stage === layout.STAGE_EGRESS ? START_DEVICE : START_UNKNOWN;
 }

@@ -1,11 +1,11 @@
 import { type DecodedPacket, OUTER_NONE } from '../packet/decoded-packet.js';
+import { HOOK_OUTPUT, HOOK_POSTROUTING } from '../packet/netfilter-hook.js';
 import { PROTO_TCP } from '../packet/proto.js';
 import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from '../packet/tcp.js';
 import * as layout from '../wire/layout.gen.js';
 import type { TrailCursor } from '../wire/trail-cursor.js';
 import { branchOf, copyOf, hopsBefore } from './branch.js';
 import type { Device } from './device-table.js';
-import { HOOK_OUTPUT, HOOK_POSTROUTING } from './hook.js';
 import { identityKey } from './identity.js';
 import type { JoinState } from './join-state.js';
 import { end } from './open-paths.js';

@@ -1,14 +1,14 @@
 import { type DecodedPacket, OUTER_NONE } from '../packet/decoded-packet.js';
+import { HOOK_OUTPUT } from '../packet/netfilter-hook.js';
 import { PROTO_TCP } from '../packet/proto.js';
 import * as layout from '../wire/layout.gen.js';
 import type { TrailCursor } from '../wire/trail-cursor.js';
-import { HOOK_OUTPUT } from './hook.js';
 import { identityKey, isSamePacket } from './identity.js';
 import type { OpenPaths } from './open-paths.js';
 import { tupleOf } from './packet-tuple.js';
 import { ORIGIN_CLONE, ORIGIN_FRAGMENT, ORIGIN_SEGMENT, type Path } from './path.js';
 import type { Place } from './place.js';
-import type { TupleTable } from './tuple.js';
+import type { TupleTable } from './tuple-table.js';
 
 /** A copy seen this long after its original is another packet, ns. */
 const COPY_WINDOW_NS = 1e9;

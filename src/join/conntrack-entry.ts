@@ -3,7 +3,8 @@ import * as layout from '../wire/layout.gen.js';
 import type { TrailCursor } from '../wire/trail-cursor.js';
 import type { Conntrack } from './conntrack.js';
 import { NO_CONNTRACK } from './conntrack.js';
-import type { Tuple, TupleTable } from './tuple.js';
+import type { Tuple } from './tuple.js';
+import type { TupleTable } from './tuple-table.js';
 
 const AF_INET = 2;
 const AF_INET6 = 10;

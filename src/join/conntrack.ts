@@ -20,10 +20,7 @@ export interface Conntrack {
   readonly reply: Tuple | null;
 }
 
-/** What conntrack says of the packet itself: inside a tunnel its entry is the tunnel's. */
-export function ownConntrack(
-  headers: Headers | undefined,
-  ct: Conntrack | null | undefined,
-): Conntrack | null {
-  return headers?.outer == null ? (ct ?? null) : null;
+/** The entry of the innermost packet itself; null inside a tunnel, whose entry it then is. */
+export function ownConntrack(headers: Headers, ct: Conntrack | null): Conntrack | null {
+  return headers.outer === null ? ct : null;
 }

@@ -1,28 +1,35 @@
+import { ICMP_ECHO, ICMP_ECHO_REPLY } from '../packet/icmp.js';
+import { ICMPV6_ECHO, ICMPV6_ECHO_REPLY } from '../packet/icmpv6.js';
 import { PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP } from '../packet/proto.js';
 import { TCP_ACK, TCP_SYN } from '../packet/tcp.js';
 import { CT_IS_REPLY, CT_UNTRACKED, ownConntrack } from './conntrack.js';
+import type { Headers } from './headers.js';
 import type { Path } from './path.js';
-
-const ICMP_ECHO_REPLY = 0;
-const ICMPV6_ECHO_REPLY = 129;
 
 /** Whether a packet, of whose connection nothing else is known, is an answer. */
 export function isReply(path: Path): boolean {
-  if (path.protocol === PROTO_TCP && (path.tcpFlags & TCP_SYN) !== 0) {
+  return answers(path) === true;
+}
+
+/** Whether a packet is an answer; null where nothing about it proves which. */
+export function answers(path: Path): boolean | null {
+  if (path.protocol === PROTO_TCP && path.tcpFlags >= 0 && (path.tcpFlags & TCP_SYN) !== 0) {
     return (path.tcpFlags & TCP_ACK) !== 0;
   }
-  if (path.protocol === PROTO_ICMP && path.icmpType === ICMP_ECHO_REPLY) {
-    return true;
+  if (path.protocol === PROTO_ICMP) {
+    if (path.icmpType === ICMP_ECHO_REPLY) return true;
+    if (path.icmpType === ICMP_ECHO) return false;
   }
-  if (path.protocol === PROTO_ICMPV6 && path.icmpType === ICMPV6_ECHO_REPLY) {
-    return true;
+  if (path.protocol === PROTO_ICMPV6) {
+    if (path.icmpType === ICMPV6_ECHO_REPLY) return true;
+    if (path.icmpType === ICMPV6_ECHO) return false;
   }
-  const { columns } = path;
-  for (let at = 0; at < columns.length; at++) {
-    const ct = ownConntrack(columns.headers[at], columns.ct[at]);
-    if (ct !== null && ct.info !== CT_UNTRACKED) {
-      return ct.info >= CT_IS_REPLY;
+  const { length, ct, headers } = path.columns;
+  for (let i = 0; i < length; i++) {
+    const own = ownConntrack(headers[i] as Headers, ct[i] ?? null);
+    if (own !== null && own.info !== CT_UNTRACKED) {
+      return own.info >= CT_IS_REPLY;
     }
   }
-  return false;
+  return null;
 }

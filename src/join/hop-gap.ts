@@ -1,6 +1,6 @@
+import { HOOK_PREROUTING } from '../packet/netfilter-hook.js';
 import * as layout from '../wire/layout.gen.js';
 import { isLastPlaintextHop } from './encrypted.js';
-import { HOOK_PREROUTING } from './hook.js';
 import type { Path } from './path.js';
 import type { Place } from './place.js';
 

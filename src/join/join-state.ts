@@ -5,7 +5,7 @@ import type { OpenPaths } from './open-paths.js';
 import type { PlaceTable } from './place.js';
 import type { Relays } from './relays.js';
 import type { KernelNames } from './socket-end.js';
-import type { TupleTable } from './tuple.js';
+import type { TupleTable } from './tuple-table.js';
 
 /** What the parts of the joiner share. */
 export interface JoinState {

@@ -1,8 +1,8 @@
 import type { DecodedPacket } from '../packet/decoded-packet.js';
+import { HOOK_INPUT } from '../packet/netfilter-hook.js';
 import { PROTO_TCP } from '../packet/proto.js';
 import * as layout from '../wire/layout.gen.js';
 import type { Device } from './device-table.js';
-import { HOOK_INPUT } from './hook.js';
 import type { Path } from './path.js';
 import type { Tuple } from './tuple.js';
 

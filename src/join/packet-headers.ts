@@ -9,7 +9,8 @@ import { type Outer, outerOf } from './outer.js';
 import { tupleOf } from './packet-tuple.js';
 import type { Path } from './path.js';
 import type { Place } from './place.js';
-import type { Tuple, TupleTable } from './tuple.js';
+import type { Tuple } from './tuple.js';
+import type { TupleTable } from './tuple-table.js';
 
 /**
  * What a decoded snapshot says, and where it does not say, what is known of the packet:

@@ -1,6 +1,7 @@
 import type { DecodedPacket } from '../packet/decoded-packet.js';
 import { PROTO_ICMP, PROTO_ICMPV6 } from '../packet/proto.js';
-import { PROTOCOL_ARP, type Tuple, type TupleTable } from './tuple.js';
+import { PROTOCOL_ARP, type Tuple } from './tuple.js';
+import type { TupleTable } from './tuple-table.js';
 
 /** The innermost tuple of a packet: `last` where it is that one, which spares a look-up. */
 export function tupleOf(p: DecodedPacket, last: Tuple | null, tuples: TupleTable): Tuple {

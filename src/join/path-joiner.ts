@@ -14,7 +14,7 @@ import { Relays } from './relays.js';
 import { isPathOver, schedule } from './settle.js';
 import type { KernelNames } from './socket-end.js';
 import { TrailJoiner } from './trail-joiner.js';
-import { TupleTable } from './tuple.js';
+import { TupleTable } from './tuple-table.js';
 
 /** How long it is remembered what was merged: longer than a path waits for its end. */
 const MERGE_NS = 2e9;

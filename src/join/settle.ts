@@ -1,6 +1,6 @@
+import { HOOK_INPUT } from '../packet/netfilter-hook.js';
 import * as layout from '../wire/layout.gen.js';
 import { isLastPlaintextHop } from './encrypted.js';
-import { HOOK_INPUT } from './hook.js';
 import type { OpenPaths } from './open-paths.js';
 import type { Path } from './path.js';
 

@@ -1,9 +1,9 @@
 import type { DecodedPacket } from '../packet/decoded-packet.js';
+import { HOOK_INPUT } from '../packet/netfilter-hook.js';
 import { PROTO_ICMPV6, PROTO_TCP } from '../packet/proto.js';
 import { TCP_SYN } from '../packet/tcp.js';
 import * as layout from '../wire/layout.gen.js';
 import type { TrailCursor } from '../wire/trail-cursor.js';
-import { HOOK_INPUT } from './hook.js';
 import { isSamePacket } from './identity.js';
 import { endByDelivery, type OpenPaths } from './open-paths.js';
 import type { Path } from './path.js';

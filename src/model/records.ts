@@ -170,6 +170,14 @@ export interface EncapsulationRecord {
   readonly overhead: number;
 }
 
+/** Packets of one direction as the kernel counted them; their difference was lost in between. */
+export interface CountedRecord {
+  /** At the device nearest to the source. */
+  readonly source: string;
+  /** At the device furthest from it; `null` where the direction is counted once only. */
+  readonly destination: string | null;
+}
+
 export interface FlowRecord {
   readonly type: 'flow';
   readonly id: string;
@@ -187,6 +195,11 @@ export interface FlowRecord {
   readonly service: string | null;
   readonly packets: { readonly original: string; readonly reply: string };
   readonly bytes: { readonly original: string; readonly reply: string };
+  /** `null` where the kernel's counter has not met the flow, or one direction of it. */
+  readonly counted?: {
+    readonly original: CountedRecord | null;
+    readonly reply: CountedRecord | null;
+  } | null;
   readonly legs: readonly LegRecord[];
   readonly encapsulation: readonly EncapsulationRecord[];
   readonly mtu: {

@@ -11,6 +11,19 @@ export const ICMPV6_TIME_EXCEEDED = 3;
 export const ICMPV6_PARAMETER_PROBLEM = 4;
 export const ICMPV6_ECHO = 128;
 export const ICMPV6_ECHO_REPLY = 129;
+export const ICMPV6_LISTENER_QUERY = 130;
+export const ICMPV6_REDIRECT = 137;
+export const ICMPV6_LISTENER_REPORT_V2 = 143;
+
+/**
+ * Whether messages of a type are about the link and its groups: listener discovery (RFC
+ * 2710, RFC 3810), router and neighbour discovery, redirect (RFC 4861).
+ */
+export function isLinkTalk(type: number): boolean {
+  return (
+    (type >= ICMPV6_LISTENER_QUERY && type <= ICMPV6_REDIRECT) || type === ICMPV6_LISTENER_REPORT_V2
+  );
+}
 
 /*
  * ICMPv6 (RFC 4443):

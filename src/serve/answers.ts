@@ -112,7 +112,11 @@ export class Answers {
     let before = from?.before ?? Number.POSITIVE_INFINITY;
     let flow = this.#begin(from);
     let at: Flow | null = null;
-    for (let steps = 0; flow !== null && steps < STEPS_PER_ANSWER; steps++, flow = flow.older) {
+    for (
+      let steps = 0;
+      flow !== null && steps < STEPS_PER_ANSWER;
+      steps++, flow = this.#flows.older(flow)
+    ) {
       if (records.length >= limit) break;
       at = flow;
       // What has changed since the page before stands before it in the order of change.

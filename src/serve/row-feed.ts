@@ -80,7 +80,7 @@ export class RowFeed {
     for (
       let flow = this.#flows.newest;
       flow !== null && fill.length < this.#tableLimit;
-      flow = flow.older
+      flow = this.#flows.older(flow)
     ) {
       fill.push(flow);
     }
@@ -136,7 +136,11 @@ export class RowFeed {
     for (const id of removed) this.#removed.push(id);
     const changed: Flow[] = [];
     let flow = this.#flows.newest;
-    for (let steps = 0; flow !== null && flow.version > this.#seen; steps++, flow = flow.older) {
+    for (
+      let steps = 0;
+      flow !== null && flow.version > this.#seen;
+      steps++, flow = this.#flows.older(flow)
+    ) {
       if (steps === this.#tableLimit) {
         this.skipped += 1;
         break;

@@ -1,5 +1,6 @@
 import { mtuVerdict } from '../check/mtu-verdict.js';
-import type { Flow, FlowDirection } from '../flow/flow.js';
+import { ORIGINAL, REPLY } from '../flow/direction-index.js';
+import type { Flow } from '../flow/flow.js';
 import type { Histogram } from '../flow/histogram.js';
 import type { Tuple } from '../join/tuple.js';
 import { ROW_ENCAPSULATIONS } from './limits.js';
@@ -14,15 +15,14 @@ export interface RowBuffer {
 /** Writes a flow's row at `word`, an index into `to.words`; see row-layout.ts. */
 export function writeRow(flow: Flow, to: RowBuffer, word: number, old: boolean): void {
   const { words, floats } = to;
-  const [forward, backward] = flow.directions;
   const { original, reply } = flow;
   writeId(flow.id, words, word + row.ROW_ID);
   words[word + row.ROW_PROTOCOL] = original.family | (original.protocol << 16);
   writeTuple(original, words, word + row.ROW_SRC, word + row.ROW_SPORT);
   if (reply !== null)
     writeTuple(reply, words, word + row.ROW_REPLY_SRC, word + row.ROW_REPLY_SPORT);
-  words[word + row.ROW_FIRST_NETNS] = forward.first?.netns ?? 0;
-  words[word + row.ROW_LAST_NETNS] = forward.last?.netns ?? 0;
+  words[word + row.ROW_FIRST_NETNS] = flow.firstDevice(ORIGINAL)?.netns ?? 0;
+  words[word + row.ROW_LAST_NETNS] = flow.lastDevice(ORIGINAL)?.netns ?? 0;
   const reason = mostFrequent(flow.reasons);
   words[word + row.ROW_REASON] = reason ?? 0;
   writeKinds(flow, words, word + row.ROW_KINDS);
@@ -36,12 +36,12 @@ export function writeRow(flow: Flow, to: RowBuffer, word: number, old: boolean):
   const float = word >> 1;
   floats[float + row.ROW_START] = flow.start;
   floats[float + row.ROW_LAST] = flow.last;
-  floats[float + row.ROW_PACKETS] = forward.packets;
-  floats[float + row.ROW_PACKETS + 1] = backward.packets;
-  floats[float + row.ROW_BYTE_COUNTS] = forward.bytes;
-  floats[float + row.ROW_BYTE_COUNTS + 1] = backward.bytes;
-  floats[float + row.ROW_DROPS] = forward.drops + backward.drops;
-  const latency = latencyOf(forward);
+  floats[float + row.ROW_PACKETS] = flow.packets(ORIGINAL);
+  floats[float + row.ROW_PACKETS + 1] = flow.packets(REPLY);
+  floats[float + row.ROW_BYTE_COUNTS] = flow.bytes(ORIGINAL);
+  floats[float + row.ROW_BYTE_COUNTS + 1] = flow.bytes(REPLY);
+  floats[float + row.ROW_DROPS] = flow.drops(ORIGINAL) + flow.drops(REPLY);
+  const latency = latencyOf(flow);
   floats[float + row.ROW_P50] = latency === null ? Number.NaN : latency.quantile(0.5);
   floats[float + row.ROW_P99] = latency === null ? Number.NaN : latency.quantile(0.99);
 }
@@ -99,8 +99,8 @@ function mostFrequent(reasons: ReadonlyMap<number, number> | null): number | nul
   return found;
 }
 
-function latencyOf(direction: FlowDirection): Histogram | null {
-  const latency: Histogram | null = direction.latency;
+function latencyOf(flow: Flow): Histogram | null {
+  const latency = flow.latency(ORIGINAL);
   return latency === null || latency.count === 0 ? null : latency;
 }
 

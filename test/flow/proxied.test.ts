@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { type Flow, PROXIED_LIMIT } from '../../src/flow/flow.js';
+import type { Flow } from '../../src/flow/flow.js';
+import { PROXIED_LIMIT } from '../../src/flow/proxied.js';
 import { AT_POD1, AT_POD2, AT_POD3, Connection } from '../fixtures/connection.js';
 import { Joining, nth } from '../fixtures/joined.js';
 import { ADDRESSES, POD2_ETH0 } from '../fixtures/places.js';
@@ -165,5 +166,5 @@ test('one past the limit: the newest are remembered, and the rest counted', () =
     (_, n) => flowFrom(joining, ADDRESSES.pod2, 50_001 + n).id,
   );
   expect(first.proxiedTo).toEqual(ids);
-  expect(joining.flows.counters.refused).toBe(1);
+  expect(joining.flows.counters.proxiedRefused).toBe(1);
 });

@@ -3,7 +3,7 @@ import { GSO_PACKETS_PER_STREAM, GsoPackets } from '../../src/join/gso-packets.j
 import { HopColumns } from '../../src/join/hop-columns.js';
 import { Path } from '../../src/join/path.js';
 import type { Tuple } from '../../src/join/tuple.js';
-import { TupleTable } from '../../src/join/tuple.js';
+import { TupleTable } from '../../src/join/tuple-table.js';
 import { DecodedPacket } from '../../src/packet/decoded-packet.js';
 
 const LENGTH = 1000;
@@ -32,11 +32,7 @@ function segmentAt(seq: number): DecodedPacket {
 test('finds the newest that holds a place, across the end of the sequence numbers', () => {
   const known = new GsoPackets();
   const tuple = stream();
-  const [first, again, last] = [0xffff_fe00, 0xffff_fe00, 488].map(gsoPacket) as [
-    Path,
-    Path,
-    Path,
-  ];
+  const [first, again, last] = [0xffff_fe00, 0xffff_fe00, 488].map(gsoPacket) as [Path, Path, Path];
   for (const path of [first, again, last]) known.add(path, tuple, NOW);
   expect(known.find(tuple, segmentAt(0xffff_fe00), NOW)).toBe(again);
   expect(known.find(tuple, segmentAt(10), NOW)).toBe(again);

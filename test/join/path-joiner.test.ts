@@ -5,7 +5,8 @@ import {
   ORIGIN_FRAGMENT,
   ORIGIN_SEGMENT,
 } from '../../src/join/path.js';
-import { HOP_LIMIT } from '../../src/join/path-joiner.js';
+import { ORIGINAL } from '../../src/flow/direction-index.js';
+import { HOP_LIMIT } from '../../src/join/trail-joiner.js';
 import { isComplete, verdictOf } from '../../src/join/verdict.js';
 import {
   FUNCTIONS,
@@ -659,7 +660,9 @@ describe('pieces', () => {
       ]);
       const [flow, ...others] = joining.allFlows();
       expect(others).toEqual([]);
-      expect(flow?.directions[0]).toMatchObject({ packets: 1, bytes: header + 8 + 1952 });
+      expect(flow?.packets(ORIGINAL)).toBe(1);
+      expect(flow?.bytes(ORIGINAL)).toBe(header + 8 + 1952);
+      expect(flow?.largest).toBe(header + 8 + 1952);
     },
   );
 

@@ -9,7 +9,8 @@ import {
   THREAD_LIMIT,
   WAITING_LIMIT,
 } from '../../src/join/relays.js';
-import { type Tuple, TupleTable } from '../../src/join/tuple.js';
+import type { Tuple } from '../../src/join/tuple.js';
+import { TupleTable } from '../../src/join/tuple-table.js';
 import { PROTO_TCP, PROTO_UDP } from '../../src/packet/proto.js';
 
 const NETNS = 4026532102;

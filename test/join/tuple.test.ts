@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { PROTOCOL_ARP, type Tuple, TupleTable } from '../../src/join/tuple.js';
+import { PROTOCOL_ARP, type Tuple } from '../../src/join/tuple.js';
+import { TupleTable } from '../../src/join/tuple-table.js';
 
 const SECOND = 1e9;
 
@@ -50,64 +51,97 @@ describe('equal tuples are one object', () => {
 
 describe('one past the limit', () => {
   test('those out of use and without a flow go first', () => {
-    const table = new TupleTable(4);
+    const table = new TupleTable(3);
     table.now = 0;
     const bound = intern(table, 1);
-    bound.bindings = [{}];
-    intern(table, 2);
+    table.hold(bound);
+    const idle = intern(table, 2);
     table.now = 10 * SECOND;
     const inUse = intern(table, 3);
     intern(table, 4);
     table.now = 11 * SECOND;
+    expect(idle.interned).toBe(true);
     intern(table, 5);
     expect(table.refused).toBe(0);
+    expect(idle.interned).toBe(false);
     expect(intern(table, 1)).toBe(bound);
     expect(intern(table, 3)).toBe(inUse);
-    // 2 made room for 5.
-    expect(table.size).toBe(4);
+    // 2 made room for 5; what a flow holds is not counted.
+    expect([table.size, table.held]).toEqual([4, 1]);
   });
 
   test('a table full of tuples in use keeps them, refuses and counts', () => {
     const table = new TupleTable(4);
     const kept = [1, 2, 3, 4].map((sport) => intern(table, sport));
     const refused = intern(table, 5);
-    expect(refused).toMatchObject({ sport: 5, src: '10.0.0.1' });
+    expect(refused).toMatchObject({ sport: 5, src: '10.0.0.1', interned: false });
     expect(table.refused).toBe(1);
     expect(table.size).toBe(4);
     expect(intern(table, 5)).not.toBe(refused);
     expect([1, 2, 3, 4].map((sport) => intern(table, sport))).toEqual(kept);
   });
 
-  test('room that comes free later is used again', () => {
+  test('room that comes free later is used again, and so are its numbers', () => {
     const table = new TupleTable(8);
     const all = Array.from({ length: 8 }, (_, sport) => intern(table, sport));
-    for (const tuple of all) {
-      tuple.bindings = [{}];
-    }
     intern(table, 100);
     expect(table.refused).toBe(1);
-    for (const tuple of all) {
-      tuple.bindings = null;
-    }
     table.now = 60 * SECOND;
-    const before = table.refused;
+    const ids = new Set(all.map(({ id }) => id));
     const later = Array.from({ length: 8 }, (_, index) => intern(table, 200 + index));
-    expect(table.refused).toBe(before);
+    expect(table.refused).toBe(1);
+    expect(later.every(({ id }) => ids.has(id))).toBe(true);
     expect(intern(table, 200)).toBe(later[0]);
   });
 });
 
-test('a reverse that went is made anew, the same for all who ask', () => {
-  const table = new TupleTable(2);
-  const tuple = intern(table, 1);
-  const gone = tuple.reversed(table);
-  tuple.bindings = [{}];
-  table.now = 60 * SECOND;
-  intern(table, 2);
-  table.now = 120 * SECOND;
-  const again = tuple.reversed(table);
-  expect(again).not.toBe(gone);
-  expect(table.internReversed(tuple)).toBe(again);
+describe('a tuple and its reverse', () => {
+  test('have numbers that differ in the lowest bit only, whichever is first', () => {
+    const table = new TupleTable();
+    for (let sport = 1; sport <= 1_000; sport++) {
+      const tuple = intern(table, sport);
+      const reversed = tuple.reversed(table);
+      expect(reversed.id).toBe(tuple.id ^ 1);
+      expect(reversed.reversed(table)).toBe(tuple);
+    }
+    expect(table.size).toBe(2_000);
+  });
+
+  test('one that is its own reverse has one number', () => {
+    const table = new TupleTable();
+    table.words.fill(0);
+    const tuple = table.intern(4, 17, 53, 53);
+    expect(tuple.reversed(table)).toBe(tuple);
+    expect(table.size).toBe(1);
+  });
+
+  test('stay together while a flow holds one of them', () => {
+    const table = new TupleTable(2);
+    const tuple = intern(table, 1);
+    const reversed = tuple.reversed(table);
+    table.hold(tuple);
+    table.now = 60 * SECOND;
+    for (let sport = 2; sport < 50; sport++) {
+      intern(table, sport);
+      table.now += 10 * SECOND;
+    }
+    expect([tuple.interned, reversed.interned]).toEqual([true, true]);
+    expect(table.held).toBe(2);
+    table.release(tuple);
+    expect(table.held).toBe(0);
+  });
+
+  test('one that went is made anew, the same for all who ask', () => {
+    const table = new TupleTable(1);
+    const tuple = intern(table, 1);
+    table.now = 60 * SECOND;
+    intern(table, 2);
+    expect(tuple.interned).toBe(false);
+    table.now = 120 * SECOND;
+    const again = tuple.reversed(table);
+    expect(again).toMatchObject({ src: '10.0.0.2', dport: 1 });
+    expect(table.internReversed(tuple)).toBe(again);
+  });
 });
 
 describe('as a record', () => {

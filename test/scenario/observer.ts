@@ -72,7 +72,7 @@ export class Observer {
     if (lost !== '0' || evicted !== '0' || this.#warnings.length > 0) {
       const { joiner, flows } = this.#pipeline;
       const counts = JSON.stringify([
-        { ...joiner.counters, superPackets: joiner.superPacketsRefused },
+        { ...joiner.counters, gsoPackets: joiner.gsoPacketsRefused },
         { devices: joiner.devices.evicted, tuples: joiner.tuples.refused },
         { relays: joiner.relays.forgotten, ...flows.counters },
       ]);

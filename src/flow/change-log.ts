@@ -1,0 +1,127 @@
+import type { Flow } from './flow.js';
+import { ID_HIGH, ID_LOW, LAST, NEWER, OLDER, VERSION } from './flow-block.js';
+import type { FlowSlots } from './flow-slots.js';
+import { identifierText } from './identifier.js';
+
+/** Ended flows remembered by id, for readers that come to ask what went. */
+export const REMOVED_LIMIT = 65_536;
+
+/** Flows in the order of their newest change, and the ids of those that went. */
+export class ChangeLog {
+  readonly #slots: FlowSlots;
+  readonly #removedLimit: number;
+  /** A ring: two words of the id, and the version, of each that went. */
+  readonly #removedIds: Int32Array;
+  readonly #removedVersions: Float64Array;
+  #removed = 0;
+  #removedBefore = 0;
+  #version = 0;
+  #oldest = -1;
+  #newest = -1;
+
+  constructor(slots: FlowSlots, removedLimit = REMOVED_LIMIT) {
+    this.#slots = slots;
+    this.#removedLimit = removedLimit;
+    this.#removedIds = new Int32Array(removedLimit * 2);
+    this.#removedVersions = new Float64Array(removedLimit);
+  }
+
+  get version(): number {
+    return this.#version;
+  }
+
+  /** The flow that changed longest ago. */
+  get oldest(): Flow | null {
+    return this.#slots.at(this.#oldest);
+  }
+
+  /** The flow that changed last. */
+  get newest(): Flow | null {
+    return this.#slots.at(this.#newest);
+  }
+
+  /** The flow that changed before another. */
+  older(flow: Flow): Flow | null {
+    return this.#slots.at(flow.wordAt(OLDER));
+  }
+
+  /** The flow has a packet of this time, or another change. */
+  touch(flow: Flow, time: number): void {
+    if (time > flow.last) {
+      flow.double(LAST, time);
+    }
+    this.#version += 1;
+    flow.double(VERSION, this.#version);
+    const { slot } = flow;
+    if (this.#newest === slot) {
+      return;
+    }
+    this.#unlink(flow);
+    flow.word(OLDER, this.#newest);
+    this.#slots.at(this.#newest)?.word(NEWER, slot);
+    this.#newest = slot;
+    if (this.#oldest < 0) {
+      this.#oldest = slot;
+    }
+  }
+
+  remove(flow: Flow): void {
+    this.#unlink(flow);
+    this.#version += 1;
+    const at = this.#removed % this.#removedLimit;
+    if (this.#removed >= this.#removedLimit) {
+      this.#removedBefore = this.#removedVersions[at] as number;
+    }
+    this.#removedIds[at * 2] = flow.wordAt(ID_HIGH);
+    this.#removedIds[at * 2 + 1] = flow.wordAt(ID_LOW);
+    this.#removedVersions[at] = this.#version;
+    this.#removed += 1;
+  }
+
+  /** Flows changed after `version`, the oldest change first. */
+  changedSince(version: number): Flow[] {
+    const changed: Flow[] = [];
+    let flow = this.#slots.at(this.#newest);
+    while (flow !== null && flow.version > version) {
+      changed.push(flow);
+      flow = this.#slots.at(flow.wordAt(OLDER));
+    }
+    return changed.reverse();
+  }
+
+  /** Ids removed after `version`; null when that is too long ago to tell. */
+  removedSince(version: number): string[] | null {
+    if (version < this.#removedBefore) {
+      return null;
+    }
+    const ids: string[] = [];
+    const last = Math.max(0, this.#removed - this.#removedLimit);
+    for (let n = this.#removed - 1; n >= last; n--) {
+      const at = n % this.#removedLimit;
+      if ((this.#removedVersions[at] as number) <= version) {
+        break;
+      }
+      const high = this.#removedIds[at * 2] as number;
+      ids.push(identifierText(high, this.#removedIds[at * 2 + 1] as number));
+    }
+    return ids.reverse();
+  }
+
+  #unlink(flow: Flow): void {
+    const older = flow.wordAt(OLDER);
+    const newer = flow.wordAt(NEWER);
+    const { slot } = flow;
+    if (older >= 0) {
+      this.#slots.at(older)?.word(NEWER, newer);
+    } else if (this.#oldest === slot) {
+      this.#oldest = newer;
+    }
+    if (newer >= 0) {
+      this.#slots.at(newer)?.word(OLDER, older);
+    } else if (this.#newest === slot) {
+      this.#newest = older;
+    }
+    flow.word(OLDER, -1);
+    flow.word(NEWER, -1);
+  }
+}

@@ -1,0 +1,81 @@
+/** Flows whose numbers share one block. */
+export const BLOCK_FLOWS = 1_024;
+
+/** Doubles of a flow: its times and version, then five for each direction. */
+export const START = 0;
+export const LAST = 1;
+export const VERSION = 2;
+export const COUNTS = 3;
+/** Offsets from COUNTS + direction * COUNTS_OF_DIRECTION. */
+export const SOURCE_PACKETS = 0;
+export const SOURCE_BYTES = 1;
+export const SOURCE_FIRST = 2;
+export const DESTINATION_PACKETS = 3;
+export const DESTINATION_FIRST = 4;
+export const COUNTS_OF_DIRECTION = 5;
+export const DOUBLES = COUNTS + 2 * COUNTS_OF_DIRECTION;
+
+/** Words of a flow. The lists it is in are chained by slot numbers, -1 at their ends. */
+export const ID_HIGH = 0;
+export const ID_LOW = 1;
+export const OLDER = 2;
+export const NEWER = 3;
+export const NEXT_BY_ID = 4;
+export const WHEEL_NEXT = 5;
+export const WHEEL_PREVIOUS = 6;
+export const FIRST_KEY = 7;
+export const KEYS = 8;
+export const LARGEST = 9;
+/** See flow.ts. */
+export const STATUS = 10;
+/** What the table has put to its account; see flow-size.ts. */
+export const BYTES = 11;
+/** Where it is counted: source and destination of each direction; 0 for nowhere. */
+export const POINTS = 12;
+export const WORDS = POINTS + 4;
+
+/** Whether a flow is in no place of the wheel: its WHEEL_NEXT. */
+export const NOT_IN_WHEEL = -2;
+
+/**
+ * The numbers of many flows side by side. As fields of a million objects they would take
+ * three times as much: V8 boxes a double, and keeps a small integer in 8 bytes.
+ */
+export class FlowBlock {
+  readonly doubles: Float64Array;
+  readonly words: Int32Array;
+  /** Slot of its first flow; -1 when its flow has left the table. */
+  readonly firstSlot: number;
+
+  constructor(firstSlot: number, doubles: Float64Array, words: Int32Array) {
+    this.firstSlot = firstSlot;
+    this.doubles = doubles;
+    this.words = words;
+  }
+
+  static of(firstSlot: number): FlowBlock {
+    return new FlowBlock(
+      firstSlot,
+      new Float64Array(BLOCK_FLOWS * DOUBLES),
+      new Int32Array(BLOCK_FLOWS * WORDS),
+    );
+  }
+
+  /** Prepares the place of a flow that begins. */
+  clear(at: number): void {
+    const { words } = this;
+    this.doubles.fill(0, at * DOUBLES, (at + 1) * DOUBLES);
+    words.fill(0, at * WORDS, (at + 1) * WORDS);
+    words.fill(-1, at * WORDS + OLDER, at * WORDS + FIRST_KEY + 1);
+    words[at * WORDS + WHEEL_NEXT] = NOT_IN_WHEEL;
+  }
+
+  /** The numbers of one flow by themselves, for a flow that leaves the table. */
+  alone(at: number): FlowBlock {
+    return new FlowBlock(
+      -1,
+      this.doubles.slice(at * DOUBLES, (at + 1) * DOUBLES),
+      this.words.slice(at * WORDS, (at + 1) * WORDS),
+    );
+  }
+}

@@ -1,0 +1,151 @@
+import type { Tuple } from '../join/tuple.js';
+import type { TupleTable } from '../join/tuple-table.js';
+import { Bindings } from './bindings.js';
+import { ChangeLog } from './change-log.js';
+import type { CountRows } from './count-rows.js';
+import type { Flow } from './flow.js';
+import { BYTES, ID_HIGH, ID_LOW, LAST, START } from './flow-block.js';
+import type { FlowCounters } from './flow-counters.js';
+import { FlowIndex } from './flow-index.js';
+import { estimatedBytes } from './flow-size.js';
+import { FlowSlots } from './flow-slots.js';
+import { IdentifierHash } from './identifier.js';
+import { IdleExpiry } from './idle-expiry.js';
+
+/** Flows kept; one past it the one longest without a packet goes. */
+export const FLOW_LIMIT = 1_048_576;
+/** Bytes that flows may take, as estimated by flow-size.ts; past it the same go. */
+export const FLOW_LIMIT_BYTES = 384 << 20;
+
+export interface FlowStoreOptions {
+  readonly limit?: number | undefined;
+  readonly limitBytes?: number | undefined;
+  readonly removedLimit?: number | undefined;
+  /** A flow has left the table, for want of room or by age. */
+  readonly onRemove: (flow: Flow) => void;
+  /** A flow has left the table, for whatever reason: it has its numbers still. */
+  readonly onLeave: (flow: Flow) => void;
+}
+
+/** All flows, with the tables they are found by, within their limits. */
+export class FlowStore {
+  readonly slots = new FlowSlots();
+  readonly bindings: Bindings;
+  readonly log: ChangeLog;
+  readonly expiry: IdleExpiry;
+  readonly #index = new FlowIndex(this.slots);
+  readonly #rows: CountRows;
+  readonly #counters: FlowCounters;
+  readonly #options: FlowStoreOptions;
+  readonly #limit: number;
+  readonly #limitBytes: number;
+  #bytes = 0;
+
+  constructor(
+    tuples: TupleTable,
+    rows: CountRows,
+    counters: FlowCounters,
+    options: FlowStoreOptions,
+  ) {
+    this.bindings = new Bindings(tuples, this.slots);
+    this.log = new ChangeLog(this.slots, options.removedLimit);
+    this.expiry = new IdleExpiry(this.slots);
+    this.#rows = rows;
+    this.#counters = counters;
+    this.#options = options;
+    this.#limit = options.limit ?? FLOW_LIMIT;
+    this.#limitBytes = options.limitBytes ?? FLOW_LIMIT_BYTES;
+  }
+
+  get size(): number {
+    return this.slots.size;
+  }
+
+  /** Estimated. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get(id: string): Flow | undefined {
+    return this.#index.get(id);
+  }
+
+  /** A new flow, which `settle` puts into the order of change. */
+  create(original: Tuple, start: number, netns: number): Flow {
+    const { oldest } = this.log;
+    if (this.slots.size >= this.#limit && oldest !== null) {
+      this.#counters.evicted += 1;
+      this.remove(oldest);
+    }
+    const hash = new IdentifierHash()
+      .number(original.src0)
+      .number(original.src1)
+      .number(original.src2)
+      .number(original.src3)
+      .number(original.dst0)
+      .number(original.dst1)
+      .number(original.dst2)
+      .number(original.dst3)
+      .number(original.sport * 65536 + original.dport)
+      .number(original.protocol)
+      .number(netns)
+      .number(start);
+    const flow = this.slots.take(original);
+    flow.word(ID_HIGH, hash.high);
+    flow.word(ID_LOW, hash.low);
+    flow.double(START, start);
+    flow.double(LAST, start);
+    this.#index.add(flow);
+    return flow;
+  }
+
+  /**
+   * After a change: the flow is the newest, it is due at another time, and others may
+   * have to make room.
+   *
+   * @param isDueAnew whether its state is another, or it is new
+   */
+  settle(flow: Flow, time: number, isDueAnew: boolean): void {
+    this.log.touch(flow, time);
+    if (isDueAnew) {
+      this.expiry.schedule(flow);
+    }
+    const bytes = estimatedBytes(flow);
+    this.#bytes += bytes - flow.wordAt(BYTES);
+    flow.word(BYTES, bytes);
+    for (
+      let { oldest } = this.log;
+      this.#bytes > this.#limitBytes && oldest !== null && oldest !== flow;
+      { oldest } = this.log
+    ) {
+      this.#counters.evicted += 1;
+      this.remove(oldest);
+    }
+  }
+
+  remove(flow: Flow): void {
+    this.#leave(flow);
+    this.#options.onRemove(flow);
+  }
+
+  /** A flow took over another, which leaves; readers see its id go. */
+  mergedAway(flow: Flow, other: Flow): void {
+    this.#counters.merged += 1;
+    const { last } = other;
+    this.#leave(other);
+    if (last > flow.last) {
+      flow.double(LAST, last);
+    }
+  }
+
+  #leave(flow: Flow): void {
+    this.#bytes -= flow.wordAt(BYTES);
+    this.#rows.forget(flow);
+    this.bindings.remove(flow);
+    this.expiry.remove(flow);
+    this.log.remove(flow);
+    this.#index.remove(flow);
+    this.#options.onLeave(flow);
+    this.slots.release(flow);
+  }
+}

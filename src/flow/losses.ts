@@ -1,0 +1,93 @@
+import { type DirectionIndex, ORIGINAL, REPLY } from './direction-index.js';
+import type { Flow } from './flow.js';
+
+/** By then every packet that was counted has been traced to its end, or never will be, ns. */
+export const SETTLED_NS = 5e9;
+
+/** A flow's packets at one moment, for a comparison later. */
+interface Moment {
+  /** Time of its newest packet then. */
+  readonly at: number;
+  readonly counted: readonly [number, number];
+  /** Packets traced of those up to then. */
+  readonly traced: [number, number];
+}
+
+/**
+ * Finds packets that the kernel counted and the tracer never showed, where it was to show
+ * all of them. One moment at a time is watched of each flow: what was counted by then is
+ * compared once all that was traced by then has arrived.
+ */
+export class Losses {
+  /** Whether the tracer is to show every packet. */
+  isWatching = false;
+  /** In the order in which they were taken; one for each flow at most. */
+  readonly #moments = new Map<Flow, Moment>();
+
+  get watched(): number {
+    return this.#moments.size;
+  }
+
+  /** A flow was counted. */
+  counted(flow: Flow): void {
+    if (this.isWatching && !this.#moments.has(flow)) {
+      this.#moments.set(flow, {
+        at: flow.last,
+        counted: [flow.packets(ORIGINAL), flow.packets(REPLY)],
+        traced: [tracedPackets(flow, ORIGINAL), tracedPackets(flow, REPLY)],
+      });
+    }
+  }
+
+  /** A packet of a flow was traced; it was first seen at `time`. */
+  traced(flow: Flow, direction: DirectionIndex, time: number): void {
+    const moment = this.#moments.size === 0 ? undefined : this.#moments.get(flow);
+    if (moment !== undefined && time <= moment.at) {
+      moment.traced[direction] += 1;
+    }
+  }
+
+  /** Calls `onChange` for flows of which packets are found lost, or not lost after all. */
+  settle(now: number, onChange: (flow: Flow) => void): void {
+    for (const [flow, moment] of this.#moments) {
+      if (now - moment.at < SETTLED_NS) {
+        return;
+      }
+      this.#moments.delete(flow);
+      const missed = compare(flow, moment);
+      if (missed !== (flow.traced?.missed ?? 0)) {
+        flow.makeTraced().missed = missed;
+        onChange(flow);
+      }
+      if (flow.packets(ORIGINAL) + flow.packets(REPLY) > moment.counted[0] + moment.counted[1]) {
+        this.counted(flow);
+      }
+    }
+  }
+
+  /** A flow leaves: what can be said of it is said now. */
+  forget(flow: Flow): void {
+    const moment = this.#moments.get(flow);
+    if (moment !== undefined) {
+      this.#moments.delete(flow);
+      const missed = compare(flow, moment);
+      if (missed > 0) {
+        flow.makeTraced().missed = missed;
+      }
+    }
+  }
+}
+
+function compare(flow: Flow, { counted, traced }: Moment): number {
+  let missed = 0;
+  for (const direction of [ORIGINAL, REPLY] as const) {
+    if (flow.isCounted(direction)) {
+      missed += Math.max(0, counted[direction] - traced[direction]);
+    }
+  }
+  return missed;
+}
+
+function tracedPackets(flow: Flow, direction: DirectionIndex): number {
+  return flow.tracedIn(direction)?.packets ?? 0;
+}

@@ -1,0 +1,97 @@
+import type { Headers } from '../join/headers.js';
+import type { Path } from '../join/path.js';
+import type { Place } from '../join/place.js';
+import { PROTOCOL_ARP, type Tuple } from '../join/tuple.js';
+import { isLinkTalk } from '../packet/icmpv6.js';
+import { PROTO_ICMPV6, PROTO_TCP } from '../packet/proto.js';
+import { TCP_ACK, TCP_SYN } from '../packet/tcp.js';
+import type { Bindings } from './bindings.js';
+import { type DirectionIndex, ORIGINAL } from './direction-index.js';
+import type { Flow } from './flow.js';
+import { pathStart, START_SOCKET, START_UNKNOWN } from './path-start.js';
+
+/** Finds the flow of a path by the tuples that its hops have. */
+export class Matching {
+  readonly #bindings: Bindings;
+  /** The direction of the path that was found. */
+  direction: DirectionIndex = ORIGINAL;
+  /** A flow that had the path's tuple and is over; it has it no more. */
+  over: Flow | null = null;
+
+  constructor(bindings: Bindings) {
+    this.#bindings = bindings;
+  }
+
+  /** The flow, with `direction` and `over` set; null when the path is a flow's first. */
+  find(path: Path): Flow | null {
+    const { headers, place, length } = path.columns;
+    this.over = null;
+    let counted: Flow | null = null;
+    let last: Tuple | null = null;
+    let lastNetns = -1;
+    for (let i = 0; i < length; i++) {
+      const { tuple } = headers[i] as Headers;
+      const { netns } = (place[i] as Place).device;
+      if (tuple === null || (tuple === last && netns === lastNetns)) {
+        continue;
+      }
+      last = tuple;
+      lastNetns = netns;
+      const row = this.#bindings.find(tuple, netns);
+      if (row < 0) {
+        continue;
+      }
+      const flow = this.#bindings.flow(row);
+      const direction = this.#bindings.direction(row, tuple);
+      if (startsAnew(path, flow, direction)) {
+        this.#bindings.remove(flow);
+        this.over = flow;
+        continue;
+      }
+      if (flow.traced !== null) {
+        this.direction = direction;
+        return flow;
+      }
+      // Counted so far, and part of a traced flow if there is one further on.
+      if (counted === null) {
+        counted = flow;
+        this.direction = direction;
+      }
+    }
+    return counted;
+  }
+}
+
+/**
+ * Whether a path bears a tuple of a connection that is over: a SYN on one that was
+ * closed, or a packet of another source that was given the same translated port.
+ */
+function startsAnew(path: Path, flow: Flow, direction: DirectionIndex): boolean {
+  if (direction !== ORIGINAL) {
+    return false;
+  }
+  const isSyn =
+    path.protocol === PROTO_TCP &&
+    path.tcpFlags >= 0 &&
+    (path.tcpFlags & (TCP_SYN | TCP_ACK)) === TCP_SYN;
+  if (isSyn && flow.state === 'closed') {
+    return true;
+  }
+  const start = flow.traced?.starts[ORIGINAL] ?? START_UNKNOWN;
+  return (
+    start === START_SOCKET &&
+    pathStart(path) === START_SOCKET &&
+    !((path.columns.headers[0] as Headers).tuple?.equals(flow.original) ?? false)
+  );
+}
+
+/**
+ * ARP, IPv6 neighbour discovery (RFC 4861) and who listens to which group (RFC 2710,
+ * RFC 3810): talk of links, not connections.
+ */
+export function isNeighbourTalk(path: Path, tuple: Tuple): boolean {
+  return (
+    tuple.protocol === PROTOCOL_ARP ||
+    (tuple.protocol === PROTO_ICMPV6 && isLinkTalk(path.icmpType))
+  );
+}

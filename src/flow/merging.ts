@@ -1,0 +1,89 @@
+import type { TupleTable } from '../join/tuple-table.js';
+import type { Bindings } from './bindings.js';
+import type { CountRows } from './count-rows.js';
+import { ORIGINAL, REPLY } from './direction-index.js';
+import type { Flow } from './flow.js';
+import { START } from './flow-block.js';
+import type { FlowStore } from './flow-store.js';
+import { noteFlags } from './tcp-state.js';
+
+/**
+ * Makes one flow of two: the kernel counts a connection on several devices, under the
+ * tuples that it has there, and what shows that they are one may come later.
+ */
+export class Merging {
+  readonly #store: FlowStore;
+  readonly #bindings: Bindings;
+  readonly #rows: CountRows;
+  readonly #tuples: TupleTable;
+
+  constructor(store: FlowStore, rows: CountRows, tuples: TupleTable) {
+    this.#store = store;
+    this.#bindings = store.bindings;
+    this.#rows = rows;
+    this.#tuples = tuples;
+  }
+
+  /**
+   * A flow takes over all of another, which was never traced, and which is no more.
+   *
+   * @param isTurned whether the other's original direction is the flow's reply
+   */
+  absorb(flow: Flow, other: Flow, isTurned: boolean): void {
+    let turned = isTurned;
+    if (other.proven && !flow.proven && flow.traced === null) {
+      // What is proven of the other is how this one is to be seen.
+      if (turned) {
+        this.turn(flow);
+        turned = false;
+      }
+      flow.original = other.original;
+      flow.reply = other.reply ?? flow.reply;
+      flow.prove();
+    }
+    this.#rows.absorb(flow, other, turned);
+    this.#bindings.move(other, flow, turned);
+    if (other.start < flow.start) {
+      flow.double(START, other.start);
+    }
+    flow.noteLargest(other.largest);
+    flow.reply ??= turned ? other.original : other.reply;
+    flow.finSeen |= turned ? exchanged(other.finSeen) : other.finSeen;
+    if (flow.state !== 'closed' && (other.state === 'closed' || flow.finSeen === 3)) {
+      flow.state = 'closed';
+    } else if (flow.state !== 'closed' && flow.finSeen > 0) {
+      flow.state = 'closing';
+    } else {
+      noteFlags(flow, ORIGINAL, -1);
+    }
+    this.#store.mergedAway(flow, other);
+    this.#store.expiry.schedule(flow);
+  }
+
+  /** What was a flow's original direction is its reply: it was first met by an answer. */
+  turn(flow: Flow): void {
+    this.#rows.turn(flow);
+    this.#bindings.turn(flow);
+    const { original, finSeen } = flow;
+    flow.original = flow.reply ?? original.reversed(this.#tuples);
+    flow.reply = original;
+    flow.finSeen = exchanged(finSeen);
+  }
+
+  /** Turns a flow that nothing is proven of and whose answers were counted first. */
+  turnByTime(flow: Flow): void {
+    if (
+      !flow.proven &&
+      flow.traced === null &&
+      flow.isCounted(ORIGINAL) &&
+      flow.isCounted(REPLY) &&
+      this.#rows.isEarlier(flow, REPLY)
+    ) {
+      this.turn(flow);
+    }
+  }
+}
+
+function exchanged(fins: number): number {
+  return ((fins & 1) << 1) | (fins >> 1);
+}

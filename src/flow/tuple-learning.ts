@@ -1,0 +1,137 @@
+import { ownConntrack } from '../join/conntrack.js';
+import { answers } from '../join/direction.js';
+import type { Headers } from '../join/headers.js';
+import type { Path } from '../join/path.js';
+import type { Tuple } from '../join/tuple.js';
+import type { TupleTable } from '../join/tuple-table.js';
+import type { PathVerdict } from '../model/records.js';
+import type { Bindings } from './bindings.js';
+import { type DirectionIndex, ORIGINAL, REPLY } from './direction-index.js';
+import type { Flow } from './flow.js';
+import type { FlowCounters } from './flow-counters.js';
+import type { Merging } from './merging.js';
+import { pathStart, START_SOCKET, START_UNKNOWN } from './path-start.js';
+import type { Traced } from './traced.js';
+
+/** Learns from paths by which tuples a flow is found, and what its two ends call each other. */
+export class TupleLearning {
+  readonly #tuples: TupleTable;
+  readonly #bindings: Bindings;
+  readonly #merging: Merging;
+  readonly #counters: FlowCounters;
+
+  constructor(tuples: TupleTable, bindings: Bindings, merging: Merging, counters: FlowCounters) {
+    this.#tuples = tuples;
+    this.#bindings = bindings;
+    this.#merging = merging;
+    this.#counters = counters;
+  }
+
+  /** A packet of the flow has this tuple in this namespace. */
+  bind(flow: Flow, direction: DirectionIndex, tuple: Tuple, netns: number, path: Path): void {
+    const row = this.#bindings.find(tuple, netns);
+    if (row >= 0) {
+      const other = this.#bindings.flow(row);
+      if (other !== flow && other.traced === null) {
+        this.#mergeCounted(flow, direction, other, this.#bindings.direction(row, tuple), path);
+      }
+      return;
+    }
+    if (!this.#bindings.add(flow, tuple, netns, direction)) {
+      this.#counters.keysRefused += 1;
+    }
+  }
+
+  /** What the ends call each other, as a path of the flow shows it. */
+  learn(
+    flow: Flow,
+    traced: Traced,
+    direction: DirectionIndex,
+    path: Path,
+    verdict: PathVerdict,
+  ): void {
+    const { headers, length } = path.columns;
+    const first = (headers[0] as Headers).tuple;
+    const last = (headers[length - 1] as Headers).tuple;
+    if (!flow.proven && answers(path) !== null) {
+      flow.prove();
+    }
+    if (flow.icmpType < 0 && path.icmpType >= 0) {
+      flow.setIcmp(path.icmpType, path.icmpCode);
+    }
+    if (first !== null && last !== null) {
+      const start = pathStart(path);
+      const opposite = direction === ORIGINAL ? REPLY : ORIGINAL;
+      if (start > traced.starts[direction]) {
+        traced.starts[direction] = start;
+        this.#name(flow, direction, first);
+      }
+      const isOpen =
+        direction === ORIGINAL
+          ? traced.starts[REPLY] < START_SOCKET
+          : traced.starts[ORIGINAL] === START_UNKNOWN;
+      if (verdict === 'delivered' && isOpen) {
+        this.#nameReversed(flow, opposite, last);
+      }
+    }
+    flow.reply ??= conntrackReply(path, direction);
+  }
+
+  #name(flow: Flow, direction: DirectionIndex, tuple: Tuple): void {
+    if (direction === ORIGINAL) {
+      flow.original = tuple;
+    } else {
+      flow.reply = tuple;
+    }
+  }
+
+  #nameReversed(flow: Flow, direction: DirectionIndex, tuple: Tuple): void {
+    const known = direction === ORIGINAL ? flow.original : flow.reply;
+    // The reverse has the same number but for the lowest bit.
+    if (known === null || known.id < 0 || (known.id ^ 1) !== tuple.id) {
+      this.#name(flow, direction, tuple.reversed(this.#tuples));
+    }
+  }
+
+  /** A flow that was counted by a tuple of this path's, and never traced, is this flow. */
+  #mergeCounted(
+    flow: Flow,
+    direction: DirectionIndex,
+    other: Flow,
+    otherDirection: DirectionIndex,
+    path: Path,
+  ): void {
+    const named =
+      otherDirection === ORIGINAL
+        ? other.original
+        : (other.reply ?? other.original.reversed(this.#tuples));
+    // Unless it says of itself that it comes from elsewhere: then it had the tuple before.
+    if (path.columns.headers.some((headers, i) => i < path.length && headers.tuple === named)) {
+      this.#merging.absorb(flow, other, direction !== otherDirection);
+    }
+  }
+}
+
+/** The original tuple of a connection first seen by an answer. */
+export function conntrackOriginal(path: Path, tuples: TupleTable): Tuple {
+  const { headers, ct, length } = path.columns;
+  let original: Tuple | null = null;
+  for (let i = 0; i < length; i++) {
+    // The last node on the way is nearest to who began it.
+    original = ownConntrack(headers[i] as Headers, ct[i] ?? null)?.original ?? original;
+  }
+  return original ?? ((headers[length - 1] as Headers).tuple as Tuple).reversed(tuples);
+}
+
+/** What an answer will look like when it leaves, according to the last node on the way. */
+function conntrackReply(path: Path, direction: DirectionIndex): Tuple | null {
+  const { headers, ct, length } = path.columns;
+  let reply: Tuple | null = null;
+  for (let i = 0; i < length; i++) {
+    const seen = ownConntrack(headers[i] as Headers, ct[i] ?? null)?.reply ?? null;
+    if (seen !== null) {
+      reply = direction === ORIGINAL ? seen : (reply ?? seen);
+    }
+  }
+  return reply;
+}

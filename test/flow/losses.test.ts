@@ -1,0 +1,46 @@
+import { describe, expect, test } from 'vitest';
+import { SETTLED_NS } from '../../src/flow/losses.js';
+import { CALI1 } from '../fixtures/places.js';
+import { Translated } from './translated.js';
+
+const SECOND = 1e9;
+
+describe('lost', () => {
+  test('where all is to be traced: what was counted and never shown, once it is certain', () => {
+    const it = new Translated();
+    it.table.sampling = 'all';
+    it.table.add(it.path(false, { start: 1_000_000 }));
+    it.table.count(it.counted(CALI1, 'in', 4, { last: 2_000_000 }));
+    // One more was on its way when it was counted.
+    it.table.add(it.path(false, { start: 1_900_000 }));
+    it.table.age(2_000_000 + SETTLED_NS - 1);
+    expect(it.only.lost).toBe(0);
+    const { version } = it.table;
+    it.table.age(2_000_000 + SETTLED_NS);
+    expect(it.only.lost).toBe(2);
+    expect(it.table.changedSince(version)).toEqual([it.only]);
+  });
+
+  test('what arrives in time is not lost, and goes on being watched', () => {
+    const it = new Translated();
+    it.table.sampling = 'all';
+    for (let n = 1; n <= 20; n++) {
+      it.table.count(it.counted(CALI1, 'in', n, { last: n * SECOND }));
+      it.table.add(it.path(false, { start: n * SECOND - 10 }));
+      it.table.age(n * SECOND);
+    }
+    it.table.age(40 * SECOND);
+    expect(it.only.lost).toBe(0);
+    it.table.count(it.counted(CALI1, 'in', 25, { last: 41 * SECOND }));
+    it.table.age(60 * SECOND);
+    expect(it.only.lost).toBe(5);
+  });
+
+  test('of sampled flows nothing is concluded', () => {
+    const it = new Translated();
+    it.table.sampling = 'part';
+    it.table.count(it.counted(CALI1, 'in', 4));
+    it.table.age(60 * SECOND);
+    expect(it.only.lost).toBe(0);
+  });
+});
