@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { ORIGINAL } from '../../src/flow/direction-index.js';
 import {
   ORIGIN_CLONE,
   ORIGIN_FIRST_SEEN,
   ORIGIN_FRAGMENT,
   ORIGIN_SEGMENT,
 } from '../../src/join/path.js';
-import { ORIGINAL } from '../../src/flow/direction-index.js';
 import { HOP_LIMIT } from '../../src/join/trail-joiner.js';
 import { isComplete, verdictOf } from '../../src/join/verdict.js';
 import {
