@@ -17,6 +17,8 @@ import { RecordQueue } from './wire/record-queue.js';
 /** How often finished paths are looked for, nanoseconds of the source's time. */
 const SWEEP_NS = 20e6;
 const AGE_NS = 1e9;
+/** Openings and closings of the source that wait for what began before them. */
+export const WINDOW_CHANGES_LIMIT = 64;
 /** Drop reasons that mean "larger than the MTU" (include/net/dropreason-core.h). */
 const TOO_BIG_REASONS = new Set(['PKT_TOO_BIG']);
 
@@ -55,6 +57,7 @@ export class Pipeline implements FlowFeed, SourceSink {
   /** Records that the joiner failed on: a fault of its own, which must stop nothing else. */
   #failed = 0;
   #sampled = 0;
+  readonly #windows: { readonly at: number; readonly isOpen: boolean }[] = [];
   #lastSweep = 0;
   #lastAge = 0;
   #rate = { events: 0, at: 0, cpu: process.cpuUsage(), eventsPerSecond: 0, cpuShare: 0 };
@@ -67,6 +70,7 @@ export class Pipeline implements FlowFeed, SourceSink {
     this.#queue = new RecordQueue(this.epoch);
     this.joiner = new PathJoiner((path) => this.#finish(this.flows.add(path)), {
       filter: options.filter ?? null,
+      isThinned: source.sampling?.()?.mode.startsWith('1/') ?? false,
       names: {
         reason: (reason) => this.names.reason(reason),
         symbol: (address) => source.symbol(address),
@@ -102,6 +106,7 @@ export class Pipeline implements FlowFeed, SourceSink {
   tick(now: bigint): void {
     this.#options.tap?.tick(now);
     const time = this.epoch.since(now);
+    while ((this.#windows[0]?.at ?? Number.POSITIVE_INFINITY) <= time) this.#changeWindow();
     this.#queue.release(time, this.#take);
     if (time - this.#lastSweep >= SWEEP_NS) {
       this.#lastSweep = time;
@@ -113,6 +118,17 @@ export class Pipeline implements FlowFeed, SourceSink {
     }
   }
 
+  window(at: bigint, isOpen: boolean): void {
+    this.#options.tap?.window?.(at, isOpen);
+    if (this.#windows.length >= WINDOW_CHANGES_LIMIT) this.#changeWindow();
+    this.#windows.push({ at: this.epoch.since(at), isOpen });
+  }
+
+  /** Asks the source to see everything for a moment: a flow is watched, or something is new. */
+  request(): void {
+    this.#source.request?.();
+  }
+
   catalog(catalog: Catalog): void {
     this.#options.tap?.catalog(catalog);
     this.names.update(catalog);
@@ -120,6 +136,7 @@ export class Pipeline implements FlowFeed, SourceSink {
 
   end(): void {
     this.#options.tap?.end();
+    while (this.#windows.length > 0) this.#changeWindow();
     this.#queue.flush(this.#take);
     this.joiner.flush();
     this.#options.onEnd?.();
@@ -191,11 +208,27 @@ export class Pipeline implements FlowFeed, SourceSink {
       openPaths: joiner.openPaths,
       flows: flows.size,
       missing: [...this.#source.missing, ...this.missing],
+      ...this.#sampling(),
     };
+  }
+
+  #sampling(): Pick<QualityRecord, 'sampling'> {
+    const sampling = this.#source.sampling?.() ?? null;
+    if (sampling === null) return {};
+    const { paths, cutByWindow } = this.joiner.counters;
+    return { sampling: { ...sampling, traced: String(paths - cutByWindow), of: null } };
   }
 
   namespaces(): readonly NamespaceRecord[] {
     return this.names.catalog.namespaces.map(({ name, node, inode }) => ({ name, node, inode }));
+  }
+
+  /** The oldest change of those that wait, between what began before and after it. */
+  #changeWindow(): void {
+    const change = this.#windows.shift();
+    if (change === undefined) return;
+    this.#queue.release(change.at, this.#take);
+    this.joiner.window(change.at, change.isOpen);
   }
 
   readonly #take = (record: RecordCursor): void => {

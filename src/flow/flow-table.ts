@@ -299,18 +299,20 @@ export class FlowTable {
       direction.drops += 1;
       this.#countReason(flow, path.last as Hop);
     }
-    flow.paths += 1;
+    if (path.cutByWindow === 0) {
+      flow.paths += 1;
+    }
     if (path.gap || path.hopsCut > 0) {
       flow.lost += 1;
     }
-    if (path.children === 0 || verdict === 'dropped') {
+    if ((path.children === 0 && path.cutByWindow === 0) || verdict === 'dropped') {
       // The end of a packet that went on in pieces is theirs to tell.
       flow.lastVerdict = verdict;
     }
     this.#accountLegs(flow, direction, path);
     const first = path.hops[0] as Hop;
     const last = path.last as Hop;
-    if (counted && verdict !== 'dropped') {
+    if (counted && verdict !== 'dropped' && path.cutByWindow === 0) {
       direction.latency.add(last.time - first.time);
     }
     if (direction.first === null || pathStart(path) > START_UNKNOWN) {
@@ -349,7 +351,7 @@ export class FlowTable {
         }
         found.packets += 1;
         found.bytes += hop.ipLength;
-        if (previousTime >= 0) {
+        if (previousTime >= 0 && path.cutByWindow === 0) {
           found.latency ??= new Histogram();
           found.latency.add(hop.time - previousTime);
         }

@@ -1,4 +1,4 @@
-import type { Path } from '../join/path.js';
+import { CUT_START, type Path } from '../join/path.js';
 import * as layout from '../wire/layout.gen.js';
 
 /** It was first seen somewhere on its way. */
@@ -13,7 +13,7 @@ const HOOK_OUTPUT = 3;
 /** How near to its source a path was first seen. */
 export function pathStart(path: Path): number {
   const first = path.hops[0];
-  if (first === undefined || first.outer !== null) {
+  if (first === undefined || first.outer !== null || (path.cutByWindow & CUT_START) !== 0) {
     return START_UNKNOWN;
   }
   if (first.stage === layout.STAGE_NETFILTER && first.hook === HOOK_OUTPUT) {

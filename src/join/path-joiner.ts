@@ -24,13 +24,14 @@ import { isMergedAt, Merges } from './merged.js';
 import { end, endByDrop, OpenPaths } from './open-paths.js';
 import { headersOf, withLink } from './packet-headers.js';
 import { quotedTupleOf, tupleOf } from './packet-tuple.js';
-import { ORIGIN_FIRST_SEEN, ORIGIN_SEGMENT, type Path } from './path.js';
+import { CUT_START, ORIGIN_FIRST_SEEN, ORIGIN_SEGMENT, type Path } from './path.js';
 import { describePacket } from './path-packet.js';
 import { NO_HOOK, type Place, PlaceTable } from './place.js';
 import { type Actor, Relays } from './relays.js';
 import { isPathOver, settleTime } from './settle.js';
 import { isOnWayIn, isUndoneByDelivery, type KernelNames, meaningOfDrop } from './socket-end.js';
 import { TupleTable } from './tuple.js';
+import { Windows } from './windows.js';
 
 /** How long it is remembered what was merged: longer than a path waits for its end. */
 const MERGE_NS = 2e9;
@@ -54,6 +55,8 @@ export interface JoinCounters {
   hopsReleased: number;
   /** Clones that a socket did not want, while the packet itself went on. */
   copiesRefused: number;
+  /** Paths that a window of the source cut off, at their beginning or their end. */
+  cutByWindow: number;
   /** Hops that a trail announced and that could not be read. */
   hopsMalformed: number;
   /** Snapshots whose headers were malformed, by what was wrong (packet/packet-error.ts). */
@@ -64,6 +67,8 @@ export interface JoinerOptions {
   readonly filter?: PacketFilter | null;
   readonly openPathLimit?: number;
   readonly names?: KernelNames;
+  /** Whether the kernel traces some packets only, and all drops. */
+  readonly isThinned?: boolean;
   /** Told of a trail whose rest could not be read. */
   readonly onMalformedTrail?: (code: string) => void;
 }
@@ -90,6 +95,7 @@ export class PathJoiner {
     hopsCut: 0,
     hopsReleased: 0,
     copiesRefused: 0,
+    cutByWindow: 0,
     hopsMalformed: 0,
     malformed: new Map(),
   };
@@ -102,6 +108,7 @@ export class PathJoiner {
   readonly #trail = new TrailCursor();
   readonly #open: OpenPaths;
   readonly #merges = new Merges();
+  readonly #windows: Windows;
 
   constructor(onPath: (path: Path) => void, options: JoinerOptions = {}) {
     this.#onPath = onPath;
@@ -109,6 +116,7 @@ export class PathJoiner {
     this.#filter = options.filter ?? null;
     this.#names = options.names ?? { reason: String, symbol: () => null };
     this.#open = new OpenPaths(options.openPathLimit);
+    this.#windows = new Windows(options.isThinned ?? false);
   }
 
   /** GSO packets removed before they came to an end because their stream had too many. */
@@ -151,6 +159,14 @@ export class PathJoiner {
         break;
       default:
     }
+  }
+
+  /**
+   * From `at` on (source's epoch, ns) the source sees everything, or drops alone. All that began
+   * before has been added, and nothing that began later.
+   */
+  window(at: number, isOpen: boolean): void {
+    this.#windows.change(this.#open, at, isOpen);
   }
 
   /** Finishes the packets that nothing more can come of by `now` (source's epoch, ns). */
@@ -413,10 +429,12 @@ export class PathJoiner {
       );
       path.columns.inherit(branch.path.columns, path.inherited);
       path.matched = branch.path.matched;
+      path.cutByWindow = branch.path.cutByWindow & CUT_START;
       branch.path.children += 1;
     } else {
       open.setIdentity(path, identityKey(p));
     }
+    this.#windows.begin(path, hop.time, device, hop.stage);
     return path;
   }
 
@@ -544,6 +562,9 @@ export class PathJoiner {
     }
     if (path.length > 0 && path.matched) {
       this.counters.paths += 1;
+      if (path.cutByWindow !== 0) {
+        this.counters.cutByWindow += 1;
+      }
       this.#onPath(path);
     }
   }

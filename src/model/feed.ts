@@ -1,5 +1,22 @@
 import type { FlowRecord, PathRecord } from './records.js';
 
+/** How much of what passes is traced, and what that costs. */
+export interface SamplingRecord {
+  readonly mode: 'all' | 'auto' | `1/${number}`;
+  /** Whether more than drops is seen at this moment. */
+  readonly windowOpen: boolean;
+  /** Places seen of a netfilter hook. */
+  readonly detail: 'all' | 'edges';
+  /** Packets traced whole so far. */
+  readonly traced: string;
+  /** Packets counted so far; null where nothing counts them. */
+  readonly of: string | null;
+  /** What tracing may cost, as a share of one core; null without a limit. */
+  readonly budget: number | null;
+  /** What it costs, kernel and daemon, as a share of one core; null while not measured. */
+  readonly cost: number | null;
+}
+
 /** Counters of everything that can be lost between the kernel and a reader. */
 export interface QualityRecord {
   readonly eventsPerSecond: number;
@@ -18,6 +35,8 @@ export interface QualityRecord {
   readonly flows: number;
   /** What this kernel or these privileges do not give, in words. */
   readonly missing: readonly string[];
+  /** Of a source that chooses what it traces. */
+  readonly sampling?: SamplingRecord;
 }
 
 export interface NamespaceRecord {

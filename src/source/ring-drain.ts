@@ -36,6 +36,7 @@ export class RingDrain {
   #flushed = 0n;
   #records = 0;
   #stopped = false;
+  #paused = false;
 
   constructor(options: RingDrainOptions) {
     this.#options = options;
@@ -45,27 +46,50 @@ export class RingDrain {
     this.#turn();
   }
 
+  /** Leaves everything in the ring until `resume`: for a moment in which time counts. */
+  pause(): void {
+    this.#paused = true;
+    this.#clearTimer();
+  }
+
+  /** Goes on at once. */
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#clearTimer();
+    if (!this.#stopped) this.#timer = setImmediate(() => this.#turn());
+  }
+
   /** Takes what is left, once nothing is attached any more. */
   stop(): void {
     this.#stopped = true;
-    if (this.#timer !== null) {
-      clearTimeout(this.#timer as NodeJS.Timeout);
-      clearImmediate(this.#timer as NodeJS.Immediate);
-    }
+    this.#clearTimer();
     this.#flush();
     while (!this.#take(BATCHES_PER_TURN)) {
       // until the ring is read up to the flush
     }
   }
 
+  #clearTimer(): void {
+    if (this.#timer !== null) {
+      clearTimeout(this.#timer as NodeJS.Timeout);
+      clearImmediate(this.#timer as NodeJS.Immediate);
+    }
+  }
+
   #turn(): void {
-    if (this.#stopped) {
+    if (this.#stopped || this.#paused) {
       return;
     }
     if (this.#left === 0) {
       this.#flush();
     }
-    if (!this.#take(BATCHES_PER_TURN)) {
+    const isRead = this.#take(BATCHES_PER_TURN);
+    // What came may have asked for a pause.
+    if (this.#paused) {
+      return;
+    }
+    if (!isRead) {
       this.#timer = setImmediate(() => this.#turn());
       return;
     }
