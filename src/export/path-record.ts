@@ -1,6 +1,6 @@
 import { type FinishedPath, ORIGINAL } from '../flow/flow.js';
 import { IdentifierHash } from '../flow/identifier.js';
-import { CT_IS_REPLY, type Conntrack } from '../join/conntrack.js';
+import { type Conntrack, CT_IS_REPLY } from '../join/conntrack.js';
 import type { Hop } from '../join/hop.js';
 import type { Outer } from '../join/outer.js';
 import { ORIGIN_CLONE, ORIGIN_FRAGMENT, ORIGIN_SEGMENT, type Path } from '../join/path.js';

@@ -1,5 +1,5 @@
-import { isReply } from '../join/direction.js';
 import { ownConntrack as own } from '../join/conntrack.js';
+import { isReply } from '../join/direction.js';
 import type { Hop } from '../join/hop.js';
 import type { Outer } from '../join/outer.js';
 import { ORIGIN_FIRST_SEEN, ORIGIN_FRAGMENT, type Path } from '../join/path.js';

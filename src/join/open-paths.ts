@@ -1,6 +1,6 @@
+import { GsoPackets } from './gso-packets.js';
 import type { Drop } from './hop.js';
 import { HopColumns } from './hop-columns.js';
-import { GsoPackets } from './gso-packets.js';
 import { Path } from './path.js';
 import { PathIndex } from './path-index.js';
 import { SettleWheel } from './settle-wheel.js';

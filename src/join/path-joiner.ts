@@ -452,7 +452,8 @@ export class PathJoiner {
     const p = this.#packet;
     const tuple = tupleOf(p, null, this.tuples);
     const isCutInDevice = (whole: Path): boolean => isLastPlaintextHop(whole.lastPlace);
-    const whole = p.protocol === PROTO_TCP ? this.#open.gso.find(tuple, p, hop.time, isCutInDevice) : null;
+    const whole =
+      p.protocol === PROTO_TCP ? this.#open.gso.find(tuple, p, hop.time, isCutInDevice) : null;
     decrypt(path, p, tuple, gsoSize);
     if (whole !== null && path.parent === null) {
       // It was cut out of a larger one in the tunnel device itself, where nothing looks.

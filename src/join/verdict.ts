@@ -65,7 +65,5 @@ export function isEndSeen(path: Path): boolean {
 }
 
 function isBehindInput({ stage, hook, priority }: Place): boolean {
-  return (
-    stage === layout.STAGE_NETFILTER && hook === HOOK_INPUT && priority >= LAST_INPUT_PRIORITY
-  );
+  return stage === layout.STAGE_NETFILTER && hook === HOOK_INPUT && priority >= LAST_INPUT_PRIORITY;
 }

@@ -32,6 +32,8 @@ export const RESERVED_SHARE = 0.2;
  * no window brings it back: HTTP, names, the start of the process.
  */
 export const DAEMON_HOP_MOST_NS = 4_000;
+/** Periods and windows shorter than this say nothing, ms. */
+const SHORTEST_MS = 0.1;
 /** Time constant of the averages, ms. */
 const AVERAGE_MS = 300;
 
@@ -132,7 +134,8 @@ export class Governor {
   /** A period is over: what is to be done from now on. In windows, call it before each one. */
   decide(period: Period): Plan {
     const { elapsedMs, openMs } = period;
-    if (elapsedMs <= 0) return this.#plan;
+    // In no time at all nothing can be said of what a second costs.
+    if (elapsedMs < SHORTEST_MS) return this.#plan;
     const { hopNs, trailNs } = this.kernel;
     const kernelMs = (period.hops * hopNs + period.trails * trailNs) / 1e6;
     const dropsMs = (period.closedHops * (hopNs + trailNs)) / 1e6;
@@ -146,7 +149,7 @@ export class Governor {
       this.#openFor += elapsedMs;
       if (this.#openFor >= SETTLED_MS) this.#calmNeeded = CALM_WINDOWS;
       if (this.#tracing > this.allowed) this.#enterWindows();
-    } else if (openMs > 0) {
+    } else if (openMs >= SHORTEST_MS) {
       this.#afterWindow((kernelMs + daemonMs) / openMs);
     }
     return this.#plan;
