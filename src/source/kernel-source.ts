@@ -255,6 +255,7 @@ export class KernelSource implements Source {
         flush: () => tracer.flush(),
         now: () => process.hrtime.bigint(),
         sink: this.#watched(this.#sink),
+        onWaiting: (bytes) => this.#schedule?.watch(bytes),
       });
       this.#drain = drain;
       if (this.#governor !== null) {
@@ -276,14 +277,17 @@ export class KernelSource implements Source {
 
   /** What comes while only drops can come is something wrong: worth a window. */
   #watched(sink: SourceSink): SourceSink {
+    let hasDrops = false;
     return {
       batch: (records, length) => {
         sink.batch(records, length);
-        this.#schedule?.watch();
-        if (this.#onlyDrops) this.#schedule?.request();
+        hasDrops ||= this.#onlyDrops;
       },
       tick: (now) => {
         sink.tick(now);
+        // Now that all is dealt with: a window is short, and time counts in it.
+        if (hasDrops) this.#schedule?.request();
+        hasDrops = false;
         this.#onlyDrops = this.#closedSince !== null && now >= this.#closedSince;
       },
       catalog: (catalog) => sink.catalog(catalog),

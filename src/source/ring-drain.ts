@@ -19,6 +19,8 @@ export interface RingDrainOptions {
   /** CLOCK_MONOTONIC, ns. */
   readonly now: () => bigint;
   readonly sink: SourceSink;
+  /** Told how many bytes wait, before they are read: joining them takes longer. */
+  readonly onWaiting?: (bytes: number) => void;
 }
 
 /**
@@ -100,6 +102,7 @@ export class RingDrain {
     this.#flushed = this.#options.now();
     this.#options.flush();
     this.#left = this.#options.ring.available();
+    this.#options.onWaiting?.(this.#left);
     this.#records = 0;
   }
 

@@ -32,7 +32,8 @@ export function scheduleOf(governor: Governor, scheduled: ScheduledTracer): Trac
     resume: () => drain.resume(),
     flush: () => tracer.flush(),
     work: () => ({ hops: hops(), trails: counter(COUNTER_TRAILS) }),
-    fill: () => ring.available() / RING_BYTES,
+    waiting: () => ring.available(),
+    ringBytes: RING_BYTES,
     cpuMs: () => {
       const { user, system } = process.cpuUsage();
       return (user + system) / 1000;

@@ -1,5 +1,5 @@
 import type { Governor, Plan } from './governor.js';
-import { DECIDE_MS, FULL_SHARE } from './governor.js';
+import { DECIDE_MS } from './governor.js';
 import type { HookDetail } from './hook-places.js';
 
 /** Between looks at the ring while a window is open, ms. */
@@ -18,8 +18,9 @@ export interface Scheduled {
   flush(): void;
   /** Hops and trails handed over so far, also those that did not fit the ring. */
   work(): { readonly hops: number; readonly trails: number };
-  /** Share of the ring that waits to be read, 0 to 1. */
-  fill(): number;
+  /** Bytes that wait to be read in the ring, and how many it holds. */
+  waiting(): number;
+  readonly ringBytes: number;
   /** CPU time of this process, ms. */
   cpuMs(): number;
   /** CLOCK_MONOTONIC, ns. */
@@ -99,7 +100,7 @@ export class TracingSchedule {
     const length = this.#governor.requested(this.#ms() - this.#openedAt);
     if (length === null) return;
     this.requestedWindows += 1;
-    this.#openWindow(length);
+    this.#nextWindow(length);
   }
 
   /** Time to decide while it stays open; the ring is looked at each time it is read, too. */
@@ -116,13 +117,13 @@ export class TracingSchedule {
     }
   }
 
-  /** The ring may fill up sooner than the next decision comes: called as it is read. */
-  watch(): void {
-    if (this.#isOpen && !this.#stopped) this.#isCrowded();
+  /** The ring may fill up sooner than the next decision comes: called before it is read. */
+  watch(waiting: number): void {
+    if (this.#isOpen && !this.#stopped) this.#isCrowded(waiting);
   }
 
-  #isCrowded(): boolean {
-    if (this.#on.fill() < FULL_SHARE) return false;
+  #isCrowded(waiting = this.#on.waiting()): boolean {
+    if (waiting < this.#governor.fullShare * this.#on.ringBytes) return false;
     this.#close();
     this.#governor.crowded(this.#last.at - this.#openedAt);
     this.#toWindows();
@@ -141,11 +142,12 @@ export class TracingSchedule {
     this.#wait(Math.max(periodMs - sinceOpened, periodMs / 2), () => this.#nextWindow());
   }
 
-  #nextWindow(): void {
+  /** @param most ms; of a window that comes before its time */
+  #nextWindow(most = Number.POSITIVE_INFINITY): void {
     this.#decide();
     const { mode, detail, windowMs } = this.#governor.plan;
     if (mode === 'windows') {
-      this.#openWindow(windowMs);
+      this.#openWindow(Math.min(windowMs, most));
       return;
     }
     this.#wasPlanned = mode;

@@ -6,6 +6,7 @@ import {
   CALM_WINDOWS_MOST,
   DAEMON_HOP_MOST_NS,
   DECIDE_MS,
+  FULL_SHARE,
   Governor,
   KERNEL_COST,
   type Plan,
@@ -220,11 +221,23 @@ describe('a ring that fills up', () => {
     expect(governor.crowdings).toBe(1);
   });
 
+  it('is noticed sooner while nothing else ends the tracing', () => {
+    const governor = new Governor(BUDGET);
+    expect(governor.fullShare).toBeCloseTo(0.03, 6);
+    governor.crowded(300);
+    expect(governor.fullShare).toBe(FULL_SHARE);
+    expect(new Governor(4).fullShare).toBe(FULL_SHARE);
+  });
+
   it('makes windows shorter, down to the least', () => {
     const governor = new Governor(BUDGET);
     governor.crowded(300);
-    expect(governor.crowded(24).windowMs).toBe(12);
-    expect(governor.crowded(12).windowMs).toBe(WINDOW_LEAST_MS);
+    governor.decide({
+      ...{ elapsedMs: 1_000, openMs: 20, hops: 1_000, trails: 100, closedHops: 0, cpuMs: 3 },
+    });
+    expect(governor.plan.windowMs).toBeGreaterThan(100);
+    expect(governor.crowded(80).windowMs).toBe(40);
+    expect(governor.crowded(40).windowMs).toBe(WINDOW_LEAST_MS);
     expect(governor.crowdings).toBe(3);
   });
 });
@@ -233,7 +246,7 @@ describe('what was measured of the kernel', () => {
   it('is what a hop costs from then on', () => {
     const governor = new Governor(BUDGET);
     governor.calibrate(1_000_000, 1_000);
-    expect(governor.kernel).toEqual({ hopNs: 1_000, trailNs: 0 });
+    expect(governor.kernel).toEqual({ hopNs: 1_030, trailNs: 0 });
   });
 
   it('says nothing with hardly any hops', () => {
