@@ -48,7 +48,7 @@ export interface QualityRecord {
 
 export interface SamplingRecord {
   /** `all`, `auto`, or `1/N`. */
-  readonly mode: string;
+  readonly mode: 'all' | 'auto' | `1/${number}`;
   /** Packets traced whole, of packets counted; `null` where nothing counts. */
   readonly traced: string;
   readonly of: string | null;
