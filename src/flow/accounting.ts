@@ -59,6 +59,7 @@ export class Accounting {
     flow.noteLargest(gsoSize > 0 ? path.ipLength - path.payloadLength + gsoSize : path.ipLength);
     if (path.fragment) {
       traced.fragmentsSeen = true;
+      flow.noteLargest(reassembledLength(path));
     }
   }
 
@@ -187,4 +188,16 @@ export class Accounting {
 /** Bytes of the header that an IPv6 packet has only because its source cut it (RFC 8200, 4.5). */
 function fragmentHeader(path: Path): number {
   return path.family === 6 && path.fragmentedAt === 0 ? IPV6_FRAGMENT_HEADER : 0;
+}
+
+/** Bytes of the IP packet where its fragments were reassembled on the way; 0 where they were not. */
+function reassembledLength({ columns }: Path): number {
+  let largest = 0;
+  for (let at = 0; at < columns.length; at++) {
+    const { ipLength, gsoSize, fragmentOffset } = columns.headers[at] as Headers;
+    if (fragmentOffset < 0 && gsoSize === 0 && ipLength > largest) {
+      largest = ipLength;
+    }
+  }
+  return largest;
 }

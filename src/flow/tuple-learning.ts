@@ -116,11 +116,14 @@ export class TupleLearning {
 export function conntrackOriginal(path: Path, tuples: TupleTable): Tuple {
   const { headers, ct, length } = path.columns;
   let original: Tuple | null = null;
+  let last: Tuple | null = null;
   for (let i = 0; i < length; i++) {
     // The last node on the way is nearest to who began it.
     original = ownConntrack(headers[i] as Headers, ct[i] ?? null)?.original ?? original;
+    // Not every hop's headers can be read.
+    last = headers[i]?.tuple ?? last;
   }
-  return original ?? ((headers[length - 1] as Headers).tuple as Tuple).reversed(tuples);
+  return original ?? (last as Tuple).reversed(tuples);
 }
 
 /** What an answer will look like when it leaves, according to the last node on the way. */

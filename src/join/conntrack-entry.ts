@@ -64,7 +64,8 @@ export class ConntrackEntries {
       near.status === status &&
       near.info === info &&
       near.zone === zone &&
-      isOriginal(near.original, view, at)
+      isTuple(near.original, view, at, layout.CONNTRACK4_ORIGINAL) &&
+      isTuple(near.reply, view, at, layout.CONNTRACK4_REPLY)
     ) {
       return near;
     }
@@ -75,9 +76,9 @@ export class ConntrackEntries {
   }
 }
 
-/** Whether the IPv4 tuple at an offset is the one known, which is still in use. */
-function isOriginal(known: Tuple | null, view: DataView, at: number): boolean {
-  const tuple = at + layout.CONNTRACK4_ORIGINAL;
+/** Whether a tuple of the IPv4 entry at an offset is the one known, which is still in use. */
+function isTuple(known: Tuple | null, view: DataView, at: number, field: number): boolean {
+  const tuple = at + field;
   return (
     known?.interned === true &&
     view.getUint8(at + layout.CONNTRACK_L3NUM) === AF_INET &&

@@ -75,24 +75,25 @@ export class PlaceTable {
   }
 
   #find(device: Device, stage: number, hook: number, priority: number): Place {
+    const key = (priority * 8 + stage) * 256 + hook;
+    const known = this.#places.get(device.index)?.get(key);
+    if (known !== undefined) {
+      return known;
+    }
+    if (this.#size >= this.#limit) {
+      this.#places.clear();
+      this.#near.fill(null);
+      this.#size = 0;
+      this.cleared += 1;
+    }
     let ofDevice = this.#places.get(device.index);
-    if (ofDevice === undefined || this.#size >= this.#limit) {
-      if (this.#size >= this.#limit) {
-        this.#places.clear();
-        this.#near.fill(null);
-        this.#size = 0;
-        this.cleared += 1;
-      }
+    if (ofDevice === undefined) {
       ofDevice = new Map();
       this.#places.set(device.index, ofDevice);
     }
-    const key = (priority * 8 + stage) * 256 + hook;
-    let place = ofDevice.get(key);
-    if (place === undefined) {
-      place = new Place(device, stage, hook, priority);
-      ofDevice.set(key, place);
-      this.#size += 1;
-    }
+    const place = new Place(device, stage, hook, priority);
+    ofDevice.set(key, place);
+    this.#size += 1;
     return place;
   }
 }

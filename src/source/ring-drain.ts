@@ -30,7 +30,8 @@ export interface RingDrainOptions {
 export class RingDrain {
   readonly #options: RingDrainOptions;
   readonly #target = new Uint8Array(BATCH_BYTES);
-  #timer: NodeJS.Timeout | NodeJS.Immediate | null = null;
+  /** Calls off the next turn. */
+  #cancel: () => void = () => undefined;
   /** Bytes of the ring to be read until all that began before `#flushed` has come. */
   #left = 0;
   #flushed = 0n;
@@ -48,10 +49,7 @@ export class RingDrain {
   /** Takes what is left, once nothing is attached any more. */
   stop(): void {
     this.#stopped = true;
-    if (this.#timer !== null) {
-      clearTimeout(this.#timer as NodeJS.Timeout);
-      clearImmediate(this.#timer as NodeJS.Immediate);
-    }
+    this.#cancel();
     this.#flush();
     while (!this.#take(BATCHES_PER_TURN)) {
       // until the ring is read up to the flush
@@ -66,10 +64,13 @@ export class RingDrain {
       this.#flush();
     }
     if (!this.#take(BATCHES_PER_TURN)) {
-      this.#timer = setImmediate(() => this.#turn());
+      const soon = setImmediate(() => this.#turn());
+      this.#cancel = () => clearImmediate(soon);
       return;
     }
-    this.#timer = setTimeout(() => this.#turn(), this.#records > 0 ? BUSY_WAIT_MS : IDLE_WAIT_MS);
+    const wait = this.#records > 0 ? BUSY_WAIT_MS : IDLE_WAIT_MS;
+    const later = setTimeout(() => this.#turn(), wait);
+    this.#cancel = () => clearTimeout(later);
   }
 
   #flush(): void {
@@ -85,6 +86,10 @@ export class RingDrain {
     for (let i = 0; i < batches && this.#left > 0; i++) {
       const { records, bytes } = ring.drain(this.#target);
       if (records === 0) {
+        if (ring.available() > 0) {
+          // A record that is still being written holds up those after it.
+          return false;
+        }
         this.#left = 0;
         break;
       }

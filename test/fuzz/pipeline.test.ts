@@ -37,9 +37,13 @@ it('joins whatever comes, and writes only records that are JSON', async () => {
   expect(new ClassicBpf(PROGRAM).length).toBe(4);
   let paths = 0;
   let text = 0;
+  let failure: unknown = null;
   const pipeline: Pipeline = new Pipeline(SOURCE, {
     filter: new PacketFilter('', () => PROGRAM),
     flowLimit: FLOW_LIMIT,
+    onFailure: (error) => {
+      failure ??= error;
+    },
     onPath: (finished) => {
       paths++;
       text += JSON.stringify(pipeline.pathRecord(finished)).length;
@@ -60,9 +64,23 @@ it('joins whatever comes, and writes only records that are JSON', async () => {
       const { malformed, flows } = pipeline.quality();
       if (flows > FLOW_LIMIT) throw new Error(`${flows} flows`);
       if (Object.values(malformed).some((count) => !/^\d+$/.test(count))) throw new Error('counts');
+      if (failure !== null) throw failure;
     }
   });
   pipeline.end();
+  expect(failure).toBeNull();
+  const { counters } = pipeline.joiner;
+  const known =
+    counters.hopsFinished +
+    counters.hopsFiltered +
+    counters.hopsCut +
+    counters.hopsReleased +
+    counters.hopsMalformed +
+    counters.hopsUndone +
+    counters.hopsRepeated +
+    counters.hopsRefused -
+    counters.hopsRead;
+  expect(counters.hops).toBe(known);
   expect(paths).toBeGreaterThan(0);
   expect(text).toBeGreaterThan(0);
 });

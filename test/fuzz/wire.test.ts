@@ -1,70 +1,129 @@
 import { expect, it } from 'vitest';
 import { Epoch } from '../../src/wire/clock.js';
 import * as layout from '../../src/wire/layout.gen.js';
-import { FRAME_HEADER, RecordCursor } from '../../src/wire/record-cursor.js';
+import { FRAME_HEADER, RecordCursor, recordError } from '../../src/wire/record-cursor.js';
+import { RecordQueue } from '../../src/wire/record-queue.js';
+import { TrailCursor } from '../../src/wire/trail-cursor.js';
 import { BATCHES, RECORDS } from './batches.js';
 import { campaign } from './campaign.js';
 import { GuardedView } from './guarded-view.js';
 
-const FIELDS = Object.entries(layout).filter(
-  ([name]) => name.startsWith('HOP_CT_') === false && name.startsWith('HOP_'),
-);
+const EPOCH = new Epoch(5_000_000_000n);
 
 it('reads every good record of a batch', () => {
   const all = new Uint8Array(Buffer.concat(RECORDS));
-  const cursor = new RecordCursor(new Epoch(5_000_000_000n));
-  cursor.borrow(all, all.length);
-  let count = 0;
-  while (cursor.next()) {
-    expect(cursor.time).toBe(123);
-    count++;
-  }
-  expect(count).toBe(RECORDS.length);
-  expect(Object.values(cursor.malformed).every((value) => value === 0)).toBe(true);
+  const queue = new RecordQueue(EPOCH);
+  const trail = new TrailCursor();
+  queue.add(all, all.length);
+  queue.flush((record) => {
+    expect(record.time).toBe(123);
+    if (record.type !== layout.RECORD_TRAIL) return;
+    trail.begin(record);
+    let hops = 0;
+    while (trail.next()) hops++;
+    expect([hops, trail.error]).toEqual([trail.hops, null]);
+  });
+  expect(queue.records).toBe(RECORDS.length);
+  expect(refusals(queue)).toBe(0);
 });
 
 it('reads any batch', async () => {
-  const cursor = new RecordCursor(new Epoch(5_000_000_000n));
-  let records = 0;
-  let refused = 0;
+  const queue = new RecordQueue(EPOCH);
+  const trail = new TrailCursor();
+  let hops = 0;
+  let damaged = 0;
   await campaign('wire', BATCHES, (input, random) => {
     const batch = new Uint8Array(input.length + 64).fill(1);
     batch.set(input);
-    cursor.borrow(batch, input.length);
-    cursor.view = new GuardedView(batch, 0, input.length);
-    const before = refusals(cursor);
-    const first = cursor.records;
-    let end = 0;
-    let turns = 0;
-    while (cursor.next()) {
-      if (++turns > input.length / FRAME_HEADER) throw new Error('more records than fit');
-      if (cursor.offset < end + FRAME_HEADER) throw new Error('a record begins in another');
-      const size = cursor.view.getUint32(cursor.offset - FRAME_HEADER, true);
-      end = cursor.offset + size;
-      if (end > input.length) throw new Error(`record ends at ${end} of ${input.length}`);
-      if (!Number.isSafeInteger(cursor.skb) || cursor.skb < 0) throw new Error('skb');
-      if (!Number.isFinite(cursor.time)) throw new Error('time');
-      if (cursor.type === layout.RECORD_HOP || cursor.type === layout.RECORD_HOP_CT) {
-        const snap = cursor.u16(layout.HOP_SNAP_LEN);
-        if (cursor.offset + layout.HOP_SNAP + snap > end)
-          throw new Error('snap outside its record');
-        for (const [, field] of FIELDS) cursor.u8(field);
-        cursor.text(layout.HOP_DEV, 16);
-        cursor.text(layout.HOP_KIND, 16);
-        if (typeof cursor.location !== 'bigint') throw new Error('location');
-      }
-    }
-    if (cursor.next()) throw new Error('more records after the end');
-    if (cursor.records - first !== turns) throw new Error('records are miscounted');
-    records += turns;
-    refused += refusals(cursor) - before;
+    const expected = goodRecords(input);
+    const [before, refused] = [queue.records, refusals(queue)];
+    queue.add(batch, input.length);
     // The next batch may be of the same memory, as a ring buffer's is.
-    if (random.below(2) === 0) cursor.borrow(batch, 0);
+    batch.fill(0xff);
+    if (queue.waiting !== expected.good.length) throw new Error('records are lost or made up');
+    if (refusals(queue) - refused !== expected.bad) throw new Error('refusals are miscounted');
+    let newest = Number.NEGATIVE_INFINITY;
+    const given: string[] = [];
+    const take = (record: RecordCursor): void => {
+      if (!Number.isSafeInteger(record.skb) || record.skb < 0) throw new Error('skb');
+      if (!Number.isFinite(record.time)) throw new Error('time');
+      const isNewDevice = record.type === layout.RECORD_DEVICE && record.skb === 0;
+      if (!isNewDevice && record.time < newest) throw new Error('out of order');
+      if (!isNewDevice) newest = record.time;
+      given.push(text(record.bytes.subarray(record.offset, record.end)));
+      if (record.type === layout.RECORD_TRAIL) {
+        const read = readTrail(trail, record);
+        hops += read;
+        if (trail.error !== null) damaged++;
+      }
+    };
+    // Some of them, and then the rest, is no more and no less than all.
+    if (random.below(2) === 0) {
+      queue.release(random.below(1000), take);
+      newest = Number.NEGATIVE_INFINITY;
+    }
+    queue.flush(take);
+    if (queue.records - before !== expected.good.length) throw new Error('records are miscounted');
+    if (given.sort().join() !== expected.good.sort().join()) throw new Error('bytes have changed');
+    if (queue.byteLength !== 0 || queue.waiting !== 0) throw new Error('something is kept');
   });
-  expect(records).toBeGreaterThan(0);
-  expect(refused).toBeGreaterThan(0);
+  expect(hops).toBeGreaterThan(0);
+  expect(damaged).toBeGreaterThan(0);
+  expect(refusals(queue)).toBeGreaterThan(0);
 });
 
-function refusals(cursor: RecordCursor): number {
-  return Object.values(cursor.malformed).reduce((sum, count) => sum + count, 0);
+/** Reads all there is of a trail, within its bounds; how many hops there were. */
+function readTrail(trail: TrailCursor, record: RecordCursor): number {
+  const { offset, end } = record;
+  const guarded = new RecordCursor(EPOCH);
+  guarded.set(record.view, record.bytes, offset, end - offset);
+  guarded.view = new GuardedView(record.bytes as Uint8Array<ArrayBuffer>, offset, end);
+  trail.begin(guarded);
+  let hops = 0;
+  while (trail.next()) {
+    if (++hops > trail.hops) throw new Error('more hops than the record says');
+    if (trail.error !== null) throw new Error('goes on after an error');
+    if (trail.stage < layout.STAGE_EGRESS || trail.stage > layout.STAGE_DROP)
+      throw new Error('stage');
+    if (trail.hasSnapshot) {
+      const length = trail.snapshotU16(layout.SNAPSHOT_LENGTH);
+      if (length > layout.LENGTH_SNAPSHOT) throw new Error('long snapshot');
+      if (trail.bytes + length > end) throw new Error('snapshot outside its record');
+      if (!Number.isSafeInteger(trail.head)) throw new Error('head');
+    }
+    if (trail.link >= 0) guarded.view.getUint8(trail.link + layout.LENGTH_LINK - 1);
+    if (trail.conntrack >= 0) trail.view.getUint8(trail.conntrack + layout.CONNTRACK_PROTONUM);
+    if (typeof trail.dropLocation !== 'bigint' || trail.dropReason < 0) throw new Error('drop');
+    if ((trail.flags & layout.HOP_DELIVER) !== 0 && !Number.isSafeInteger(trail.deliverSock))
+      throw new Error('sock');
+  }
+  if (trail.next()) throw new Error('more hops after the end');
+  if (trail.error === null && hops !== trail.hops) throw new Error('hops are missing in silence');
+  return hops;
+}
+
+/** What is in a batch, by another reading of its frames. */
+function goodRecords(input: Uint8Array): { good: string[]; bad: number } {
+  const view = new DataView(input.buffer, input.byteOffset, input.byteLength);
+  const good: string[] = [];
+  let bad = 0;
+  let at = 0;
+  while (at < input.length) {
+    const size = at + FRAME_HEADER > input.length ? Infinity : view.getUint32(at, true);
+    const start = at + FRAME_HEADER;
+    if (start + size > input.length) return { good, bad: bad + 1 };
+    if (recordError(view, start, size) === null)
+      good.push(text(input.subarray(start, start + size)));
+    else bad++;
+    at = start + Math.ceil(size / 8) * 8;
+  }
+  return { good, bad };
+}
+
+function text(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('latin1');
+}
+
+function refusals(queue: RecordQueue): number {
+  return Object.values(queue.malformed).reduce((sum, count) => sum + count, 0);
 }

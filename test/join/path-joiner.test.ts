@@ -661,6 +661,7 @@ describe('pieces', () => {
       const [flow, ...others] = joining.allFlows();
       expect(others).toEqual([]);
       expect(flow && ways(flow)[0]).toMatchObject({ packets: 1, bytes: header + 8 + 1952 });
+      expect(flow?.largest).toBe(header + 8 + 1952);
     },
   );
 

@@ -1,0 +1,143 @@
+import type { RingBuffer } from 'ebpf-ts';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { RingDrain } from '../../src/source/ring-drain.js';
+import { Collector } from './collector.js';
+
+/** What a ring is to its reader: whole records, the first of which may not be finished. */
+class FakeRing implements Pick<RingBuffer, 'available' | 'drain'> {
+  readonly records: Uint8Array[] = [];
+  /** The oldest record is still being written. */
+  isBusy = false;
+  /** Records that one drain takes: a target is not endless. */
+  most = Number.POSITIVE_INFINITY;
+  drains = 0;
+
+  add(...numbers: readonly number[]): void {
+    this.records.push(...numbers.map((number) => new Uint8Array(16).fill(number)));
+  }
+
+  available(): number {
+    return this.records.length * 16;
+  }
+
+  drain(target: Uint8Array): { records: number; bytes: number } {
+    this.drains += 1;
+    const taken = this.isBusy ? [] : this.records.splice(0, Math.min(this.most, 4));
+    taken.forEach((record, at) => {
+      target.set(record, at * 16);
+    });
+    return { records: taken.length, bytes: taken.length * 16 };
+  }
+}
+
+let ring: FakeRing;
+let sink: Collector;
+let clock: bigint;
+/** Trails that are still in their slots. */
+let slots: number[];
+let drain: RingDrain;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  ring = new FakeRing();
+  sink = new Collector();
+  clock = 0n;
+  slots = [];
+  drain = new RingDrain({
+    ring: ring as unknown as RingBuffer,
+    flush: () => ring.add(...slots.splice(0)),
+    now: () => clock++,
+    sink,
+  });
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** `2 4` for a batch of the records 2 and 4, `@1` for a tick of 1. */
+function given(): string[] {
+  return sink.events.map((event) =>
+    event.startsWith('tick ')
+      ? `@${event.slice(5)}`
+      : [...event.slice(6).matchAll(/(..){16}/gu)].map(([, byte]) => Number(`0x${byte}`)).join(' '),
+  );
+}
+
+describe('a drain', () => {
+  it('tells the time of the flush once the ring is read up to there', () => {
+    ring.add(1, 2);
+    slots.push(3);
+    drain.start();
+    expect(given()).toEqual(['1 2 3', '@0']);
+  });
+
+  it('tells the time where nothing comes', () => {
+    drain.start();
+    expect(given()).toEqual(['@0']);
+    expect(ring.drains).toBe(0);
+  });
+
+  it('waits before the next flush, longer when nothing has passed', async () => {
+    ring.add(1);
+    drain.start();
+    await vi.advanceTimersByTimeAsync(19);
+    expect(given()).toEqual(['1', '@0']);
+    slots.push(2);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(given()).toEqual(['1', '@0', '2', '@1']);
+    await vi.advanceTimersByTimeAsync(20);
+    expect(given().at(-1)).toBe('@2');
+    await vi.advanceTimersByTimeAsync(49);
+    expect(given().at(-1)).toBe('@2');
+    await vi.advanceTimersByTimeAsync(1);
+    expect(given().at(-1)).toBe('@3');
+  });
+
+  it('gives others their turn, and no time before the ring is read up to the flush', async () => {
+    ring.most = 1;
+    ring.add(...Array.from({ length: 20 }, (_, at) => at + 1));
+    drain.start();
+    expect(given()).toEqual(['1', '2', '3', '4', '5', '6', '7', '8']);
+    // What comes meanwhile is behind the flush: it does not put off the time.
+    ring.add(21, 22, 23);
+    await vi.advanceTimersToNextTimerAsync();
+    expect(given().length).toBe(16);
+    await vi.advanceTimersToNextTimerAsync();
+    expect(given().slice(16)).toEqual(['17', '18', '19', '20', '@0']);
+    expect(ring.records.length).toBe(3);
+  });
+
+  it('does not tell the time while a record before the flush is still being written', async () => {
+    ring.add(1);
+    ring.isBusy = true;
+    slots.push(2);
+    drain.start();
+    await vi.advanceTimersToNextTimerAsync();
+    expect(given()).toEqual([]);
+    ring.isBusy = false;
+    await vi.advanceTimersToNextTimerAsync();
+    expect(given()).toEqual(['1 2', '@0']);
+  });
+
+  it('takes what is left when it stops, with one last flush, and nothing after it', async () => {
+    ring.most = 1;
+    ring.add(...Array.from({ length: 10 }, (_, at) => at + 1));
+    drain.start();
+    slots.push(11, 12);
+    drain.stop();
+    expect(given()).toEqual([...Array.from({ length: 12 }, (_, at) => String(at + 1)), '@1']);
+    ring.add(13);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(given().at(-1)).toBe('@1');
+  });
+
+  it('stops in a wait', async () => {
+    drain.start();
+    await vi.advanceTimersByTimeAsync(10);
+    slots.push(1);
+    drain.stop();
+    expect(given()).toEqual(['@0', '1', '@1']);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
