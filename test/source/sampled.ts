@@ -1,4 +1,4 @@
-import type { FinishedPath } from '../../src/flow/flow.js';
+import type { FinishedPath } from '../../src/flow/finished-path.js';
 import { runCommand, runIn } from '../../src/lab/run-command.js';
 import type { Sampling } from '../../src/model/sampling.js';
 import { Pipeline } from '../../src/pipeline.js';

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { FinishedPath } from '../../src/flow/flow.js';
+import type { FinishedPath } from '../../src/flow/finished-path.js';
 import { runIn } from '../../src/lab/run-command.js';
 import type { Sampling } from '../../src/model/sampling.js';
 import {
