@@ -1,6 +1,7 @@
 import { flowRecord } from './export/flow-record.js';
 import { pathId, pathRecord } from './export/path-record.js';
 import type { PacketFilter } from './filter/packet-filter.js';
+import { countedOf } from './flow/counted-row.js';
 import type { FinishedPath } from './flow/finished-path.js';
 import type { Flow } from './flow/flow.js';
 import { FlowTable } from './flow/flow-table.js';
@@ -18,6 +19,7 @@ import { Names } from './name/names.js';
 import { packetErrorName } from './packet/packet-error.js';
 import type { Source, SourceSink } from './source/source.js';
 import { Epoch } from './wire/clock.js';
+import type { CountCursor } from './wire/count-cursor.js';
 import type { RecordCursor } from './wire/record-cursor.js';
 import { RecordQueue } from './wire/record-queue.js';
 
@@ -126,6 +128,12 @@ export class Pipeline implements FlowFeed, SourceSink {
     }
   }
 
+  count(row: CountCursor): void {
+    this.#options.tap?.count?.(row);
+    const counted = countedOf(row, this.joiner.tuples);
+    if (counted !== null) this.flows.count(counted);
+  }
+
   window(at: bigint, isOpen: boolean): void {
     this.#options.tap?.window?.(at, isOpen);
     if (this.#windows.length >= WINDOW_CHANGES_LIMIT) this.#changeWindow();
@@ -226,7 +234,9 @@ export class Pipeline implements FlowFeed, SourceSink {
     const sampling = this.#source.sampling?.() ?? null;
     if (sampling === null) return null;
     const { paths, cutByWindow } = this.joiner.counters;
-    return { ...sampling, traced: String(paths - cutByWindow), of: null };
+    const counted = this.#source.counted?.() ?? null;
+    const of = counted === null ? null : String(counted);
+    return { ...sampling, traced: String(paths - cutByWindow), of };
   }
 
   namespaces(): readonly NamespaceRecord[] {

@@ -19,6 +19,8 @@ export function kernelSource(
     objectFile: TRACER_OBJECT,
     netns: options.netns,
     sampling: options.sampling,
+    // A filter is asked of packets, and the counter does not know it.
+    count: options.filter === null,
     onWarning: warn,
     ...(onMode === undefined ? {} : { onMode }),
   });

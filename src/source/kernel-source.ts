@@ -1,6 +1,8 @@
+import { dirname, join } from 'node:path';
 import { RingBuffer } from 'ebpf-ts';
 import { SAMPLE_ALL, type Sampling, samplingName } from '../model/sampling.js';
 import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
+import { Epoch } from '../wire/clock.js';
 import {
   COUNTER_LOST_EVENT,
   COUNTER_LOST_NESTED,
@@ -9,6 +11,7 @@ import {
 } from '../wire/layout.gen.js';
 import { CatalogFollower } from './catalog-follower.js';
 import { CatalogReader } from './catalog-reader.js';
+import { FlowCounting } from './flow-counting.js';
 import { Governor, type Plan } from './governor.js';
 import type { HookDetail } from './hook-places.js';
 import type { HookInstrument } from './hook-programs.js';
@@ -33,6 +36,8 @@ export interface KernelSourceOptions {
   readonly netns?: readonly string[] | null;
   /** What sees netfilter hooks; the best this kernel has when absent. */
   readonly hooks?: HookInstrument;
+  /** Whether every flow is counted in the kernel, whatever is traced. */
+  readonly count?: boolean;
   /** Which packets are traced; all when absent. */
   readonly sampling?: Sampling;
   /** Told when tracing everything has become too dear, or is not so any more. */
@@ -63,6 +68,7 @@ export class KernelSource implements Source {
   readonly #sampling: Sampling;
   readonly #governor: Governor | null;
   #schedule: TracingSchedule | null = null;
+  #counting: FlowCounting | null = null;
   /** Since when nothing but drops can come, ns; null while everything can. */
   #closedSince: bigint | null = null;
   #onlyDrops = false;
@@ -90,7 +96,7 @@ export class KernelSource implements Source {
   }
 
   get missing(): readonly string[] {
-    return this.#tracer?.missing ?? [];
+    return [...(this.#tracer?.missing ?? []), ...(this.#counting?.missing ?? [])];
   }
 
   lost(): bigint {
@@ -145,6 +151,10 @@ export class KernelSource implements Source {
     this.#changeWindow(at, false);
   }
 
+  counted(): number | null {
+    return this.#counting?.packets ?? null;
+  }
+
   sampling(): SourceSampling {
     return {
       mode: samplingName(this.#sampling),
@@ -181,6 +191,10 @@ export class KernelSource implements Source {
       (message) => this.#options.onWarning?.(message),
     );
     await this.#names.start();
+    if (this.#options.count === true) {
+      this.#counting = this.#newCounting(sink);
+      await this.#counting.start();
+    }
     this.#attach();
     this.#beginning = this.#begin();
     this.#scanTimer = setInterval(() => this.#look(), NAMESPACE_SCAN_MS);
@@ -217,12 +231,24 @@ export class KernelSource implements Source {
     }
     this.#directory.close();
     this.#drain?.stop();
+    this.#counting?.stop();
     this.#stopped = true;
     this.#finalOwn = this.own();
     this.#finalLosses = this.losses();
     this.#sink?.end();
     this.#ring?.close();
     this.#tracer?.dispose();
+  }
+
+  #newCounting(sink: SourceSink): FlowCounting {
+    const beside = (name: string): string => join(dirname(this.#options.objectFile), name);
+    return new FlowCounting({
+      objects: { tcx: beside('counter.bpf.o'), packet: beside('counter-packet.bpf.o') },
+      epoch: new Epoch(this.epochNs),
+      namespaces: () => this.#namespaces.values(),
+      onCount: (row) => sink.count?.(row),
+      onWarning: (message) => this.#options.onWarning?.(message),
+    });
   }
 
   #counter(index: number): bigint {
@@ -280,6 +306,7 @@ export class KernelSource implements Source {
       },
       tick: (now) => {
         sink.tick(now);
+        this.#counting?.read();
         // Now that all is dealt with: a window is short, and time counts in it.
         if (hasDrops) this.#schedule?.request();
         hasDrops = false;
@@ -314,6 +341,7 @@ export class KernelSource implements Source {
       this.#functions.refresh();
       if (changed) {
         this.#names?.changed();
+        this.#counting?.changed();
       }
     } catch (error) {
       this.#options.onWarning?.(`looking for namespaces: ${String(error)}`);

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { HopscopeError } from '../model/errors.js';
 import { type Catalog, CatalogError, parseCatalog } from '../name/catalog.js';
+import * as counts from '../wire/count-layout.gen.js';
 import * as layout from '../wire/layout.gen.js';
 
 /*
@@ -17,6 +18,7 @@ import * as layout from '../wire/layout.gen.js';
  *   TICK     u64 kernel monotonic ns, where the daemon looked at the clock
  *   SYMBOLS  JSON list of [address, function], when a drop's place was resolved
  *   WINDOW   u64 kernel monotonic ns, u32 whether everything is seen from then on, u32 zero
+ *   COUNTS   entries of the kernel's counter, each u8 gone, 7 zeros, key, value (bpf/counter-wire.h)
  *   FOOTER   JSON RecordingFooter, last; absent when recording was cut off
  */
 export const MAGIC = 'HOPSREC1';
@@ -28,8 +30,12 @@ export const CHUNK_TICK = 4;
 export const CHUNK_FOOTER = 5;
 export const CHUNK_SYMBOLS = 6;
 export const CHUNK_WINDOW = 7;
+export const CHUNK_COUNTS = 8;
 /** Bytes of a WINDOW chunk. */
 export const WINDOW_BYTES = 16;
+/** Bytes before the key of a counter's entry. */
+export const COUNT_HEADER = 8;
+export const COUNT_ENTRY_BYTES = COUNT_HEADER + counts.SIZEOF_COUNT_KEY + counts.SIZEOF_COUNT;
 /** Largest chunk taken from a file, bytes; a batch is at most 4 MiB. */
 export const CHUNK_LIMIT = 64 << 20;
 /** Largest recording taken, bytes: it is held in memory, and a small file may unpack to more. */
@@ -62,7 +68,9 @@ export class RecordingError extends HopscopeError {}
 /** Changes when the meaning of recorded bytes does. */
 export function layoutFingerprint(): string {
   // By name: a module's own order of names is sorted only where no tool has rewritten it.
-  const entries = Object.entries(layout).sort(([a], [b]) => (a < b ? -1 : 1));
+  const entries = [...Object.entries(layout), ...Object.entries(counts)].sort(([a], [b]) =>
+    a < b ? -1 : 1,
+  );
   const text = JSON.stringify(Object.fromEntries(entries));
   return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }

@@ -1,14 +1,17 @@
 import { closeSync, fchmodSync, fstatSync, openSync, writeSync } from 'node:fs';
 import type { Catalog } from '../name/catalog.js';
+import type { CountCursor } from '../wire/count-cursor.js';
 import {
   CHUNK_BATCH,
   CHUNK_CATALOG,
+  CHUNK_COUNTS,
   CHUNK_FOOTER,
   CHUNK_HEADER,
   CHUNK_HEADER_TYPE,
   CHUNK_SYMBOLS,
   CHUNK_TICK,
   CHUNK_WINDOW,
+  COUNT_HEADER,
   json,
   MAGIC,
   message,
@@ -34,6 +37,8 @@ export class RecordingWriter implements SourceSink {
   readonly #file: number;
   #failure: RecordingError | null = null;
   #lastTick = 0n;
+  /** Entries of the counter since the last tick: as many as one look at it gives. */
+  readonly #counts: Uint8Array[] = [];
 
   constructor(path: string, header: RecordingHeader) {
     this.#path = path;
@@ -60,10 +65,17 @@ export class RecordingWriter implements SourceSink {
     if (now - this.#lastTick < TICK_NS) {
       return;
     }
+    this.#writeCounts();
     this.#lastTick = now;
     const payload = Buffer.alloc(8);
     payload.writeBigUInt64LE(now);
     this.#chunk(CHUNK_TICK, payload);
+  }
+
+  count(row: CountCursor): void {
+    const header = new Uint8Array(COUNT_HEADER);
+    header[0] = row.gone ? 1 : 0;
+    this.#counts.push(header, ...row.entry.map((bytes) => Uint8Array.from(bytes)));
   }
 
   window(at: bigint, isOpen: boolean): void {
@@ -84,10 +96,18 @@ export class RecordingWriter implements SourceSink {
 
   /** @throws RecordingError `RECORDING_NOT_WRITABLE` when not everything was written */
   finish(footer: RecordingFooter): void {
+    this.#writeCounts();
     this.#chunk(CHUNK_FOOTER, json(footer));
     closeSync(this.#file);
     if (this.#failure !== null) {
       throw this.#failure;
+    }
+  }
+
+  #writeCounts(): void {
+    if (this.#counts.length > 0) {
+      this.#chunk(CHUNK_COUNTS, Buffer.concat(this.#counts));
+      this.#counts.length = 0;
     }
   }
 

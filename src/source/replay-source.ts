@@ -1,8 +1,19 @@
 import type { Catalog } from '../name/catalog.js';
+import { Epoch } from '../wire/clock.js';
+import { CountCursor } from '../wire/count-cursor.js';
+import { COUNT_FIRST, COUNT_LAST, SIZEOF_COUNT_KEY } from '../wire/count-layout.gen.js';
 import { HEADER_TIME, SIZEOF_HEADER } from '../wire/layout.gen.js';
 import { FRAME_HEADER } from '../wire/record-cursor.js';
 import type { Chunk, Recording } from './recording.js';
-import { CHUNK_BATCH, CHUNK_TICK, CHUNK_WINDOW, WINDOW_BYTES } from './recording-format.js';
+import {
+  CHUNK_BATCH,
+  CHUNK_COUNTS,
+  CHUNK_TICK,
+  CHUNK_WINDOW,
+  COUNT_ENTRY_BYTES,
+  COUNT_HEADER,
+  WINDOW_BYTES,
+} from './recording-format.js';
 import type { Source, SourceSink } from './source.js';
 
 /** Longest pause kept between batches; a recording of a quiet machine need not be quiet. */
@@ -21,6 +32,7 @@ export class ReplaySource implements Source {
   readonly catalog: Catalog;
   readonly missing: readonly string[];
   readonly #recording: Recording;
+  readonly #counts: CountCursor;
   readonly #options: ReplayOptions;
   #stopped = false;
   #ended = false;
@@ -32,6 +44,7 @@ export class ReplaySource implements Source {
     this.#recording = recording;
     this.#options = options;
     this.epochNs = BigInt(recording.header.epochNs);
+    this.#counts = new CountCursor(new Epoch(this.epochNs));
     this.catalog = recording.catalog;
     this.missing = [...new Set([...recording.header.missing, ...(recording.footer.missing ?? [])])];
   }
@@ -127,7 +140,24 @@ export class ReplaySource implements Source {
       const view = new DataView(buffer, byteOffset, WINDOW_BYTES);
       sink.window?.(view.getBigUint64(0, true) + shift, view.getUint32(8, true) === 1);
     }
+    if (chunk.type === CHUNK_COUNTS) {
+      this.#giveCounts(sink, chunk.payload, shift);
+    }
     // Else of a later version: nothing to do here.
+  }
+
+  #giveCounts(sink: SourceSink, payload: Uint8Array, shift: bigint): void {
+    for (let at = 0; at + COUNT_ENTRY_BYTES <= payload.byteLength; at += COUNT_ENTRY_BYTES) {
+      const entry = new Uint8Array(payload.subarray(at, at + COUNT_ENTRY_BYTES));
+      const key = entry.subarray(COUNT_HEADER, COUNT_HEADER + SIZEOF_COUNT_KEY);
+      const value = entry.subarray(COUNT_HEADER + SIZEOF_COUNT_KEY);
+      const view = new DataView(value.buffer, value.byteOffset);
+      for (const time of [COUNT_FIRST, COUNT_LAST]) {
+        view.setBigUint64(time, view.getBigUint64(time, true) + shift, true);
+      }
+      this.#counts.borrow(key, value, 1, entry[0] === 1);
+      while (this.#counts.next()) sink.count?.(this.#counts);
+    }
   }
 
   #pause(ms: number): Promise<void> {

@@ -1,5 +1,6 @@
 import type { SamplingRecord } from '../model/feed.js';
 import type { Catalog } from '../name/catalog.js';
+import type { CountCursor } from '../wire/count-cursor.js';
 
 /** What takes a source's output. Nothing borrowed may be kept after the call. */
 export interface SourceSink {
@@ -12,6 +13,8 @@ export interface SourceSink {
    * after all ticks before `at` and before those after it.
    */
   window?(at: bigint, isOpen: boolean): void;
+  /** What the kernel has counted of a flow on a device, all in all; borrowed. */
+  count?(row: CountCursor): void;
   /** Names have changed. */
   catalog(catalog: Catalog): void;
   /** Nothing more will come. */
@@ -38,6 +41,8 @@ export interface Source {
   symbol(address: bigint): string | null;
   /** What this source cannot see, in words. */
   readonly missing: readonly string[];
+  /** Packets that the kernel counted; null or absent where nothing counts. */
+  counted?(): number | null;
   /** How it chooses what is seen; null or absent where it does not. */
   sampling?(): SourceSampling | null;
   /** Asks to see everything for a moment, at once: something is new, wrong or watched. */

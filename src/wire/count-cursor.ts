@@ -6,6 +6,7 @@ import * as layout from './count-layout.gen.js';
 const AF_INET = 2;
 const AF_INET6 = 10;
 const HIGH_WORD = 4294967296;
+const NOTHING = new Uint8Array(0);
 
 /** Addresses and ports of one direction, as src/join/tuple.ts has them. Reused. */
 export class CountedTuple {
@@ -217,6 +218,16 @@ export class CountCursor extends CountedTuple {
     tuple.sport = values.getUint16(at + layout.COUNT_TUPLE_SPORT, false);
     tuple.dport = isIcmp ? tuple.sport : values.getUint16(at + layout.COUNT_TUPLE_DPORT, false);
     return tuple;
+  }
+
+  /** The entry as the kernel has it: key, value. Borrowed. */
+  get entry(): readonly [Uint8Array, Uint8Array] {
+    const key = this.#index * layout.SIZEOF_COUNT_KEY;
+    const value = this.#valueOffset;
+    return [
+      (this.#keyBytes ?? NOTHING).subarray(key, key + layout.SIZEOF_COUNT_KEY),
+      (this.#valueBytes ?? NOTHING).subarray(value, value + layout.SIZEOF_COUNT),
+    ];
   }
 
   get #valueOffset(): number {
