@@ -15,7 +15,7 @@ record() {
 	local name=$1 recorder
 	shift
 	echo "recording $name"
-	node dist/cli/main.js record "$out/$name.hops" 2> "$out/$name.log" &
+	node dist/cli/main.js record --sample all "$out/$name.hops" 2> "$out/$name.log" &
 	recorder=$!
 	until grep -q ready "$out/$name.log"; do
 		kill -0 $recorder || { cat "$out/$name.log"; exit 1; }
