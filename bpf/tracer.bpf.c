@@ -142,7 +142,7 @@ int BPF_PROG(on_tcp_segment, struct sock *sk, struct sk_buff *skb)
 {
 	__u32 netns = sk->__sk_common.skc_net.net->ns.inum;
 
-	if (is_observed(netns) && !add_delivery(skb, (__u64)sk, netns))
+	if (is_observed(netns) && !add_delivery(skb, (__u64)sk, netns) && !is_left_out(skb))
 		emit_deliver(skb, sk, netns, 0);
 	return 0;
 }
@@ -160,7 +160,7 @@ int BPF_PROG(on_read, struct sk_buff *skb)
 	if (!is_network(skb) || (netns ? !is_observed(netns) : only_observed || is_silent()))
 		return 0;
 	end_trail(skb, HS_END_NONE);
-	return emit_deliver(skb, sk, netns, 1);
+	return is_left_out(skb) ? 0 : emit_deliver(skb, sk, netns, 1);
 }
 
 /*

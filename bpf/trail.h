@@ -14,6 +14,7 @@
 #define HOPSCOPE_TRAIL_H
 
 #include "device.h"
+#include "sample.h"
 
 #define NFCT_INFO_MASK 7UL
 #define DST_PTR_MASK (~1UL)
@@ -483,6 +484,7 @@ static __always_inline void observe(const struct observation *o)
 	unsigned char *head = skb->head;
 	struct keys keys = {};
 	struct slot *slot;
+	int is_new;
 	__u64 now;
 	__u8 ttl;
 
@@ -502,8 +504,19 @@ static __always_inline void observe(const struct observation *o)
 	barrier();
 	now = bpf_ktime_get_ns();
 	ttl = take_ttl(&keys, is_ipv6, is_ipv4);
-	if (slot->skb != (__u64)skb || now - slot->last > TRAIL_GAP_NS ||
-	    slot->used > TRAIL_DATA - HOP_MOST) {
+	is_new = slot->skb != (__u64)skb || now - slot->last > TRAIL_GAP_NS;
+	/* With other headers it may be another packet in the same buffer. */
+	if (sample_below && !o->end && (is_new || has_new_words(slot, &keys, is_ipv6)) &&
+	    !is_chosen(head + o->network)) {
+		if (slot->skb == (__u64)skb) {
+			hand_over(slot, HS_END_NONE, now);
+			mark_taken(index, 0);
+		}
+		barrier();
+		slot->busy = 0;
+		return;
+	}
+	if (is_new || slot->used > TRAIL_DATA - HOP_MOST) {
 		hand_over(slot, HS_END_NONE, now);
 		begin_trail(slot, index, skb, now);
 	}

@@ -5,7 +5,13 @@ import type { FinishedPath } from './flow/finished-path.js';
 import type { Flow } from './flow/flow.js';
 import { FlowTable } from './flow/flow-table.js';
 import { PathJoiner } from './join/path-joiner.js';
-import type { FlowFeed, NamespaceRecord, QualityRecord, RecentPath } from './model/feed.js';
+import type {
+  FlowFeed,
+  NamespaceRecord,
+  QualityRecord,
+  RecentPath,
+  SamplingRecord,
+} from './model/feed.js';
 import type { FlowRecord, PathRecord } from './model/records.js';
 import type { Catalog } from './name/catalog.js';
 import { Names } from './name/names.js';
@@ -18,6 +24,8 @@ import { RecordQueue } from './wire/record-queue.js';
 /** How often finished paths are looked for, nanoseconds of the source's time. */
 const SWEEP_NS = 20e6;
 const AGE_NS = 1e9;
+/** Openings and closings of the source that wait for what began before them. */
+export const WINDOW_CHANGES_LIMIT = 64;
 /** Drop reasons that mean "larger than the MTU" (include/net/dropreason-core.h). */
 const TOO_BIG_REASONS = new Set(['PKT_TOO_BIG']);
 
@@ -56,6 +64,7 @@ export class Pipeline implements FlowFeed, SourceSink {
   /** Records that the joiner failed on: a fault of its own, which must stop nothing else. */
   #failed = 0;
   #sampled = 0;
+  readonly #windows: { readonly at: number; readonly isOpen: boolean }[] = [];
   #lastSweep = 0;
   #lastAge = 0;
   #rate = { events: 0, at: 0, cpu: process.cpuUsage(), eventsPerSecond: 0, cpuShare: 0 };
@@ -68,6 +77,7 @@ export class Pipeline implements FlowFeed, SourceSink {
     this.#queue = new RecordQueue(this.epoch);
     this.joiner = new PathJoiner((path) => this.#finish(this.flows.add(path)), {
       filter: options.filter ?? null,
+      isThinned: source.sampling?.()?.mode.startsWith('1/') ?? false,
       names: {
         reason: (reason) => this.names.reason(reason),
         symbol: (address) => source.symbol(address),
@@ -104,6 +114,7 @@ export class Pipeline implements FlowFeed, SourceSink {
   tick(now: bigint): void {
     this.#options.tap?.tick(now);
     const time = this.epoch.since(now);
+    while ((this.#windows[0]?.at ?? Number.POSITIVE_INFINITY) <= time) this.#changeWindow();
     this.#queue.release(time, this.#take);
     if (time - this.#lastSweep >= SWEEP_NS) {
       this.#lastSweep = time;
@@ -115,6 +126,17 @@ export class Pipeline implements FlowFeed, SourceSink {
     }
   }
 
+  window(at: bigint, isOpen: boolean): void {
+    this.#options.tap?.window?.(at, isOpen);
+    if (this.#windows.length >= WINDOW_CHANGES_LIMIT) this.#changeWindow();
+    this.#windows.push({ at: this.epoch.since(at), isOpen });
+  }
+
+  /** Asks the source to see everything for a moment: a flow is watched, or something is new. */
+  request(): void {
+    this.#source.request?.();
+  }
+
   catalog(catalog: Catalog): void {
     this.#options.tap?.catalog(catalog);
     this.names.update(catalog);
@@ -122,6 +144,7 @@ export class Pipeline implements FlowFeed, SourceSink {
 
   end(): void {
     this.#options.tap?.end();
+    while (this.#windows.length > 0) this.#changeWindow();
     this.#queue.flush(this.#take);
     this.joiner.flush();
     this.#options.onEnd?.();
@@ -194,13 +217,28 @@ export class Pipeline implements FlowFeed, SourceSink {
       openPaths: joiner.openPaths,
       flows: flows.size,
       ringFill: this.#source.ringFill?.() ?? null,
-      sampling: null,
       missing: [...this.#source.missing, ...this.missing],
+      sampling: this.#sampling(),
     };
+  }
+
+  #sampling(): SamplingRecord | null {
+    const sampling = this.#source.sampling?.() ?? null;
+    if (sampling === null) return null;
+    const { paths, cutByWindow } = this.joiner.counters;
+    return { ...sampling, traced: String(paths - cutByWindow), of: null };
   }
 
   namespaces(): readonly NamespaceRecord[] {
     return this.names.catalog.namespaces.map(({ name, node, inode }) => ({ name, node, inode }));
+  }
+
+  /** The oldest change of those that wait, between what began before and after it. */
+  #changeWindow(): void {
+    const change = this.#windows.shift();
+    if (change === undefined) return;
+    this.#queue.release(change.at, this.#take);
+    this.joiner.window(change.at, change.isOpen);
   }
 
   readonly #take = (record: RecordCursor): void => {

@@ -9,7 +9,7 @@ import type { CommonOptions } from './options.js';
 
 export interface DashboardOptions {
   readonly source: Source;
-  readonly options: Pick<CommonOptions, 'filter' | 'netns' | 'sampleOneIn'>;
+  readonly options: Pick<CommonOptions, 'filter' | 'netns'>;
   readonly mode: 'live' | 'replay' | 'demo';
   readonly description: string;
   readonly host: string;
@@ -31,7 +31,6 @@ export async function startDashboard(settings: DashboardOptions): Promise<Dashbo
   const pipeline = new Pipeline(source, {
     filter: options.filter,
     limited: options.netns !== null,
-    sampleOneIn: options.sampleOneIn,
   });
   // The server comes first: the port it really has is left out of what is watched.
   const server = await ServerProcess.start({

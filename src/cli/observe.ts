@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { KernelSource } from '../source/kernel-source.js';
+import { KernelSource, type KernelSourceOptions } from '../source/kernel-source.js';
 import type { CommonOptions } from './options.js';
 
 /** The compiled tracer, beside the compiled TypeScript. */
@@ -11,12 +11,31 @@ export function warn(message: string): void {
   process.stderr.write(`hopscope: ${message}\n`);
 }
 
-export function kernelSource(options: CommonOptions): KernelSource {
+export function kernelSource(
+  options: CommonOptions,
+  { onMode }: Pick<KernelSourceOptions, 'onMode'> = {},
+): KernelSource {
   return new KernelSource({
     objectFile: TRACER_OBJECT,
     netns: options.netns,
+    sampling: options.sampling,
     onWarning: warn,
+    ...(onMode === undefined ? {} : { onMode }),
   });
+}
+
+/** For a command that shows or keeps every packet: says once that it is not every packet. */
+export function warnOfSampling({ sampling }: CommonOptions): Pick<KernelSourceOptions, 'onMode'> {
+  let isSaid = false;
+  return {
+    onMode: (mode) => {
+      if (isSaid || mode !== 'windows' || sampling.mode !== 'auto') return;
+      isSaid = true;
+      warn(
+        `sampling: every packet would cost more than ${+(sampling.budget * 100).toFixed(2)}% of a core, so they are seen in windows; --sample all sees them all`,
+      );
+    },
+  };
 }
 
 /** Says that every program is attached, in the word that scripts wait for. */

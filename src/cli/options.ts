@@ -2,6 +2,7 @@ import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { compilePacketFilter } from 'ebpf-ts';
 import { PacketFilter } from '../filter/packet-filter.js';
 import { UsageError } from '../model/errors.js';
+import { DEFAULT_BUDGET, SAMPLE_ALL, type Sampling } from '../model/sampling.js';
 
 /** Options that every observing command takes. */
 export const COMMON_OPTIONS = {
@@ -9,6 +10,7 @@ export const COMMON_OPTIONS = {
   filter: { type: 'string', short: 'f' },
   netns: { type: 'string', multiple: true },
   sample: { type: 'string' },
+  'cpu-budget': { type: 'string' },
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const satisfies ParseArgsConfig['options'];
@@ -18,7 +20,10 @@ export const COMMON_HELP = `Common options:
   -f, --filter EXPR    only what matches EXPR, in pcap-filter(7) syntax, on any
                        device or inside any tunnel; may be given without -f
   --netns NAME         observe only this network namespace; repeatable
-  --sample RATE        all, auto, or 1/N: show one packet in N; counts stay exact
+  --sample RATE        auto (the default): every packet while that is cheap, else
+                       those of short windows; all; or 1/N: one packet in N.
+                       Drops are always seen
+  --cpu-budget PERCENT of one core, that auto may take; ${DEFAULT_BUDGET * 100} by default
   -h, --help           this text
 `;
 
@@ -27,7 +32,7 @@ export interface CommonOptions {
   readonly durationMs: number | null;
   readonly filter: PacketFilter | null;
   readonly netns: readonly string[] | null;
-  readonly sampleOneIn: number;
+  readonly sampling: Sampling;
   readonly json: boolean;
 }
 
@@ -36,6 +41,7 @@ interface ParsedCommon {
   readonly filter?: string;
   readonly netns?: string[];
   readonly sample?: string;
+  readonly 'cpu-budget'?: string;
   readonly json?: boolean;
 }
 
@@ -59,7 +65,7 @@ export function commonOptions(values: ParsedCommon): CommonOptions {
     filter:
       values.filter === undefined ? null : new PacketFilter(values.filter, compilePacketFilter),
     netns: values.netns ?? null,
-    sampleOneIn: parseSample(values.sample ?? 'all'),
+    sampling: parseSampling(values.sample ?? 'auto', values['cpu-budget']),
     json: values.json ?? false,
   };
 }
@@ -96,16 +102,36 @@ export function parseDuration(text: string): number {
   return ms;
 }
 
-/** `all`, `auto`, `1/N`: one in how many. */
-export function parseSample(text: string): number {
-  if (text === 'all' || text === 'auto') {
-    return 1;
+/** Of how many packets one is taken where the budget of a running kernel is no matter. */
+export function oneInOf(sampling: Sampling): number {
+  return sampling.mode === 'one-in' ? sampling.oneIn : 1;
+}
+
+/** `all`, `auto` with its budget in percent of one core, or `1/N`. */
+export function parseSampling(sample: string, budget: string | undefined): Sampling {
+  if (budget !== undefined && sample !== 'auto') {
+    throw new UsageError('BUDGET_UNUSED', '--cpu-budget is for --sample auto alone');
   }
-  const n = Number(/^1\/(\d{1,7})$/u.exec(text)?.[1] ?? 0);
+  if (sample === 'auto') {
+    return { mode: 'auto', budget: budget === undefined ? DEFAULT_BUDGET : parseBudget(budget) };
+  }
+  if (sample === 'all') {
+    return SAMPLE_ALL;
+  }
+  const n = Number(/^1\/(\d{1,7})$/u.exec(sample)?.[1] ?? 0);
   if (n < 1) {
-    throw new UsageError('BAD_SAMPLE', `not a sampling rate: ${text} (all, auto, or 1/N)`);
+    throw new UsageError('BAD_SAMPLE', `not a sampling rate: ${sample} (all, auto, or 1/N)`);
   }
-  return n;
+  return n === 1 ? SAMPLE_ALL : { mode: 'one-in', oneIn: n };
+}
+
+/** Percent of one core, more than 100 with several; as a share. */
+function parseBudget(text: string): number {
+  const percent = Number(/^(\d{1,4}(?:\.\d+)?)%?$/u.exec(text)?.[1] ?? 0);
+  if (!(percent > 0)) {
+    throw new UsageError('BAD_BUDGET', `not a budget: ${text} (percent of one core, such as 5)`);
+  }
+  return percent / 100;
 }
 
 export function parsePort(text: string | undefined, otherwise: number): number {

@@ -76,15 +76,17 @@ export class Accounting {
       // The packet was never seen whole, so its bytes are those of its fragments.
       direction.bytes += path.payloadLength;
     }
-    traced.paths += 1;
+    if (path.cutByWindow === 0) {
+      traced.paths += 1;
+    }
     if (path.gap || path.hopsCut > 0) {
       traced.cut += 1;
     }
-    if (path.children === 0 || verdict === 'dropped') {
+    if ((path.children === 0 && path.cutByWindow === 0) || verdict === 'dropped') {
       // What became of a packet that was cut up is what became of its parts.
       traced.lastVerdict = verdict;
     }
-    if (isPacket && verdict !== 'dropped') {
+    if (isPacket && verdict !== 'dropped' && path.cutByWindow === 0) {
       const { time, length } = path.columns;
       if (direction.latency === null) {
         direction.latency = new Histogram();
@@ -129,7 +131,7 @@ export class Accounting {
         const leg = legs[at] as Leg;
         leg.packets += 1;
         leg.bytes += headers.ipLength;
-        if (previousTime >= 0) {
+        if (previousTime >= 0 && path.cutByWindow === 0) {
           leg.latency ??= new Histogram();
           grown += leg.latency.add(time - previousTime);
         }

@@ -1,5 +1,5 @@
 import type { Headers } from '../join/headers.js';
-import type { Path } from '../join/path.js';
+import { CUT_START, type Path } from '../join/path.js';
 import type { Place } from '../join/place.js';
 import { HOOK_OUTPUT } from '../packet/netfilter-hook.js';
 import * as layout from '../wire/layout.gen.js';
@@ -14,7 +14,11 @@ export const START_SOCKET = 2;
 /** How near to its source a path was first seen. */
 export function pathStart(path: Path): number {
   const { columns } = path;
-  if (columns.length === 0 || (columns.headers[0] as Headers).outer !== null) {
+  if (
+    columns.length === 0 ||
+    (columns.headers[0] as Headers).outer !== null ||
+    (path.cutByWindow & CUT_START) !== 0
+  ) {
     return START_UNKNOWN;
   }
   if (path.fromSocket) {

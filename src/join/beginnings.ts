@@ -10,7 +10,7 @@ import { identityKey } from './identity.js';
 import type { JoinState } from './join-state.js';
 import { end } from './open-paths.js';
 import { quotedTupleOf, tupleOf } from './packet-tuple.js';
-import type { Path } from './path.js';
+import { CUT_START, type Path } from './path.js';
 import { describePacket } from './path-packet.js';
 import { NO_HOOK } from './place.js';
 import { schedule } from './settle.js';
@@ -28,7 +28,7 @@ export class Beginnings {
 
   /** The path of a packet in a buffer in which another one, or none, was before. */
   begin(hop: TrailCursor, p: DecodedPacket, device: Device, superseded: Path | undefined): Path {
-    const { open, tuples, places, filter } = this.#state;
+    const { open, tuples, places, filter, windows } = this.#state;
     if (superseded !== undefined && !superseded.ended && superseded.begun <= hop.time) {
       // Its buffer was given to another packet, so its own life is over.
       end(superseded, hop.time);
@@ -68,10 +68,12 @@ export class Beginnings {
       );
       path.columns.inherit(branch.path.columns, path.inherited);
       path.matched = branch.path.matched;
+      path.cutByWindow = branch.path.cutByWindow & CUT_START;
       branch.path.children += 1;
     } else {
       open.setIdentity(path, identityKey(p));
     }
+    windows.begin(path, hop.time, device, hop.stage);
     return path;
   }
 

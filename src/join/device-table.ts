@@ -37,6 +37,11 @@ export class Device {
   get hasLinkHeader(): boolean {
     return this.type === ARPHRD_ETHER || this.type === ARPHRD_LOOPBACK;
   }
+
+  /** Whether a packet leaves the machine by it. */
+  get isHardware(): boolean {
+    return this.kind === '' && this.type !== ARPHRD_LOOPBACK;
+  }
 }
 
 /** What the kernel says of a device. */

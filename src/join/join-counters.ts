@@ -16,6 +16,8 @@ export interface JoinCounters {
   hopsReleased: number;
   /** Clones that a socket did not want, while the packet itself went on. */
   copiesRefused: number;
+  /** Paths that a window of the source cut off, at their beginning or their end. */
+  cutByWindow: number;
   /** Hops that a trail announced and that could not be read, or that nothing is known of. */
   hopsMalformed: number;
   /** Drops that a delivery proved to be none. */
@@ -44,6 +46,7 @@ export function noJoinCounters(): JoinCounters {
     hopsCut: 0,
     hopsReleased: 0,
     copiesRefused: 0,
+    cutByWindow: 0,
     hopsMalformed: 0,
     hopsUndone: 0,
     hopsRepeated: 0,

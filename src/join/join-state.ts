@@ -6,6 +6,7 @@ import type { PlaceTable } from './place.js';
 import type { Relays } from './relays.js';
 import type { KernelNames } from './socket-end.js';
 import type { TupleTable } from './tuple-table.js';
+import type { Windows } from './windows.js';
 
 /** What the parts of the joiner share. */
 export interface JoinState {
@@ -17,4 +18,5 @@ export interface JoinState {
   readonly counters: JoinCounters;
   readonly names: KernelNames;
   readonly filter: PacketFilter | null;
+  readonly windows: Windows;
 }

@@ -15,6 +15,7 @@ import { isPathOver, schedule } from './settle.js';
 import type { KernelNames } from './socket-end.js';
 import { TrailJoiner } from './trail-joiner.js';
 import { TupleTable } from './tuple-table.js';
+import { Windows } from './windows.js';
 
 /** How long it is remembered what was merged: longer than a path waits for its end. */
 const MERGE_NS = 2e9;
@@ -22,6 +23,8 @@ export interface JoinerOptions {
   readonly filter?: PacketFilter | null;
   readonly openPathLimit?: number;
   readonly names?: KernelNames;
+  /** Whether the kernel traces some packets only, and all drops. */
+  readonly isThinned?: boolean;
   /** Told of a trail whose rest could not be read. */
   readonly onMalformedTrail?: (code: string) => void;
 }
@@ -44,18 +47,21 @@ export class PathJoiner {
   readonly #onPath: (path: Path) => void;
   readonly #open: OpenPaths;
   readonly #merges = new Merges();
+  readonly #windows: Windows;
   readonly #deliveries: Deliveries;
   readonly #trails: TrailJoiner;
 
   constructor(onPath: (path: Path) => void, options: JoinerOptions = {}) {
     this.#onPath = onPath;
     this.#open = new OpenPaths(options.openPathLimit);
+    this.#windows = new Windows(options.isThinned ?? false);
     const { devices, places, tuples, relays, counters } = this;
     const state = {
       ...{ devices, places, tuples, relays, counters },
       open: this.#open,
       names: options.names ?? { reason: String, symbol: () => null },
       filter: options.filter ?? null,
+      windows: this.#windows,
     };
     this.#deliveries = new Deliveries(state);
     this.#trails = new TrailJoiner(
@@ -107,6 +113,14 @@ export class PathJoiner {
         break;
       default:
     }
+  }
+
+  /**
+   * From `at` on (source's epoch, ns) the source sees everything, or drops alone. All that began
+   * before has been added, and nothing that began later.
+   */
+  window(at: number, isOpen: boolean): void {
+    this.#windows.change(this.#open, at, isOpen);
   }
 
   /** Finishes the packets that nothing more can come of by `now` (source's epoch, ns). */
@@ -171,6 +185,9 @@ export class PathJoiner {
     } else if (path.length > 0) {
       this.counters.hopsFinished += own;
       this.counters.paths += 1;
+      if (path.cutByWindow !== 0) {
+        this.counters.cutByWindow += 1;
+      }
       this.#onPath(path);
     }
   }

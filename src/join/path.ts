@@ -20,6 +20,11 @@ export const ORIGIN_FRAGMENT = 3;
 const NO_TUPLES: readonly Tuple[] = [];
 const NO_KEYS: readonly string[] = [];
 
+/** Bits of `Path.cutByWindow`: hops before the first one seen may be missing. */
+export const CUT_START = 1;
+/** Hops after it was last seen as a whole, or its end, may be missing. */
+export const CUT_END = 2;
+
 /** One packet's hops in order, and what is known of the packet as a whole. */
 export class Path implements Invariants {
   /** Address of the buffer it is in now, low 48 bits; likewise `head`, its data. */
@@ -63,6 +68,8 @@ export class Path implements Invariants {
   hopsCut = 0;
   /** Whether a hop is known to be missing between two seen. */
   gap = false;
+  /** CUT_*: the source did not see everything all the time it was under way. */
+  cutByWindow = 0;
   /** Whether the capture filter has accepted it. */
   matched = false;
 

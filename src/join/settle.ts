@@ -2,7 +2,7 @@ import { HOOK_INPUT } from '../packet/netfilter-hook.js';
 import * as layout from '../wire/layout.gen.js';
 import { isLastPlaintextHop } from './encrypted.js';
 import type { OpenPaths } from './open-paths.js';
-import type { Path } from './path.js';
+import { ORIGIN_FRAGMENT, type Path } from './path.js';
 
 /** After its end a packet is kept this long, for copies and late drops. */
 const LINGER_NS = 20e6;
@@ -24,7 +24,12 @@ export function settleTime(path: Path): number {
 }
 
 export function isPathOver(path: Path, now: number): boolean {
-  return now - path.lastTime >= settleTime(path);
+  const quiet = now - path.lastTime;
+  if (path.origin === ORIGIN_FRAGMENT && path.parent?.isOpen === true && quiet < SETTLE_NS) {
+    // What became of a fragment that was reassembled is what became of its packet.
+    return false;
+  }
+  return quiet >= settleTime(path);
 }
 
 /** Has a path looked at when it may be over. */

@@ -1,6 +1,6 @@
 import type { DecodedPacket } from '../packet/decoded-packet.js';
 import { HOOK_INPUT } from '../packet/netfilter-hook.js';
-import { PROTO_ICMPV6, PROTO_TCP } from '../packet/proto.js';
+import { PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP } from '../packet/proto.js';
 import { TCP_SYN } from '../packet/tcp.js';
 import * as layout from '../wire/layout.gen.js';
 import type { TrailCursor } from '../wire/trail-cursor.js';
@@ -96,6 +96,11 @@ export function meaningOfDrop(
       return 'taken';
     }
     const original = open.byHead.get(hop.head);
+    const isUnseen = original === undefined || !isSamePacket(original, p);
+    if ((original === undefined && usedUp) || (isUnseen && (held || mayBeRead(p, reason)))) {
+      // Nothing of it was seen, between windows say: then the reason alone has to do.
+      return 'taken';
+    }
     if (original === undefined || original.dropped || !isInput(original)) {
       // The packet itself was taken, and its path finished, long before.
       return closed ? 'taken' : 'drop';
@@ -113,6 +118,14 @@ export function meaningOfDrop(
   }
   endByDelivery(path, hop.time);
   return 'taken';
+}
+
+/**
+ * Whether a packet that no socket wanted may have been read from a raw one before: ICMP is what
+ * raw sockets are for, and the kernel says this of each echo reply that ping(8) reads.
+ */
+function mayBeRead(p: DecodedPacket, reason: string): boolean {
+  return reason === REASON_NO_SOCKET && (p.protocol === PROTO_ICMP || p.protocol === PROTO_ICMPV6);
 }
 
 /**

@@ -1,11 +1,11 @@
 import type { PathVerdict } from '../model/records.js';
 import * as layout from '../wire/layout.gen.js';
-import type { Path } from './path.js';
+import { CUT_END, type Path } from './path.js';
+import type { Place } from './place.js';
 
 const HOOK_INPUT = 1;
 /** Behind every table of the INPUT hook; see the entry points in bpf/tracer.bpf.c. */
 const LAST_INPUT_PRIORITY = 101;
-const ARPHRD_LOOPBACK = 772;
 
 /**
  * What became of a packet, from its hops alone.
@@ -30,12 +30,7 @@ export function verdictOf(path: Path, limited: boolean): PathVerdict {
   if (last === undefined) {
     return 'unknown';
   }
-  if (
-    last.stage === layout.STAGE_NETFILTER &&
-    last.hook === HOOK_INPUT &&
-    last.outer === null &&
-    last.priority >= LAST_INPUT_PRIORITY
-  ) {
+  if (isBehindInput(last.place) && last.outer === null) {
     return 'delivered';
   }
   if (path.parent !== null && path.parent.lastTime >= last.time) {
@@ -46,13 +41,29 @@ export function verdictOf(path: Path, limited: boolean): PathVerdict {
     return path.isArp && path.freed ? 'delivered' : 'unknown';
   }
   if (last.stage === layout.STAGE_EGRESS) {
-    const hardware = last.device.kind === '' && last.device.type !== ARPHRD_LOOPBACK;
-    return hardware || limited ? 'forwarded' : 'unknown';
+    // Where the source stopped looking meanwhile, nothing says that nobody looks there.
+    const unobserved = limited && (path.cutByWindow & CUT_END) === 0;
+    return last.device.isHardware || unobserved ? 'forwarded' : 'unknown';
   }
   return 'unknown';
 }
 
 /** Whether no hop between the first and the last is known to be missing. */
 export function isComplete(path: Path): boolean {
-  return !path.gap && path.hopsCut === 0;
+  return !path.gap && path.hopsCut === 0 && path.cutByWindow === 0;
+}
+
+/** Whether a path's last hop is where a packet ends that nothing more is heard of. */
+export function isEndSeen(path: Path): boolean {
+  const last = path.lastPlace;
+  if (last === null) {
+    return false;
+  }
+  return last.stage === layout.STAGE_EGRESS
+    ? last.device.isHardware
+    : isBehindInput(last) && path.lastHeaders?.outer == null;
+}
+
+function isBehindInput({ stage, hook, priority }: Place): boolean {
+  return stage === layout.STAGE_NETFILTER && hook === HOOK_INPUT && priority >= LAST_INPUT_PRIORITY;
 }

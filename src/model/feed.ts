@@ -1,5 +1,22 @@
 import type { FlowRecord, PathRecord } from './records.js';
 
+/** How much of what passes is traced, and what that costs. */
+export interface SamplingRecord {
+  readonly mode: 'all' | 'auto' | `1/${number}`;
+  /** Whether more than drops is seen at this moment. */
+  readonly windowOpen: boolean;
+  /** Places seen of a netfilter hook. */
+  readonly detail: 'all' | 'edges';
+  /** Packets traced whole so far. */
+  readonly traced: string;
+  /** Packets counted so far; null where nothing counts them. */
+  readonly of: string | null;
+  /** What tracing may cost, as a share of one core; null without a limit. */
+  readonly budget: number | null;
+  /** What it costs, kernel and daemon, as a share of one core; null while not measured. */
+  readonly cost: number | null;
+}
+
 /** Counters of everything that can be lost between the kernel and a reader. */
 export interface QualityRecord {
   readonly eventsPerSecond: number;
@@ -31,11 +48,13 @@ export interface QualityRecord {
 
 export interface SamplingRecord {
   /** `all`, `auto`, or `1/N`. */
-  readonly mode: 'all' | 'auto' | string;
-  /** Packets traced whole, of packets counted. */
+  readonly mode: 'all' | 'auto' | `1/${number}`;
+  /** Packets traced whole, of packets counted; `null` where nothing counts. */
   readonly traced: string;
-  readonly of: string;
+  readonly of: string | null;
+  /** Whether everything is seen at this moment, and how much of each netfilter hook. */
   readonly windowOpen: boolean;
+  readonly detail: 'all' | 'edges';
   /** Shares of one core: what tracing may cost and what it does; `null` when not known. */
   readonly budget: number | null;
   readonly cost: number | null;

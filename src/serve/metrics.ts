@@ -70,7 +70,9 @@ function byCode(counts: Iterable<readonly [string, number | string]>): Sample[] 
 function samplingMetrics(sampling: SamplingRecord): string[] {
   return [
     counter('traced_packets_total', 'Packets traced whole.', sampling.traced),
-    counter('counted_packets_total', 'Packets counted.', sampling.of),
+    ...(sampling.of === null
+      ? []
+      : [counter('counted_packets_total', 'Packets counted.', sampling.of)]),
     gauge('tracing_window_open', 'Whether tracing is on, 0 or 1.', sampling.windowOpen ? 1 : 0),
     optional('cpu_budget_ratio', 'Share of one core it may cost.', sampling.budget),
     optional('cpu_cost_ratio', 'Share of one core it does cost.', sampling.cost),

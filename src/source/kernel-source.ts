@@ -1,4 +1,5 @@
 import { RingBuffer } from 'ebpf-ts';
+import { SAMPLE_ALL, type Sampling, samplingName } from '../model/sampling.js';
 import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
 import {
   COUNTER_LOST_EVENT,
@@ -8,6 +9,7 @@ import {
 } from '../wire/layout.gen.js';
 import { CatalogFollower } from './catalog-follower.js';
 import { CatalogReader } from './catalog-reader.js';
+import { Governor, type Plan } from './governor.js';
 import type { HookDetail } from './hook-places.js';
 import type { HookInstrument } from './hook-programs.js';
 import { sumOfCpus } from './kernel-counters.js';
@@ -16,9 +18,11 @@ import type { FoundNamespace } from './namespace-watcher.js';
 import { NetnsDirectory } from './netns-directory.js';
 import { ObservedNamespaces, sameNamespaces } from './observed-namespaces.js';
 import { RingDrain } from './ring-drain.js';
-import type { Source, SourceSink } from './source.js';
+import type { Source, SourceSampling, SourceSink } from './source.js';
 import { Tracer } from './tracer.js';
 import { kernelDropReasons, RING_BYTES } from './tracer-object.js';
+import { scheduleOf } from './tracer-schedule.js';
+import type { TracingSchedule } from './tracing-schedule.js';
 
 /** Between looks at namespaces, their hooks and the kernel's modules. */
 const NAMESPACE_SCAN_MS = 400;
@@ -29,6 +33,10 @@ export interface KernelSourceOptions {
   readonly netns?: readonly string[] | null;
   /** What sees netfilter hooks; the best this kernel has when absent. */
   readonly hooks?: HookInstrument;
+  /** Which packets are traced; all when absent. */
+  readonly sampling?: Sampling;
+  /** Told when tracing everything has become too dear, or is not so any more. */
+  readonly onMode?: (mode: Plan['mode']) => void;
   /** Told of what goes wrong while it runs, without stopping it. */
   readonly onWarning?: (message: string) => void;
 }
@@ -52,6 +60,12 @@ export class KernelSource implements Source {
   #sink: SourceSink | null = null;
   #namespaces = new Map<number, FoundNamespace>();
   #drain: RingDrain | null = null;
+  readonly #sampling: Sampling;
+  readonly #governor: Governor | null;
+  #schedule: TracingSchedule | null = null;
+  /** Since when nothing but drops can come, ns; null while everything can. */
+  #closedSince: bigint | null = null;
+  #onlyDrops = false;
   #scanTimer: NodeJS.Timeout | null = null;
   #soon: NodeJS.Immediate | null = null;
   #finalLosses: Readonly<Record<string, bigint>> | null = null;
@@ -62,6 +76,8 @@ export class KernelSource implements Source {
   constructor(options: KernelSourceOptions) {
     this.#options = options;
     this.#observed = new ObservedNamespaces(options.netns ?? null);
+    this.#sampling = options.sampling ?? SAMPLE_ALL;
+    this.#governor = this.#sampling.mode === 'auto' ? new Governor(this.#sampling.budget) : null;
   }
 
   get catalog(): Catalog {
@@ -116,12 +132,40 @@ export class KernelSource implements Source {
 
   /** Begins to see everything again, after `close`. Errors: UnsupportedError. */
   open(): void {
-    this.#tracer?.open();
+    if (this.#tracer === null || this.#tracer.isOpen) return;
+    this.#tracer.open();
+    this.#changeWindow(process.hrtime.bigint(), true);
   }
 
   /** Sees drops and nothing else, until `open`. */
   close(): void {
-    this.#tracer?.close();
+    if (this.#tracer === null || !this.#tracer.isOpen) return;
+    const at = process.hrtime.bigint();
+    this.#tracer.close();
+    this.#changeWindow(at, false);
+  }
+
+  sampling(): SourceSampling {
+    return {
+      mode: samplingName(this.#sampling),
+      windowOpen: this.#tracer?.isOpen ?? false,
+      detail: this.#tracer?.detail ?? 'all',
+      budget: this.#governor?.budget ?? null,
+      cost: this.#governor?.cost ?? null,
+    };
+  }
+
+  /** Windows opened so far, those of them asked for, and closings since the ring was filling up. */
+  windows(): { readonly opened: number; readonly requested: number; readonly crowded: number } {
+    return {
+      opened: this.#schedule?.windows ?? 0,
+      requested: this.#schedule?.requestedWindows ?? 0,
+      crowded: this.#governor?.crowdings ?? 0,
+    };
+  }
+
+  request(): void {
+    this.#schedule?.request();
   }
 
   async start(sink: SourceSink): Promise<void> {
@@ -152,6 +196,7 @@ export class KernelSource implements Source {
       this.#options.onWarning?.(`drops have no place: ${String(error)}`);
     }
     this.#drain?.start();
+    this.#schedule?.start();
   }
 
   async stop(): Promise<void> {
@@ -160,6 +205,7 @@ export class KernelSource implements Source {
     if (this.#stopped) {
       return;
     }
+    this.#schedule?.stop();
     // Detach first, then take what is still in the ring.
     this.#tracer?.detach();
     if (this.#scanTimer !== null) {
@@ -190,19 +236,58 @@ export class KernelSource implements Source {
       ownPort: this.ownPort,
       limited: this.#options.netns != null,
       hooks: this.#options.hooks,
+      ...(this.#sampling.mode === 'one-in' ? { oneIn: this.#sampling.oneIn } : {}),
     });
     tracer.attach(this.#namespaces);
     this.#tracer = tracer;
+    this.#changeWindow(process.hrtime.bigint(), true);
     const events = tracer.map('events');
-    this.#ring = events === undefined ? null : new RingBuffer(events);
-    if (this.#ring !== null && this.#sink !== null) {
-      this.#drain = new RingDrain({
-        ring: this.#ring,
+    const ring = events === undefined ? null : new RingBuffer(events);
+    this.#ring = ring;
+    if (ring !== null && this.#sink !== null) {
+      const drain = new RingDrain({
+        ring,
         flush: () => tracer.flush(),
         now: () => process.hrtime.bigint(),
-        sink: this.#sink,
+        sink: this.#watched(this.#sink),
+        onWaiting: (bytes) => this.#schedule?.watch(bytes),
       });
+      this.#drain = drain;
+      if (this.#governor !== null) {
+        this.#schedule = scheduleOf(this.#governor, {
+          ...{ tracer, ring, drain, namespaces: () => this.#namespaces },
+          onWindow: (at, isOpen) => this.#changeWindow(at, isOpen),
+          onWarning: (message) => this.#options.onWarning?.(message),
+          onMode: (mode) => this.#options.onMode?.(mode),
+        });
+      }
     }
+  }
+
+  #changeWindow(at: bigint, isOpen: boolean): void {
+    this.#closedSince = isOpen ? null : at;
+    this.#onlyDrops = false;
+    this.#sink?.window?.(at, isOpen);
+  }
+
+  /** What comes while only drops can come is something wrong: worth a window. */
+  #watched(sink: SourceSink): SourceSink {
+    let hasDrops = false;
+    return {
+      batch: (records, length) => {
+        sink.batch(records, length);
+        hasDrops ||= this.#onlyDrops;
+      },
+      tick: (now) => {
+        sink.tick(now);
+        // Now that all is dealt with: a window is short, and time counts in it.
+        if (hasDrops) this.#schedule?.request();
+        hasDrops = false;
+        this.#onlyDrops = this.#closedSince !== null && now >= this.#closedSince;
+      },
+      catalog: (catalog) => sink.catalog(catalog),
+      end: () => sink.end(),
+    };
   }
 
   /** A name came or went: what comes with it, or before, is looked at once. */

@@ -16,6 +16,7 @@ import * as layout from '../wire/layout.gen.js';
  *   BATCH    framed records as they were drained
  *   TICK     u64 kernel monotonic ns, where the daemon looked at the clock
  *   SYMBOLS  JSON list of [address, function], when a drop's place was resolved
+ *   WINDOW   u64 kernel monotonic ns, u32 whether everything is seen from then on, u32 zero
  *   FOOTER   JSON RecordingFooter, last; absent when recording was cut off
  */
 export const MAGIC = 'HOPSREC1';
@@ -26,6 +27,9 @@ export const CHUNK_BATCH = 3;
 export const CHUNK_TICK = 4;
 export const CHUNK_FOOTER = 5;
 export const CHUNK_SYMBOLS = 6;
+export const CHUNK_WINDOW = 7;
+/** Bytes of a WINDOW chunk. */
+export const WINDOW_BYTES = 16;
 /** Largest chunk taken from a file, bytes; a batch is at most 4 MiB. */
 export const CHUNK_LIMIT = 64 << 20;
 /** Largest recording taken, bytes: it is held in memory, and a small file may unpack to more. */

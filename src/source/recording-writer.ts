@@ -8,12 +8,14 @@ import {
   CHUNK_HEADER_TYPE,
   CHUNK_SYMBOLS,
   CHUNK_TICK,
+  CHUNK_WINDOW,
   json,
   MAGIC,
   message,
   RecordingError,
   type RecordingFooter,
   type RecordingHeader,
+  WINDOW_BYTES,
 } from './recording-format.js';
 import type { SourceSink } from './source.js';
 
@@ -62,6 +64,13 @@ export class RecordingWriter implements SourceSink {
     const payload = Buffer.alloc(8);
     payload.writeBigUInt64LE(now);
     this.#chunk(CHUNK_TICK, payload);
+  }
+
+  window(at: bigint, isOpen: boolean): void {
+    const payload = Buffer.alloc(WINDOW_BYTES);
+    payload.writeBigUInt64LE(at);
+    payload.writeUInt32LE(isOpen ? 1 : 0, 8);
+    this.#chunk(CHUNK_WINDOW, payload);
   }
 
   /** The function that drops come from, as it is resolved. */

@@ -2,7 +2,7 @@ import type { Catalog } from '../name/catalog.js';
 import { HEADER_TIME, SIZEOF_HEADER } from '../wire/layout.gen.js';
 import { FRAME_HEADER } from '../wire/record-cursor.js';
 import type { Chunk, Recording } from './recording.js';
-import { CHUNK_BATCH, CHUNK_TICK } from './recording-format.js';
+import { CHUNK_BATCH, CHUNK_TICK, CHUNK_WINDOW, WINDOW_BYTES } from './recording-format.js';
 import type { Source, SourceSink } from './source.js';
 
 /** Longest pause kept between batches; a recording of a quiet machine need not be quiet. */
@@ -122,6 +122,10 @@ export class ReplaySource implements Source {
     } else if (chunk.type === CHUNK_BATCH) {
       const records = shift === 0n ? chunk.payload : moveTimes(chunk.payload, shift);
       sink.batch(records, records.byteLength);
+    } else if (chunk.type === CHUNK_WINDOW && chunk.payload.byteLength >= WINDOW_BYTES) {
+      const { buffer, byteOffset } = chunk.payload;
+      const view = new DataView(buffer, byteOffset, WINDOW_BYTES);
+      sink.window?.(view.getBigUint64(0, true) + shift, view.getUint32(8, true) === 1);
     }
     // Else of a later version: nothing to do here.
   }

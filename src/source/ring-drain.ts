@@ -19,6 +19,8 @@ export interface RingDrainOptions {
   /** CLOCK_MONOTONIC, ns. */
   readonly now: () => bigint;
   readonly sink: SourceSink;
+  /** Told how many bytes wait, before they are read: joining them takes longer. */
+  readonly onWaiting?: (bytes: number) => void;
 }
 
 /**
@@ -37,6 +39,7 @@ export class RingDrain {
   #flushed = 0n;
   #records = 0;
   #stopped = false;
+  #paused = false;
 
   constructor(options: RingDrainOptions) {
     this.#options = options;
@@ -44,6 +47,20 @@ export class RingDrain {
 
   start(): void {
     this.#turn();
+  }
+
+  /** Leaves everything in the ring until `resume`: for a moment in which time counts. */
+  pause(): void {
+    this.#paused = true;
+    this.#cancel();
+  }
+
+  /** Goes on at once. */
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#cancel();
+    if (!this.#stopped) this.#soon();
   }
 
   /** Takes what is left, once nothing is attached any more. */
@@ -57,15 +74,19 @@ export class RingDrain {
   }
 
   #turn(): void {
-    if (this.#stopped) {
+    if (this.#stopped || this.#paused) {
       return;
     }
     if (this.#left === 0) {
       this.#flush();
     }
-    if (!this.#take(BATCHES_PER_TURN)) {
-      const soon = setImmediate(() => this.#turn());
-      this.#cancel = () => clearImmediate(soon);
+    const isRead = this.#take(BATCHES_PER_TURN);
+    // What came may have asked for a pause.
+    if (this.#paused) {
+      return;
+    }
+    if (!isRead) {
+      this.#soon();
       return;
     }
     const wait = this.#records > 0 ? BUSY_WAIT_MS : IDLE_WAIT_MS;
@@ -73,10 +94,16 @@ export class RingDrain {
     this.#cancel = () => clearTimeout(later);
   }
 
+  #soon(): void {
+    const soon = setImmediate(() => this.#turn());
+    this.#cancel = () => clearImmediate(soon);
+  }
+
   #flush(): void {
     this.#flushed = this.#options.now();
     this.#options.flush();
     this.#left = this.#options.ring.available();
+    this.#options.onWaiting?.(this.#left);
     this.#records = 0;
   }
 

@@ -1,3 +1,4 @@
+import type { SamplingRecord } from '../model/feed.js';
 import type { Catalog } from '../name/catalog.js';
 
 /** What takes a source's output. Nothing borrowed may be kept after the call. */
@@ -6,11 +7,19 @@ export interface SourceSink {
   batch(records: Uint8Array, length: number): void;
   /** Time has come this far: kernel monotonic nanoseconds. */
   tick(now: bigint): void;
+  /**
+   * From `at` on (kernel monotonic ns) every packet is seen, or drops and nothing else. Comes
+   * after all ticks before `at` and before those after it.
+   */
+  window?(at: bigint, isOpen: boolean): void;
   /** Names have changed. */
   catalog(catalog: Catalog): void;
   /** Nothing more will come. */
   end(): void;
 }
+
+/** What a source says of its sampling; how many packets that makes is counted elsewhere. */
+export type SourceSampling = Omit<SamplingRecord, 'traced' | 'of'>;
 
 /** Where records come from: the kernel, or a recording of one. */
 export interface Source {
@@ -29,6 +38,10 @@ export interface Source {
   symbol(address: bigint): string | null;
   /** What this source cannot see, in words. */
   readonly missing: readonly string[];
+  /** How it chooses what is seen; null or absent where it does not. */
+  sampling?(): SourceSampling | null;
+  /** Asks to see everything for a moment, at once: something is new, wrong or watched. */
+  request?(): void;
   /** Begins; resolves when everything is attached. */
   start(sink: SourceSink): Promise<void>;
   stop(): Promise<void>;

@@ -1,5 +1,5 @@
 import { type HookDemand, type HookDetail, type HookPlace, wantedPlaces } from './hook-places.js';
-import type { HookInstrument } from './hook-programs.js';
+import { type HookInstrument, LINK_PROGRAM_NAMES } from './hook-programs.js';
 import type { MissingCauses } from './missing-causes.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 import { NetfilterLinks } from './netfilter-links.js';
@@ -86,6 +86,17 @@ export class TracerAttachment {
       sum += this.loaded.object.program(name).info().recursionMisses;
     }
     return sum;
+  }
+
+  /** Time its programs have run while BPF statistics were on, ns. */
+  runTime(): bigint {
+    const { object, functions, hooks } = this.loaded;
+    const names = [
+      ...TracepointLinks.programs,
+      ...functions.map(({ program }) => program),
+      ...(hooks === 'link' ? LINK_PROGRAM_NAMES : []),
+    ];
+    return names.reduce((sum, name) => sum + object.program(name).info().runTimeNs, 0n);
   }
 
   detach(): void {

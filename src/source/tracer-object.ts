@@ -30,6 +30,8 @@ export interface TracerOptions {
   readonly limited: boolean;
   /** What sees netfilter hooks; the best this kernel has when absent. */
   readonly hooks?: HookInstrument | undefined;
+  /** Of how many packets one is traced; all when absent. */
+  readonly oneIn?: number | undefined;
 }
 
 /** A loaded object, attached to nothing yet. */
@@ -152,13 +154,14 @@ function loadWith(functions: readonly FunctionProgram[], options: LoadOptions): 
 function prepare(
   object: BpfObject,
   functions: readonly FunctionProgram[],
-  { ownPort, limited, shift, hooks, successorOf }: LoadOptions,
+  { ownPort, limited, shift, hooks, successorOf, oneIn = 1 }: LoadOptions,
 ): void {
   object.setMapMaxEntries('events', RING_BYTES);
   object.setConstant('own_port', ownPort);
   object.setConstant('own_netns', NamespaceWatcher.own());
   object.setConstant('only_observed', limited ? 1 : 0);
   object.setConstant('priority_shift', shift);
+  object.setConstant('sample_below', oneIn === 1 ? 0 : Math.ceil(2 ** 32 / oneIn));
   object.setConstant('places', hookPlaces());
   for (const name of LINK_PROGRAM_NAMES) {
     object.program(name).setAutoload(hooks === 'link');

@@ -88,6 +88,11 @@ export class Tracer {
     return this.#pastMisses + (this.#current?.recursionMisses() ?? 0n);
   }
 
+  /** Time the programs have run while BPF statistics were on, ns. */
+  runTime(): bigint {
+    return this.#current?.runTime() ?? 0n;
+  }
+
   /** Has every trail that is still in a slot handed to the ring, on all CPUs. */
   flush(): void {
     const program = this.#current?.loaded.object.program(FLUSH_PROGRAM);

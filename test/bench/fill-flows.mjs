@@ -13,7 +13,9 @@ import { compiled } from './cluster.mjs';
 /** @type {typeof import('../../src/pipeline.js')} */
 const { Pipeline } = await compiled('pipeline.js');
 /** @type {typeof import('../../src/source/recording.js')} */
-const { CHUNK_BATCH, Recording } = await compiled('source/recording.js');
+const { Recording } = await compiled('source/recording.js');
+/** @type {typeof import('../../src/source/recording-format.js')} */
+const { CHUNK_BATCH } = await compiled('source/recording-format.js');
 /** @type {typeof import('../../src/source/replay-source.js')} */
 const { ReplaySource } = await compiled('source/replay-source.js');
 /** @type {typeof import('../../src/wire/layout.gen.js')} */

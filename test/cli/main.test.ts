@@ -51,6 +51,8 @@ describe('bad usage', () => {
     [['flows', '--no-such-option'], 'BAD_OPTION'],
     [['flows', '--duration', 'soon'], 'BAD_DURATION'],
     [['trace', '--sample', '1/0'], 'BAD_SAMPLE'],
+    [['serve', '--cpu-budget', 'much'], 'BAD_BUDGET'],
+    [['flows', '--sample', 'all', '--cpu-budget', '5'], 'BUDGET_UNUSED'],
     [['serve', '--port', '65536'], 'BAD_PORT'],
     [['record'], 'RECORD_USAGE'],
     [['record', 'a', 'b'], 'RECORD_USAGE'],

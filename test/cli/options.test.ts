@@ -5,7 +5,7 @@ import {
   parse,
   parseDuration,
   parsePort,
-  parseSample,
+  parseSampling,
 } from '../../src/cli/options.js';
 import { UsageError } from '../../src/model/errors.js';
 
@@ -53,17 +53,36 @@ describe('a duration', () => {
 
 describe('a sampling rate', () => {
   it.each([
-    ['all', 1],
-    ['auto', 1],
-    ['1/1', 1],
-    ['1/64', 64],
-    ['1/9999999', 9_999_999],
-  ])('%s is one in %d', (text, n) => {
-    expect(parseSample(text)).toBe(n);
+    ['all', { mode: 'all' }],
+    ['auto', { mode: 'auto', budget: 0.05 }],
+    ['1/1', { mode: 'all' }],
+    ['1/64', { mode: 'one-in', oneIn: 64 }],
+    ['1/9999999', { mode: 'one-in', oneIn: 9_999_999 }],
+  ])('%s is %j', (text, sampling) => {
+    expect(parseSampling(text, undefined)).toEqual(sampling);
   });
 
   it.each(['', '1/0', '2/3', '64', '1/-1', '1/x', '1/10000000'])('%j is none', (text) => {
-    expect(fault(() => parseSample(text))).toBe('BAD_SAMPLE');
+    expect(fault(() => parseSampling(text, undefined))).toBe('BAD_SAMPLE');
+  });
+});
+
+describe('a budget', () => {
+  it.each([
+    ['5', 0.05],
+    ['0.5', 0.005],
+    ['12.5%', 0.125],
+    ['400', 4],
+  ])('%s of one core is a share of %d', (text, budget) => {
+    expect(parseSampling('auto', text)).toEqual({ mode: 'auto', budget });
+  });
+
+  it.each(['', '0', '0.0', '-1', '5 %', 'all', '1e3', '10000', '.5'])('%j is none', (text) => {
+    expect(fault(() => parseSampling('auto', text))).toBe('BAD_BUDGET');
+  });
+
+  it.each(['all', '1/4'])('means nothing with %s', (sample) => {
+    expect(fault(() => parseSampling(sample, '5'))).toBe('BUDGET_UNUSED');
   });
 });
 
@@ -87,7 +106,7 @@ describe('options that commands share', () => {
       durationMs: null,
       filter: null,
       netns: null,
-      sampleOneIn: 1,
+      sampling: { mode: 'auto', budget: 0.05 },
       json: false,
     });
   });
@@ -100,7 +119,7 @@ describe('options that commands share', () => {
     expect(options).toMatchObject({
       durationMs: 60_000,
       netns: ['a', 'b'],
-      sampleOneIn: 4,
+      sampling: { mode: 'one-in', oneIn: 4 },
       json: true,
     });
     expect(options.filter).not.toBeNull();

@@ -24,7 +24,7 @@ import {
   POD2_ETH0,
 } from '../fixtures/places.js';
 import { Tape } from '../fixtures/tape.js';
-import { ways } from './ways.js';
+import { ways } from '../fixtures/ways.js';
 
 const SECOND = 1_000_000_000;
 

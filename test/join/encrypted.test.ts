@@ -15,6 +15,7 @@ import {
   WG112,
 } from '../fixtures/places.js';
 import { type Journey, Tape } from '../fixtures/tape.js';
+import { ways } from '../fixtures/ways.js';
 
 const PING: PacketDescription = {
   proto: 'icmp',
@@ -89,7 +90,7 @@ test('on a receiving node alone, what comes out says what went in', () => {
   });
   expect(verdictOf(path, false)).toBe('delivered');
   const flow = nth(joining.allFlows(), 0);
-  expect(flow.directions[0]).toMatchObject({ packets: 1, bytes: 84 });
+  expect(ways(flow)[0]).toMatchObject({ packets: 1, bytes: 84 });
   expect(flow.encapsulations).toMatchObject([{ overhead: 60 }]);
 });
 
@@ -164,7 +165,7 @@ test('what the tunnel device cuts is found when it comes out, and counted once',
   );
   expect(segments.every(isComplete)).toBe(true);
   expect(joining.allFlows()).toHaveLength(1);
-  expect(nth(joining.allFlows(), 0).directions[0]).toMatchObject({
+  expect(ways(nth(joining.allFlows(), 0))[0]).toMatchObject({
     packets: 1,
     bytes: 40 + 3 * 1388,
   });

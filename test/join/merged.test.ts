@@ -15,6 +15,7 @@ import {
   TUNL112,
 } from '../fixtures/places.js';
 import { type Journey, Tape } from '../fixtures/tape.js';
+import { ways } from '../fixtures/ways.js';
 
 const MSS = 1428;
 const SEGMENT: PacketDescription = {
@@ -83,7 +84,7 @@ test('what was merged shares the end of what it was merged into', () => {
     new Array(3).fill('delivered'),
   );
   const flow = nth(joining.allFlows(), 0);
-  expect(flow.directions[0]).toMatchObject({ packets: 3, bytes: 3 * (40 + MSS) });
+  expect(ways(flow)[0]).toMatchObject({ packets: 3, bytes: 3 * (40 + MSS) });
 });
 
 test('what is behind the merged range, or another stream, has no known end', () => {

@@ -10,6 +10,7 @@ const SOURCE: Source = {
   catalog: EMPTY_CATALOG,
   missing: [],
   lost: () => 0n,
+  losses: () => ({}),
   own: () => 0n,
   symbol: () => null,
   start: () => Promise.resolve(),
@@ -42,7 +43,7 @@ export class LoadedCollector {
       this.packets += 1;
     }
     const batch = tape.batch();
-    tape.records.length = 0;
+    tape.clear();
     this.pipeline.batch(batch, batch.length);
     // Far enough for all of them to be over.
     tape.wait(100e6);

@@ -4,7 +4,13 @@ import { Pipeline } from '../../pipeline.js';
 import { layoutFingerprint } from '../../source/recording-format.js';
 import { RecordingWriter } from '../../source/recording-writer.js';
 import { VERSION } from '../../version.js';
-import { announceReady, kernelSource, stopRequest, untilStopped } from '../observe.js';
+import {
+  announceReady,
+  kernelSource,
+  stopRequest,
+  untilStopped,
+  warnOfSampling,
+} from '../observe.js';
 import { COMMON_HELP, COMMON_OPTIONS, commonOptions, parse } from '../options.js';
 
 const HELP = `Usage: hopscope record FILE [options]
@@ -28,7 +34,7 @@ export async function runRecord(args: string[]): Promise<number> {
   }
   const options = commonOptions(values);
   const stop = stopRequest();
-  const source = kernelSource(options);
+  const source = kernelSource(options, warnOfSampling(options));
   const writer = new RecordingWriter(file, {
     format: 1,
     version: VERSION,

@@ -8,7 +8,14 @@ import { Recording } from '../../source/recording.js';
 import { ReplaySource } from '../../source/replay-source.js';
 import { startDashboard } from '../dashboard.js';
 import { stopRequest, untilStopped, warn } from '../observe.js';
-import { COMMON_HELP, COMMON_OPTIONS, commonOptions, parse, parsePort } from '../options.js';
+import {
+  COMMON_HELP,
+  COMMON_OPTIONS,
+  commonOptions,
+  oneInOf,
+  parse,
+  parsePort,
+} from '../options.js';
 import { LineOutput } from '../output.js';
 import { LISTEN_HELP, LISTEN_OPTIONS } from './serve.js';
 import { reportLosses } from './trace.js';
@@ -78,7 +85,7 @@ export async function runReplay(args: string[]): Promise<number> {
   };
   const pipeline = new Pipeline(source, {
     filter: options.filter,
-    sampleOneIn: options.sampleOneIn,
+    sampleOneIn: oneInOf(options.sampling),
     ...(values.paths === true
       ? {
           onPath: (finished) => {

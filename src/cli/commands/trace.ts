@@ -1,6 +1,13 @@
 import { pathText } from '../../export/path-text.js';
 import { Pipeline } from '../../pipeline.js';
-import { announceReady, kernelSource, stopRequest, untilStopped, warn } from '../observe.js';
+import {
+  announceReady,
+  kernelSource,
+  stopRequest,
+  untilStopped,
+  warn,
+  warnOfSampling,
+} from '../observe.js';
 import { COMMON_HELP, filteredOptions } from '../options.js';
 import { LineOutput } from '../output.js';
 
@@ -24,10 +31,9 @@ export async function runTrace(args: string[]): Promise<number> {
   const output = new LineOutput();
   const colour = process.stdout.isTTY === true;
   const stop = stopRequest();
-  const source = kernelSource(options);
+  const source = kernelSource(options, warnOfSampling(options));
   const pipeline = new Pipeline(source, {
     filter: options.filter,
-    sampleOneIn: options.sampleOneIn,
     limited: options.netns !== null,
     onPath: (finished) => {
       const record = pipeline.pathRecord(finished);
@@ -48,6 +54,7 @@ export function reportLosses(pipeline: Pipeline, output: LineOutput): void {
   const quality = pipeline.quality();
   const losses = [
     [quality.lost, 'events lost: the kernel produced faster than they were read'],
+    [String(pipeline.joiner.counters.cutByWindow), 'packets seen in part: a window began or ended'],
     [quality.evicted, 'evicted from full tables'],
     [String(output.shed), 'lines left out: the reader was too slow'],
     ...Object.entries(quality.malformed).map(([code, count]) => [count, code]),

@@ -92,7 +92,7 @@ export function mtuScenes(encap: Mode): void {
     for (const { hops, drop } of refused) {
       // A device sees the frame, a hook what is in it.
       const header = hops[0]?.mac === null ? 0 : 14;
-      expect(hops[0]?.len).toBe(ETHERNET_MTU + header);
+      expect(hops[0]?.len, JSON.stringify([drop, hops])).toBe(ETHERNET_MTU + header);
       expect(drop).toMatchObject({ reason: 'PKT_TOO_BIG' });
     }
     const longest = Math.max(...arrived.map(({ hops }) => hops[0]?.tcp?.payload ?? 0));
@@ -122,7 +122,7 @@ export function mtuScenes(encap: Mode): void {
       mtu: { path: tunnelMtu, largest: ETHERNET_MTU, verdict: 'fragments' },
       drops: { original: '0', reply: '0' },
     });
-    for (const { verdict } of scene.paths) expect(verdict).toBe('delivered');
+    for (const path of scene.paths) expect(path.verdict, JSON.stringify(path)).toBe('delivered');
     // Conntrack of the other node puts them together, so they are cut once more.
     const pieces = piecesOf(scene);
     expect(pieces.length).toBe(8);
@@ -150,7 +150,7 @@ export function mtuScenes(encap: Mode): void {
       reply: `udp ${ADDRESS.pod3}:5353 > ${ADDRESS.pod1}:41902`,
     });
     expect(flow.mtu.verdict).toBe('fragments');
-    for (const { verdict } of scene.paths) expect(verdict).toBe('delivered');
+    for (const path of scene.paths) expect(path.verdict, JSON.stringify(path)).toBe('delivered');
   });
 
   it.runIf(tunnel6Mtu !== undefined)('S19, S21: over IPv6 no node cuts', async () => {

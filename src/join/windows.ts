@@ -1,0 +1,64 @@
+import * as layout from '../wire/layout.gen.js';
+import type { Device } from './device-table.js';
+import type { OpenPaths } from './open-paths.js';
+import { CUT_END, CUT_START, type Path } from './path.js';
+import { isEndSeen } from './verdict.js';
+
+/**
+ * What is first seen in the middle of its way this soon after a window opened was under way
+ * before, perhaps, ns. Seen: 20 ms in the backlog of a busy CPU (net/core/dev.c, process_backlog).
+ */
+export const FRONT_NS = 100e6;
+
+/**
+ * Which paths the source can have seen whole: in windows it sees everything, between them
+ * drops alone. Pure; the times are those of the source.
+ */
+export class Windows {
+  readonly #isThinned: boolean;
+  #isOpen = true;
+  /** Since when everything is seen. */
+  #since = Number.NEGATIVE_INFINITY;
+
+  /** @param isThinned whether of some packets only the drop is seen */
+  constructor(isThinned: boolean) {
+    this.#isThinned = isThinned;
+  }
+
+  /** The window opens or closes at `at`: all that began before has been added. */
+  change(open: OpenPaths, at: number, isOpen: boolean): void {
+    this.#isOpen = isOpen;
+    if (isOpen) {
+      this.#since = at;
+      return;
+    }
+    for (let path = open.oldest; path !== null; path = path.newer) {
+      // Its end is not, or what came between it and the closing is not.
+      if (path.ended ? path.lastTime > at : !isEndSeen(path)) {
+        path.cutByWindow |= CUT_END;
+      }
+    }
+  }
+
+  /**
+   * Marks a path that begins at `time` unless it is seen from its beginning: soon after the
+   * opening only if a socket or a network card gave it, for others were under way before.
+   */
+  begin(path: Path, time: number, device: Device, stage: number): void {
+    if (!this.#isOpen || time < this.#since) {
+      path.cutByWindow |= this.#isOpen ? CUT_START : CUT_START | CUT_END;
+      return;
+    }
+    if (this.#isThinned && stage === layout.STAGE_DROP) {
+      path.cutByWindow |= CUT_START;
+      return;
+    }
+    if (time - this.#since >= FRONT_NS || path.fromSocket || path.parent !== null) {
+      return;
+    }
+    const isCard = stage === layout.STAGE_INGRESS && device.isHardware;
+    if (!isCard) {
+      path.cutByWindow |= CUT_START;
+    }
+  }
+}

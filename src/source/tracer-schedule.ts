@@ -1,0 +1,47 @@
+import type { RingBuffer } from 'ebpf-ts';
+import { COUNTER_LOST_RING, COUNTER_PASSED, COUNTER_TRAILS } from '../wire/layout.gen.js';
+import type { Governor } from './governor.js';
+import { KernelCostMeter } from './kernel-cost.js';
+import { sumOfCpus } from './kernel-counters.js';
+import type { FoundNamespace } from './namespace-watcher.js';
+import type { RingDrain } from './ring-drain.js';
+import type { Tracer } from './tracer.js';
+import { RING_BYTES } from './tracer-object.js';
+import { type Scheduled, TracingSchedule } from './tracing-schedule.js';
+
+export interface ScheduledTracer extends Pick<Scheduled, 'onWindow' | 'onWarning' | 'onMode'> {
+  readonly tracer: Tracer;
+  readonly ring: RingBuffer;
+  readonly drain: RingDrain;
+  readonly namespaces: () => ReadonlyMap<number, FoundNamespace>;
+}
+
+/** A schedule that opens and closes the tracer of the running kernel. */
+export function scheduleOf(governor: Governor, scheduled: ScheduledTracer): TracingSchedule {
+  const { tracer, ring, drain, namespaces } = scheduled;
+  const counter = (index: number): number => {
+    const map = tracer.map('counters');
+    return map === undefined ? 0 : Number(sumOfCpus(map, index));
+  };
+  const hops = (): number => counter(COUNTER_PASSED) + counter(COUNTER_LOST_RING);
+  return new TracingSchedule(governor, {
+    open: () => tracer.open(),
+    close: () => tracer.close(),
+    setDetail: (detail) => tracer.setDetail(detail, namespaces()),
+    pause: () => drain.pause(),
+    resume: () => drain.resume(),
+    flush: () => tracer.flush(),
+    work: () => ({ hops: hops(), trails: counter(COUNTER_TRAILS) }),
+    waiting: () => ring.available(),
+    ringBytes: RING_BYTES,
+    cpuMs: () => {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1000;
+    },
+    now: () => process.hrtime.bigint(),
+    onWindow: scheduled.onWindow,
+    onWarning: scheduled.onWarning,
+    onMode: scheduled.onMode,
+    meter: new KernelCostMeter(() => ({ runTimeNs: tracer.runTime(), hops: hops() })),
+  });
+}
