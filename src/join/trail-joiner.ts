@@ -73,6 +73,10 @@ export class TrailJoiner {
     let path: Path | null = null;
     while (hop.next()) {
       read += 1;
+      if (read === 2) {
+        // The sender is that of the first packet: another may be in the same buffer by now.
+        hop.sock = 0;
+      }
       if ((hop.flags & layout.HOP_SNAPSHOT) !== 0) {
         path = this.#hop(hop);
       } else if (path === null) {
@@ -201,6 +205,9 @@ export class TrailJoiner {
     if (columns.length >= HOP_LIMIT) {
       path.hopsCut += 1;
       this.#state.counters.hopsCut += 1;
+      if (hop.stage === layout.STAGE_DROP) {
+        endByDrop(path, hop.time, { reason: hop.dropReason, location: hop.dropLocation });
+      }
       return;
     }
     const at = columns.length - 1;

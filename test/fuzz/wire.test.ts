@@ -47,7 +47,8 @@ it('reads any batch', async () => {
     const take = (record: RecordCursor): void => {
       if (!Number.isSafeInteger(record.skb) || record.skb < 0) throw new Error('skb');
       if (!Number.isFinite(record.time)) throw new Error('time');
-      const isNewDevice = record.type === layout.RECORD_DEVICE && record.skb === 0;
+      const isNewDevice =
+        record.type === layout.RECORD_DEVICE && record.u32(layout.HEADER_SKB) === 0;
       if (!isNewDevice && record.time < newest) throw new Error('out of order');
       if (!isNewDevice) newest = record.time;
       given.push(text(record.bytes.subarray(record.offset, record.end)));

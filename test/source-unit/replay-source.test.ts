@@ -9,7 +9,7 @@ import { Recording } from '../../src/source/recording.js';
 import { layoutFingerprint } from '../../src/source/recording-format.js';
 import { RecordingWriter } from '../../src/source/recording-writer.js';
 import { ReplaySource } from '../../src/source/replay-source.js';
-import { SIZEOF_HOP } from '../../src/wire/layout.gen.js';
+import { SIZEOF_DEVICE } from '../../src/wire/layout.gen.js';
 import { CLUSTER } from '../fixtures/catalog.js';
 import { flowFaults, pathFaults } from '../fixtures/contract.js';
 import { POD1_ETH0 } from '../fixtures/places.js';
@@ -70,8 +70,8 @@ it('moves times on when it begins again, and leaves what is recorded as it is', 
   const shift = 20_000_000n + 1_000_000_000n;
   expect(events.filter((event) => event.startsWith('tick'))[2]).toBe(`tick ${TICK + shift}`);
   // Time is 8 bytes into a record, and that 8 bytes into its frame.
-  const freed = 8 + SIZEOF_HOP;
-  for (const frame of [0, freed]) {
+  const afterDevice = 8 + SIZEOF_DEVICE;
+  for (const frame of [0, afterDevice]) {
     const at = frame + 16;
     expect(second?.readBigUInt64LE(at)).toBe((first?.readBigUInt64LE(at) ?? 0n) + shift);
     second?.writeBigUInt64LE(first?.readBigUInt64LE(at) ?? 0n, at);

@@ -202,11 +202,13 @@ describe('memory', () => {
     const queue = queueOf(...Array.from({ length: 9000 }, () => record));
     expect(queue.byteLength).toBe(9000 * record.length);
     const buffers = new Set<ArrayBufferLike>();
+    let same = 0;
     queue.flush((given) => {
-      expect(given.bytes.slice(given.offset, given.end)).toEqual(record);
-      buffers.add(given.bytes.buffer);
+      const { bytes, offset, end } = given;
+      same += Buffer.compare(bytes.subarray(offset, end), record) === 0 ? 1 : 0;
+      buffers.add(bytes.buffer);
     });
-    expect(queue.records).toBe(9000);
+    expect([queue.records, same]).toEqual([9000, 9000]);
     expect(buffers.size).toBeGreaterThan(1);
   });
 });
