@@ -488,6 +488,12 @@ static __always_inline void observe(const struct observation *o)
 	__u64 now;
 	__u8 ttl;
 
+	/* That is most packets, so before all else. */
+	if (sample_below && !o->end) {
+		slot = bpf_map_lookup_elem(&slots, &index);
+		if (slot && slot->skb != (__u64)skb && !is_chosen(head + o->network))
+			return;
+	}
 	read_keys(&keys, head, o, is_ipv6);
 	if (is_own(o, &keys, is_ipv6, is_ipv4)) {
 		count(HS_COUNTER_OWN, 1);
@@ -505,13 +511,11 @@ static __always_inline void observe(const struct observation *o)
 	now = bpf_ktime_get_ns();
 	ttl = take_ttl(&keys, is_ipv6, is_ipv4);
 	is_new = slot->skb != (__u64)skb || now - slot->last > TRAIL_GAP_NS;
-	/* With other headers it may be another packet in the same buffer. */
-	if (sample_below && !o->end && (is_new || has_new_words(slot, &keys, is_ipv6)) &&
-	    !is_chosen(head + o->network)) {
-		if (slot->skb == (__u64)skb) {
-			hand_over(slot, HS_END_NONE, now);
-			mark_taken(index, 0);
-		}
+	/* Later, or with other headers, it may be another packet in the same buffer. */
+	if (sample_below && !o->end && slot->skb == (__u64)skb &&
+	    (is_new || has_new_words(slot, &keys, is_ipv6)) && !is_chosen(head + o->network)) {
+		hand_over(slot, HS_END_NONE, now);
+		mark_taken(index, 0);
 		barrier();
 		slot->busy = 0;
 		return;

@@ -29,6 +29,9 @@ import type { TracingSchedule } from './tracing-schedule.js';
 
 /** Between looks at namespaces, their hooks and the kernel's modules. */
 const NAMESPACE_SCAN_MS = 400;
+/** Drops after so long without one are worth a look at once. */
+const DROPS_ANEW_NS = 1_000_000_000n;
+
 export interface KernelSourceOptions {
   /** The compiled tracer, dist/bpf/tracer.bpf.o. */
   readonly objectFile: string;
@@ -296,9 +299,13 @@ export class KernelSource implements Source {
     this.#sink?.window?.(at, isOpen);
   }
 
-  /** What comes while only drops can come is something wrong: worth a window. */
+  /**
+   * What comes while only drops can come is something wrong: worth a window, unless it has been
+   * going on. More windows would show no more of it.
+   */
   #watched(sink: SourceSink): SourceSink {
     let hasDrops = false;
+    let lastDrops = 0n;
     return {
       batch: (records, length) => {
         sink.batch(records, length);
@@ -308,7 +315,8 @@ export class KernelSource implements Source {
         sink.tick(now);
         this.#counting?.read();
         // Now that all is dealt with: a window is short, and time counts in it.
-        if (hasDrops) this.#schedule?.request();
+        if (hasDrops && now - lastDrops >= DROPS_ANEW_NS) this.#schedule?.request();
+        if (hasDrops) lastDrops = now;
         hasDrops = false;
         this.#onlyDrops = this.#closedSince !== null && now >= this.#closedSince;
       },

@@ -13,6 +13,10 @@ export class Collector implements SourceSink {
     this.events.push(`tick ${now}`);
   }
 
+  window(at: bigint, isOpen: boolean): void {
+    this.events.push(`window ${at} ${isOpen ? 'open' : 'closed'}`);
+  }
+
   catalog(catalog: Catalog): void {
     this.events.push(`catalog ${catalog.host}`);
   }

@@ -43,6 +43,21 @@ async function played(source: ReplaySource, events: number): Promise<string[]> {
   return collector.events;
 }
 
+it('says when everything was seen and when drops alone, again with times moved on', async () => {
+  const file = join(folder, 'windows.hops');
+  const header = { layout: layoutFingerprint(), epochNs: '1', kernel: '6', missing: [] };
+  const writer = new RecordingWriter(file, { format: 1, ...header });
+  writer.window(TICK - 5n, true);
+  writer.tick(TICK);
+  writer.window(TICK + 7n, false);
+  writer.tick(TICK + 20_000_000n);
+  writer.finish({ lost: '0', own: '0', symbols: [] });
+  const source = new ReplaySource(Recording.read(file), { paced: false, loop: true });
+  const [first, , second, , again] = await played(source, 5);
+  expect([first, second]).toEqual([`window ${TICK - 5n} open`, `window ${TICK + 7n} closed`]);
+  expect(again).toBe(`window ${TICK - 5n + 1_020_000_000n} open`);
+});
+
 it('gives what was recorded, in order, and ends once', async () => {
   const source = new ReplaySource(recordingOf(Uint8Array.of(1, 2)), { paced: false });
   expect([source.epochNs, source.lost(), source.own()]).toEqual([1n, 3n, 4n]);
