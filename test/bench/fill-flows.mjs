@@ -5,8 +5,8 @@ import { compiled } from './cluster.mjs';
 /*
  * A million connections without a million packets: the records of a few flows, as a
  * real kernel gave them, are played again and again, each time from another source
- * address, with another IP id and a little later. All that this file knows of a record is
- * where its frame and its time are; headers are found by the address, wherever a record has
+ * address, with another IP id and a little later. A trail's hops move with the time in its
+ * header; packet headers and conntrack tuples are found by the address, wherever a record has
  * one. Buffers are the same ones in each round, as they are in a kernel that uses them anew.
  */
 
@@ -18,10 +18,16 @@ const { Recording } = await compiled('source/recording.js');
 const { CHUNK_BATCH } = await compiled('source/recording-format.js');
 /** @type {typeof import('../../src/source/replay-source.js')} */
 const { ReplaySource } = await compiled('source/replay-source.js');
+/** @type {typeof import('../../src/wire/clock.js')} */
+const { Epoch } = await compiled('wire/clock.js');
 /** @type {typeof import('../../src/wire/layout.gen.js')} */
-const { HEADER_TIME, SIZEOF_HEADER } = await compiled('wire/layout.gen.js');
+const { HEADER_TIME, RECORD_TRAIL, SIZEOF_HEADER } = await compiled('wire/layout.gen.js');
 /** @type {typeof import('../../src/wire/record-cursor.js')} */
 const { FRAME_HEADER } = await compiled('wire/record-cursor.js');
+/** @type {typeof import('../../src/wire/record-queue.js')} */
+const { RecordQueue } = await compiled('wire/record-queue.js');
+/** @type {typeof import('../../src/wire/trail-cursor.js')} */
+const { TrailCursor } = await compiled('wire/trail-cursor.js');
 
 /** First byte of the addresses that stand in for the sender's: 11.0.0.0/8 is nobody's here. */
 const STAND_IN = 11;
@@ -59,12 +65,35 @@ export function readTemplate(file, source) {
   const batches = recording.chunks
     .filter((chunk) => chunk.type === CHUNK_BATCH)
     .map((chunk) => editable(new Uint8Array(chunk.payload), address));
-  // The CPUs' records are not in the order of their times.
-  const times = batches
-    .flatMap(({ view, times }) => times.map((at) => view.getBigUint64(at, true)))
-    .sort((a, b) => (a < b ? -1 : 1));
-  const last = times.at(-1) ?? 0n;
-  return { recording, batches, last, span: last - (times[0] ?? 0n) + GAP_NS };
+  const epochNs = BigInt(recording.header.epochNs);
+  const { first, last } = timesOf(batches, epochNs);
+  return { recording, batches, last: epochNs + BigInt(last), span: BigInt(last - first) + GAP_NS };
+}
+
+/**
+ * When the first record begins and the last hop is over, nanoseconds since `epochNs`.
+ *
+ * @param {readonly { readonly bytes: Uint8Array }[]} batches
+ * @param {bigint} epochNs
+ */
+function timesOf(batches, epochNs) {
+  const queue = new RecordQueue(new Epoch(epochNs));
+  const trail = new TrailCursor();
+  let first = Number.POSITIVE_INFINITY;
+  let last = 0;
+  for (const { bytes } of batches) {
+    queue.add(bytes, bytes.byteLength);
+    queue.flush((record) => {
+      first = Math.min(first, record.time);
+      last = Math.max(last, record.time);
+      if (record.type !== RECORD_TRAIL) return;
+      trail.begin(record);
+      while (trail.next()) last = Math.max(last, trail.time);
+      last = Math.max(last, trail.endTime);
+    });
+  }
+  if (last === 0) throw new Error('nothing in the recording to play');
+  return { first, last };
 }
 
 /**
@@ -82,7 +111,7 @@ export async function fillFlows({ recording, batches, last, span }, n, flowsARou
   const base = new ReplaySource(recording, { paced: false });
   const pipeline = new Pipeline(base, { flowLimit: n + 2 * flowsARound });
   pipeline.catalog(recording.catalog);
-  let cursor = 0;
+  let changed = 0;
   let read = performance.now();
   for (let round = 0; round < rounds; round += 1) {
     for (const batch of batches) {
@@ -102,7 +131,7 @@ export async function fillFlows({ recording, batches, last, span }, n, flowsARou
     }
     pipeline.tick(last + BigInt(round) * span);
     if (performance.now() - read >= READ_MS) {
-      cursor = pipeline.changedSince(cursor).cursor;
+      changed = pipeline.flows.changedSince(changed).at(-1)?.version ?? changed;
       read = performance.now();
     }
     await turn();
