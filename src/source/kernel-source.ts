@@ -269,7 +269,6 @@ export class KernelSource implements Source {
     });
     tracer.attach(this.#namespaces);
     this.#tracer = tracer;
-    this.#changeWindow(process.hrtime.bigint(), true);
     const events = tracer.map('events');
     const ring = events === undefined ? null : new RingBuffer(events);
     this.#ring = ring;

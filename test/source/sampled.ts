@@ -1,4 +1,6 @@
 import type { FinishedPath } from '../../src/flow/finished-path.js';
+import { HopColumns } from '../../src/join/hop-columns.js';
+import type { Path } from '../../src/join/path.js';
 import { runCommand, runIn } from '../../src/lab/run-command.js';
 import type { Sampling } from '../../src/model/sampling.js';
 import { Pipeline } from '../../src/pipeline.js';
@@ -66,9 +68,19 @@ export async function watchTunnel(sampling: Sampling): Promise<Watch> {
     sampling,
     onMode: (mode) => modes.push({ mode, at: performance.now() }),
   });
-  const pipeline = new Pipeline(source, { limited: true, onPath: (path) => finished.push(path) });
+  const pipeline = new Pipeline(source, { limited: true, onPath: (path) => finished.push(kept(path)) });
   await pipeline.start();
   return { source, pipeline, finished, modes };
+}
+
+/** A copy: the joiner uses the columns of a path again once nobody is shown it any more. */
+function kept(finished: FinishedPath): FinishedPath {
+  const { path } = finished;
+  const columns = new HopColumns();
+  columns.inherit(path.columns, path.length);
+  columns.drop = path.columns.drop;
+  const copy: Path = Object.assign(Object.create(Object.getPrototypeOf(path)), path, { columns });
+  return { ...finished, path: copy };
 }
 
 /**
