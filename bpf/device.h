@@ -14,7 +14,7 @@
 /* Places looked at for one. */
 #define DEVICE_PROBES 4
 /* A device renamed is noticed within this time, ns. */
-#define NAME_CHECK_NS 50000000ULL
+#define NAME_CHECK_NS 1000000ULL
 
 struct known_device {
 	__u64 dev;
@@ -43,7 +43,8 @@ static __always_inline int has_link_header(const struct net_device *dev)
 	return dev->type == ARPHRD_ETHER || dev->type == ARPHRD_LOOPBACK;
 }
 
-static __noinline int announce_device(struct known_device *known, const struct net_device *dev)
+static __noinline int announce_device(struct known_device *known, const struct net_device *dev,
+				      __u64 now)
 {
 	const struct rtnl_link_ops *ops;
 	struct hs_device *record;
@@ -57,7 +58,8 @@ static __noinline int announce_device(struct known_device *known, const struct n
 		return 0;
 	}
 	fill_header(&record->header, 0, HS_RECORD_DEVICE, sizeof(*record));
-	record->header.skb = known->dev == (__u64)dev;
+	/* From the hop on that has met it. */
+	record->header.time = now;
 	record->netns = BPF_CORE_READ(dev, nd_net.net, ns.inum);
 	record->ifindex = BPF_CORE_READ(dev, ifindex);
 	record->mtu = BPF_CORE_READ(dev, mtu);
@@ -72,7 +74,7 @@ static __noinline int announce_device(struct known_device *known, const struct n
 	known->netns = record->netns;
 	known->ifindex = record->ifindex;
 	known->mtu = record->mtu;
-	known->checked = record->header.time;
+	known->checked = now;
 	__builtin_memcpy(known->name, record->name, sizeof(known->name));
 	bpf_ringbuf_submit(record, SUBMIT_FLAGS);
 	return 0;
@@ -104,7 +106,7 @@ static __always_inline void know_device(const struct net_device *dev, __u32 netn
 		if (name[0] == known->name[0] && name[1] == known->name[1])
 			return;
 	}
-	announce_device(known, dev);
+	announce_device(known, dev, now);
 }
 
 #endif

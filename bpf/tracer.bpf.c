@@ -192,19 +192,28 @@ int BPF_PROG(on_connect, const struct sock *sk, int before, int after)
 	return 0;
 }
 
+struct flushing {
+	__u32 word;
+	__u32 busy;
+};
+
 /* One slot of the 64 that a word stands for; see bpf_loop. */
-static long flush_slot(__u32 bit, const __u32 *word)
+static long flush_slot(__u32 bit, struct flushing *flushing)
 {
-	__u32 zero = 0, index = *word * 64 + bit;
+	__u32 zero = 0, word = flushing->word, index = word * 64 + bit;
 	struct taken *bits = bpf_map_lookup_elem(&taken, &zero);
 	struct slot *slot;
 
-	if (!bits || *word >= SLOT_WORDS || !(bits->words[*word] & (1ULL << bit)))
+	if (!bits || word >= SLOT_WORDS || !(bits->words[word] & (1ULL << bit)))
 		return 0;
 	slot = bpf_map_lookup_elem(&slots, &index);
-	/* At work on this CPU: this run has interrupted it. */
-	if (!slot || slot->busy)
+	if (!slot)
 		return 0;
+	/* At work on this CPU: this run has interrupted it. */
+	if (slot->busy) {
+		flushing->busy++;
+		return 0;
+	}
 	hand_over(slot, HS_END_NONE, bpf_ktime_get_ns());
 	mark_taken(index, 0);
 	return 0;
@@ -212,21 +221,22 @@ static long flush_slot(__u32 bit, const __u32 *word)
 
 /*
  * Not attached: user space runs it on each CPU (BPF_PROG_RUN) so that no trail stays
- * in its slot. After it, all that began before is in the ring. With bpf_loop (Linux
- * 5.17) the verifier looks at a slot once.
+ * in its slot. After a run that returns 0, all that began before is in the ring; else
+ * so many slots were at work. With bpf_loop (Linux 5.17) the verifier looks at a slot once.
  */
 SEC("raw_tp")
 int flush_trails(void *ctx)
 {
-	__u32 zero = 0, word;
+	struct flushing flushing = {};
+	__u32 zero = 0;
 	struct taken *bits = bpf_map_lookup_elem(&taken, &zero);
 
 	if (!bits)
 		return 0;
-	for (word = 0; word < SLOT_WORDS; word++)
-		if (bits->words[word])
-			bpf_loop(64, flush_slot, &word, 0);
-	return 0;
+	for (; flushing.word < SLOT_WORDS; flushing.word++)
+		if (bits->words[flushing.word])
+			bpf_loop(64, flush_slot, &flushing, 0);
+	return flushing.busy;
 }
 
 static __always_inline int observe_link(const struct bpf_nf_ctx *ctx, __s32 priority)

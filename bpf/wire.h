@@ -59,7 +59,7 @@ struct hs_header {
 	__u16 size;		/* of the whole record */
 	__u32 cpu;
 	__u64 time;		/* CLOCK_MONOTONIC, ns; of a trail: its first hop */
-	__u64 skb;		/* address of the struct sk_buff; of a device: 1 when it has changed */
+	__u64 skb;		/* address of the struct sk_buff; 0 of a device */
 };
 
 struct hs_trail {

@@ -52,6 +52,22 @@ export class Bindings {
     return row;
   }
 
+  /** The row by which another flow has the tuple in another namespace; -1 for none or several flows. */
+  elsewhere(tuple: Tuple, flow: Flow): number {
+    let found = NONE;
+    for (let row = this.#heads[tuple.id >> 1] ?? NONE; row >= 0; ) {
+      const other = this.flow(row);
+      if (other !== flow) {
+        if (found >= 0 && this.flow(found) !== other) {
+          return NONE;
+        }
+        found = row;
+      }
+      row = this.#nextOfPair[row] as number;
+    }
+    return found;
+  }
+
   flow(row: number): Flow {
     return this.#slots.at((this.#owner[row] as number) >> 1) as Flow;
   }

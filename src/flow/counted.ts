@@ -1,4 +1,4 @@
-import type { Tuple } from '../join/tuple.js';
+import { isRouted, type Tuple } from '../join/tuple.js';
 import type { TupleTable } from '../join/tuple-table.js';
 import { TCP_ACK, TCP_SYN } from '../packet/tcp.js';
 import type { Bindings } from './bindings.js';
@@ -41,6 +41,12 @@ export interface Counted {
   readonly ctOriginal: Tuple | null;
   readonly ctReply: Tuple | null;
 }
+
+/**
+ * Between the first packets that two nodes count of one connection: what has the same routed
+ * addresses and ports at the same time in two namespaces is one connection.
+ */
+export const SAME_START_NS = 1e9;
 
 /** Puts the kernel's counts to their flows, and makes flows for those that nobody traced. */
 export class CountIntake {
@@ -91,7 +97,8 @@ export class CountIntake {
     if (proof !== null) {
       flow = this.#learnConntrack(flow, count, proof);
     }
-    this.#bind(flow, count.tuple, count.netns, this.#direction);
+    flow = this.#bind(flow, count.tuple, count.netns, this.#direction);
+    this.#direction = this.#directionOf(count.tuple, count.netns) ?? this.#direction;
     const direction = this.#direction;
     const isChanged = this.#rows.take(flow, direction, point, count);
     if (!isChanged && !isNew) {
@@ -189,6 +196,9 @@ export class CountIntake {
         this.#merging.turn(flow);
         this.#direction = proof;
       }
+      flow.original = count.ctOriginal ?? flow.original;
+      flow.reply = count.ctReply ?? flow.reply;
+      flow.prove();
     }
     for (const [known, way] of [
       [count.ctOriginal, ORIGINAL],
@@ -200,21 +210,16 @@ export class CountIntake {
       const own = this.#direction === proof ? way : opposite(way);
       const row = this.#bindings.find(known, count.netns);
       if (row < 0) {
-        this.#bind(flow, known, count.netns, own);
-        continue;
-      }
-      const other = this.#bindings.flow(row);
-      if (other !== flow) {
+        flow = this.#bind(flow, known, count.netns, own);
+      } else if (this.#bindings.flow(row) !== flow) {
+        const other = this.#bindings.flow(row);
         flow = this.#join(flow, other, this.#bindings.direction(row, known) !== own);
-        if (this.#bindings.flow(row) === flow) {
-          const direction = this.#bindings.direction(row, known);
-          this.#direction = proof === way ? direction : opposite(direction);
+        if (this.#bindings.flow(row) !== flow) {
+          continue;
         }
       }
-    }
-    if (flow.traced === null && !flow.proven) {
-      flow.original = count.ctOriginal ?? flow.original;
-      flow.reply = count.ctReply ?? flow.reply;
+      const direction = this.#directionOf(known, count.netns) ?? own;
+      this.#direction = proof === way ? direction : opposite(direction);
     }
     flow.reply ??= this.#direction === proof ? count.ctReply : count.ctOriginal;
     flow.prove();
@@ -223,7 +228,7 @@ export class CountIntake {
 
   /** One flow of two, unless both were traced. */
   #join(flow: Flow, other: Flow, isTurned: boolean): Flow {
-    if (other.traced === null && (flow.traced !== null || flow.start <= other.start)) {
+    if (other.traced === null && (flow.traced !== null || isNearerSource(flow, other))) {
       this.#merging.absorb(flow, other, isTurned);
       return flow;
     }
@@ -234,13 +239,40 @@ export class CountIntake {
     return flow;
   }
 
-  #bind(flow: Flow, tuple: Tuple, netns: number, direction: DirectionIndex): void {
-    if (this.#bindings.find(tuple, netns) < 0) {
-      if (!this.#bindings.add(flow, tuple, netns, direction)) {
-        this.#counters.keysRefused += 1;
-      }
+  /** @returns the flow that has the tuple now: what has it in another namespace may be the same */
+  #bind(flow: Flow, tuple: Tuple, netns: number, direction: DirectionIndex): Flow {
+    if (this.#bindings.find(tuple, netns) >= 0) {
+      return flow;
     }
+    if (!this.#bindings.add(flow, tuple, netns, direction)) {
+      this.#counters.keysRefused += 1;
+      return flow;
+    }
+    const row = isRouted(tuple) ? this.#bindings.elsewhere(tuple, flow) : -1;
+    if (row < 0) {
+      return flow;
+    }
+    const other = this.#bindings.flow(row);
+    if (Math.abs(other.start - flow.start) > SAME_START_NS) {
+      return flow;
+    }
+    return this.#join(flow, other, this.#bindings.direction(row, tuple) !== direction);
   }
+
+  #directionOf(tuple: Tuple, netns: number): DirectionIndex | null {
+    const row = this.#bindings.find(tuple, netns);
+    return row < 0 ? null : this.#bindings.direction(row, tuple);
+  }
+}
+
+/** Of two records of one connection, whether the first has the tuples as its source sends them. */
+function isNearerSource(flow: Flow, other: Flow): boolean {
+  const isTranslated = hasNat(flow);
+  return isTranslated === hasNat(other) ? flow.start <= other.start : isTranslated;
+}
+
+function hasNat({ original, reply }: Flow): boolean {
+  return reply !== null && original.id >> 1 !== reply.id >> 1;
 }
 
 /** Which way of its connection a count goes, by the tuples of the conntrack entry. */

@@ -74,7 +74,7 @@ function startsAnew(path: Path, flow: Flow, direction: DirectionIndex): boolean 
     path.protocol === PROTO_TCP &&
     path.tcpFlags >= 0 &&
     (path.tcpFlags & (TCP_SYN | TCP_ACK)) === TCP_SYN;
-  if (isSyn && flow.state === 'closed') {
+  if (isSyn && flow.state === 'closed' && !isCountedAlready(path, flow)) {
     return true;
   }
   const start = flow.traced?.starts[ORIGINAL] ?? START_UNKNOWN;
@@ -83,6 +83,12 @@ function startsAnew(path: Path, flow: Flow, direction: DirectionIndex): boolean 
     pathStart(path) === START_SOCKET &&
     !((path.columns.headers[0] as Headers).tuple?.equals(flow.original) ?? false)
   );
+}
+
+/** Whether a flow was closed by counts of packets of which this path is one. */
+function isCountedAlready(path: Path, flow: Flow): boolean {
+  const start = path.columns.time[0] as number;
+  return flow.traced === null && start <= Math.max(flow.start, flow.last);
 }
 
 /**

@@ -8,7 +8,7 @@ const NEAR_SLOTS = 1_024;
 const ARPHRD_ETHER = 1;
 const ARPHRD_LOOPBACK = 772;
 
-/** A network device under one name; renamed, it is another. */
+/** A network device under one name; under another name or kind it is another device. */
 export class Device {
   /** Dense number, for keys. */
   readonly index: number;
@@ -22,6 +22,10 @@ export class Device {
   mtu = 0;
   /** ARPHRD_* (include/uapi/linux/if_arp.h). */
   type = 0;
+  /** When it was first met under this name and kind, ns since the source's epoch. */
+  since = Number.NEGATIVE_INFINITY;
+  /** What it was before, for hops that are joined later. */
+  before: Device | null = null;
 
   /** What was around the newest packet on it; the next one often has the same. */
   link: LinkAddresses | null = null;
@@ -73,13 +77,23 @@ export class DeviceTable {
     return this.#devices.size;
   }
 
-  /** Notes what a device is; under another name or kind it is another device from now on. */
-  learn({ netns, ifindex, name, kind, mtu, type }: DeviceDescription): Device {
-    let device = this.of(netns, ifindex);
+  /**
+   * Notes what a device is; under another name or kind it is another device from `time` on (ns
+   * since the source's epoch). Each CPU announces what it meets, so an announcement may be older
+   * than the one before: then it says what the device was.
+   */
+  learn({ netns, ifindex, name, kind, mtu, type }: DeviceDescription, time: number): Device {
+    let device = this.#find(netns, ifindex);
     if (device.name !== '' && (device.name !== name || device.kind !== kind)) {
-      // Hops before this one were of the device as it was called then.
+      if (time < device.since) {
+        return this.of(netns, ifindex, time);
+      }
       this.#devices.delete(deviceKey(netns, ifindex));
-      device = this.#add(netns, ifindex);
+      const renamed = this.#add(netns, ifindex);
+      renamed.since = time;
+      renamed.before = device;
+      device.before = null;
+      device = renamed;
     }
     device.name = name;
     device.kind = kind;
@@ -88,9 +102,13 @@ export class DeviceTable {
     return device;
   }
 
-  /** The device of a hop, not yet named when it was not announced. Index 0: none is known. */
-  of(netns: number, ifindex: number): Device {
-    return this.#find(netns, ifindex);
+  /**
+   * The device of a hop at `time` (ns since the source's epoch), not yet named when it was not
+   * announced. Index 0: none is known.
+   */
+  of(netns: number, ifindex: number, time: number): Device {
+    const device = this.#find(netns, ifindex);
+    return time < device.since && device.before !== null ? device.before : device;
   }
 
   #find(netns: number, ifindex: number): Device {

@@ -3,7 +3,7 @@ import * as layout from '../wire/layout.gen.js';
 import type { RecordCursor } from '../wire/record-cursor.js';
 import { Beginnings } from './beginnings.js';
 import { actorOf, Deliveries } from './deliveries.js';
-import { DeviceTable } from './device-table.js';
+import { type DeviceDescription, DeviceTable } from './device-table.js';
 import { hasGap } from './hop-gap.js';
 import { noJoinCounters } from './join-counters.js';
 import { Merges } from './merged.js';
@@ -84,22 +84,15 @@ export class PathJoiner {
 
   /** Takes the record under the cursor. */
   add(record: RecordCursor): void {
-    this.tuples.now = record.time;
     if (record.type === layout.RECORD_TRAIL) {
+      this.tuples.now = record.time;
       this.#trails.add(record);
       return;
     }
     this.counters.events += 1;
     switch (record.type) {
       case layout.RECORD_DEVICE:
-        this.devices.learn({
-          netns: record.u32(layout.DEVICE_NETNS),
-          ifindex: record.u32(layout.DEVICE_IFINDEX),
-          name: record.text(layout.DEVICE_NAME, 16),
-          kind: record.text(layout.DEVICE_KIND, 16),
-          mtu: record.u32(layout.DEVICE_MTU),
-          type: record.u32(layout.DEVICE_DEV_TYPE),
-        });
+        this.devices.learn(deviceOf(record), record.time);
         break;
       case layout.RECORD_DELIVER:
         this.#deliveries.read(record);
@@ -191,4 +184,15 @@ export class PathJoiner {
       this.#onPath(path);
     }
   }
+}
+
+function deviceOf(record: RecordCursor): DeviceDescription {
+  return {
+    netns: record.u32(layout.DEVICE_NETNS),
+    ifindex: record.u32(layout.DEVICE_IFINDEX),
+    name: record.text(layout.DEVICE_NAME, 16),
+    kind: record.text(layout.DEVICE_KIND, 16),
+    mtu: record.u32(layout.DEVICE_MTU),
+    type: record.u32(layout.DEVICE_DEV_TYPE),
+  };
 }

@@ -105,7 +105,7 @@ export class TrailJoiner {
   /** A hop whose headers are those of the hop before it. */
   #sameHeaders(path: Path, hop: TrailCursor): void {
     let headers = this.#before ?? (path.lastHeaders as Headers);
-    const device = this.#state.devices.of(hop.netns, hop.ifindex);
+    const device = this.#state.devices.of(hop.netns, hop.ifindex, hop.time);
     if ((hop.flags & layout.HOP_LINK) !== 0) {
       headers = withLink(headers, hop, device);
     }
@@ -132,7 +132,7 @@ export class TrailJoiner {
     const p = this.#packet;
     const { stage } = hop;
     const hasLink = this.#decode(hop);
-    const device = this.#state.devices.of(hop.netns, hop.ifindex);
+    const device = this.#state.devices.of(hop.netns, hop.ifindex, hop.time);
     let path = this.#state.open.inBuffer(hop.skb, hop.time, (one) => continues(one, p, hop));
     if (stage === layout.STAGE_DROP && this.#isNoDrop(hop, path)) {
       return path ?? null;

@@ -221,3 +221,24 @@ export function reversedKind(kind: number): number {
 export function tuplePorts(sport: number, dport: number): number {
   return (sport < 0 ? 0 : sport << 16) | (dport < 0 ? 0 : dport & 0xffff);
 }
+
+/**
+ * Whether both addresses mean the same host beyond one link: no loopback, link-local, multicast,
+ * broadcast or unspecified address (RFC 6890, tables 1 to 5 and 17 to 20).
+ */
+export function isRouted(tuple: Tuple): boolean {
+  return tuple.family === 4
+    ? isRouted4(tuple.src3) && isRouted4(tuple.dst3)
+    : isRouted6(tuple.src0, tuple.src1, tuple.src2, tuple.src3) &&
+        isRouted6(tuple.dst0, tuple.dst1, tuple.dst2, tuple.dst3);
+}
+
+function isRouted4(word: number): boolean {
+  const first = word >>> 24;
+  return first !== 0 && first !== 127 && first < 224 && word >>> 16 !== 0xa9fe;
+}
+
+function isRouted6(word0: number, word1: number, word2: number, word3: number): boolean {
+  const isLoopback = word0 === 0 && word1 === 0 && word2 === 0 && word3 <= 1;
+  return !isLoopback && word0 >>> 24 !== 0xff && word0 >>> 22 !== 0xfe80 >>> 6;
+}

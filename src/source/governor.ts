@@ -33,6 +33,13 @@ export const CALM_WINDOWS = 2;
 export const CALM_WINDOWS_MOST = 16;
 /** Staying open this long says that it was not too soon, ms. */
 export const SETTLED_MS = 10_000;
+/**
+ * CPU time that tracing may take above the budget before it is closed, ms: a burst, or a start with
+ * cold code, is seen whole. Time below the budget gives it back.
+ */
+export const CREDIT_MS = 200;
+/** The part of it that there is when the tracer was just opened again. */
+const CREDIT_OF_REOPENED = 0.25;
 /** Tracing keeps this share of the budget, whatever else the daemon does. */
 export const RESERVED_SHARE = 0.2;
 /**
@@ -109,6 +116,7 @@ export class Governor {
   #cost: number | null = null;
   #other = 0;
   #tracing = 0;
+  #creditMs = CREDIT_MS;
   #calm = 0;
   #calmNeeded = CALM_WINDOWS;
   /** ms since it was opened for good; at first it has not been closed yet. */
@@ -167,9 +175,11 @@ export class Governor {
     this.#other = mix(this.#other, (period.cpuMs - daemonMs) / elapsedMs, weight);
     if (this.#plan.mode === 'open') {
       this.#tracing = mix(this.#tracing, (kernelMs + daemonMs) / elapsedMs, weight);
+      this.#creditMs += this.allowed * elapsedMs - kernelMs - daemonMs;
+      this.#creditMs = Math.min(this.#creditMs, CREDIT_MS);
       this.#openFor += elapsedMs;
       if (this.#openFor >= SETTLED_MS) this.#calmNeeded = CALM_WINDOWS;
-      if (this.#tracing > this.allowed) this.#enterWindows();
+      if (this.#creditMs < 0) this.#enterWindows();
     } else if (openMs >= SHORTEST_MS) {
       this.#afterWindow((kernelMs + daemonMs) / openMs);
     }
@@ -221,6 +231,7 @@ export class Governor {
       if (this.#calm >= this.#calmNeeded) {
         this.#tracing = tracing;
         this.#openFor = 0;
+        this.#creditMs = CREDIT_MS * CREDIT_OF_REOPENED;
         this.#plan = OPEN;
         return;
       }

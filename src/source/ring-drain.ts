@@ -14,8 +14,8 @@ const BATCHES_PER_TURN = 8;
 
 export interface RingDrainOptions {
   readonly ring: RingBuffer;
-  /** Hands over every trail that is still in a slot, on all CPUs. */
-  readonly flush: () => void;
+  /** Hands over every trail that is still in a slot, on all CPUs; false when one may be left. */
+  readonly flush: () => boolean;
   /** CLOCK_MONOTONIC, ns. */
   readonly now: () => bigint;
   readonly sink: SourceSink;
@@ -100,8 +100,10 @@ export class RingDrain {
   }
 
   #flush(): void {
-    this.#flushed = this.#options.now();
-    this.#options.flush();
+    const now = this.#options.now();
+    if (this.#options.flush()) {
+      this.#flushed = now;
+    }
     this.#left = this.#options.ring.available();
     this.#options.onWaiting?.(this.#left);
     this.#records = 0;

@@ -1,5 +1,5 @@
 import { dirname, join } from 'node:path';
-import { BpfError, type BpfMap } from 'ebpf-ts';
+import { BpfError, type BpfMap, type Program } from 'ebpf-ts';
 import { UnsupportedError } from '../model/errors.js';
 import { PRIORITY_SHIFT_LIMIT } from '../name/netfilter-table.js';
 import { type HookDemand, type HookDetail, NO_DEMAND, UNKNOWN_DEMAND } from './hook-places.js';
@@ -20,6 +20,8 @@ import {
 
 /** Run on each CPU, not attached; see bpf/tracer.bpf.c. */
 const FLUSH_PROGRAM = 'flush_trails';
+/** A run that interrupts a program at work in a slot is tried again, so often. */
+const FLUSH_TRIES = 50;
 
 const NO_ROOM = new UnsupportedError(
   'TOO_MANY_OBSERVERS',
@@ -93,17 +95,13 @@ export class Tracer {
     return this.#current?.runTime() ?? 0n;
   }
 
-  /** Has every trail that is still in a slot handed to the ring, on all CPUs. */
-  flush(): void {
+  /**
+   * Has every trail that is still in a slot handed to the ring, on all CPUs. False when a slot
+   * was at work each time: then a trail that began before may still come.
+   */
+  flush(): boolean {
     const program = this.#current?.loaded.object.program(FLUSH_PROGRAM);
-    for (const cpu of onlineCpus()) {
-      try {
-        program?.run({ cpu });
-      } catch (error) {
-        // A CPU that has gone offline since has no packets under way.
-        if (!(error instanceof BpfError) || error.code !== 'ENXIO') throw error;
-      }
-    }
+    return program === undefined || onlineCpus().every((cpu) => flushed(program, cpu));
   }
 
   /**
@@ -294,4 +292,17 @@ export class Tracer {
 
 function inodeKey(inode: number): Uint8Array {
   return new Uint8Array(Uint32Array.of(inode).buffer);
+}
+
+function flushed(program: Program, cpu: number): boolean {
+  try {
+    for (let i = 0; i < FLUSH_TRIES; i++) {
+      if (program.run({ cpu }).returnValue === 0) return true;
+    }
+    return false;
+  } catch (error) {
+    // A CPU that has gone offline since has no packets under way.
+    if (error instanceof BpfError && error.code === 'ENXIO') return true;
+    throw error;
+  }
 }

@@ -127,12 +127,9 @@ export class RecordQueue {
     this.#count = at + 1;
   }
 
-  /** A device that is new stands before the hops that name it, whenever they were made. */
+  /** A device comes before the hops on it, whichever trail they are in: they name it by their time. */
   #orderTime(view: DataView, start: number): number {
-    if (
-      view.getUint16(start + layout.HEADER_TYPE, true) === layout.RECORD_DEVICE &&
-      view.getUint32(start + layout.HEADER_SKB, true) === 0
-    ) {
+    if (view.getUint16(start + layout.HEADER_TYPE, true) === layout.RECORD_DEVICE) {
       return Number.NEGATIVE_INFINITY;
     }
     return this.#epoch.sinceHalves(

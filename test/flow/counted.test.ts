@@ -180,6 +180,63 @@ describe('the device nearest to the source', () => {
   });
 });
 
+describe('what nobody traced, counted at two nodes', () => {
+  const far = { netns: NETNS.node112, ifindex: CALI3.ifindex };
+  /** What each node counts; the translation is known where answers leave the first. */
+  function countsOf(it: Translated): Counted[] {
+    const translated = it.maker.tuple({
+      ...{ src: ADDRESSES.pod1, sport: 38_610, dst: ADDRESSES.pod2, dport: 80 },
+    });
+    const answer = translated.reversed(it.maker.tuples);
+    const near = { ctOriginal: it.asked, ctReply: answer };
+    const there = { ctOriginal: translated, ctReply: answer };
+    const none = { ctOriginal: null, ctReply: null };
+    return [
+      it.counted(CALI1, 'in', 5, { ...none, first: 1_000_000 }),
+      it.counted(CALI1, 'out', 4, { ...near, first: 1_000_400 }),
+      it.counted(CALI2, 'out', 5, { ...far, ...there, tuple: translated, first: 1_000_100 }),
+      it.counted(CALI2, 'in', 4, { ...far, ...none, tuple: answer, first: 1_000_300 }),
+    ];
+  }
+
+  test('is one flow, translated, in whatever order the counts come', () => {
+    const orders = fc.shuffledSubarray([0, 1, 2, 3, 0, 1, 2, 3], { minLength: 8, maxLength: 8 });
+    fc.assert(
+      fc.property(orders, (order) => {
+        const it = new Translated();
+        const counts = countsOf(it);
+        for (const at of order) it.table.count(counts[at] as Counted);
+        const flow = it.only;
+        expect(flow.original).toBe(it.asked);
+        expect(flow.reply?.sport).toBe(80);
+        expect(flow.counted(ORIGINAL)).toEqual({ atSource: 5, atDestination: 5 });
+        expect(flow.counted(REPLY)).toEqual({ atSource: 4, atDestination: 4 });
+      }),
+    );
+  });
+
+  test.each([
+    ['at another time', { first: 3_000_000_000, last: 3_100_000_000 }, ADDRESSES.pod2],
+    ['of an address that means another host on each link', {}, '169.254.1.1'],
+  ])('are two flows %s', (_, more, dst) => {
+    const it = new Translated();
+    const tuple = it.maker.tuple({ src: ADDRESSES.pod1, sport: 5, dst, dport: 6 });
+    const none = { tuple, ctOriginal: null, ctReply: null };
+    it.table.count(it.counted(CALI1, 'in', 5, none));
+    it.table.count(it.counted(CALI2, 'out', 5, { ...far, ...none, ...more }));
+    expect(it.flows).toHaveLength(2);
+  });
+
+  test('stays as many as it is where the tuple means two connections already', () => {
+    const it = new Translated();
+    const none = { tuple: it.answer, ctOriginal: null, ctReply: null };
+    it.table.count(it.counted(CALI1, 'in', 5, none));
+    it.table.count(it.counted(CALI2, 'out', 5, { ...far, ...none, first: 3_000_000_000, last: 3e9 }));
+    it.table.count(it.counted(CALI2, 'out', 5, { netns: 77, ifindex: 7, ...none, first: 1_000_001 }));
+    expect(it.flows).toHaveLength(3);
+  });
+});
+
 describe('paths and counts of the same packets', () => {
   test('what was counted holds; what was traced says how many were traced', () => {
     const it = new Translated();
@@ -212,6 +269,18 @@ describe('paths and counts of the same packets', () => {
     expect(table.removedSince(before)).toHaveLength(1);
     table.count(it.counted(CALI2, 'out', 5, { ...far, ctOriginal: null, ctReply: null }));
     expect(it.only.counted(ORIGINAL)).toEqual({ atSource: 5, atDestination: 5 });
+  });
+
+  test('a connection that was counted to its end before its first path is one flow', () => {
+    const it = new Translated();
+    const flags = { tcpFlags: TCP_SYN | TCP_ACK | TCP_RST };
+    it.table.count(it.counted(CALI1, 'in', 5, flags));
+    it.table.count(it.counted(CALI1, 'out', 4, flags));
+    expect(it.only.state).toBe('closed');
+    it.table.add(it.path(false, { tcpFlags: TCP_SYN, start: 999_000 }));
+    it.table.add(it.path(true, { tcpFlags: TCP_SYN | TCP_ACK, start: 1_500_000 }));
+    expect(packets(it.only)).toEqual([5, 4]);
+    expect(it.only.paths).toBe(2);
   });
 
   test('a closed connection’s ports used again: each has its own packets', () => {

@@ -4,18 +4,18 @@ import { CALI1, ENS111, type Place } from '../fixtures/places.js';
 
 /** The devices that the kernel announces as these places, one after the other. */
 function devicesOf(table: DeviceTable, places: readonly Place[]): Device[] {
-  return places.map(({ dev, devType, ...place }) =>
-    table.learn({ ...place, name: dev, type: devType }),
+  return places.map(({ dev, devType, ...place }, time) =>
+    table.learn({ ...place, name: dev, type: devType }, time),
   );
 }
 
 test('a device that a hop names before it is announced is the one that is announced', () => {
   const table = new DeviceTable();
-  const named = table.of(CALI1.netns, CALI1.ifindex);
+  const named = table.of(CALI1.netns, CALI1.ifindex, 0);
   expect(named.name).toBe('');
   const [announced] = devicesOf(table, [CALI1]);
   expect(announced).toBe(named);
-  expect(table.of(CALI1.netns, CALI1.ifindex)).toBe(named);
+  expect(table.of(CALI1.netns, CALI1.ifindex, 5)).toBe(named);
 });
 
 test('a device is one as long as it has its name', () => {
@@ -41,6 +41,21 @@ test.each([
   });
   expect(after?.index).not.toBe(before?.index);
   expect(table.size).toBe(1);
+});
+
+test('a hop is on the device as it was called then', () => {
+  const table = new DeviceTable();
+  const { dev: name, devType: type, ...cali } = CALI1;
+  const before = table.learn({ ...cali, name, type }, 100);
+  const after = table.learn({ ...cali, name: 'lan0', type }, 200);
+  const at = (time: number): Device => table.of(CALI1.netns, CALI1.ifindex, time);
+  expect([at(50), at(199), at(200), at(1000)]).toEqual([before, before, after, after]);
+  // Another CPU's announcement of the device as it was comes late.
+  expect(table.learn({ ...cali, name, type }, 150)).toBe(before);
+  expect(at(300)).toBe(after);
+  // Called as before again it is a device of its own, from then on.
+  const again = table.learn({ ...cali, name, type }, 400);
+  expect([at(399), at(400)]).toEqual([after, again]);
 });
 
 function toDevice(change: { dev?: string; kind?: string }): { name?: string; kind?: string } {

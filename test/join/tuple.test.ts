@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { PROTOCOL_ARP, type Tuple } from '../../src/join/tuple.js';
+import { isRouted, PROTOCOL_ARP, type Tuple } from '../../src/join/tuple.js';
 import { TupleTable } from '../../src/join/tuple-table.js';
 
 const SECOND = 1e9;
@@ -46,6 +46,32 @@ describe('equal tuples are one object', () => {
     expect(reversed.reversed(table)).toBe(tuple);
     expect(tuple.sameSource(reversed)).toBe(false);
     expect(tuple.sameDestination(tuple)).toBe(true);
+  });
+});
+
+describe('routed', () => {
+  const PEER = { 4: [0, 0, 0, 0x0a000002], 6: [0x20010db8, 0, 0, 2] } as const;
+  test.each([
+    [4, [0, 0, 0, 0x0af499cc], true],
+    [4, [0, 0, 0, 0xdfffffff], true],
+    [4, [0, 0, 0, 0], false],
+    [4, [0, 0, 0, 0x7f000001], false],
+    [4, [0, 0, 0, 0xa9fe0001], false],
+    [4, [0, 0, 0, 0xe00000fb], false],
+    [4, [0, 0, 0, 0xffffffff], false],
+    [6, [0x20010db8, 0, 0, 1], true],
+    [6, [0xfd000000, 0, 0, 0], true],
+    [6, [0, 0, 0, 0], false],
+    [6, [0, 0, 0, 1], false],
+    [6, [0xfe800000, 0, 0, 1], false],
+    [6, [0xfebfffff, 0, 0, 1], false],
+    [6, [0xff020000, 0, 0, 1], false],
+  ] as const)('family %s, %s: %s', (family, words, expected) => {
+    const table = new TupleTable();
+    table.words.set([...words, ...PEER[family]]);
+    const tuple = table.intern(family, 17, 1, 2);
+    expect(isRouted(tuple)).toBe(expected);
+    expect(isRouted(tuple.reversed(table))).toBe(expected);
   });
 });
 

@@ -4,6 +4,7 @@ import {
   CALM_PERIOD_MS,
   CALM_WINDOWS,
   CALM_WINDOWS_MOST,
+  CREDIT_MS,
   DAEMON_HOP_MOST_NS,
   DECIDE_MS,
   FULL_SHARE,
@@ -88,8 +89,9 @@ describe('above the budget', () => {
       fc.property(fc.double({ min: 1.3, max: 2_000, noNaN: true }), (times) => {
         const machine = new Machine();
         const hops = Machine.hopsFor(BUDGET * times);
-        machine.run(5_000, hops);
-        expect(machine.changes[0]?.at).toBeLessThanOrEqual(1_000);
+        const credit = CREDIT_MS / (BUDGET * (times - 1));
+        machine.run(credit + 5_000, hops);
+        expect(machine.changes[0]?.at).toBeLessThanOrEqual(credit + 2 * DECIDE_MS);
         const { now, openMs } = machine;
         machine.run(60_000, hops);
         expect(machine.governor.plan).toMatchObject({ mode: 'windows', detail: 'edges' });
@@ -101,6 +103,19 @@ describe('above the budget', () => {
         expect(cost).toBeGreaterThanOrEqual(Math.min(BUDGET, BUDGET * times * 0.4) * 0.9);
       }),
     );
+  });
+
+  it('sees a burst whole, and another one when as much time was below the budget', () => {
+    const machine = new Machine();
+    const burst = CREDIT_MS / 2;
+    for (let i = 0; i < 5; i++) {
+      machine.run(burst, Machine.hopsFor(BUDGET + 1));
+      machine.run(burst / (BUDGET / 2), Machine.hopsFor(BUDGET / 2));
+    }
+    expect(machine.changes).toEqual([]);
+    machine.run(burst, Machine.hopsFor(BUDGET + 1));
+    machine.run(burst, Machine.hopsFor(BUDGET + 1));
+    expect(machine.changes.map(({ mode }) => mode)).toEqual(['windows']);
   });
 
   it('begins with short windows', () => {

@@ -35,6 +35,8 @@ let sink: Collector;
 let clock: bigint;
 /** Trails that are still in their slots. */
 let slots: number[];
+/** Whether a slot is at work at each flush. */
+let isBusy: boolean;
 let drain: RingDrain;
 
 beforeEach(() => {
@@ -43,9 +45,14 @@ beforeEach(() => {
   sink = new Collector();
   clock = 0n;
   slots = [];
+  isBusy = false;
   drain = new RingDrain({
     ring: ring as unknown as RingBuffer,
-    flush: () => ring.add(...slots.splice(0)),
+    flush: () => {
+      if (isBusy) return false;
+      ring.add(...slots.splice(0));
+      return true;
+    },
     now: () => clock++,
     sink,
   });
@@ -70,6 +77,19 @@ describe('a drain', () => {
     slots.push(3);
     drain.start();
     expect(given()).toEqual(['1 2 3', '@0']);
+  });
+
+  it('does not tell the time of a flush that left a trail in its slot', async () => {
+    ring.add(1);
+    slots.push(2);
+    isBusy = true;
+    drain.start();
+    expect(given()).toEqual(['1', '@0']);
+    await vi.advanceTimersByTimeAsync(20);
+    expect(given()).toEqual(['1', '@0', '@0']);
+    isBusy = false;
+    await vi.advanceTimersByTimeAsync(50);
+    expect(given()).toEqual(['1', '@0', '@0', '2', '@2']);
   });
 
   it('tells the time where nothing comes', () => {

@@ -39,7 +39,8 @@ export async function runDemo(args: string[]): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
-  const options = commonOptions(values);
+  // The lab's traffic is there to be looked at: all of it, unless less is asked for.
+  const options = commonOptions({ ...values, sample: values.sample ?? 'all' });
   const listen = {
     host: values.host ?? DEFAULT_HOST,
     port: parsePort(values.port, DEFAULT_PORT),
