@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What flow a packet is of, wherever the program that asks hangs. Reads the packet by
+ * What flow a packet is of, wherever the program is attached. Reads the packet by
  * helpers that copy and never pull, so that observing changes nothing.
  */
 #ifndef HOPSCOPE_COUNTED_PACKET_H

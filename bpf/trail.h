@@ -220,7 +220,7 @@ static __always_inline void read_keys(struct keys *keys, const unsigned char *he
 	}
 }
 
-/* The TTL is told with each hop, and the checksum changes with it. */
+/* The TTL is in each hop, and the checksum changes with it. */
 static __always_inline __u8 take_ttl(struct keys *keys, int is_ipv6, int is_ipv4)
 {
 	__u8 ttl = 0;

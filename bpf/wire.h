@@ -152,7 +152,7 @@ struct hs_device {
 
 /*
  * Who does something to a socket: meaningful only where the process itself runs,
- * all 0 where the kernel works for nobody in particular.
+ * all 0 where the kernel works for no process.
  */
 struct hs_actor {
 	__u32 process;		/* thread group id, in the first pid namespace */

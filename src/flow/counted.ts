@@ -48,7 +48,7 @@ export interface Counted {
  */
 export const SAME_START_NS = 1e9;
 
-/** Puts the kernel's counts to their flows, and makes flows for those that nobody traced. */
+/** Puts the kernel's counts to their flows, and makes flows for those that were not traced. */
 export class CountIntake {
   readonly #points: CountPoints;
   readonly #tuples: TupleTable;

@@ -33,7 +33,7 @@ export interface FlowTableOptions {
   readonly limited?: boolean;
   /** Whether a drop reason means "larger than the MTU". */
   readonly isTooBig?: (reason: number) => boolean;
-  /** A flow has left the table, for want of room or by age. */
+  /** A flow has left the table: evicted, or by age. */
   readonly onRemove?: (flow: Flow) => void;
   /** A path is kept no longer, nor shown to anybody: its columns may serve another. */
   readonly onRelease?: (path: Path) => void;
@@ -55,7 +55,7 @@ export class FlowTable {
   readonly #losses = new Losses();
   readonly #recent: RecentPaths;
   readonly #onRelease: (path: Path) => void;
-  /** A path that no flow keeps; whoever gave it may look at it until the next one. */
+  /** A path that no flow keeps; the caller may look at it until the next one. */
   #unkept: Path | null = null;
   /** Of the newest record. */
   #now = 0;
@@ -210,7 +210,7 @@ export class FlowTable {
     return this.#store.log.changedSince(version);
   }
 
-  /** Ids removed after `version`; null when that is too long ago to tell. */
+  /** Ids removed after `version`; null when that is too long ago to know. */
   removedSince(version: number): string[] | null {
     return this.#store.log.removedSince(version);
   }

@@ -44,7 +44,7 @@ export class Flow {
   reply: Tuple | null = null;
   /** null while no path of it was seen. */
   traced: Traced | null = null;
-  /** For whoever shows flows in turn: when it was shown last. */
+  /** For a reader that shows flows in turn: when it was shown last. */
   shown = 0;
 
   constructor(numbers: block.FlowBlock, at: number, original: Tuple) {

@@ -25,7 +25,7 @@ export interface JoinerOptions {
   readonly names?: KernelNames;
   /** Whether the kernel traces some packets only, and all drops. */
   readonly isThinned?: boolean;
-  /** Told of a trail whose rest could not be read. */
+  /** Called for a trail whose rest could not be read. */
   readonly onMalformedTrail?: (code: string) => void;
 }
 

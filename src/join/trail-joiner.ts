@@ -44,7 +44,7 @@ export class TrailJoiner {
   #before: Headers | null = null;
   #entryBefore: Conntrack | null = null;
 
-  /** @param onMalformedTrail told of a trail whose rest could not be read */
+  /** @param onMalformedTrail called for a trail whose rest could not be read */
   constructor(
     state: JoinState,
     beginnings: Beginnings,
@@ -186,7 +186,7 @@ export class TrailJoiner {
       const protocol = hop.snapshotU16(layout.SNAPSHOT_PROTOCOL);
       decodeNetwork(p, hop.view, hop.bytes, length, protocol, hop.len);
     }
-    // At a drop the network header may point anywhere: that is nobody's fault.
+    // At a drop the network header may point anywhere: that is no damage.
     if (p.error !== 0 && hop.stage !== layout.STAGE_DROP) {
       const { malformed } = this.#state.counters;
       malformed.set(p.error, (malformed.get(p.error) ?? 0) + 1);

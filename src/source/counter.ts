@@ -50,7 +50,7 @@ export interface CounterOptions {
   readonly epoch: Epoch;
   /** Entries; COUNT_ENTRIES_LIMIT when absent. */
   readonly limit?: number;
-  /** What hangs the programs on devices; the best this kernel has when absent. */
+  /** What attaches the programs to devices; the best this kernel has when absent. */
   readonly instrument?: CountInstrument['name'];
   /** CLOCK_MONOTONIC in ns; the machine's when absent. */
   readonly now?: () => bigint;

@@ -43,9 +43,9 @@ export interface KernelSourceOptions {
   readonly count?: boolean;
   /** Which packets are traced; all when absent. */
   readonly sampling?: Sampling;
-  /** Told when tracing everything has become too dear, or is not so any more. */
+  /** Called when tracing everything begins to cost more than the budget, and when it fits again. */
   readonly onMode?: (mode: Plan['mode']) => void;
-  /** Told of what goes wrong while it runs, without stopping it. */
+  /** Called with what goes wrong while it runs, without stopping it. */
   readonly onWarning?: (message: string) => void;
 }
 
@@ -55,7 +55,7 @@ export class KernelSource implements Source {
   /** Port whose loopback traffic is left out; 0 for none. Set it before `start`. */
   ownPort = 0;
   readonly #options: KernelSourceOptions;
-  /** Told of each function that drops come from, as it is resolved. */
+  /** Called with each function that drops come from, as it is resolved. */
   onSymbol: (address: bigint, name: string) => void = () => undefined;
   readonly #observed: ObservedNamespaces;
   readonly #directory = new NetnsDirectory(() => this.#lookSoon());

@@ -31,7 +31,7 @@ const MODE = 0o600;
 export class RecordingWriter implements SourceSink {
   /** Bytes written so far. */
   bytes = 0;
-  /** Told once, of the first failure; nothing is written from then on. */
+  /** Called once, with the first failure; nothing is written from then on. */
   onFailure: (error: RecordingError) => void = () => undefined;
   readonly #path: string;
   readonly #file: number;

@@ -38,12 +38,12 @@ export class TracerAttachment {
     return [...this.loaded.missing, ...this.#functions.missing];
   }
 
-  /** Netfilter links that hang now. */
+  /** Netfilter links attached now. */
   get links(): number {
     return this.#netfilter.size;
   }
 
-  /** Hangs in a namespace what its demand asks for; the code of a failure, or `null`. */
+  /** Attaches in a namespace what its demand asks for; the code of a failure, or `null`. */
   want(namespace: FoundNamespace, demand: HookDemand, detail: HookDetail): string | null {
     if (this.loaded.hooks !== 'link') return null;
     let known = this.#places.get(demand);

@@ -49,7 +49,7 @@ export interface LoadOptions extends TracerOptions {
   readonly hooks: HookInstrument;
   /** How far netfilter links move aside for another observer. */
   readonly shift: number;
-  /** Whose maps it goes on with; it is silent until told otherwise. */
+  /** Whose maps it goes on with; it is silent until `silence` says otherwise. */
   readonly successorOf: BpfObject | null;
 }
 
@@ -93,7 +93,7 @@ export function noHooks(reason: string): string {
   return `${NO_HOOKS}: ${reason}`;
 }
 
-/** Says that the places within a hook are not told apart. */
+/** Says that the places within a hook are not distinguished. */
 export function noSteps(reason: string): string {
   return `${NO_STEPS}: ${reason}`;
 }
