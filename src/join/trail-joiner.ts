@@ -25,6 +25,13 @@ import { meaningOfDrop } from './socket-end.js';
 
 /** Hops kept of one packet; a routing loop makes more. */
 export const HOP_LIMIT = 256;
+const ANOTHER_PACKET = Symbol('another packet');
+
+/** What the kernel compared a hop with: of the hop before it in its trail. */
+interface KnownBefore {
+  readonly headers: Headers | null;
+  readonly entry: Conntrack | null;
+}
 
 /** Puts the hops of trails to their paths. */
 export class TrailJoiner {
@@ -37,9 +44,8 @@ export class TrailJoiner {
   readonly #packet = new DecodedPacket();
   readonly #trail = new TrailCursor();
   /**
-   * What the kernel compared a hop with: the headers and the entry of the hop before it in
-   * its trail. Another CPU may have seen the packet in between, and by its address another
-   * packet may be in the same trail.
+   * KnownBefore of the hop that is read. Another CPU may have seen the packet in between, and by
+   * its address another packet may be in the same trail.
    */
   #before: Headers | null = null;
   #entryBefore: Conntrack | null = null;
@@ -65,20 +71,29 @@ export class TrailJoiner {
     const hop = this.#trail;
     const { counters, open } = this.#state;
     hop.begin(record);
-    this.#before = null;
-    this.#entryBefore = null;
-    counters.trails += 1;
-    counters.hops += hop.hops;
+    const known = record.from === null ? null : (record.from.context as KnownBefore);
+    this.#before = known?.headers ?? null;
+    this.#entryBefore = known?.entry ?? null;
+    if (known === null) {
+      counters.trails += 1;
+      counters.hops += hop.hops;
+    }
     let read = 0;
     let path: Path | null = null;
     while (hop.next()) {
       read += 1;
-      if (read === 2) {
+      if (read === 2 || known !== null) {
         // The sender is that of the first packet: another may be in the same buffer by now.
         hop.sock = 0;
       }
       if ((hop.flags & layout.HOP_SNAPSHOT) !== 0) {
-        path = this.#hop(hop);
+        const found = this.#hop(hop, read === 1);
+        if (found === ANOTHER_PACKET) {
+          this.#putBack(record, hop);
+          if (path !== null) schedule(open, path);
+          return;
+        }
+        path = found;
       } else if (path === null) {
         path = this.#hopWithoutSnapshot(hop);
       } else if ((hop.flags & layout.HOP_DELIVER) !== 0) {
@@ -127,25 +142,34 @@ export class TrailJoiner {
     return path;
   }
 
-  /** A hop with its headers: the same packet with others, another packet, or a drop. */
-  #hop(hop: TrailCursor): Path | null {
+  /**
+   * A hop with its headers: the same packet with others, another packet, or a drop. Another
+   * packet in the middle of a trail is for later: what it is a copy of may have begun since the
+   * trail did, and comes in between.
+   */
+  #hop(hop: TrailCursor, isFirst: boolean): Path | null | typeof ANOTHER_PACKET {
     const p = this.#packet;
     const { stage } = hop;
     const hasLink = this.#decode(hop);
     const device = this.#state.devices.of(hop.netns, hop.ifindex, hop.time);
+    const gsoSize = hop.snapshotU16(layout.SNAPSHOT_GSO_SIZE);
     let path = this.#state.open.inBuffer(hop.skb, hop.time, (one) => continues(one, p, hop));
+    const isDecrypted =
+      path !== undefined &&
+      stage === layout.STAGE_INGRESS &&
+      mayBeDecryptionOf(path, p, device, gsoSize);
+    const isMerged = path !== undefined && isMergedAt(path, p, stage, gsoSize);
+    if (!isFirst && !isDecrypted && !isMerged && !(path !== undefined && continues(path, p, hop))) {
+      return ANOTHER_PACKET;
+    }
+    this.#countError(stage);
     if (stage === layout.STAGE_DROP && this.#isNoDrop(hop, path)) {
       return path ?? null;
     }
-    const gsoSize = hop.snapshotU16(layout.SNAPSHOT_GSO_SIZE);
-    if (path !== undefined && isMergedAt(path, p, stage, gsoSize)) {
+    if (path !== undefined && isMerged) {
       this.#merges.add(path, p, device, hop.time);
     }
-    if (
-      path !== undefined &&
-      stage === layout.STAGE_INGRESS &&
-      mayBeDecryptionOf(path, p, device, gsoSize)
-    ) {
+    if (path !== undefined && isDecrypted) {
       this.#decrypt(path, hop, gsoSize);
     } else if (path === undefined || !continues(path, p, hop)) {
       path = this.#beginnings.begin(hop, p, device, path);
@@ -186,12 +210,22 @@ export class TrailJoiner {
       const protocol = hop.snapshotU16(layout.SNAPSHOT_PROTOCOL);
       decodeNetwork(p, hop.view, hop.bytes, length, protocol, hop.len);
     }
-    // At a drop the network header may point anywhere: that is no damage.
-    if (p.error !== 0 && hop.stage !== layout.STAGE_DROP) {
-      const { malformed } = this.#state.counters;
-      malformed.set(p.error, (malformed.get(p.error) ?? 0) + 1);
-    }
     return hasLink;
+  }
+
+  #countError(stage: number): void {
+    const { error } = this.#packet;
+    // At a drop the network header may point anywhere: that is no damage.
+    if (error !== 0 && stage !== layout.STAGE_DROP) {
+      const { malformed } = this.#state.counters;
+      malformed.set(error, (malformed.get(error) ?? 0) + 1);
+    }
+  }
+
+  /** Has the rest of the trail come again when all that began before it was joined. */
+  #putBack(record: RecordCursor, { time, hopAt, hopsLeft }: TrailCursor): void {
+    const context: KnownBefore = { headers: this.#before, entry: this.#entryBefore };
+    record.rest = { time, at: hopAt, hops: hopsLeft, context };
   }
 
   #append(path: Path, hop: TrailCursor, device: Device, headers: Headers): void {

@@ -44,6 +44,17 @@ export function recordError(view: DataView, start: number, length: number): Wire
     : null;
 }
 
+/** What is left of a trail whose next hops are another packet's. */
+export interface TrailRest {
+  /** Of the next hop, ns since the epoch. */
+  readonly time: number;
+  /** Offset in the record of the next hop, and how many there are from there on. */
+  readonly at: number;
+  readonly hops: number;
+  /** What the reader knows by the hops before. */
+  readonly context: unknown;
+}
+
 /**
  * One record of a batch. It borrows: its fields are valid until it is set on the next
  * record and no longer than the bytes.
@@ -60,6 +71,10 @@ export class RecordCursor {
   type = 0;
   time = 0;
   skb = 0;
+  /** Where to go on in a trail of which a part was read; null at its beginning. */
+  from: TrailRest | null = null;
+  /** Set by a reader that wants the rest of a trail when everything before it was given out. */
+  rest: TrailRest | null = null;
   readonly #epoch: Epoch;
 
   constructor(epoch: Epoch) {
@@ -78,6 +93,8 @@ export class RecordCursor {
       view.getUint32(start + layout.HEADER_TIME + 4, true),
     );
     this.skb = this.address(layout.HEADER_SKB);
+    this.from = null;
+    this.rest = null;
   }
 
   /** An address of the kernel, its low 48 bits. */

@@ -5,6 +5,7 @@ import {
   noWireErrors,
   RecordCursor,
   recordError,
+  type TrailRest,
   type WireErrorCounts,
 } from './record-cursor.js';
 
@@ -24,6 +25,14 @@ interface Chunk {
   used: number;
   /** Records in it that were not given out. */
   waiting: number;
+}
+
+/** A trail of which a part was given out. */
+interface Deferred {
+  readonly chunk: Chunk;
+  readonly start: number;
+  readonly size: number;
+  readonly rest: TrailRest;
 }
 
 /**
@@ -50,6 +59,8 @@ export class RecordQueue {
   #places = new Uint32Array(2 * 4_096);
   #keys = new Float64Array(4_096);
   #entryChunks: (Chunk | null)[] = [];
+  /** The oldest last. */
+  readonly #deferred: Deferred[] = [];
 
   constructor(epoch: Epoch, limit = QUEUE_LIMIT_BYTES) {
     this.#epoch = epoch;
@@ -59,7 +70,7 @@ export class RecordQueue {
 
   /** Records that wait. */
   get waiting(): number {
-    return this.#count;
+    return this.#count + this.#deferred.length;
   }
 
   /** Bytes held for them. */
@@ -97,11 +108,15 @@ export class RecordQueue {
     }
   }
 
-  /** Gives out, in order, what began before `time` (source's epoch, ns). */
+  /**
+   * Gives out, in order, what began before `time` (source's epoch, ns). A trail whose reader
+   * leaves a rest in the cursor comes again at the time of that.
+   */
   release(time: number, take: (record: RecordCursor) => void): void {
     while (this.#count > 0 && this.#round(time, take)) {
       // until nothing is left that is due
     }
+    this.#giveDeferred(time, take);
     this.#recycle();
   }
 
@@ -165,6 +180,9 @@ export class RecordQueue {
     for (let i = 0; i < due; i++) {
       const key = keys[i] as number;
       const entry = key < 0 ? key + KEY_ENTRIES : key % KEY_ENTRIES;
+      if (this.#deferred.length > 0 && key >= 0) {
+        this.#giveDeferred(times[entry] as number, take);
+      }
       this.#give(entry, take);
     }
     this.#compact();
@@ -176,11 +194,47 @@ export class RecordQueue {
     const start = this.#places[2 * entry] as number;
     const size = this.#places[2 * entry + 1] as number;
     this.#entryChunks[entry] = null;
-    chunk.waiting -= 1;
-    this.#bytes -= size;
     this.records += 1;
-    this.#cursor.set(chunk.view, chunk.bytes, start, size);
-    take(this.#cursor);
+    this.#hand(chunk, start, size, null, take);
+  }
+
+  /** Gives out what is left of trails and comes before `time`. */
+  #giveDeferred(time: number, take: (record: RecordCursor) => void): void {
+    const deferred = this.#deferred;
+    for (let next = deferred.at(-1); next !== undefined && next.rest.time < time; ) {
+      deferred.pop();
+      this.#hand(next.chunk, next.start, next.size, next.rest, take);
+      next = deferred.at(-1);
+    }
+  }
+
+  #hand(
+    chunk: Chunk,
+    start: number,
+    size: number,
+    from: TrailRest | null,
+    take: (record: RecordCursor) => void,
+  ): void {
+    const cursor = this.#cursor;
+    cursor.set(chunk.view, chunk.bytes, start, size);
+    cursor.from = from;
+    take(cursor);
+    const { rest } = cursor;
+    if (rest === null) {
+      chunk.waiting -= 1;
+      this.#bytes -= size;
+    } else {
+      this.#defer({ chunk, start, size, rest });
+    }
+  }
+
+  #defer(entry: Deferred): void {
+    const deferred = this.#deferred;
+    let at = deferred.length;
+    while (at > 0 && (deferred[at - 1] as Deferred).rest.time <= entry.rest.time) {
+      at -= 1;
+    }
+    deferred.splice(at, 0, entry);
   }
 
   /** Closes the gaps that entries given out have left. */

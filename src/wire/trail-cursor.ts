@@ -54,24 +54,30 @@ export class TrailCursor {
   /** The socket of a delivery, low 48 bits. */
   deliverSock = 0;
 
+  /** Offset in the record of the hop, and hops from it on. */
+  hopAt = 0;
+  hopsLeft = 0;
+
+  #offset = 0;
   #start = 0;
   #at = 0;
   #limit = 0;
   #left = 0;
 
-  /** Starts on the trail under the cursor. */
+  /** Starts on the trail under the cursor, or on what is left of it. */
   begin(record: RecordCursor): void {
-    const { view, offset } = record;
+    const { view, offset, from } = record;
     this.view = view;
     this.skb = record.skb;
     this.sock = record.address(layout.TRAIL_SOCK);
     this.end = view.getUint8(offset + layout.TRAIL_END);
     this.endTime = record.time + view.getUint32(offset + layout.TRAIL_END_DELTA, true);
-    this.hops = view.getUint16(offset + layout.TRAIL_HOPS, true);
+    this.hops = from?.hops ?? view.getUint16(offset + layout.TRAIL_HOPS, true);
     this.error = null;
     this.#left = this.hops;
     this.#start = record.time;
-    this.#at = offset + layout.SIZEOF_TRAIL;
+    this.#offset = offset;
+    this.#at = offset + (from?.at ?? layout.SIZEOF_TRAIL);
     this.#limit = record.end;
   }
 
@@ -84,6 +90,8 @@ export class TrailCursor {
     if (at + layout.SIZEOF_HOP > this.#limit) {
       return this.#refuse('WIRE_BAD_TRAIL');
     }
+    this.hopAt = at - this.#offset;
+    this.hopsLeft = this.#left;
     this.#left -= 1;
     const view = this.view;
     this.time = this.#start + view.getUint32(at + layout.HOP_DELTA, true);

@@ -231,8 +231,12 @@ describe('what nobody traced, counted at two nodes', () => {
     const it = new Translated();
     const none = { tuple: it.answer, ctOriginal: null, ctReply: null };
     it.table.count(it.counted(CALI1, 'in', 5, none));
-    it.table.count(it.counted(CALI2, 'out', 5, { ...far, ...none, first: 3_000_000_000, last: 3e9 }));
-    it.table.count(it.counted(CALI2, 'out', 5, { netns: 77, ifindex: 7, ...none, first: 1_000_001 }));
+    it.table.count(
+      it.counted(CALI2, 'out', 5, { ...far, ...none, first: 3_000_000_000, last: 3e9 }),
+    );
+    it.table.count(
+      it.counted(CALI2, 'out', 5, { netns: 77, ifindex: 7, ...none, first: 1_000_001 }),
+    );
     expect(it.flows).toHaveLength(3);
   });
 });

@@ -128,7 +128,8 @@ describe('every hop that goes in is one hop in one path, or in one counter', () 
           joining.queue.add(batch, batch.length);
           let announced = 0;
           joining.queue.flush((record) => {
-            if (record.type === layout.RECORD_TRAIL) announced += record.u16(layout.TRAIL_HOPS);
+            const isNew = record.type === layout.RECORD_TRAIL && record.from === null;
+            if (isNew) announced += record.u16(layout.TRAIL_HOPS);
             joining.joiner.add(record);
           });
           joining.joiner.flush();

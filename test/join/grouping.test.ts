@@ -8,7 +8,18 @@ import { Epoch } from '../../src/wire/clock.js';
 import { CLUSTER } from '../fixtures/catalog.js';
 import { play, SHAPE } from '../fixtures/interleaved.js';
 import { Joining, nth } from '../fixtures/joined.js';
+import type { PacketDescription } from '../fixtures/packet-bytes.js';
+import { CALI1, CALI2, POD1_ETH0, POD2_ETH0 } from '../fixtures/places.js';
 import { TAPE_START, Tape } from '../fixtures/tape.js';
+
+const PING: PacketDescription = {
+  ...{ src: '10.244.153.204', dst: '10.244.153.205', proto: 'icmp', id: 7 },
+  ...{ icmpType: 8, icmpId: 3, icmpSeq: 1 },
+};
+const DATAGRAM: PacketDescription = {
+  ...{ src: '10.244.153.204', dst: '10.244.153.205', proto: 'udp', id: 500 },
+  ...{ sport: 40_000, dport: 53, payload: 32 },
+};
 
 /** Everything that comes of a tape. */
 function joined(tape: Tape, joining: Joining): { paths: PathRecord[]; flows: FlowRecord[] } {
@@ -54,3 +65,23 @@ test('one record a hop or one a packet: the same paths and the same flows', () =
 test('the same where packets move from one CPU to another', () => {
   compare(fc.array(fc.nat(2), { minLength: 1, maxLength: 40 }));
 }, 60_000);
+
+test('what is joined of a trail that another packet goes on in waits for all that began before', () => {
+  const tape = new Tape();
+  // A datagram whose buffer is released without notice, and taken over by a ping's data.
+  const first = tape.packet(DATAGRAM).cross(POD1_ETH0, CALI1);
+  const ping = tape.packet(PING).cross(POD1_ETH0, CALI1).free();
+  ping.set({ skb: first.skb }).hook(CALI1, 'prerouting').cross(CALI2, POD2_ETH0).free();
+  // The ping's data are used again at once.
+  tape
+    .packet({ ...PING, id: 9 }, { head: ping.head })
+    .cross(POD1_ETH0, CALI1)
+    .free();
+  const joining = new Joining({ grouped: true }).end(tape);
+  expect(joining.paths.map((path) => [path.ipId, path.length])).toEqual([
+    [500, 2],
+    [PING.id, 8],
+    [9, 2],
+  ]);
+  expect(joining.joiner.counters).toMatchObject({ trails: 3, hops: 12, hopsFinished: 12 });
+});

@@ -68,7 +68,10 @@ export async function watchTunnel(sampling: Sampling): Promise<Watch> {
     sampling,
     onMode: (mode) => modes.push({ mode, at: performance.now() }),
   });
-  const pipeline = new Pipeline(source, { limited: true, onPath: (path) => finished.push(kept(path)) });
+  const pipeline = new Pipeline(source, {
+    limited: true,
+    onPath: (path) => finished.push(kept(path)),
+  });
   await pipeline.start();
   return { source, pipeline, finished, modes };
 }

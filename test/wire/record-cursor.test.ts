@@ -93,9 +93,9 @@ test('the builder that other tests use writes the same bytes', () => {
   expect(ofCpu1(deviceRecord({ ...eth0, time: EPOCH + 1_000_000n, mtu: 1450 }))).toEqual(
     GOLDEN_DEVICE,
   );
-  expect(
-    ofCpu1(deviceRecord({ ...eth0, time: EPOCH + 1_000_001n, mtu: 1500 })),
-  ).toEqual(GOLDEN_DEVICE_CHANGED);
+  expect(ofCpu1(deviceRecord({ ...eth0, time: EPOCH + 1_000_001n, mtu: 1500 }))).toEqual(
+    GOLDEN_DEVICE_CHANGED,
+  );
   expect(
     deliverRecord({
       time: EPOCH + 4_000_000n,

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Epoch } from '../../src/wire/clock.js';
 import * as layout from '../../src/wire/layout.gen.js';
+import type { RecordCursor } from '../../src/wire/record-cursor.js';
 import { RecordQueue } from '../../src/wire/record-queue.js';
 import {
   connectRecord,
@@ -92,6 +93,42 @@ describe('order', () => {
     const queue = queueOf(...times.map((time, index) => trail(time, index + 1)));
     const order = times.map((_, index) => index).sort((a, b) => (times[a] ?? 0) - (times[b] ?? 0));
     expect(released(queue)).toEqual(order.map((index) => index + 1));
+  });
+});
+
+describe('a trail that its reader wants the rest of', () => {
+  test('comes again in its turn, or when that is due, and is one record', () => {
+    const queue = queueOf(trail(100, 1), trail(200, 2), trail(300, 3));
+    const seen: string[] = [];
+    const take = (record: RecordCursor): void => {
+      seen.push(`${record.skb}@${record.from?.time ?? record.time}`);
+      const at = record.from === null ? 250 : 350;
+      if (record.skb === 1 && record.from?.time !== 350) {
+        record.rest = { time: at, at: 40, hops: 1, context: seen };
+      }
+    };
+    queue.release(320, take);
+    expect(seen).toEqual(['1@100', '2@200', '1@250', '3@300']);
+    expect([queue.waiting, queue.records]).toEqual([1, 3]);
+    expect(queue.byteLength).toBeGreaterThan(0);
+    queue.release(400, take);
+    expect(seen.slice(4)).toEqual(['1@350']);
+    expect([queue.waiting, queue.records, queue.byteLength]).toEqual([0, 3, 0]);
+  });
+
+  test('is given at a flush, in order with the others that wait so', () => {
+    const queue = queueOf(trail(100, 1), trail(110, 2), trail(120, 3));
+    const seen: number[] = [];
+    const times = [0, 500, 400, 450];
+    queue.flush((record) => {
+      if (record.from === null) {
+        record.rest = { time: times[record.skb] ?? 0, at: 40, hops: 1, context: null };
+      } else {
+        seen.push(record.skb);
+      }
+    });
+    expect(seen).toEqual([2, 3, 1]);
+    expect(queue.waiting).toBe(0);
   });
 });
 
