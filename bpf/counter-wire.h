@@ -83,6 +83,8 @@ enum hs_tally {
 	HS_TALLY_ENCAPSULATED = 6,	/* of a tunnel, on an uplink: no flow of its own */
 	HS_TALLY_LOST_FRAGMENT = 7,	/* counted without ports: first fragment not seen */
 	HS_TALLY_CT_BUSY = 8,		/* conntrack entry left for a later packet */
+	HS_TALLY_BEGUN = 9,		/* entries made */
+	HS_TALLY_TROUBLE = 10,		/* TCP segments with RST, and repeated ones */
 	HS_TALLY_MAX,
 };
 

@@ -37,7 +37,7 @@ static __always_inline void raise_largest(struct hs_count *count, __u32 size)
 	}
 }
 
-static __always_inline void count_tcp(struct hs_count *count, const struct counted *c)
+static __always_inline void count_tcp(struct hs_count *count, struct counted *c)
 {
 	__u8 flags = c->tcp_flags;
 
@@ -49,18 +49,22 @@ static __always_inline void count_tcp(struct hs_count *count, const struct count
 			__sync_fetch_and_add(&count->syn, 1);
 		if (flags & TCP_FIN)
 			__sync_fetch_and_add(&count->fin, 1);
-		if (flags & TCP_RST)
+		if (flags & TCP_RST) {
 			__sync_fetch_and_add(&count->rst, 1);
+			tally(c, HS_TALLY_TROUBLE, 1);
+		}
 		/* A new connection begins anywhere in the sequence space. */
 		if (flags & TCP_SYN)
 			count->seq_end = 0;
 	}
 	if (!c->has_payload)
 		return;
-	if (count->seq_end && (__s32)(c->seq_end - count->seq_end) <= 0)
+	if (count->seq_end && (__s32)(c->seq_end - count->seq_end) <= 0) {
 		__sync_fetch_and_add(&count->repeated, 1);
-	else
+		tally(c, HS_TALLY_TROUBLE, 1);
+	} else {
 		count->seq_end = c->seq_end;
+	}
 }
 
 static __always_inline struct hs_count *new_entry(const struct counted *c)
@@ -89,6 +93,7 @@ static __always_inline struct hs_count *add_packet(struct __sk_buff *skb, struct
 			tally(c, HS_TALLY_UNCOUNTED_BYTES, c->bytes);
 			return 0;
 		}
+		tally(c, HS_TALLY_BEGUN, 1);
 	}
 	__sync_fetch_and_add(&count->packets, 1);
 	__sync_fetch_and_add(&count->bytes, c->bytes);

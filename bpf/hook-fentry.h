@@ -6,8 +6,8 @@
  * since only such functions change it. So that place is reported, once, with the
  * priority that a link there would have reported.
  */
-#ifndef HOPSCOPE_HOOK_WALK_H
-#define HOPSCOPE_HOOK_WALK_H
+#ifndef HOPSCOPE_HOOK_FENTRY_H
+#define HOPSCOPE_HOOK_FENTRY_H
 
 #include "hook.h"
 

@@ -39,6 +39,7 @@ export class Traced {
   readonly #directions: [TracedDirection | null, TracedDirection | null] = [null, null];
   /** How surely the flow's tuples are what its sources send: START_* of path-start.ts. */
   readonly starts: [number, number] = [START_UNKNOWN, START_UNKNOWN];
+  /** Packets seen whole, each once: those cut from them are not among them. */
   paths = 0;
   /** Paths with hops known to be missing, and packets counted that were never seen. */
   cut = 0;

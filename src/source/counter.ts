@@ -43,6 +43,10 @@ export interface CountTallies {
   readonly lostFragments: number;
   /** Whose conntrack entry was left for a later packet. */
   readonly conntrackBusy: number;
+  /** Entries made. */
+  readonly begun: number;
+  /** TCP segments with RST, and repeated ones. */
+  readonly trouble: number;
 }
 
 export interface CounterOptions {
@@ -200,6 +204,8 @@ export class Counter {
       encapsulated: sum(layout.TALLY_ENCAPSULATED),
       lostFragments: sum(layout.TALLY_LOST_FRAGMENT),
       conntrackBusy: sum(layout.TALLY_CT_BUSY),
+      begun: sum(layout.TALLY_BEGUN),
+      trouble: sum(layout.TALLY_TROUBLE),
     };
   }
 

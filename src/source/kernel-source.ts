@@ -4,10 +4,12 @@ import { SAMPLE_ALL, type Sampling, samplingName } from '../model/sampling.js';
 import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
 import { Epoch } from '../wire/clock.js';
 import {
+  COUNTER_BYTES,
   COUNTER_LOST_EVENT,
   COUNTER_LOST_NESTED,
   COUNTER_LOST_RING,
   COUNTER_OWN,
+  COUNTER_TRAILS,
 } from '../wire/layout.gen.js';
 import { CatalogFollower } from './catalog-follower.js';
 import { CatalogReader } from './catalog-reader.js';
@@ -93,6 +95,10 @@ export class KernelSource implements Source {
     return this.#names?.catalog ?? EMPTY_CATALOG;
   }
 
+  get isThinned(): boolean {
+    return this.#sampling.mode === 'one-in';
+  }
+
   /** What sees netfilter hooks; `none` before `start`. */
   get hooks(): HookInstrument {
     return this.#tracer?.hooks ?? 'none';
@@ -115,6 +121,14 @@ export class KernelSource implements Source {
         'program-recursion': this.#tracer?.recursionMisses() ?? 0n,
       }
     );
+  }
+
+  otherLosses(): Readonly<Record<string, bigint>> {
+    return { ...this.#counting?.losses(), 'symbols-forgotten': BigInt(this.#functions.forgotten) };
+  }
+
+  handed(): { readonly records: bigint; readonly bytes: bigint } {
+    return { records: this.#counter(COUNTER_TRAILS), bytes: this.#counter(COUNTER_BYTES) };
   }
 
   own(): bigint {
@@ -165,15 +179,11 @@ export class KernelSource implements Source {
       detail: this.#tracer?.detail ?? 'all',
       budget: this.#governor?.budget ?? null,
       cost: this.#governor?.cost ?? null,
-    };
-  }
-
-  /** Windows opened so far, those of them asked for, and closings since the ring was filling up. */
-  windows(): { readonly opened: number; readonly requested: number; readonly crowded: number } {
-    return {
-      opened: this.#schedule?.windows ?? 0,
-      requested: this.#schedule?.requestedWindows ?? 0,
-      crowded: this.#governor?.crowdings ?? 0,
+      windows: {
+        opened: this.#schedule?.windows ?? 0,
+        requested: this.#schedule?.requestedWindows ?? 0,
+        crowded: this.#governor?.crowdings ?? 0,
+      },
     };
   }
 
@@ -295,7 +305,7 @@ export class KernelSource implements Source {
   #changeWindow(at: bigint, isOpen: boolean): void {
     this.#closedSince = isOpen ? null : at;
     this.#onlyDrops = false;
-    this.#sink?.window?.(at, isOpen);
+    this.#sink?.window?.(at, isOpen, this.#tracer?.detail ?? 'all');
   }
 
   /**
@@ -316,6 +326,7 @@ export class KernelSource implements Source {
         // Now that all is dealt with: a window is short, and time counts in it.
         if (hasDrops && now - lastDrops >= DROPS_ANEW_NS) this.#schedule?.request();
         if (hasDrops) lastDrops = now;
+        if (this.#counting?.hasNews(now) === true) this.#schedule?.request();
         hasDrops = false;
         this.#onlyDrops = this.#closedSince !== null && now >= this.#closedSince;
       },
