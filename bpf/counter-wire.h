@@ -47,8 +47,8 @@ struct hs_count_tuple {
 
 /* Counts are of all CPUs together, since the entry was made. */
 struct hs_count {
-	__u64 packets;		/* a GSO packet is one */
-	__u64 bytes;		/* of IP packets, a GSO packet as it is */
+	__u64 packets;		/* a GSO packet is one, and so are all fragments of one */
+	__u64 bytes;		/* of IP packets, a GSO packet as it is, fragments as if whole */
 	__u64 first;		/* CLOCK_MONOTONIC, ns */
 	__u64 last;		/* to a tick of the clock, up to 10 ms early */
 	__u32 largest;		/* bytes; of a GSO packet its largest segment */

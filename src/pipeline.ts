@@ -100,6 +100,9 @@ export class Pipeline implements FlowFeed, SourceSink {
       ...(options.flowLimit === undefined ? {} : { limit: options.flowLimit }),
       ...(options.onFlowEnd === undefined ? {} : { onRemove: options.onFlowEnd }),
     });
+    // A filter, and namespaces left out, keep packets from being traced: none of them is lost.
+    const isWhole = options.filter == null && options.limited !== true;
+    this.flows.sampling = isWhole && source.sampling?.()?.mode === 'all' ? 'all' : 'part';
   }
 
   start(): Promise<void> {
