@@ -3,27 +3,19 @@ import { RingBuffer } from 'ebpf-ts';
 import { SAMPLE_ALL, type Sampling, samplingName } from '../model/sampling.js';
 import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
 import { Epoch } from '../wire/clock.js';
-import {
-  COUNTER_BYTES,
-  COUNTER_LOST_EVENT,
-  COUNTER_LOST_NESTED,
-  COUNTER_LOST_RING,
-  COUNTER_OWN,
-  COUNTER_TRAILS,
-} from '../wire/layout.gen.js';
 import { CatalogFollower } from './catalog-follower.js';
 import { CatalogReader } from './catalog-reader.js';
 import { FlowCounting } from './flow-counting.js';
 import { Governor, type Plan } from './governor.js';
 import type { HookDetail } from './hook-places.js';
 import type { HookInstrument } from './hook-programs.js';
-import { sumOfCpus } from './kernel-counters.js';
+import { type KernelCounts, kernelCounts, sumOfCpus } from './kernel-counters.js';
 import { KernelFunctions } from './kernel-functions.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 import { NetnsDirectory } from './netns-directory.js';
 import { ObservedNamespaces, sameNamespaces } from './observed-namespaces.js';
 import { RingDrain } from './ring-drain.js';
-import type { Source, SourceSampling, SourceSink } from './source.js';
+import type { HandedOver, Source, SourceSampling, SourceSink } from './source.js';
 import { Tracer } from './tracer.js';
 import { kernelDropReasons, RING_BYTES } from './tracer-object.js';
 import { scheduleOf } from './tracer-schedule.js';
@@ -79,8 +71,8 @@ export class KernelSource implements Source {
   #onlyDrops = false;
   #scanTimer: NodeJS.Timeout | null = null;
   #soon: NodeJS.Immediate | null = null;
-  #finalLosses: Readonly<Record<string, bigint>> | null = null;
-  #finalOwn = 0n;
+  /** What the kernel counted by the end; it forgets it then. */
+  #final: KernelCounts | null = null;
   #stopped = false;
   #beginning: Promise<void> = Promise.resolve();
 
@@ -113,26 +105,19 @@ export class KernelSource implements Source {
   }
 
   losses(): Readonly<Record<string, bigint>> {
-    return (
-      this.#finalLosses ?? {
-        'ring-full-hops': this.#counter(COUNTER_LOST_RING),
-        'ring-full-events': this.#counter(COUNTER_LOST_EVENT),
-        'slot-busy': this.#counter(COUNTER_LOST_NESTED),
-        'program-recursion': this.#tracer?.recursionMisses() ?? 0n,
-      }
-    );
+    return this.#counts().losses;
   }
 
   otherLosses(): Readonly<Record<string, bigint>> {
     return { ...this.#counting?.losses(), 'symbols-forgotten': BigInt(this.#functions.forgotten) };
   }
 
-  handed(): { readonly records: bigint; readonly bytes: bigint } {
-    return { records: this.#counter(COUNTER_TRAILS), bytes: this.#counter(COUNTER_BYTES) };
+  handed(): HandedOver {
+    return this.#counts().handed;
   }
 
   own(): bigint {
-    return this.#finalLosses === null ? this.#counter(COUNTER_OWN) : this.#finalOwn;
+    return this.#counts().own;
   }
 
   ringFill(): number | null {
@@ -246,8 +231,7 @@ export class KernelSource implements Source {
     this.#drain?.stop();
     this.#counting?.stop();
     this.#stopped = true;
-    this.#finalOwn = this.own();
-    this.#finalLosses = this.losses();
+    this.#final = this.#counts();
     this.#sink?.end();
     this.#ring?.close();
     this.#tracer?.dispose();
@@ -264,9 +248,10 @@ export class KernelSource implements Source {
     });
   }
 
-  #counter(index: number): bigint {
+  #counts(): KernelCounts {
     const map = this.#tracer?.map('counters');
-    return map === undefined ? 0n : sumOfCpus(map, index);
+    const misses = this.#tracer?.recursionMisses() ?? 0n;
+    return this.#final ?? kernelCounts((index) => (map ? sumOfCpus(map, index) : 0n), misses);
   }
 
   #attach(): void {

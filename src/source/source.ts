@@ -26,6 +26,13 @@ export interface SourceSink {
 /** What a source says of its sampling; how many packets that makes is counted elsewhere. */
 export type SourceSampling = Omit<SamplingRecord, 'traced' | 'of'>;
 
+/** Trails in the ring since the start, their hops and bytes. */
+export interface HandedOver {
+  readonly records: bigint;
+  readonly hops: bigint;
+  readonly bytes: bigint;
+}
+
 /** Where records come from: the kernel, or a recording of one. */
 export interface Source {
   /** Kernel monotonic nanoseconds near the first record. */
@@ -37,8 +44,8 @@ export interface Source {
   losses(): Readonly<Record<string, bigint>>;
   /** What else was lost, and is no record of the tracer's, by cause. */
   otherLosses?(): Readonly<Record<string, bigint>>;
-  /** Records and bytes that the kernel has handed over; absent where they are not counted. */
-  handed?(): { readonly records: bigint; readonly bytes: bigint };
+  /** What the kernel has handed over; absent where that is not counted. */
+  handed?(): HandedOver;
   /** Records left out because they were hopscope's own traffic. */
   own(): bigint;
   /** Share of the ring that waits to be read, 0 to 1; absent or null where there is no ring. */
