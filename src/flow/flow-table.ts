@@ -15,12 +15,12 @@ import { type FlowCounters, zeroCounters } from './flow-counters.js';
 import { FlowStore } from './flow-store.js';
 import { IcmpErrors } from './icmp-errors.js';
 import { Losses } from './losses.js';
-import { isNeighbourTalk, Matching } from './matching.js';
+import { isNeighbourTalk, isStartSeen, Matching } from './matching.js';
 import { Merging } from './merging.js';
 import { linkProxied } from './proxied.js';
 import { RecentPaths } from './recent-paths.js';
 import { noteFlags } from './tcp-state.js';
-import { conntrackOriginal, TupleLearning } from './tuple-learning.js';
+import { conntrackOriginal, firstConntrack, TupleLearning } from './tuple-learning.js';
 
 export interface FlowTableOptions {
   readonly limit?: number;
@@ -223,9 +223,17 @@ export class FlowTable {
 
   #create(path: Path, first: Tuple): Flow {
     const { columns } = path;
-    const original = isReply(path) ? conntrackOriginal(path, this.#tuples) : first;
     const { netns } = (columns.place[0] as Place).device;
-    return this.#store.create(original, columns.time[0] as number, netns);
+    const time = columns.time[0] as number;
+    if (isReply(path)) {
+      return this.#store.create(conntrackOriginal(path, this.#tuples), time, netns);
+    }
+    const entry = isStartSeen(path) ? null : firstConntrack(path);
+    const flow = this.#store.create(entry?.original ?? first, time, netns);
+    if (entry !== null) {
+      this.#learning.bind(flow, ORIGINAL, entry.original, entry.netns, path);
+    }
+    return flow;
   }
 
   /** The direction of a path in its flow: what proves it turns a flow that is only counted. */

@@ -1,12 +1,13 @@
+import { CT_IS_REPLY, CT_UNTRACKED, ownConntrack } from '../join/conntrack.js';
 import type { Headers } from '../join/headers.js';
-import type { Path } from '../join/path.js';
+import { CUT_START, type Path } from '../join/path.js';
 import type { Place } from '../join/place.js';
 import { PROTOCOL_ARP, type Tuple } from '../join/tuple.js';
 import { isLinkTalk } from '../packet/icmpv6.js';
 import { PROTO_ICMPV6, PROTO_TCP } from '../packet/proto.js';
 import { TCP_ACK, TCP_SYN } from '../packet/tcp.js';
 import type { Bindings } from './bindings.js';
-import { type DirectionIndex, ORIGINAL } from './direction-index.js';
+import { type DirectionIndex, ORIGINAL, opposite, REPLY } from './direction-index.js';
 import type { Flow } from './flow.js';
 import { pathStart, START_SOCKET, START_UNKNOWN } from './path-start.js';
 
@@ -58,8 +59,38 @@ export class Matching {
         this.direction = direction;
       }
     }
-    return counted;
+    return counted ?? (isStartSeen(path) ? null : this.#byConntrack(path));
   }
+
+  /** What is first seen after its translation has its own tuple in the conntrack entry alone. */
+  #byConntrack(path: Path): Flow | null {
+    const { headers, place, ct, length } = path.columns;
+    for (let i = 0; i < length; i++) {
+      const entry = ownConntrack(headers[i] as Headers, ct[i] ?? null);
+      if (entry === null || entry.info === CT_UNTRACKED) {
+        continue;
+      }
+      const { netns } = (place[i] as Place).device;
+      for (const [tuple, way] of [
+        [entry.original, ORIGINAL],
+        [entry.reply, REPLY],
+      ] as const) {
+        const row = tuple === null ? -1 : this.#bindings.find(tuple, netns);
+        if (tuple !== null && row >= 0) {
+          const ofTuple = this.#bindings.direction(row, tuple);
+          const isSame = way === (entry.info >= CT_IS_REPLY ? REPLY : ORIGINAL);
+          this.direction = isSame ? ofTuple : opposite(ofTuple);
+          return this.#bindings.flow(row);
+        }
+      }
+    }
+    return null;
+  }
+}
+
+/** Whether a path begins where its packet did, as far as is known. */
+export function isStartSeen({ cutByWindow }: Path): boolean {
+  return (cutByWindow & CUT_START) === 0;
 }
 
 /**

@@ -1,7 +1,8 @@
-import { ownConntrack } from '../join/conntrack.js';
+import { CT_UNTRACKED, ownConntrack } from '../join/conntrack.js';
 import { answers } from '../join/direction.js';
 import type { Headers } from '../join/headers.js';
 import type { Path } from '../join/path.js';
+import type { Place } from '../join/place.js';
 import type { Tuple } from '../join/tuple.js';
 import type { TupleTable } from '../join/tuple-table.js';
 import type { PathVerdict } from '../model/records.js';
@@ -124,6 +125,18 @@ export function conntrackOriginal(path: Path, tuples: TupleTable): Tuple {
     last = headers[i]?.tuple ?? last;
   }
   return original ?? (last as Tuple).reversed(tuples);
+}
+
+/** The original tuple that the first node on the way knows, and where; null without an entry. */
+export function firstConntrack(path: Path): { original: Tuple; netns: number } | null {
+  const { headers, place, ct, length } = path.columns;
+  for (let i = 0; i < length; i++) {
+    const entry = ownConntrack(headers[i] as Headers, ct[i] ?? null);
+    if (entry?.original != null && entry.info !== CT_UNTRACKED) {
+      return { original: entry.original, netns: (place[i] as Place).device.netns };
+    }
+  }
+  return null;
 }
 
 /** What an answer will look like when it leaves, according to the last node on the way. */

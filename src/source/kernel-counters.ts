@@ -1,6 +1,7 @@
 import type { BpfMap } from 'ebpf-ts';
 import {
   COUNTER_BYTES,
+  COUNTER_LOST_DROP,
   COUNTER_LOST_EVENT,
   COUNTER_LOST_NESTED,
   COUNTER_LOST_RING,
@@ -28,6 +29,7 @@ export function kernelCounts(of: (index: number) => bigint, misses: bigint): Ker
       'ring-full-hops': of(COUNTER_LOST_RING),
       'ring-full-events': of(COUNTER_LOST_EVENT),
       'slot-busy': of(COUNTER_LOST_NESTED),
+      'drops-alike': of(COUNTER_LOST_DROP),
       'program-recursion': misses,
     },
     handed: { records: of(COUNTER_TRAILS), hops: of(COUNTER_PASSED), bytes: of(COUNTER_BYTES) },

@@ -132,9 +132,9 @@ export function unsupported(error: unknown): UnsupportedError {
   );
 }
 
-/** Whether programs of an object see anything: of two that are attached, one is silent. */
-export function silence(silent: BpfMap, on: boolean): void {
-  silent.put(new Uint8Array(4), new Uint8Array(Uint32Array.of(on ? 1 : 0).buffer));
+/** Sets an array map of one u32. */
+export function setFlag(map: BpfMap, on: boolean): void {
+  map.put(new Uint8Array(4), new Uint8Array(Uint32Array.of(on ? 1 : 0).buffer));
 }
 
 function loadWith(functions: readonly FunctionProgram[], options: LoadOptions): BpfObject {
@@ -143,7 +143,7 @@ function loadWith(functions: readonly FunctionProgram[], options: LoadOptions): 
     object = BpfObject.open(options.objectFile);
     prepare(object, functions, options);
     object.load();
-    if (options.successorOf !== null) silence(object.map('silent'), true);
+    if (options.successorOf !== null) setFlag(object.map('silent'), true);
     return object;
   } catch (error) {
     object?.close();
