@@ -15,8 +15,9 @@ import { type FlowCounters, zeroCounters } from './flow-counters.js';
 import { FlowStore } from './flow-store.js';
 import { IcmpErrors } from './icmp-errors.js';
 import { Losses } from './losses.js';
-import { isNeighbourTalk, isStartSeen, Matching } from './matching.js';
+import { isNeighbourTalk, Matching } from './matching.js';
 import { Merging } from './merging.js';
+import { isStartSeen } from './path-start.js';
 import { linkProxied } from './proxied.js';
 import { RecentPaths } from './recent-paths.js';
 import { noteFlags } from './tcp-state.js';
@@ -242,7 +243,7 @@ export class FlowTable {
       return isReply(path) ? REPLY : ORIGINAL;
     }
     const { direction } = this.#matching;
-    if (found.traced === null && !found.proven) {
+    if (found.isPartial && !found.proven) {
       const answer = answers(path);
       const isTurned = answer !== null && (answer ? REPLY : ORIGINAL) !== direction;
       if (isTurned) {

@@ -1,6 +1,6 @@
 import { CT_IS_REPLY, CT_UNTRACKED, ownConntrack } from '../join/conntrack.js';
 import type { Headers } from '../join/headers.js';
-import { CUT_START, type Path } from '../join/path.js';
+import type { Path } from '../join/path.js';
 import type { Place } from '../join/place.js';
 import { PROTOCOL_ARP, type Tuple } from '../join/tuple.js';
 import { isLinkTalk } from '../packet/icmpv6.js';
@@ -8,8 +8,9 @@ import { PROTO_ICMPV6, PROTO_TCP } from '../packet/proto.js';
 import { TCP_ACK, TCP_SYN } from '../packet/tcp.js';
 import type { Bindings } from './bindings.js';
 import { type DirectionIndex, ORIGINAL, opposite, REPLY } from './direction-index.js';
+import { findElsewhere, wentOnAt } from './elsewhere.js';
 import type { Flow } from './flow.js';
-import { pathStart, START_SOCKET, START_UNKNOWN } from './path-start.js';
+import { isStartSeen, pathStart, START_SOCKET, START_UNKNOWN } from './path-start.js';
 
 /** Finds the flow of a path by the tuples that its hops have. */
 export class Matching {
@@ -59,7 +60,24 @@ export class Matching {
         this.direction = direction;
       }
     }
-    return counted ?? (isStartSeen(path) ? null : this.#byConntrack(path));
+    return counted ?? (isStartSeen(path) ? null : this.#cut(path));
+  }
+
+  /** What is first seen in the middle of its way may be known at another place of it. */
+  #cut(path: Path): Flow | null {
+    const flow = this.#byConntrack(path);
+    const { headers, time } = path.columns;
+    const tuple = headers[0]?.tuple ?? null;
+    if (flow !== null || tuple === null) {
+      return flow;
+    }
+    const begun = time[0] as number;
+    const row = findElsewhere(this.#bindings, tuple, null, (other) => wentOnAt(other, begun));
+    if (row < 0) {
+      return null;
+    }
+    this.direction = this.#bindings.direction(row, tuple);
+    return this.#bindings.flow(row);
   }
 
   /** What is first seen after its translation has its own tuple in the conntrack entry alone. */
@@ -86,11 +104,6 @@ export class Matching {
     }
     return null;
   }
-}
-
-/** Whether a path begins where its packet did, as far as is known. */
-export function isStartSeen({ cutByWindow }: Path): boolean {
-  return (cutByWindow & CUT_START) === 0;
 }
 
 /**

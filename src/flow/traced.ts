@@ -57,6 +57,11 @@ export class Traced {
   /** Bytes of all this, estimated; see flow-size.ts. */
   bytes = TRACED_BYTES;
 
+  /** Whether it is of packets that were seen in part, and says nothing that counts do not say. */
+  get isFragmentary(): boolean {
+    return this.paths === 0 && this.#directions.every((one) => (one?.drops ?? 0) === 0);
+  }
+
   /** null before its first path. */
   direction(index: DirectionIndex): TracedDirection | null {
     return this.#directions[index];
