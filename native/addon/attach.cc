@@ -130,7 +130,7 @@ Napi::Value AttachTcx(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value AttachTcxAsync(const Napi::CallbackInfo& info) {
-  constexpr const char kOperation[] = "attachTcxAsync";
+  constexpr const char kOperation[] = "attachTcx";
   return PromiseWorker::Start(std::make_unique<CreateLinkWorker>(
       info.Env(), kOperation, OptionalString(info[5]), TcxAttr(info, kOperation)));
 }

@@ -33,7 +33,7 @@ class CloseWorker final : public PromiseWorker {
 
 // (link)
 Napi::Value CloseAsync(const Napi::CallbackInfo& info) {
-  auto& link = Unwrap<LinkHandle>(info[0], "closeAsync");
+  auto& link = Unwrap<LinkHandle>(info[0], "close");
   return PromiseWorker::Start(std::make_unique<CloseWorker>(info.Env(), link.Take()));
 }
 
@@ -85,7 +85,7 @@ class InfoWorker final : public PromiseWorker {
     link_.Reset();
   }
   Napi::Value Finish(Napi::Env env) override {
-    if (error_ != 0) ThrowErrno(env, "infoAsync", error_);
+    if (error_ != 0) ThrowErrno(env, "info", error_);
     return InfoObject(env, raw_);
   }
 
@@ -98,9 +98,9 @@ class InfoWorker final : public PromiseWorker {
 // (link)
 Napi::Value InfoAsync(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  int fd = Unwrap<LinkHandle>(info[0], "infoAsync").fd();
+  int fd = Unwrap<LinkHandle>(info[0], "info").fd();
   return PromiseWorker::Start(
-      std::make_unique<InfoWorker>(env, OwnedFd::Duplicate(env, "infoAsync", fd)));
+      std::make_unique<InfoWorker>(env, OwnedFd::Duplicate(env, "info", fd)));
 }
 
 // (link, object, program)

@@ -149,8 +149,8 @@ class LoadWorker final : public PromiseWorker {
   }
   Napi::Value Finish(Napi::Env env) override {
     state_->loading = false;
-    if (error_ != 0) ThrowErrno(env, "loadAsync", error_, first_line_, text_);
-    if (state_->object == nullptr) ThrowClosed(env, "loadAsync");
+    if (error_ != 0) ThrowErrno(env, "load", error_, first_line_, text_);
+    if (state_->object == nullptr) ThrowClosed(env, "load");
     state_->loaded = true;
     return env.Undefined();
   }
@@ -164,7 +164,7 @@ class LoadWorker final : public PromiseWorker {
 };
 
 Napi::Value LoadAsync(const Napi::CallbackInfo& info) {
-  auto& handle = Unwrap<ObjectHandle>(info[0], "loadAsync");
+  auto& handle = Unwrap<ObjectHandle>(info[0], "load");
   return PromiseWorker::Start(std::make_unique<LoadWorker>(info.Env(), handle.state));
 }
 

@@ -51,11 +51,11 @@ export class Link {
   }
 
   /**
-   * The same on another thread, for the thread's own work goes on: of a tcx link the kernel
-   * says nothing while it attaches or detaches another anywhere on the machine (rtnl lock).
+   * The same on another thread: of a tcx link the kernel says nothing while it attaches or
+   * detaches one anywhere on the machine, or does anything else under its rtnl lock.
    */
   async infoAsync(): Promise<LinkInfo> {
-    if (this.#handle === null) throw closedError('infoAsync', 'link');
+    if (this.#handle === null) throw closedError('info', 'link');
     return addon.linkInfoAsync(this.#handle);
   }
 

@@ -178,7 +178,7 @@ export class BpfObject {
    * BPF_CLOSED.
    */
   async loadAsync(): Promise<void> {
-    const handle = this.#unloaded('loadAsync');
+    const handle = this.#unloaded('load');
     this.#state = 'loading';
     try {
       await addon.objectLoadAsync(handle);

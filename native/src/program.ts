@@ -232,7 +232,7 @@ export class Program {
    * and waits for a grace period of the kernel's, some 25 ms: see `attachTcxAsync`.
    */
   attachTcx(options: TcxOptions): Link {
-    return new Link('tcx', addon.attachTcx(...this.#tcxArguments('attachTcx', options)));
+    return new Link('tcx', addon.attachTcx(...this.#tcxArguments(options)));
   }
 
   /**
@@ -240,7 +240,7 @@ export class Program {
    * the same. The kernel makes one such link at a time, whoever asks.
    */
   async attachTcxAsync(options: TcxOptions): Promise<Link> {
-    const link = addon.attachTcxAsync(...this.#tcxArguments('attachTcxAsync', options));
+    const link = addon.attachTcxAsync(...this.#tcxArguments(options));
     return new Link('tcx', await link);
   }
 
@@ -302,7 +302,8 @@ export class Program {
     return addon.programRun(handle, this.#index, data, context, repeat, cpu, netns);
   }
 
-  #tcxArguments(operation: string, options: TcxOptions): Parameters<typeof addon.attachTcx> {
+  #tcxArguments(options: TcxOptions): Parameters<typeof addon.attachTcx> {
+    const operation = 'attachTcx';
     const handle = this.#owner.handle(operation);
     if (typeof options !== 'object' || options === null) {
       throw badArgument(operation, 'options must be an object');

@@ -15,8 +15,8 @@ export interface DashboardOptions {
   readonly host: string;
   readonly port: number;
   readonly allowHosts: readonly string[];
-  /** Told the port taken, before anything is watched. */
-  readonly onListen?: (port: number) => void;
+  /** Given the port that will be taken, before the source starts. */
+  readonly onListen?: (port: Promise<number>) => void;
 }
 
 export interface Dashboard {
@@ -32,8 +32,7 @@ export async function startDashboard(settings: DashboardOptions): Promise<Dashbo
     filter: options.filter,
     limited: options.netns !== null,
   });
-  // The server comes first: the port it really has is left out of what is watched.
-  const server = await ServerProcess.start({
+  const starting = ServerProcess.start({
     collected: {
       feed: pipeline,
       flows: pipeline.flows,
@@ -54,13 +53,18 @@ export async function startDashboard(settings: DashboardOptions): Promise<Dashbo
     allowHosts,
     onWarning: warn,
   });
-  try {
-    settings.onListen?.(server.port);
-    await pipeline.start();
-  } catch (error) {
-    await server.close();
-    throw error;
+  // The port it really has is left out of what is watched, from the first packet on.
+  const taken = starting.then((server) => server.port);
+  settings.onListen?.(taken);
+  // A recording gives all it has at once, and would keep the server's answer waiting.
+  if (mode === 'replay') await taken;
+  const [served, watched] = await Promise.allSettled([starting, pipeline.start(), taken]);
+  if (served.status === 'rejected' || watched.status === 'rejected') {
+    if (served.status === 'fulfilled') await served.value.close();
+    await pipeline.stop();
+    throw served.status === 'rejected' ? served.reason : (watched as PromiseRejectedResult).reason;
   }
+  const server = served.value;
   if (mode !== 'replay') {
     void missingForTracing().then((missing) => {
       pipeline.missing = missing;

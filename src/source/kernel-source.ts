@@ -52,8 +52,11 @@ export interface KernelSourceOptions {
 /** The running kernel. */
 export class KernelSource implements Source {
   readonly epochNs = process.hrtime.bigint();
-  /** Port whose loopback traffic is left out; 0 for none. Set it before `start`. */
-  ownPort = 0;
+  /**
+   * Port whose loopback traffic is left out; 0 for none. Set it before `start`, which waits
+   * for one that is not known yet when all else is ready, and fails as it does.
+   */
+  ownPort: number | Promise<number> = 0;
   readonly #options: KernelSourceOptions;
   /** Told of each function that drops come from, as it is resolved. */
   onSymbol: (address: bigint, name: string) => void = () => undefined;
@@ -80,6 +83,7 @@ export class KernelSource implements Source {
   #finalLosses: Readonly<Record<string, bigint>> | null = null;
   #finalOwn = 0n;
   #stopped = false;
+  #stopping: Promise<void> | null = null;
   #beginning: Promise<void> = Promise.resolve();
 
   constructor(options: KernelSourceOptions) {
@@ -181,6 +185,11 @@ export class KernelSource implements Source {
     this.#schedule?.request();
   }
 
+  /**
+   * All that takes its time is begun at once: other processes that read names and devices,
+   * loads on other threads, links of the counter. The tracer is attached last, so that
+   * whatever is traced is counted too.
+   */
   async start(sink: SourceSink): Promise<void> {
     this.#sink = sink;
     this.#namespaces = this.#observed.scan();
@@ -193,12 +202,18 @@ export class KernelSource implements Source {
       (catalog) => sink.catalog(catalog),
       (message) => this.#options.onWarning?.(message),
     );
-    await this.#names.start();
-    if (this.#options.count === true) {
-      this.#counting = this.#newCounting(sink);
-      await this.#counting.start();
+    if (this.#options.count === true) this.#counting = this.#newCounting(sink);
+    const tracer = this.#newTracer();
+    const before = Promise.all([this.#names.start(), this.#counting?.start()]);
+    try {
+      await tracer.attach(this.#namespaces, before);
+    } catch (error) {
+      tracer.dispose();
+      await before.catch(() => undefined);
+      await this.stop();
+      throw error;
     }
-    this.#attach();
+    this.#follow(tracer);
     this.#beginning = this.#begin();
     this.#scanTimer = setInterval(() => this.#look(), NAMESPACE_SCAN_MS);
   }
@@ -216,12 +231,14 @@ export class KernelSource implements Source {
     this.#schedule?.start();
   }
 
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
     // What is in the ring is judged by the kernel's symbols: have them first.
     await this.#beginning;
-    if (this.#stopped) {
-      return;
-    }
     this.#schedule?.stop();
     // Detach first, then take what is still in the ring.
     this.#tracer?.detach();
@@ -234,7 +251,7 @@ export class KernelSource implements Source {
     }
     this.#directory.close();
     this.#drain?.stop();
-    this.#counting?.stop();
+    await this.#counting?.stop();
     this.#stopped = true;
     this.#finalOwn = this.own();
     this.#finalLosses = this.losses();
@@ -259,15 +276,18 @@ export class KernelSource implements Source {
     return map === undefined ? 0n : sumOfCpus(map, index);
   }
 
-  #attach(): void {
-    const tracer = new Tracer({
+  #newTracer(): Tracer {
+    return new Tracer({
       objectFile: this.#options.objectFile,
       ownPort: this.ownPort,
       limited: this.#options.netns != null,
       hooks: this.#options.hooks,
       ...(this.#sampling.mode === 'one-in' ? { oneIn: this.#sampling.oneIn } : {}),
     });
-    tracer.attach(this.#namespaces);
+  }
+
+  /** Takes up what an attached tracer gives. */
+  #follow(tracer: Tracer): void {
     this.#tracer = tracer;
     const events = tracer.map('events');
     const ring = events === undefined ? null : new RingBuffer(events);
@@ -335,23 +355,26 @@ export class KernelSource implements Source {
   /** Follows namespaces and their hooks at once, and their names when that is due. */
   #look(): void {
     const tracer = this.#tracer;
-    if (this.#stopped || tracer === null) {
+    if (this.#stopping !== null || tracer === null) {
       return;
     }
+    const warn = (error: unknown): void => {
+      this.#options.onWarning?.(`looking for namespaces: ${String(error)}`);
+    };
     try {
       this.#directory.watch();
       const found = this.#observed.scan();
       const changed = !sameNamespaces(this.#namespaces, found);
       this.#namespaces = found;
       tracer.update(found);
-      tracer.renew(found);
+      tracer.renew(found).catch(warn);
       this.#functions.refresh();
       if (changed) {
         this.#names?.changed();
         this.#counting?.changed();
       }
     } catch (error) {
-      this.#options.onWarning?.(`looking for namespaces: ${String(error)}`);
+      warn(error);
     }
     this.#names?.look();
   }
