@@ -29,6 +29,7 @@ export class FlowCounting {
   #counter: Counter | null = null;
   #noCounter: string | null = null;
   #timer: NodeJS.Timeout | null = null;
+  #loading: Promise<void> = Promise.resolve();
   #starting: Promise<void> = Promise.resolve();
   #isFollowing = false;
   /** A change came while the one before was dealt with. */
@@ -62,8 +63,15 @@ export class FlowCounting {
 
   /** Attaches to the devices there are; resolved when every packet on them counts. */
   start(): Promise<void> {
-    this.#starting = this.#start();
+    // Programs are loaded while other processes look for devices.
+    this.#loading = this.#open();
+    this.#starting = this.#start(this.#knownDevices());
     return this.#starting;
+  }
+
+  /** Resolved when the programs are loaded, or are known not to load, after `start`. */
+  get loaded(): Promise<void> {
+    return this.#loading;
   }
 
   /** Namespaces have come or gone. */
@@ -99,10 +107,9 @@ export class FlowCounting {
     });
   }
 
-  async #start(): Promise<void> {
-    // Programs are loaded while other processes look for devices.
-    const [known] = await Promise.all([this.#knownDevices(), this.#open()]);
-    await this.#follow(known);
+  async #start(known: Promise<KnownNamespace[] | null>): Promise<void> {
+    await this.#loading;
+    await this.#follow(await known);
   }
 
   async #open(): Promise<void> {

@@ -196,16 +196,14 @@ export class KernelSource implements Source {
     this.#observed.requireNamed(this.#namespaces);
     // What comes between this look and the attaching is found by the next one.
     this.#directory.watch();
-    this.#names = new CatalogFollower(
-      new CatalogReader(kernelDropReasons()),
-      () => this.#namespaces.values(),
-      (catalog) => sink.catalog(catalog),
-      (message) => this.#options.onWarning?.(message),
-    );
     if (this.#options.count === true) this.#counting = this.#newCounting(sink);
+    const counting = this.#counting?.start();
     const tracer = this.#newTracer();
-    const before = Promise.all([this.#names.start(), this.#counting?.start()]);
+    const before = Promise.all([counting, this.#startNames(sink)]);
+    before.catch(() => undefined);
     try {
+      // Its links take the longest, and no processor: whatever takes one comes after its load.
+      await this.#counting?.loaded;
       await tracer.attach(this.#namespaces, before);
     } catch (error) {
       tracer.dispose();
@@ -258,6 +256,16 @@ export class KernelSource implements Source {
     this.#sink?.end();
     this.#ring?.close();
     this.#tracer?.dispose();
+  }
+
+  async #startNames(sink: SourceSink): Promise<void> {
+    this.#names = new CatalogFollower(
+      new CatalogReader(kernelDropReasons()),
+      () => this.#namespaces.values(),
+      (catalog) => sink.catalog(catalog),
+      (message) => this.#options.onWarning?.(message),
+    );
+    await this.#names.start();
   }
 
   #newCounting(sink: SourceSink): FlowCounting {
