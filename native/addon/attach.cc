@@ -87,12 +87,12 @@ class CreateLinkWorker final : public PromiseWorker {
     program_.Reset();
   }
   Napi::Value Finish(Napi::Env env) override {
-    if (link_.get() < 0) ThrowInNetns(env, operation_, netns_, kLinkCreate, result_);
+    if (link_.get() < 0) ThrowInNetns(env, operation_.c_str(), netns_, kLinkCreate, result_);
     return Wrap(env, std::make_unique<LinkHandle>(env, link_.Take()));
   }
 
  private:
-  const char* operation_;
+  std::string operation_;
   std::string netns_;
   LinkCreateAttr attr_;
   OwnedFd program_;
@@ -130,9 +130,8 @@ Napi::Value AttachTcx(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value AttachTcxAsync(const Napi::CallbackInfo& info) {
-  constexpr const char kOperation[] = "attachTcx";
   return PromiseWorker::Start(std::make_unique<CreateLinkWorker>(
-      info.Env(), kOperation, OptionalString(info[5]), TcxAttr(info, kOperation)));
+      info.Env(), "attachTcx", OptionalString(info[5]), TcxAttr(info, "attachTcx")));
 }
 
 // A packet socket that is given nothing before its filter is in place: one without a
