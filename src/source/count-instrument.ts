@@ -101,9 +101,7 @@ class TcxCount implements CountInstrument {
     return (await link.infoAsync()).tcx?.ifindex !== 0;
   }
 
-  async renew(
-    attached: () => Iterable<readonly [CountedDevice, readonly Link[]]>,
-  ): Promise<void> {
+  async renew(attached: () => Iterable<readonly [CountedDevice, readonly Link[]]>): Promise<void> {
     if (this.#missing.length === 0 || !knowsConntrack()) {
       return;
     }

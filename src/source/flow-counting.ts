@@ -56,9 +56,7 @@ export class FlowCounting {
 
   /** Packets of flows for which there was no room. */
   get uncounted(): bigint {
-    return this.#counter === null || this.#isFinal
-      ? 0n
-      : BigInt(this.#counter.tallies().uncounted);
+    return this.#counter === null || this.#isFinal ? 0n : BigInt(this.#counter.tallies().uncounted);
   }
 
   /** Attaches to the devices there are; resolved when every packet on them counts. */
