@@ -93,10 +93,11 @@ export class FlowCounting {
     this.#isStopping = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
     // Whoever started it has its failure.
-    await this.#starting.catch(() => undefined);
+    await this.#loading.catch(() => undefined);
     const counter = this.#counter;
     if (counter === null) return;
     await counter.end();
+    await this.#starting.catch(() => undefined);
     counter.readAll(this.#options.onCount);
     this.#packets = counter.tallies().packets;
     this.#isFinal = true;

@@ -207,8 +207,7 @@ export class KernelSource implements Source {
       await tracer.attach(this.#namespaces, before);
     } catch (error) {
       tracer.dispose();
-      await before.catch(() => undefined);
-      await this.stop();
+      await Promise.all([this.stop(), before.catch(() => undefined)]);
       throw error;
     }
     this.#follow(tracer);
