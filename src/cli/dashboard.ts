@@ -15,8 +15,8 @@ export interface DashboardOptions {
   readonly host: string;
   readonly port: number;
   readonly allowHosts: readonly string[];
-  /** Given the port that will be taken, before the source starts. */
-  readonly onListen?: (port: Promise<number>) => void;
+  /** Given what starts the server and tells the port taken, before the source starts. */
+  readonly onListen?: (listen: () => Promise<number>) => void;
 }
 
 export interface Dashboard {
@@ -32,39 +32,46 @@ export async function startDashboard(settings: DashboardOptions): Promise<Dashbo
     filter: options.filter,
     limited: options.netns !== null,
   });
-  const starting = ServerProcess.start({
-    collected: {
-      feed: pipeline,
-      flows: pipeline.flows,
-      epochNs: pipeline.epoch.monotonicNs,
-      catalog: () => pipeline.names.catalog,
-    },
-    uiDirectory: UI_DIRECTORY,
-    info: {
-      version: VERSION,
-      node: hostname(),
-      kernel: release(),
-      mode,
-      description,
-      missing: source.missing,
-    },
-    host,
-    port,
-    allowHosts,
-    onWarning: warn,
-  });
-  // The port it really has is left out of what is watched, from the first packet on.
-  const taken = starting.then((server) => server.port);
-  settings.onListen?.(taken);
-  // A recording gives all it has at once, and would keep the server's answer waiting.
-  if (mode === 'replay') await taken;
-  const [served, watched] = await Promise.allSettled([starting, pipeline.start(), taken]);
-  if (served.status === 'rejected' || watched.status === 'rejected') {
-    if (served.status === 'fulfilled') await served.value.close();
+  const started: { server?: Promise<ServerProcess> } = {};
+  const serve = (): Promise<ServerProcess> => {
+    started.server ??= ServerProcess.start({
+      collected: {
+        feed: pipeline,
+        flows: pipeline.flows,
+        epochNs: pipeline.epoch.monotonicNs,
+        catalog: () => pipeline.names.catalog,
+      },
+      uiDirectory: UI_DIRECTORY,
+      info: {
+        version: VERSION,
+        node: hostname(),
+        kernel: release(),
+        mode,
+        description,
+        missing: source.missing,
+      },
+      host,
+      port,
+      allowHosts,
+      onWarning: warn,
+    });
+    return started.server;
+  };
+  // The port it really has is left out of what is watched, from the first packet on: the
+  // source asks for it when there is a processor to spare, and fails as the server does.
+  settings.onListen?.(async () => (await serve()).port);
+  let server: ServerProcess;
+  try {
+    // A recording gives all it has at once, and would keep the server's answer waiting.
+    if (mode === 'replay') await serve();
+    await pipeline.start();
+    server = await serve();
+  } catch (error) {
+    const half = await started.server?.catch(() => null);
+    await half?.close();
     await pipeline.stop();
-    throw served.status === 'rejected' ? served.reason : (watched as PromiseRejectedResult).reason;
+    throw error;
   }
-  const server = served.value;
   if (mode !== 'replay') {
     void missingForTracing().then((missing) => {
       pipeline.missing = missing;

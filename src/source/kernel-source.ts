@@ -53,10 +53,11 @@ export interface KernelSourceOptions {
 export class KernelSource implements Source {
   readonly epochNs = process.hrtime.bigint();
   /**
-   * Port whose loopback traffic is left out; 0 for none. Set it before `start`, which waits
-   * for one that is not known yet when all else is ready, and fails as it does.
+   * Port whose loopback traffic is left out; 0 for none. Set it before `start`. One that is
+   * not known yet is asked for when there is a processor to spare, and waited for when all
+   * else is ready; `start` fails as it does.
    */
-  ownPort: number | Promise<number> = 0;
+  ownPort: number | (() => Promise<number>) = 0;
   readonly #options: KernelSourceOptions;
   /** Told of each function that drops come from, as it is resolved. */
   onSymbol: (address: bigint, name: string) => void = () => undefined;
@@ -186,7 +187,7 @@ export class KernelSource implements Source {
   }
 
   /**
-   * All that takes its time is begun at once: other processes that read names and devices,
+   * What takes its time goes on side by side: other processes that read names and devices,
    * loads on other threads, links of the counter. The tracer is attached last, so that
    * whatever is traced is counted too.
    */
@@ -198,15 +199,16 @@ export class KernelSource implements Source {
     this.#directory.watch();
     if (this.#options.count === true) this.#counting = this.#newCounting(sink);
     const counting = this.#counting?.start();
-    const tracer = this.#newTracer();
-    const before = Promise.all([counting, this.#startNames(sink)]);
-    before.catch(() => undefined);
+    let before: Promise<unknown> = Promise.resolve(counting);
+    let tracer: Tracer | null = null;
     try {
       // Its links take the longest, and no processor: whatever takes one comes after its load.
       await this.#counting?.loaded;
+      before = Promise.all([counting, this.#startNames(sink)]);
+      tracer = this.#newTracer();
       await tracer.attach(this.#namespaces, before);
     } catch (error) {
-      tracer.dispose();
+      tracer?.dispose();
       await Promise.all([this.stop(), before.catch(() => undefined)]);
       throw error;
     }
@@ -286,7 +288,7 @@ export class KernelSource implements Source {
   #newTracer(): Tracer {
     return new Tracer({
       objectFile: this.#options.objectFile,
-      ownPort: this.ownPort,
+      ownPort: typeof this.ownPort === 'number' ? this.ownPort : this.ownPort(),
       limited: this.#options.netns != null,
       hooks: this.#options.hooks,
       ...(this.#sampling.mode === 'one-in' ? { oneIn: this.#sampling.oneIn } : {}),
