@@ -14,6 +14,8 @@
 #define HOPSCOPE_TRAIL_H
 
 #include "device.h"
+#include "drops.h"
+#include "observation.h"
 #include "sample.h"
 
 #define NFCT_INFO_MASK 7UL
@@ -37,13 +39,6 @@
  */
 #define TRAIL_GAP_NS 1000000ULL
 
-/* Words of the network header that are compared: up to the ports of IPv6, and 8 bytes more. */
-#define KEY_WORDS 7
-/* The link header lies before them so that they are aligned. */
-#define LINK_PAD 2
-#define KEY_BYTES4 32
-#define KEY_BYTES6 56
-
 /* struct nf_conntrack_tuple (include/net/netfilter/nf_conntrack_tuple.h), byte for byte */
 struct raw_tuple {
 	__u32 src[4];
@@ -53,11 +48,6 @@ struct raw_tuple {
 	__u16 dport;
 	__u8 protonum;
 	__u8 dir;
-};
-
-struct keys {
-	__u64 link[2];
-	__u64 words[KEY_WORDS];
 };
 
 struct slot {
@@ -97,22 +87,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct taken);
 } taken SEC(".maps");
-
-/* What an entry point knows about the observation it makes. */
-struct observation {
-	struct sk_buff *skb;
-	const struct net_device *dev;
-	__u64 location;
-	__u64 sock;		/* deliver: who took it */
-	__u32 netns;
-	__u32 reason;
-	__s32 priority;
-	__u16 start;		/* offset from skb->head of the first byte to show */
-	__u16 network;		/* offset from skb->head of the network header */
-	__u8 stage;
-	__u8 hook;
-	__u8 end;		/* enum hs_end: the trail ends with it */
-};
 
 /* Pointers may be subtracted in 64 bits only, and the compiler prefers 32. */
 static __always_inline __u32 data_offset(const struct sk_buff *skb)
@@ -220,7 +194,7 @@ static __always_inline void read_keys(struct keys *keys, const unsigned char *he
 	}
 }
 
-/* The TTL is told with each hop, and the checksum changes with it. */
+/* The TTL is in each hop, and the checksum changes with it. */
 static __always_inline __u8 take_ttl(struct keys *keys, int is_ipv6, int is_ipv4)
 {
 	__u8 ttl = 0;
@@ -511,6 +485,12 @@ static __always_inline void observe(const struct observation *o)
 	barrier();
 	now = bpf_ktime_get_ns();
 	ttl = take_ttl(&keys, is_ipv6, is_ipv4);
+	if (o->end == HS_END_DROP && is_drop_left_out(o, &keys, is_ipv6, now)) {
+		count(HS_COUNTER_LOST_DROP, 1);
+		barrier();
+		slot->busy = 0;
+		return;
+	}
 	is_new = slot->skb != (__u64)skb || now - slot->last > TRAIL_GAP_NS;
 	/* Later, or with other headers, it may be another packet in the same buffer. */
 	if (sample_below && !o->end && slot->skb == (__u64)skb &&

@@ -16,7 +16,7 @@ export interface CountObjects {
 }
 
 /**
- * What hangs the counter on devices. Errors of its methods are BpfErrors. What takes the
+ * What attaches the counter to devices. Errors of its methods are BpfErrors. What takes the
  * kernel long is done on another thread: a load, and a grace period for each link.
  */
 export interface CountInstrument {
@@ -160,8 +160,8 @@ function missingHere(): readonly string[] {
 }
 
 /**
- * One object for each device and direction, since a program in a packet socket cannot
- * tell where it is. Where a pod's end of the veth is known, what the device sends is
+ * One object for each device and direction, since a program in a packet socket does not
+ * know where it is. Where a pod's end of the veth is known, what the device sends is
  * counted as that end receives it; elsewhere the kernel clones what a device sends.
  */
 class PacketCount implements CountInstrument {

@@ -2,6 +2,7 @@ import { BpfError } from 'ebpf-ts';
 import type { Epoch } from '../wire/clock.js';
 import type { CountCursor } from '../wire/count-cursor.js';
 import type { CountObjects } from './count-instrument.js';
+import { CountNews } from './count-news.js';
 import { countedDevices, type KnownNamespace } from './counted-devices.js';
 import { Counter } from './counter.js';
 import { readDevices } from './device-reader.js';
@@ -37,6 +38,8 @@ export class FlowCounting {
   #isStopping = false;
   #isFinal = false;
   #packets = 0;
+  #losses: Readonly<Record<string, bigint>> = {};
+  readonly #news = new CountNews();
 
   constructor(options: FlowCountingOptions) {
     this.#options = options;
@@ -54,9 +57,24 @@ export class FlowCounting {
     return this.#packets;
   }
 
-  /** Packets of flows for which there was no room. */
-  get uncounted(): bigint {
-    return this.#counter === null || this.#isFinal ? 0n : BigInt(this.#counter.tallies().uncounted);
+  /** Packets that are in no flow's count, or in that of another flow, by cause. */
+  losses(): Readonly<Record<string, bigint>> {
+    const counter = this.#counter;
+    if (counter !== null && !this.#isFinal) {
+      const { uncounted, malformed, lostFragments } = counter.tallies();
+      this.#losses = {
+        'packets-uncounted': BigInt(uncounted),
+        'packets-malformed': BigInt(malformed),
+        'fragments-without-ports': BigInt(lostFragments),
+      };
+    }
+    return this.#losses;
+  }
+
+  /** Whether something that deserves a window was counted since the last call; see CountNews. */
+  hasNews(now: bigint): boolean {
+    const counter = this.#counter;
+    return counter !== null && !this.#isFinal && this.#news.take(counter.tallies(), now);
   }
 
   /** Attaches to the devices there are; resolved when every packet on them counts. */
@@ -100,6 +118,7 @@ export class FlowCounting {
     await this.#starting.catch(() => undefined);
     counter.readAll(this.#options.onCount);
     this.#packets = counter.tallies().packets;
+    this.losses();
     this.#isFinal = true;
     counter.close().catch((error: unknown) => {
       this.#options.onWarning(`detaching the counter: ${String(error)}`);

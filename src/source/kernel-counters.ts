@@ -1,4 +1,41 @@
 import type { BpfMap } from 'ebpf-ts';
+import {
+  COUNTER_BYTES,
+  COUNTER_LOST_DROP,
+  COUNTER_LOST_EVENT,
+  COUNTER_LOST_NESTED,
+  COUNTER_LOST_RING,
+  COUNTER_OWN,
+  COUNTER_PASSED,
+  COUNTER_TRAILS,
+} from '../wire/layout.gen.js';
+import type { HandedOver } from './source.js';
+
+/** What the tracer's programs counted of their own doing. */
+export interface KernelCounts {
+  readonly losses: Readonly<Record<string, bigint>>;
+  readonly handed: HandedOver;
+  /** Records left out because they were hopscope's own traffic. */
+  readonly own: bigint;
+}
+
+/**
+ * @param of a counter of bpf/wire.h by its index
+ * @param misses runs that the kernel left out since the program was already on that CPU
+ */
+export function kernelCounts(of: (index: number) => bigint, misses: bigint): KernelCounts {
+  return {
+    losses: {
+      'ring-full-hops': of(COUNTER_LOST_RING),
+      'ring-full-events': of(COUNTER_LOST_EVENT),
+      'slot-busy': of(COUNTER_LOST_NESTED),
+      'drops-alike': of(COUNTER_LOST_DROP),
+      'program-recursion': misses,
+    },
+    handed: { records: of(COUNTER_TRAILS), hops: of(COUNTER_PASSED), bytes: of(COUNTER_BYTES) },
+    own: of(COUNTER_OWN),
+  };
+}
 
 /** The u64 at `index` of a per-CPU array, summed over the CPUs. */
 export function sumOfCpus(map: BpfMap, index: number): bigint {

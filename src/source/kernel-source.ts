@@ -3,25 +3,19 @@ import { RingBuffer } from 'ebpf-ts';
 import { SAMPLE_ALL, type Sampling, samplingName } from '../model/sampling.js';
 import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
 import { Epoch } from '../wire/clock.js';
-import {
-  COUNTER_LOST_EVENT,
-  COUNTER_LOST_NESTED,
-  COUNTER_LOST_RING,
-  COUNTER_OWN,
-} from '../wire/layout.gen.js';
 import { CatalogFollower } from './catalog-follower.js';
 import { CatalogReader } from './catalog-reader.js';
 import { FlowCounting } from './flow-counting.js';
 import { Governor, type Plan } from './governor.js';
 import type { HookDetail } from './hook-places.js';
 import type { HookInstrument } from './hook-programs.js';
-import { sumOfCpus } from './kernel-counters.js';
+import { type KernelCounts, kernelCounts, sumOfCpus } from './kernel-counters.js';
 import { KernelFunctions } from './kernel-functions.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 import { NetnsDirectory } from './netns-directory.js';
 import { ObservedNamespaces, sameNamespaces } from './observed-namespaces.js';
 import { RingDrain } from './ring-drain.js';
-import type { Source, SourceSampling, SourceSink } from './source.js';
+import type { HandedOver, Source, SourceSampling, SourceSink } from './source.js';
 import { Tracer } from './tracer.js';
 import { kernelDropReasons, RING_BYTES } from './tracer-object.js';
 import { scheduleOf } from './tracer-schedule.js';
@@ -43,9 +37,9 @@ export interface KernelSourceOptions {
   readonly count?: boolean;
   /** Which packets are traced; all when absent. */
   readonly sampling?: Sampling;
-  /** Told when tracing everything has become too dear, or is not so any more. */
+  /** Called when tracing everything begins to cost more than the budget, and when it fits again. */
   readonly onMode?: (mode: Plan['mode']) => void;
-  /** Told of what goes wrong while it runs, without stopping it. */
+  /** Called with what goes wrong while it runs, without stopping it. */
   readonly onWarning?: (message: string) => void;
 }
 
@@ -59,7 +53,7 @@ export class KernelSource implements Source {
    */
   ownPort: number | (() => Promise<number>) = 0;
   readonly #options: KernelSourceOptions;
-  /** Told of each function that drops come from, as it is resolved. */
+  /** Called with each function that drops come from, as it is resolved. */
   onSymbol: (address: bigint, name: string) => void = () => undefined;
   readonly #observed: ObservedNamespaces;
   readonly #directory = new NetnsDirectory(() => this.#lookSoon());
@@ -81,8 +75,8 @@ export class KernelSource implements Source {
   #onlyDrops = false;
   #scanTimer: NodeJS.Timeout | null = null;
   #soon: NodeJS.Immediate | null = null;
-  #finalLosses: Readonly<Record<string, bigint>> | null = null;
-  #finalOwn = 0n;
+  /** What the kernel counted by the end; it forgets it then. */
+  #final: KernelCounts | null = null;
   #stopped = false;
   #stopping: Promise<void> | null = null;
   #beginning: Promise<void> = Promise.resolve();
@@ -96,6 +90,10 @@ export class KernelSource implements Source {
 
   get catalog(): Catalog {
     return this.#names?.catalog ?? EMPTY_CATALOG;
+  }
+
+  get isThinned(): boolean {
+    return this.#sampling.mode === 'one-in';
   }
 
   /** What sees netfilter hooks; `none` before `start`. */
@@ -112,18 +110,19 @@ export class KernelSource implements Source {
   }
 
   losses(): Readonly<Record<string, bigint>> {
-    return (
-      this.#finalLosses ?? {
-        'ring-full-hops': this.#counter(COUNTER_LOST_RING),
-        'ring-full-events': this.#counter(COUNTER_LOST_EVENT),
-        'slot-busy': this.#counter(COUNTER_LOST_NESTED),
-        'program-recursion': this.#tracer?.recursionMisses() ?? 0n,
-      }
-    );
+    return this.#counts().losses;
+  }
+
+  otherLosses(): Readonly<Record<string, bigint>> {
+    return { ...this.#counting?.losses(), 'symbols-forgotten': BigInt(this.#functions.forgotten) };
+  }
+
+  handed(): HandedOver {
+    return this.#counts().handed;
   }
 
   own(): bigint {
-    return this.#finalLosses === null ? this.#counter(COUNTER_OWN) : this.#finalOwn;
+    return this.#counts().own;
   }
 
   ringFill(): number | null {
@@ -170,15 +169,11 @@ export class KernelSource implements Source {
       detail: this.#tracer?.detail ?? 'all',
       budget: this.#governor?.budget ?? null,
       cost: this.#governor?.cost ?? null,
-    };
-  }
-
-  /** Windows opened so far, those of them asked for, and closings since the ring was filling up. */
-  windows(): { readonly opened: number; readonly requested: number; readonly crowded: number } {
-    return {
-      opened: this.#schedule?.windows ?? 0,
-      requested: this.#schedule?.requestedWindows ?? 0,
-      crowded: this.#governor?.crowdings ?? 0,
+      windows: {
+        opened: this.#schedule?.windows ?? 0,
+        requested: this.#schedule?.requestedWindows ?? 0,
+        crowded: this.#governor?.crowdings ?? 0,
+      },
     };
   }
 
@@ -252,8 +247,7 @@ export class KernelSource implements Source {
     this.#drain?.stop();
     await this.#counting?.stop();
     this.#stopped = true;
-    this.#finalOwn = this.own();
-    this.#finalLosses = this.losses();
+    this.#final = this.#counts();
     this.#sink?.end();
     this.#ring?.close();
     this.#tracer?.dispose();
@@ -280,9 +274,10 @@ export class KernelSource implements Source {
     });
   }
 
-  #counter(index: number): bigint {
+  #counts(): KernelCounts {
     const map = this.#tracer?.map('counters');
-    return map === undefined ? 0n : sumOfCpus(map, index);
+    const misses = this.#tracer?.recursionMisses() ?? 0n;
+    return this.#final ?? kernelCounts((index) => (map ? sumOfCpus(map, index) : 0n), misses);
   }
 
   #newTracer(): Tracer {
@@ -324,7 +319,7 @@ export class KernelSource implements Source {
   #changeWindow(at: bigint, isOpen: boolean): void {
     this.#closedSince = isOpen ? null : at;
     this.#onlyDrops = false;
-    this.#sink?.window?.(at, isOpen);
+    this.#sink?.window?.(at, isOpen, this.#tracer?.detail ?? 'all');
   }
 
   /**
@@ -345,6 +340,7 @@ export class KernelSource implements Source {
         // Now that all is dealt with: a window is short, and time counts in it.
         if (hasDrops && now - lastDrops >= DROPS_ANEW_NS) this.#schedule?.request();
         if (hasDrops) lastDrops = now;
+        if (this.#counting?.hasNews(now) === true) this.#schedule?.request();
         hasDrops = false;
         this.#onlyDrops = this.#closedSince !== null && now >= this.#closedSince;
       },

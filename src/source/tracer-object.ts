@@ -60,7 +60,7 @@ export interface LoadOptions extends TracerOptions {
   readonly hooks: HookInstrument;
   /** How far netfilter links move aside for another observer. */
   readonly shift: number;
-  /** Whose maps it goes on with; it is silent until told otherwise. */
+  /** Whose maps it goes on with; it is silent until `silence` says otherwise. */
   readonly successorOf: BpfObject | null;
 }
 
@@ -105,7 +105,7 @@ export function noHooks(reason: string): string {
   return `${NO_HOOKS}: ${reason}`;
 }
 
-/** Says that the places within a hook are not told apart. */
+/** Says that the places within a hook are not distinguished. */
 export function noSteps(reason: string): string {
   return `${NO_STEPS}: ${reason}`;
 }
@@ -144,14 +144,13 @@ export function unsupported(error: unknown): UnsupportedError {
   );
 }
 
-/** Names to the programs the port whose traffic is left out. */
-export function leaveOutPort(ownPort: BpfMap, port: number): void {
-  ownPort.put(new Uint8Array(4), new Uint8Array(Uint32Array.of(port).buffer));
+/** Sets an array map of one u32. */
+export function setValue(map: BpfMap, value: number): void {
+  map.put(new Uint8Array(4), new Uint8Array(Uint32Array.of(value).buffer));
 }
 
-/** Whether programs of an object see anything: of two that are attached, one is silent. */
-export function silence(silent: BpfMap, on: boolean): void {
-  silent.put(new Uint8Array(4), new Uint8Array(Uint32Array.of(on ? 1 : 0).buffer));
+export function setFlag(map: BpfMap, on: boolean): void {
+  setValue(map, on ? 1 : 0);
 }
 
 async function loadWith(
@@ -163,7 +162,7 @@ async function loadWith(
     object = BpfObject.open(options.objectFile);
     prepare(object, functions, options);
     await object.loadAsync();
-    if (options.successorOf !== null) silence(object.map('silent'), true);
+    if (options.successorOf !== null) setFlag(object.map('silent'), true);
     return object;
   } catch (error) {
     object?.close();

@@ -14,9 +14,9 @@ import {
   bestInstrument,
   type KeptMap,
   type LoadedTracer,
-  leaveOutPort,
   loadTracer,
   reasonOf,
+  setValue,
   type TracerOptions,
 } from './tracer-object.js';
 
@@ -81,7 +81,7 @@ export class Tracer {
     return this.#isOpen;
   }
 
-  /** Netfilter links that hang now. */
+  /** Netfilter links attached now. */
   get links(): number {
     return this.#current?.links ?? 0;
   }
@@ -129,8 +129,8 @@ export class Tracer {
 
   /**
    * Follows the machine: leaves namespaces that nothing else keeps, attaches in those that
-   * came or refused before, and hangs links where something hangs on a hook since. Call it
-   * with all of them, again and again. True when a namespace was left.
+   * came or refused before, and attaches links where a hook is in use since. Call it with
+   * all of them, again and again. True when a namespace was left.
    */
   update(namespaces: ReadonlyMap<number, FoundNamespace>): boolean {
     const current = this.#current;
@@ -147,7 +147,7 @@ export class Tracer {
 
   /**
    * `edges` keeps the first and the last place of each hook that has something on it; only
-   * the difference is hung or taken off.
+   * the difference is attached or detached.
    */
   setDetail(detail: HookDetail, namespaces: ReadonlyMap<number, FoundNamespace>): void {
     if (detail === this.#detail) return;
@@ -190,7 +190,7 @@ export class Tracer {
   /**
    * Lets a new object take over the old one's ring: it is attached everywhere, silent,
    * before the old one falls silent and it speaks, so that nothing is missed but in the
-   * microsecond between, and nothing seen twice. Its links hang beside the old ones, at
+   * microsecond between, and nothing seen twice. Its links are beside the old ones, at
    * priorities moved aside by another step. True when there was an object to replace, and
    * none was on its way already. Errors: UnsupportedError; what was attached goes on as it
    * was.
@@ -263,7 +263,7 @@ export class Tracer {
     const loaded = await loadTracer({ ...this.#options, hooks: this.#hooks, shift, successorOf });
     try {
       await before;
-      leaveOutPort(loaded.object.map('own_port'), await this.#options.ownPort);
+      setValue(loaded.object.map('own_port'), await this.#options.ownPort);
       if (!this.#isDetached) return loaded;
     } catch (error) {
       loaded.object.close();
@@ -323,7 +323,7 @@ export class Tracer {
       const file = surveyFile ?? join(dirname(objectFile), 'hook-survey.bpf.o');
       this.#survey = await HookSurvey.open(file);
     } catch (error) {
-      // Then links hang everywhere: dearer, and nothing is missed.
+      // Then links are attached everywhere: that costs more, and nothing is missed.
       this.#noSurvey = `which hooks have rules is not known: ${reasonOf(error)}`;
     }
   }
