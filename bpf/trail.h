@@ -54,6 +54,7 @@ struct slot {
 	__u64 skb;
 	__u64 head;
 	__u64 dev;		/* the newest one known to user space */
+	__u64 start_dev;	/* of the trail's first hop */
 	__u64 last;
 	__u64 ct;
 	struct keys keys;
@@ -64,7 +65,8 @@ struct slot {
 	__u8 busy;
 	__u8 ct_info;
 	__u8 has_link;
-	__u8 pad[7];
+	__u8 pad[3];
+	__u32 start_place;	/* see place_of */
 	struct hs_trail trail;
 	__u8 data[TRAIL_DATA];
 };
@@ -126,6 +128,11 @@ static __always_inline __u32 bounded(__u64 value, const __u64 limit)
 		     : [value] "+r"(value)
 		     : [limit] "i"(limit));
 	return value;
+}
+
+static __always_inline __u32 place_of(const struct observation *o)
+{
+	return (__u32)(__u16)o->priority << 16 | (__u32)o->hook << 8 | o->stage;
 }
 
 /* Hands the trail to the ring and leaves the slot empty. */
@@ -491,7 +498,12 @@ static __always_inline void observe(const struct observation *o)
 		slot->busy = 0;
 		return;
 	}
-	is_new = slot->skb != (__u64)skb || now - slot->last > TRAIL_GAP_NS;
+	/*
+	 * Back where the trail began it is another packet, which may be like the one before
+	 * to the last byte: that was read by a process on another CPU meanwhile.
+	 */
+	is_new = slot->skb != (__u64)skb || now - slot->last > TRAIL_GAP_NS ||
+		 (slot->start_dev == (__u64)o->dev && slot->start_place == place_of(o));
 	/* Later, or with other headers, it may be another packet in the same buffer. */
 	if (sample_below && !o->end && slot->skb == (__u64)skb &&
 	    (is_new || has_new_words(slot, &keys, is_ipv6)) && !is_chosen(head + o->network)) {
@@ -504,6 +516,8 @@ static __always_inline void observe(const struct observation *o)
 	if (is_new || slot->used > TRAIL_DATA - HOP_MOST) {
 		hand_over(slot, HS_END_NONE, now);
 		begin_trail(slot, index, skb, now);
+		slot->start_dev = (__u64)o->dev;
+		slot->start_place = place_of(o);
 	}
 	if (o->dev && slot->dev != (__u64)o->dev) {
 		slot->dev = (__u64)o->dev;

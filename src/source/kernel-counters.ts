@@ -14,6 +14,8 @@ import type { HandedOver } from './source.js';
 /** What the tracer's programs counted of their own doing. */
 export interface KernelCounts {
   readonly losses: Readonly<Record<string, bigint>>;
+  /** Drops between windows that are left out on purpose, too many being alike. */
+  readonly dropsAlike: bigint;
   readonly handed: HandedOver;
   /** Records left out because they were hopscope's own traffic. */
   readonly own: bigint;
@@ -29,9 +31,9 @@ export function kernelCounts(of: (index: number) => bigint, misses: bigint): Ker
       'ring-full-hops': of(COUNTER_LOST_RING),
       'ring-full-events': of(COUNTER_LOST_EVENT),
       'slot-busy': of(COUNTER_LOST_NESTED),
-      'drops-alike': of(COUNTER_LOST_DROP),
       'program-recursion': misses,
     },
+    dropsAlike: of(COUNTER_LOST_DROP),
     handed: { records: of(COUNTER_TRAILS), hops: of(COUNTER_PASSED), bytes: of(COUNTER_BYTES) },
     own: of(COUNTER_OWN),
   };

@@ -114,7 +114,11 @@ export class KernelSource implements Source {
   }
 
   otherLosses(): Readonly<Record<string, bigint>> {
-    return { ...this.#counting?.losses(), 'symbols-forgotten': BigInt(this.#functions.forgotten) };
+    return {
+      'drops-alike': this.#counts().dropsAlike,
+      ...this.#counting?.losses(),
+      'symbols-forgotten': BigInt(this.#functions.forgotten),
+    };
   }
 
   handed(): HandedOver {

@@ -81,7 +81,6 @@ it('closed it sees drops and nothing else, and open all of it again', async () =
     'ring-full-hops': 0n,
     'ring-full-events': 0n,
     'slot-busy': 0n,
-    'drops-alike': 0n,
     'program-recursion': 0n,
   });
   expect(watch.source.lost()).toBe(0n);
