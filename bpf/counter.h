@@ -17,6 +17,24 @@ struct {
 	__type(value, struct hs_count);
 } counts SEC(".maps");
 
+/*
+ * Set at the end: nothing is counted from one moment on, on all devices, however long
+ * the kernel takes to detach from them one by one.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} ended SEC(".maps");
+
+static __always_inline int has_ended(void)
+{
+	__u32 zero = 0, *on = bpf_map_lookup_elem(&ended, &zero);
+
+	return !on || *on;
+}
+
 /* Never read: it carries the wire types into the object's BTF. */
 const volatile struct hs_count_wire *const count_wire_types = 0;
 

@@ -230,7 +230,7 @@ static __always_inline int has_new_words(const struct slot *slot, const struct k
 /* Whether it is TCP to or from the daemon's own port. */
 static __always_inline int is_own_port(const struct keys *keys, int is_ipv6, int is_ipv4)
 {
-	__u32 ports;
+	__u32 ports, zero = 0, *own;
 
 	if (is_ipv4) {
 		/* Without options, protocol 6. */
@@ -244,13 +244,14 @@ static __always_inline int is_own_port(const struct keys *keys, int is_ipv6, int
 	} else {
 		return 0;
 	}
-	return bpf_ntohs(ports) == own_port || bpf_ntohs(ports >> 16) == own_port;
+	own = bpf_map_lookup_elem(&own_port, &zero);
+	return own && (bpf_ntohs(ports) == *own || bpf_ntohs(ports >> 16) == *own);
 }
 
 static __always_inline int is_own(const struct observation *o, const struct keys *keys,
 				  int is_ipv6, int is_ipv4)
 {
-	if (!own_port)
+	if (!has_own_port)
 		return 0;
 	if (o->dev) {
 		if (o->netns != own_netns || o->dev->type != ARPHRD_LOOPBACK)

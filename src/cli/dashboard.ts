@@ -17,8 +17,8 @@ export interface DashboardOptions {
   readonly host: string;
   readonly port: number;
   readonly allowHosts: readonly string[];
-  /** Told the port taken, before anything is watched. */
-  readonly onListen?: (port: number) => void;
+  /** Given what starts the server and tells the port taken, before the source starts. */
+  readonly onListen?: (listen: () => Promise<number>) => void;
 }
 
 export interface Dashboard {
@@ -34,33 +34,44 @@ export async function startDashboard(settings: DashboardOptions): Promise<Dashbo
     filter: options.filter,
     limited: settings.limited ?? options.netns !== null,
   });
-  // The server comes first: the port it really has is left out of what is watched.
-  const server = await ServerProcess.start({
-    collected: {
-      feed: pipeline,
-      flows: pipeline.flows,
-      epochNs: pipeline.epoch.monotonicNs,
-      catalog: () => pipeline.names.catalog,
-    },
-    uiDirectory: UI_DIRECTORY,
-    info: {
-      version: VERSION,
-      node: hostname(),
-      kernel: release(),
-      mode,
-      description,
-      missing: source.missing,
-    },
-    host,
-    port,
-    allowHosts,
-    onWarning: warn,
-  });
+  const started: { server?: Promise<ServerProcess> } = {};
+  const serve = (): Promise<ServerProcess> => {
+    started.server ??= ServerProcess.start({
+      collected: {
+        feed: pipeline,
+        flows: pipeline.flows,
+        epochNs: pipeline.epoch.monotonicNs,
+        catalog: () => pipeline.names.catalog,
+      },
+      uiDirectory: UI_DIRECTORY,
+      info: {
+        version: VERSION,
+        node: hostname(),
+        kernel: release(),
+        mode,
+        description,
+        missing: source.missing,
+      },
+      host,
+      port,
+      allowHosts,
+      onWarning: warn,
+    });
+    return started.server;
+  };
+  // The port it really has is left out of what is watched, from the first packet on: the
+  // source asks for it when there is a processor to spare, and fails as the server does.
+  settings.onListen?.(async () => (await serve()).port);
+  let server: ServerProcess;
   try {
-    settings.onListen?.(server.port);
+    // A recording gives all it has at once, and would keep the server's answer waiting.
+    if (mode === 'replay') await serve();
     await pipeline.start();
+    server = await serve();
   } catch (error) {
-    await server.close();
+    const half = await started.server?.catch(() => null);
+    await half?.close();
+    await pipeline.stop();
     throw error;
   }
   if (mode !== 'replay') {

@@ -16,18 +16,23 @@ export class HookSurvey {
   readonly #program: Program;
   readonly #surveys: BpfMap;
 
+  private constructor(object: BpfObject) {
+    this.#object = object;
+    this.#program = object.program('survey_hooks');
+    this.#surveys = object.map('surveys');
+  }
+
   /**
    * @param objectFile dist/bpf/hook-survey.bpf.o
    * @throws BpfError where the kernel does not take it (before Linux 5.17)
    */
-  constructor(objectFile: string) {
-    this.#object = BpfObject.open(objectFile);
+  static async open(objectFile: string): Promise<HookSurvey> {
+    const object = BpfObject.open(objectFile);
     try {
-      this.#object.load();
-      this.#program = this.#object.program('survey_hooks');
-      this.#surveys = this.#object.map('surveys');
+      await object.loadAsync();
+      return new HookSurvey(object);
     } catch (error) {
-      this.#object.close();
+      object.close();
       throw error;
     }
   }

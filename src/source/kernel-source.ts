@@ -46,8 +46,12 @@ export interface KernelSourceOptions {
 /** The running kernel. */
 export class KernelSource implements Source {
   readonly epochNs = process.hrtime.bigint();
-  /** Port whose loopback traffic is left out; 0 for none. Set it before `start`. */
-  ownPort = 0;
+  /**
+   * Port whose loopback traffic is left out; 0 for none. Set it before `start`. One that is
+   * not known yet is asked for when there is a processor to spare, and waited for when all
+   * else is ready; `start` fails as it does.
+   */
+  ownPort: number | (() => Promise<number>) = 0;
   readonly #options: KernelSourceOptions;
   /** Called with each function that drops come from, as it is resolved. */
   onSymbol: (address: bigint, name: string) => void = () => undefined;
@@ -74,6 +78,7 @@ export class KernelSource implements Source {
   /** What the kernel counted by the end; it forgets it then. */
   #final: KernelCounts | null = null;
   #stopped = false;
+  #stopping: Promise<void> | null = null;
   #beginning: Promise<void> = Promise.resolve();
 
   constructor(options: KernelSourceOptions) {
@@ -180,24 +185,33 @@ export class KernelSource implements Source {
     this.#schedule?.request();
   }
 
+  /**
+   * What takes its time goes on side by side: other processes that read names and devices,
+   * loads on other threads, links of the counter. The tracer is attached last, so that
+   * whatever is traced is counted too.
+   */
   async start(sink: SourceSink): Promise<void> {
     this.#sink = sink;
     this.#namespaces = this.#observed.scan();
     this.#observed.requireNamed(this.#namespaces);
     // What comes between this look and the attaching is found by the next one.
     this.#directory.watch();
-    this.#names = new CatalogFollower(
-      new CatalogReader(kernelDropReasons()),
-      () => this.#namespaces.values(),
-      (catalog) => sink.catalog(catalog),
-      (message) => this.#options.onWarning?.(message),
-    );
-    await this.#names.start();
-    if (this.#options.count === true) {
-      this.#counting = this.#newCounting(sink);
-      await this.#counting.start();
+    if (this.#options.count === true) this.#counting = this.#newCounting(sink);
+    const counting = this.#counting?.start();
+    let before: Promise<unknown> = Promise.resolve(counting);
+    let tracer: Tracer | null = null;
+    try {
+      // Its links take the longest, and no processor: whatever takes one comes after its load.
+      await this.#counting?.loaded;
+      before = Promise.all([counting, this.#startNames(sink)]);
+      tracer = this.#newTracer();
+      await tracer.attach(this.#namespaces, before);
+    } catch (error) {
+      tracer?.dispose();
+      await Promise.all([this.stop(), before.catch(() => undefined)]);
+      throw error;
     }
-    this.#attach();
+    this.#follow(tracer);
     this.#beginning = this.#begin();
     this.#scanTimer = setInterval(() => this.#look(), NAMESPACE_SCAN_MS);
   }
@@ -215,12 +229,14 @@ export class KernelSource implements Source {
     this.#schedule?.start();
   }
 
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
     // What is in the ring is judged by the kernel's symbols: have them first.
     await this.#beginning;
-    if (this.#stopped) {
-      return;
-    }
     this.#schedule?.stop();
     // Detach first, then take what is still in the ring.
     this.#tracer?.detach();
@@ -233,12 +249,22 @@ export class KernelSource implements Source {
     }
     this.#directory.close();
     this.#drain?.stop();
-    this.#counting?.stop();
+    await this.#counting?.stop();
     this.#stopped = true;
     this.#final = this.#counts();
     this.#sink?.end();
     this.#ring?.close();
     this.#tracer?.dispose();
+  }
+
+  async #startNames(sink: SourceSink): Promise<void> {
+    this.#names = new CatalogFollower(
+      new CatalogReader(kernelDropReasons()),
+      () => this.#namespaces.values(),
+      (catalog) => sink.catalog(catalog),
+      (message) => this.#options.onWarning?.(message),
+    );
+    await this.#names.start();
   }
 
   #newCounting(sink: SourceSink): FlowCounting {
@@ -258,15 +284,18 @@ export class KernelSource implements Source {
     return this.#final ?? kernelCounts((index) => (map ? sumOfCpus(map, index) : 0n), misses);
   }
 
-  #attach(): void {
-    const tracer = new Tracer({
+  #newTracer(): Tracer {
+    return new Tracer({
       objectFile: this.#options.objectFile,
-      ownPort: this.ownPort,
+      ownPort: typeof this.ownPort === 'number' ? this.ownPort : this.ownPort(),
       limited: this.#options.netns != null,
       hooks: this.#options.hooks,
       ...(this.#sampling.mode === 'one-in' ? { oneIn: this.#sampling.oneIn } : {}),
     });
-    tracer.attach(this.#namespaces);
+  }
+
+  /** Takes up what an attached tracer gives. */
+  #follow(tracer: Tracer): void {
     this.#tracer = tracer;
     const events = tracer.map('events');
     const ring = events === undefined ? null : new RingBuffer(events);
@@ -335,23 +364,26 @@ export class KernelSource implements Source {
   /** Follows namespaces and their hooks at once, and their names when that is due. */
   #look(): void {
     const tracer = this.#tracer;
-    if (this.#stopped || tracer === null) {
+    if (this.#stopping !== null || tracer === null) {
       return;
     }
+    const warn = (error: unknown): void => {
+      this.#options.onWarning?.(`looking for namespaces: ${String(error)}`);
+    };
     try {
       this.#directory.watch();
       const found = this.#observed.scan();
       const changed = !sameNamespaces(this.#namespaces, found);
       this.#namespaces = found;
       tracer.update(found);
-      tracer.renew(found);
+      tracer.renew(found).catch(warn);
       this.#functions.refresh();
       if (changed) {
         this.#names?.changed();
         this.#counting?.changed();
       }
     } catch (error) {
-      this.#options.onWarning?.(`looking for namespaces: ${String(error)}`);
+      warn(error);
     }
     this.#names?.look();
   }

@@ -14,7 +14,15 @@ import { NamespaceWatcher } from './namespace-watcher.js';
 /** Bytes the kernel may be ahead of the daemon. A power of two. */
 export const RING_BYTES = 32 << 20;
 /** What an object that takes over goes on with: one ring, one count of what is lost. */
-export const KEPT_MAPS = ['events', 'counters', 'observed', 'slots', 'taken', 'devices'] as const;
+export const KEPT_MAPS = [
+  'events',
+  'counters',
+  'observed',
+  'slots',
+  'taken',
+  'devices',
+  'own_port',
+] as const;
 export type KeptMap = (typeof KEPT_MAPS)[number];
 const NO_HOOKS = 'netfilter hooks are not seen, for want of links (Linux 6.4) and of fentry';
 const NO_STEPS = 'of a netfilter hook only begin and end are seen';
@@ -24,8 +32,11 @@ export interface TracerOptions {
   readonly objectFile: string;
   /** The compiled survey of hooks, dist/bpf/hook-survey.bpf.o; beside the tracer when absent. */
   readonly surveyFile?: string | undefined;
-  /** Port whose loopback traffic is left out; 0 for none. */
-  readonly ownPort: number;
+  /**
+   * Port whose loopback traffic is left out; 0 for none. One that is known only later is
+   * waited for when all is loaded, before anything is attached.
+   */
+  readonly ownPort: number | Promise<number>;
   /** Whether only the namespaces given to `update` are observed. */
   readonly limited: boolean;
   /** What sees netfilter hooks; the best this kernel has when absent. */
@@ -54,13 +65,14 @@ export interface LoadOptions extends TracerOptions {
 }
 
 /**
- * Loads the object with what this kernel takes of it.
+ * Loads the object with what this kernel takes of it, on another thread: the verifier
+ * takes some 200 ms.
  * Errors: UnsupportedError `KERNEL_NOT_PERMITTED`, `KERNEL_NOT_SUPPORTED`.
  */
-export function loadTracer(options: LoadOptions): LoadedTracer {
+export async function loadTracer(options: LoadOptions): Promise<LoadedTracer> {
   const { hooks } = options;
   if (hooks === 'link') {
-    return { object: loadWith([], options), functions: [], hooks, missing: [] };
+    return { object: await loadWith([], options), functions: [], hooks, missing: [] };
   }
   const wanted = hooks === 'fentry' ? functionsHere() : [];
   let reason = wanted.length > 0 ? '' : 'the kernel has no function to attach to';
@@ -68,7 +80,7 @@ export function loadTracer(options: LoadOptions): LoadedTracer {
   for (const functions of [wanted, wanted.filter(isIndispensable)]) {
     if (functions.length > 0) {
       try {
-        const object = loadWith(functions, options);
+        const object = await loadWith(functions, options);
         const missing = functions === wanted ? [] : [noSteps(reason)];
         return { object, functions, hooks, missing };
       } catch (error) {
@@ -79,7 +91,7 @@ export function loadTracer(options: LoadOptions): LoadedTracer {
   if (options.successorOf !== null && hooks === 'fentry') {
     throw new UnsupportedError('KERNEL_NOT_SUPPORTED', `attaching anew: ${reason}`, '');
   }
-  const object = loadWith([], { ...options, hooks: 'none' });
+  const object = await loadWith([], { ...options, hooks: 'none' });
   return { object, functions: [], hooks: 'none', missing: [noHooks(reason)] };
 }
 
@@ -133,16 +145,23 @@ export function unsupported(error: unknown): UnsupportedError {
 }
 
 /** Sets an array map of one u32. */
-export function setFlag(map: BpfMap, on: boolean): void {
-  map.put(new Uint8Array(4), new Uint8Array(Uint32Array.of(on ? 1 : 0).buffer));
+export function setValue(map: BpfMap, value: number): void {
+  map.put(new Uint8Array(4), new Uint8Array(Uint32Array.of(value).buffer));
 }
 
-function loadWith(functions: readonly FunctionProgram[], options: LoadOptions): BpfObject {
+export function setFlag(map: BpfMap, on: boolean): void {
+  setValue(map, on ? 1 : 0);
+}
+
+async function loadWith(
+  functions: readonly FunctionProgram[],
+  options: LoadOptions,
+): Promise<BpfObject> {
   let object: BpfObject | null = null;
   try {
     object = BpfObject.open(options.objectFile);
     prepare(object, functions, options);
-    object.load();
+    await object.loadAsync();
     if (options.successorOf !== null) setFlag(object.map('silent'), true);
     return object;
   } catch (error) {
@@ -157,7 +176,7 @@ function prepare(
   { ownPort, limited, shift, hooks, successorOf, oneIn = 1 }: LoadOptions,
 ): void {
   object.setMapMaxEntries('events', RING_BYTES);
-  object.setConstant('own_port', ownPort);
+  object.setConstant('has_own_port', ownPort === 0 ? 0 : 1);
   object.setConstant('own_netns', NamespaceWatcher.own());
   object.setConstant('only_observed', limited ? 1 : 0);
   object.setConstant('priority_shift', shift);

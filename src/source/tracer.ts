@@ -13,8 +13,10 @@ import { TracerAttachment } from './tracer-attachment.js';
 import {
   bestInstrument,
   type KeptMap,
+  type LoadedTracer,
   loadTracer,
   reasonOf,
+  setValue,
   type TracerOptions,
 } from './tracer-object.js';
 
@@ -46,6 +48,10 @@ export class Tracer {
   #noSurvey: string | null = null;
   #detail: HookDetail = 'all';
   #isOpen = true;
+  #isReplacing = false;
+  #isDetached = false;
+  /** As of the last look: an object takes its time to load, and namespaces come meanwhile. */
+  #namespaces: ReadonlyMap<number, FoundNamespace> = new Map();
   #observed = new Set<number>();
   /** Of objects that were replaced. */
   #pastMisses = 0n;
@@ -105,14 +111,20 @@ export class Tracer {
   }
 
   /**
-   * Loads and attaches, aside from any other observer that has our priorities.
-   * Errors: UnsupportedError `KERNEL_NOT_PERMITTED`, `KERNEL_NOT_SUPPORTED`,
-   * `TOO_MANY_OBSERVERS`.
+   * Loads, and when `before` has resolved attaches, aside from any other observer that has
+   * our priorities. Errors: those of `before`, UnsupportedError `KERNEL_NOT_PERMITTED`,
+   * `KERNEL_NOT_SUPPORTED`, `TOO_MANY_OBSERVERS`.
    */
-  attach(namespaces: ReadonlyMap<number, FoundNamespace>): void {
+  async attach(
+    namespaces: ReadonlyMap<number, FoundNamespace>,
+    before: Promise<unknown> = Promise.resolve(),
+  ): Promise<void> {
     this.#hooks = this.#options.hooks ?? bestInstrument();
-    this.#openSurvey();
-    this.#current = this.#begin(namespaces, null);
+    this.#namespaces = namespaces;
+    const ready = Promise.all([this.#openSurvey(), this.#options.ownPort, before]);
+    // The load may fail first: then nobody waits for these.
+    ready.catch(() => undefined);
+    await this.#begin(null, ready);
   }
 
   /**
@@ -122,6 +134,7 @@ export class Tracer {
    */
   update(namespaces: ReadonlyMap<number, FoundNamespace>): boolean {
     const current = this.#current;
+    this.#namespaces = namespaces;
     if (current === null) return false;
     const left = current.leave(namespaces);
     this.#observe(current, namespaces);
@@ -165,7 +178,8 @@ export class Tracer {
    * Looks for modules that were loaded since, and replaces the object if their coming is
    * over. True when it did. Errors: as `replace`.
    */
-  renew(namespaces: ReadonlyMap<number, FoundNamespace>): boolean {
+  async renew(namespaces: ReadonlyMap<number, FoundNamespace>): Promise<boolean> {
+    if (this.#isReplacing) return false;
     const before = this.#seen;
     this.#seen = modulesWithTypes(modulesOf(this.hooks));
     const settled = this.#seen.length === before.length;
@@ -177,64 +191,96 @@ export class Tracer {
    * Lets a new object take over the old one's ring: it is attached everywhere, silent,
    * before the old one falls silent and it speaks, so that nothing is missed but in the
    * microsecond between, and nothing seen twice. Its links are beside the old ones, at
-   * priorities moved aside by another step. True when there was an object to replace.
-   * Errors: UnsupportedError; what was attached goes on as it was.
+   * priorities moved aside by another step. True when there was an object to replace, and
+   * none was on its way already. Errors: UnsupportedError; what was attached goes on as it
+   * was.
    */
-  replace(namespaces: ReadonlyMap<number, FoundNamespace>): boolean {
+  async replace(namespaces: ReadonlyMap<number, FoundNamespace>): Promise<boolean> {
     const old = this.#current;
-    if (old === null) return false;
-    const next = this.#begin(namespaces, old);
-    old.silence(true);
-    next.silence(false);
-    this.#current = next;
-    this.#pastMisses += old.recursionMisses();
-    old.dispose();
-    return true;
+    if (old === null || this.#isReplacing) return false;
+    this.#namespaces = namespaces;
+    this.#isReplacing = true;
+    try {
+      return await this.#begin(old, Promise.resolve());
+    } finally {
+      this.#isReplacing = false;
+    }
   }
 
-  /** Detaches everything; the maps stay until `dispose`. */
+  /** Detaches everything, for good; the maps stay until `dispose`. */
   detach(): void {
+    this.#isDetached = true;
     this.#current?.detach();
   }
 
   dispose(): void {
+    this.detach();
     this.#current?.dispose();
     this.#current = null;
     this.#survey?.close();
     this.#survey = null;
   }
 
-  /** An object attached everywhere, at priorities that nobody else has. */
-  #begin(
-    namespaces: ReadonlyMap<number, FoundNamespace>,
-    old: TracerAttachment | null,
-  ): TracerAttachment {
+  /** Attaches an object everywhere, at priorities that nobody else has; false after `detach`. */
+  async #begin(old: TracerAttachment | null, before: Promise<unknown>): Promise<boolean> {
     this.#known = modulesWithTypes(modulesOf(this.#hooks));
     this.#seen = this.#known;
     for (let shift = 0; shift < PRIORITY_SHIFT_LIMIT; shift++) {
       if (shift === old?.shift && old.hooks === 'link') continue;
       const missing = new MissingCauses();
-      const next = this.#tryShift(shift, missing, namespaces, old);
+      const loaded = await this.#load(shift, old, before);
+      if (loaded === null) return false;
+      // From here on nothing waits: it attaches as things are when it takes over.
+      const next = this.#tryShift(loaded, shift, missing, old);
       if (next !== null) {
         this.#missing = missing;
         // Where fentry was asked for and is not to be had, it stays so.
         this.#hooks = next.hooks;
         if (this.#noSurvey !== null) missing.add(this.#noSurvey);
-        return next;
+        this.#takeOver(old, next);
+        return true;
       }
     }
     throw NO_ROOM;
   }
 
+  #takeOver(old: TracerAttachment | null, next: TracerAttachment): void {
+    this.#current = next;
+    if (old === null) return;
+    old.silence(true);
+    next.silence(false);
+    this.#pastMisses += old.recursionMisses();
+    old.dispose();
+  }
+
+  /** Null after `detach`. */
+  async #load(
+    shift: number,
+    old: TracerAttachment | null,
+    before: Promise<unknown>,
+  ): Promise<LoadedTracer | null> {
+    const successorOf = old?.loaded.object ?? null;
+    const loaded = await loadTracer({ ...this.#options, hooks: this.#hooks, shift, successorOf });
+    try {
+      await before;
+      setValue(loaded.object.map('own_port'), await this.#options.ownPort);
+      if (!this.#isDetached) return loaded;
+    } catch (error) {
+      loaded.object.close();
+      throw error;
+    }
+    loaded.object.close();
+    return null;
+  }
+
   /** Null when another program has one of the priorities. */
   #tryShift(
+    loaded: LoadedTracer,
     shift: number,
     missing: MissingCauses,
-    namespaces: ReadonlyMap<number, FoundNamespace>,
     old: TracerAttachment | null,
   ): TracerAttachment | null {
-    const successorOf = old?.loaded.object ?? null;
-    const loaded = loadTracer({ ...this.#options, hooks: this.#hooks, shift, successorOf });
+    const namespaces = this.#namespaces;
     let next: TracerAttachment | null = null;
     try {
       next = new TracerAttachment(loaded, shift, missing);
@@ -270,11 +316,12 @@ export class Tracer {
     this.#observed = new Set(namespaces.keys());
   }
 
-  #openSurvey(): void {
+  async #openSurvey(): Promise<void> {
     if (this.#hooks !== 'link') return;
     const { objectFile, surveyFile } = this.#options;
     try {
-      this.#survey = new HookSurvey(surveyFile ?? join(dirname(objectFile), 'hook-survey.bpf.o'));
+      const file = surveyFile ?? join(dirname(objectFile), 'hook-survey.bpf.o');
+      this.#survey = await HookSurvey.open(file);
     } catch (error) {
       // Then links are attached everywhere: that costs more, and nothing is missed.
       this.#noSurvey = `which hooks have rules is not known: ${reasonOf(error)}`;

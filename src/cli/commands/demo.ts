@@ -81,8 +81,8 @@ export async function runDemo(args: string[]): Promise<number> {
       mode: 'demo',
       description: 'live packets of the lab: two nodes, three pods and a client on this machine',
       ...listen,
-      onListen: (taken) => {
-        source.ownPort = taken;
+      onListen: (listen) => {
+        source.ownPort = listen;
       },
     });
     traffic = labTraffic({}, abort.signal).catch((error: unknown) => {
