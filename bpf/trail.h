@@ -14,7 +14,7 @@
 #define HOPSCOPE_TRAIL_H
 
 #include "device.h"
-#include "sample.h"
+#include "filter.h"
 
 #define NFCT_INFO_MASK 7UL
 #define DST_PTR_MASK (~1UL)
@@ -30,6 +30,8 @@
 /* The most that one hop adds. */
 #define HOP_MOST (sizeof(struct hs_hop) + 16 + sizeof(struct hs_snapshot) + HS_LENGTH_SNAPSHOT + 8 + \
 		  sizeof(struct hs_conntrack6) + sizeof(struct hs_drop) + 8)
+/* A filter may be shown what lies after the last bytes. */
+#define FILTER_BEYOND 64
 /*
  * A buffer not seen for this long has a trail of its own when it is seen again: its
  * address may be another packet's by now, and records are put in the order of their
@@ -74,9 +76,13 @@ struct slot {
 	__u8 busy;
 	__u8 ct_info;
 	__u8 has_link;
-	__u8 pad[7];
+	__u8 matched;		/* with a filter: something of the trail does */
+	__u8 pad[2];
+	__u32 buffer;		/* with a filter: its index in buffers */
+	__u64 identity;		/* with a filter: of the packet at the newest snapshot */
 	struct hs_trail trail;
 	__u8 data[TRAIL_DATA];
+	__u8 beyond[FILTER_BEYOND];
 };
 
 struct {
@@ -154,13 +160,69 @@ static __always_inline __u32 bounded(__u64 value, const __u64 limit)
 	return value;
 }
 
-/* Hands the trail to the ring and leaves the slot empty. */
-static __always_inline void hand_over(struct slot *slot, __u8 end, __u64 end_time)
+enum wish {
+	WISH_NO,	/* nothing of the packet matches, and no more of it will come */
+	WISH_YES,
+	WISH_OPEN,	/* nothing matches so far */
+};
+
+/* Whether a trail is wanted by the filter; is_over: its buffer has come to its end. */
+__noinline int wish_for(struct slot *slot, __u32 is_over)
+{
+	__u64 now = bpf_ktime_get_ns();
+	int wish = WISH_OPEN, is_known;
+	struct buffer *buffer;
+	__u32 index;
+
+	if (!slot)
+		return WISH_YES;
+	index = slot->buffer;
+	buffer = bpf_map_lookup_elem(&buffers, &index);
+	is_known = buffer && buffer->skb == slot->skb;
+	if (slot->matched || (is_known && buffer->matched) || is_remembered(slot->identity, now))
+		wish = WISH_YES;
+	else if (is_over || (is_known && buffer->time >= slot->last))
+		/* It may have come to its end on another CPU. */
+		wish = WISH_NO;
+	if (is_over)
+		remember_buffer(index, slot->skb, 0, now);
+	return wish;
+}
+
+/* Asks the filter of the hop at `at` of the slot's data, if it has a snapshot. */
+__noinline int ask_filter(struct slot *slot, __u32 at)
+{
+	const struct hs_hop *hop;
+	__u64 examined, now;
+
+	if (!slot || slot->matched || at > TRAIL_DATA - HOP_MOST)
+		return 0;
+	hop = (const void *)(slot->data + at);
+	if (!(hop->flags & HS_HOP_SNAPSHOT))
+		return 0;
+	examined = examine((const void *)(hop + 1), hop->len);
+	slot->identity = examined & ~EXAMINED_MATCHED;
+	if (!(examined & EXAMINED_MATCHED))
+		return 0;
+	now = bpf_ktime_get_ns();
+	slot->matched = 1;
+	remember_packet(slot->identity, now);
+	remember_buffer(slot->buffer, slot->skb, 1, now);
+	return 0;
+}
+
+/*
+ * Hands the trail to the ring, unless the filter leaves it out, and leaves the slot
+ * empty. is_over: the packet will not be seen in this buffer again.
+ */
+static __always_inline void hand_over(struct slot *slot, __u8 end, __u64 end_time, int is_over)
 {
 	__u32 used = bounded(slot->used, TRAIL_DATA);
 	__u32 size;
 
-	if (used) {
+	if (used && filtered && wish_for(slot, is_over) == WISH_NO) {
+		count(HS_COUNTER_FILTERED, slot->trail.hops);
+	} else if (used) {
 		size = sizeof(slot->trail) + used;
 		slot->trail.header.size = size;
 		slot->trail.end = end;
@@ -197,6 +259,11 @@ static __always_inline void begin_trail(struct slot *slot, __u32 index, struct s
 	trail->sock = (__u64)skb->sk;
 	trail->hops = 0;
 	trail->reserved = 0;
+	if (filtered) {
+		slot->matched = 0;
+		slot->identity = 0;
+		slot->buffer = buffer_index(skb);
+	}
 	mark_taken(index, 1);
 }
 
@@ -484,6 +551,7 @@ static __always_inline void observe(const struct observation *o)
 	unsigned char *head = skb->head;
 	struct keys keys = {};
 	struct slot *slot;
+	__u32 before;
 	int is_new;
 	__u64 now;
 	__u8 ttl;
@@ -514,23 +582,26 @@ static __always_inline void observe(const struct observation *o)
 	/* Later, or with other headers, it may be another packet in the same buffer. */
 	if (sample_below && !o->end && slot->skb == (__u64)skb &&
 	    (is_new || has_new_words(slot, &keys, is_ipv6)) && !is_chosen(head + o->network)) {
-		hand_over(slot, HS_END_NONE, now);
+		hand_over(slot, HS_END_NONE, now, 0);
 		mark_taken(index, 0);
 		barrier();
 		slot->busy = 0;
 		return;
 	}
 	if (is_new || slot->used > TRAIL_DATA - HOP_MOST) {
-		hand_over(slot, HS_END_NONE, now);
+		hand_over(slot, HS_END_NONE, now, 0);
 		begin_trail(slot, index, skb, now);
 	}
 	if (o->dev && slot->dev != (__u64)o->dev) {
 		slot->dev = (__u64)o->dev;
 		know_device(o->dev, o->netns, now);
 	}
+	before = slot->used;
 	add_hop(slot, o, now, &keys, head, ttl, is_ipv6);
+	if (filtered)
+		ask_filter(slot, before);
 	if (o->end) {
-		hand_over(slot, o->end, now);
+		hand_over(slot, o->end, now, 1);
 		mark_taken(index, 0);
 	}
 	barrier();
@@ -563,7 +634,7 @@ static __always_inline int add_delivery(const void *skb, __u64 sock, __u32 netns
 	*(__u64 *)(slot->data + used + sizeof(*hop)) = sock;
 	slot->used = used + sizeof(*hop) + sizeof(sock);
 	slot->trail.hops += 1;
-	hand_over(slot, HS_END_DELIVER, now);
+	hand_over(slot, HS_END_DELIVER, now, 1);
 	mark_taken(index, 0);
 	barrier();
 	slot->busy = 0;
@@ -577,11 +648,14 @@ static __always_inline void end_trail(const void *skb, __u8 end)
 	struct slot *slot = bpf_map_lookup_elem(&slots, &index);
 
 	/* On another CPU its trail is handed over with the next flush. */
-	if (!slot || slot->busy || slot->skb != (__u64)skb)
+	if (!slot || slot->busy || slot->skb != (__u64)skb) {
+		if (filtered)
+			remember_buffer(buffer_index(skb), (__u64)skb, 0, bpf_ktime_get_ns());
 		return;
+	}
 	slot->busy = 1;
 	barrier();
-	hand_over(slot, end, bpf_ktime_get_ns());
+	hand_over(slot, end, bpf_ktime_get_ns(), 1);
 	mark_taken(index, 0);
 	barrier();
 	slot->busy = 0;

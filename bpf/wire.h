@@ -185,6 +185,8 @@ enum hs_counter {
 	HS_COUNTER_OWN = 4,		/* never made: hopscope's own traffic */
 	HS_COUNTER_TRAILS = 5,		/* trails handed to the ring */
 	HS_COUNTER_BYTES = 6,		/* bytes of them */
+	HS_COUNTER_FILTERED = 7,	/* left out: the filter matched nothing of their packet */
+	HS_COUNTER_MARKS_EVICTED = 8,	/* packets no longer known to match, for want of room */
 	HS_COUNTER_MAX,
 };
 
