@@ -1,9 +1,11 @@
 import { dirname, join } from 'node:path';
 import { RingBuffer } from 'ebpf-ts';
+import type { PacketFilter } from '../filter/packet-filter.js';
 import { SAMPLE_ALL, type Sampling, samplingName } from '../model/sampling.js';
 import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
 import { Epoch } from '../wire/clock.js';
 import {
+  COUNTER_FILTERED,
   COUNTER_LOST_EVENT,
   COUNTER_LOST_NESTED,
   COUNTER_LOST_RING,
@@ -11,6 +13,7 @@ import {
 } from '../wire/layout.gen.js';
 import { CatalogFollower } from './catalog-follower.js';
 import { CatalogReader } from './catalog-reader.js';
+import { attachTracer } from './filtered-tracer.js';
 import { FlowCounting } from './flow-counting.js';
 import { Governor, type Plan } from './governor.js';
 import type { HookDetail } from './hook-places.js';
@@ -22,7 +25,7 @@ import { NetnsDirectory } from './netns-directory.js';
 import { ObservedNamespaces, sameNamespaces } from './observed-namespaces.js';
 import { RingDrain } from './ring-drain.js';
 import type { Source, SourceSampling, SourceSink } from './source.js';
-import { Tracer } from './tracer.js';
+import type { Tracer } from './tracer.js';
 import { kernelDropReasons, RING_BYTES } from './tracer-object.js';
 import { scheduleOf } from './tracer-schedule.js';
 import type { TracingSchedule } from './tracing-schedule.js';
@@ -39,6 +42,8 @@ export interface KernelSourceOptions {
   readonly netns?: readonly string[] | null;
   /** What sees netfilter hooks; the best this kernel has when absent. */
   readonly hooks?: HookInstrument;
+  /** What leaves packets out in the kernel, all that user space would not show; none when absent. */
+  readonly filter?: PacketFilter | null;
   /** Whether every flow is counted in the kernel, whatever is traced. */
   readonly count?: boolean;
   /** Which packets are traced; all when absent. */
@@ -79,6 +84,7 @@ export class KernelSource implements Source {
   #soon: NodeJS.Immediate | null = null;
   #finalLosses: Readonly<Record<string, bigint>> | null = null;
   #finalOwn = 0n;
+  #finalFiltered = 0n;
   #stopped = false;
   #beginning: Promise<void> = Promise.resolve();
 
@@ -115,6 +121,11 @@ export class KernelSource implements Source {
         'program-recursion': this.#tracer?.recursionMisses() ?? 0n,
       }
     );
+  }
+
+  /** Hops that the filter left out in the kernel. */
+  filtered(): bigint {
+    return this.#finalLosses === null ? this.#counter(COUNTER_FILTERED) : this.#finalFiltered;
   }
 
   own(): bigint {
@@ -237,6 +248,7 @@ export class KernelSource implements Source {
     this.#counting?.stop();
     this.#stopped = true;
     this.#finalOwn = this.own();
+    this.#finalFiltered = this.filtered();
     this.#finalLosses = this.losses();
     this.#sink?.end();
     this.#ring?.close();
@@ -260,14 +272,16 @@ export class KernelSource implements Source {
   }
 
   #attach(): void {
-    const tracer = new Tracer({
-      objectFile: this.#options.objectFile,
-      ownPort: this.ownPort,
-      limited: this.#options.netns != null,
-      hooks: this.#options.hooks,
-      ...(this.#sampling.mode === 'one-in' ? { oneIn: this.#sampling.oneIn } : {}),
-    });
-    tracer.attach(this.#namespaces);
+    const { objectFile, netns, hooks, filter = null } = this.#options;
+    const tracer = attachTracer(
+      {
+        ...{ objectFile, hooks, ownPort: this.ownPort, limited: netns != null },
+        ...(this.#sampling.mode === 'one-in' ? { oneIn: this.#sampling.oneIn } : {}),
+      },
+      filter,
+      this.#namespaces,
+      (message) => this.#options.onWarning?.(message),
+    );
     this.#tracer = tracer;
     const events = tracer.map('events');
     const ring = events === undefined ? null : new RingBuffer(events);
@@ -276,6 +290,7 @@ export class KernelSource implements Source {
       const drain = new RingDrain({
         ring,
         flush: () => tracer.flush(),
+        finish: () => tracer.finish(),
         now: () => process.hrtime.bigint(),
         sink: this.#watched(this.#sink),
         onWaiting: (bytes) => this.#schedule?.watch(bytes),

@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { BpfError, type BpfMap, BpfObject, probeProgramType } from 'ebpf-ts';
+import type { KernelFilter } from '../filter/kernel-program.js';
 import { UnsupportedError } from '../model/errors.js';
 import {
   FUNCTION_PROGRAMS,
@@ -10,11 +12,21 @@ import {
 } from './hook-programs.js';
 import { KernelTypes } from './kernel-types.js';
 import { NamespaceWatcher } from './namespace-watcher.js';
+import { replaceFunction } from './object-function.js';
 
 /** Bytes the kernel may be ahead of the daemon. A power of two. */
 export const RING_BYTES = 32 << 20;
 /** What an object that takes over goes on with: one ring, one count of what is lost. */
-export const KEPT_MAPS = ['events', 'counters', 'observed', 'slots', 'taken', 'devices'] as const;
+export const KEPT_MAPS = [
+  'events',
+  'counters',
+  'observed',
+  'slots',
+  'taken',
+  'devices',
+  'marks',
+  'buffers',
+] as const;
 export type KeptMap = (typeof KEPT_MAPS)[number];
 const NO_HOOKS = 'netfilter hooks are not seen, for want of links (Linux 6.4) and of fentry';
 const NO_STEPS = 'of a netfilter hook only begin and end are seen';
@@ -32,6 +44,8 @@ export interface TracerOptions {
   readonly hooks?: HookInstrument | undefined;
   /** Of how many packets one is traced; all when absent. */
   readonly oneIn?: number | undefined;
+  /** Which packets are worth a record; all when absent. */
+  readonly filter?: KernelFilter | undefined;
 }
 
 /** A loaded object, attached to nothing yet. */
@@ -140,7 +154,7 @@ export function silence(silent: BpfMap, on: boolean): void {
 function loadWith(functions: readonly FunctionProgram[], options: LoadOptions): BpfObject {
   let object: BpfObject | null = null;
   try {
-    object = BpfObject.open(options.objectFile);
+    object = openObject(options);
     prepare(object, functions, options);
     object.load();
     if (options.successorOf !== null) silence(object.map('silent'), true);
@@ -151,10 +165,18 @@ function loadWith(functions: readonly FunctionProgram[], options: LoadOptions): 
   }
 }
 
+function openObject({ objectFile, filter }: LoadOptions): BpfObject {
+  if (filter === undefined) return BpfObject.open(objectFile);
+  const bytes = new Uint8Array(readFileSync(objectFile));
+  replaceFunction(bytes, 'filter_ethernet', filter.ethernet);
+  replaceFunction(bytes, 'filter_raw', filter.raw);
+  return BpfObject.open(bytes, { name: 'tracer' });
+}
+
 function prepare(
   object: BpfObject,
   functions: readonly FunctionProgram[],
-  { ownPort, limited, shift, hooks, successorOf, oneIn = 1 }: LoadOptions,
+  { ownPort, limited, shift, hooks, successorOf, oneIn = 1, filter }: LoadOptions,
 ): void {
   object.setMapMaxEntries('events', RING_BYTES);
   object.setConstant('own_port', ownPort);
@@ -162,6 +184,7 @@ function prepare(
   object.setConstant('only_observed', limited ? 1 : 0);
   object.setConstant('priority_shift', shift);
   object.setConstant('sample_below', oneIn === 1 ? 0 : Math.ceil(2 ** 32 / oneIn));
+  object.setConstant('filtered', filter === undefined ? 0 : 1);
   object.setConstant('places', hookPlaces());
   for (const name of LINK_PROGRAM_NAMES) {
     object.program(name).setAutoload(hooks === 'link');

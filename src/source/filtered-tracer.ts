@@ -1,0 +1,44 @@
+import { kernelFilter } from '../filter/kernel-program.js';
+import type { PacketFilter } from '../filter/packet-filter.js';
+import type { FoundNamespace } from './namespace-watcher.js';
+import { Tracer } from './tracer.js';
+import { reasonOf, type TracerOptions } from './tracer-object.js';
+
+/**
+ * An attached tracer, with the filter in the kernel where that takes it: user space filters
+ * what comes all the same, so without it the result is the same and costs more.
+ * Errors: as `Tracer.attach`.
+ *
+ * @param onWarning told why a filter is not in the kernel
+ */
+export function attachTracer(
+  options: TracerOptions,
+  filter: PacketFilter | null,
+  namespaces: ReadonlyMap<number, FoundNamespace>,
+  onWarning: (message: string) => void,
+): Tracer {
+  let reason: string | null = null;
+  if (filter !== null) {
+    try {
+      return attached({ ...options, filter: kernelFilter(filter) }, namespaces);
+    } catch (error) {
+      reason = reasonOf(error);
+    }
+  }
+  const tracer = attached(options, namespaces);
+  if (reason !== null) {
+    onWarning(`the filter runs outside the kernel, which costs more: ${reason}`);
+  }
+  return tracer;
+}
+
+function attached(options: TracerOptions, namespaces: ReadonlyMap<number, FoundNamespace>): Tracer {
+  const tracer = new Tracer(options);
+  try {
+    tracer.attach(namespaces);
+    return tracer;
+  } catch (error) {
+    tracer.dispose();
+    throw error;
+  }
+}
