@@ -14,7 +14,7 @@
 #define HOPSCOPE_TRAIL_H
 
 #include "device.h"
-#include "filter.h"
+#include "matched.h"
 
 #define NFCT_INFO_MASK 7UL
 #define DST_PTR_MASK (~1UL)
@@ -165,6 +165,9 @@ enum wish {
 	WISH_YES,
 	WISH_OPEN,	/* nothing matches so far */
 };
+
+/* How long a trail that has not matched yet waits in its slot for its end. */
+#define HELD_NS 60000000ULL
 
 /* Whether a trail is wanted by the filter; is_over: its buffer has come to its end. */
 __noinline int wish_for(struct slot *slot, __u32 is_over)

@@ -93,7 +93,11 @@ export function kernelFilter(filter: PacketFilter): KernelFilter {
 export function kernelProgram(program: readonly ClassicBpfInstruction[] | null): Uint8Array {
   const assembler = new Assembler();
   assembler.begin(program?.some(usesScratch) ?? false);
+  const reached = new Set([0]);
   program?.forEach((instruction, index) => {
+    // The verifier takes no instruction that nothing leads to.
+    if (!reached.has(index)) return;
+    for (const next of followers(instruction, index)) reached.add(next);
     assembler.label(index);
     translate(assembler, instruction, index);
   });
@@ -108,6 +112,13 @@ function usesScratch({ code }: ClassicBpfInstruction): boolean {
     code === classic.LD_MEM ||
     code === classic.LDX_MEM
   );
+}
+
+/** Indices of the instructions that may come next. */
+function followers({ code, jt, jf, k }: ClassicBpfInstruction, index: number): readonly number[] {
+  if (code === classic.RET_K || code === classic.RET_A) return [];
+  if (code === classic.JA) return [index + 1 + (k | 0)];
+  return (code & 0x07) === 0x05 ? [index + 1 + jt, index + 1 + jf] : [index + 1];
 }
 
 class Assembler {
@@ -129,7 +140,7 @@ class Assembler {
     }
   }
 
-  /** The verifier takes no instruction that nothing leads to. */
+  /** Of what nothing leads to there must be none. */
   end(isEmpty: boolean): void {
     if (isEmpty || this.#instructions.some(({ to }) => to === REJECT)) {
       this.label(REJECT);
@@ -309,6 +320,9 @@ function translate(a: Assembler, instruction: ClassicBpfInstruction, index: numb
       break;
     case classic.STX:
       a.add(STORE_W, FRAME, INDEX, scratchAt(k));
+      break;
+    case classic.NEG:
+      a.add(code, ACCUMULATOR);
       break;
     case classic.DIV_X:
     case classic.MOD_X:
