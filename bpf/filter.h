@@ -42,8 +42,11 @@
 /* An offset: which one it is cannot be told. */
 #define UNSURE 0xffff
 
-/* A bit of an identity that is always 0 there. */
+/* Bits of an identity that are always 0 there. */
 #define EXAMINED_MATCHED (1ULL << 48)
+#define EXAMINED_FRAGMENT (1ULL << 49)
+#define EXAMINED_BITS (EXAMINED_MATCHED | EXAMINED_FRAGMENT)
+#define IP4_FRAGMENT_MASK 0x3fff
 
 /* A snapshot in its slot. What lies after its bytes may be read but says nothing. */
 struct filter_bytes {
@@ -194,11 +197,13 @@ static __always_inline __u32 length_at(const struct filter_bytes *seen, __u32 at
  * Asks a snapshot as PacketFilter.matches does: the frame as it is, and the packets
  * inside. User space asks the innermost one only; where this cannot tell which one that
  * is (extension headers, tags inside a tunnel, deep nesting) the answer is that it
- * matches. Returns the packet's identity, with EXAMINED_MATCHED.
+ * matches. Returns the packet's identity, with EXAMINED_MATCHED, and EXAMINED_FRAGMENT
+ * where it is one of IPv4, or carries one.
  */
 __noinline __u64 examine(const struct filter_bytes *seen, __u32 wire)
 {
 	__u32 there, at = 0, end = wire, length, inside;
+	__u64 identity, fragment = 0;
 	int depth, matched, has_link;
 
 	if (!seen)
@@ -226,6 +231,8 @@ __noinline __u64 examine(const struct filter_bytes *seen, __u32 wire)
 		if (!matched && (depth || has_link))
 			matched = filter_raw(seen, at, there - at, length);
 		end = at + length;
+		if (seen->bytes[at] >> 4 == 4 && type_at(seen, at + 6) & IP4_FRAGMENT_MASK)
+			fragment = EXAMINED_FRAGMENT;
 		inside = offset_inside(seen, at, there);
 		if (!inside)
 			break;
@@ -234,7 +241,8 @@ __noinline __u64 examine(const struct filter_bytes *seen, __u32 wire)
 	/* Offsets that cannot be told lie outside. */
 	if (depth == SAMPLE_DEPTH || at == UNSURE)
 		return EXAMINED_MATCHED;
-	return identity_at(seen, at, there) | (matched ? EXAMINED_MATCHED : 0);
+	identity = identity_at(seen, at, there) | fragment;
+	return matched ? identity | EXAMINED_MATCHED : identity;
 }
 
 #endif

@@ -77,9 +77,11 @@ struct slot {
 	__u8 ct_info;
 	__u8 has_link;
 	__u8 matched;		/* with a filter: something of the trail does */
-	__u8 pad[2];
+	__u8 is_part;		/* with a filter: fragments, or what is made of them or cut into them */
+	__u8 is_gso;		/* with a filter */
 	__u32 buffer;		/* with a filter: its index in buffers */
 	__u64 identity;		/* with a filter: of the packet at the newest snapshot */
+	__u64 stream;		/* with a filter: stream_of() at the first snapshot */
 	struct hs_trail trail;
 	__u8 data[TRAIL_DATA];
 	__u8 beyond[FILTER_BEYOND];
@@ -166,8 +168,26 @@ enum wish {
 	WISH_OPEN,	/* nothing matches so far */
 };
 
+/* A link header with two tags. */
+#define LINK_MOST (HS_LENGTH_LINK + 2 * VLAN_TAG)
 /* How long a trail that has not matched yet waits in its slot for its end. */
 #define HELD_NS 60000000ULL
+
+/*
+ * Whose the newest outermost header is, by addresses and ports: segments have it as it
+ * was at the last hop of the GSO packet they are cut from, and nothing else in common.
+ */
+static __always_inline __u64 stream_of(const struct slot *slot)
+{
+	const __u64 *words = slot->keys.words;
+	__u64 key = (words[1] >> 32) ^ words[2] * 0x9e3779b97f4a7c15ULL;
+
+	if ((words[0] & 0xf0) == 0x60)
+		key ^= (words[3] * 0x9e3779b97f4a7c15ULL ^ words[4]) * 0x9e3779b97f4a7c15ULL +
+		       (__u32)words[5];
+	/* No protocol of an identity. */
+	return key | 0xffULL << 56;
+}
 
 /* Whether a trail is wanted by the filter; is_over: its buffer has come to its end. */
 __noinline int wish_for(struct slot *slot, __u32 is_over)
@@ -182,29 +202,47 @@ __noinline int wish_for(struct slot *slot, __u32 is_over)
 	index = slot->buffer;
 	buffer = bpf_map_lookup_elem(&buffers, &index);
 	is_known = buffer && buffer->skb == slot->skb;
-	if (slot->matched || (is_known && buffer->matched) || is_remembered(slot->identity, now))
+	if (slot->matched || slot->is_part || (is_known && buffer->matched) ||
+	    is_remembered(slot->identity, now) || is_remembered(slot->stream, now))
 		wish = WISH_YES;
 	else if (is_over || (is_known && buffer->time >= slot->last))
 		/* It may have come to its end on another CPU. */
 		wish = WISH_NO;
+	if (slot->matched && slot->is_gso)
+		remember_packet(stream_of(slot), now);
 	if (is_over)
 		remember_buffer(index, slot->skb, 0, now);
 	return wish;
 }
 
-/* Asks the filter of the hop at `at` of the slot's data, if it has a snapshot. */
-__noinline int ask_filter(struct slot *slot, __u32 at)
+/*
+ * Asks the filter of the hop at `at` of the slot's data, if it has a snapshot. What is
+ * longer than its device's MTU was reassembled or will be cut: it has other buffers.
+ */
+__noinline int ask_filter(struct slot *slot, __u32 at, __u32 mtu)
 {
+	const struct filter_bytes *seen;
 	const struct hs_hop *hop;
 	__u64 examined, now;
 
-	if (!slot || slot->matched || at > TRAIL_DATA - HOP_MOST)
+	if (!slot || at > TRAIL_DATA - HOP_MOST)
 		return 0;
 	hop = (const void *)(slot->data + at);
+	seen = (const void *)(hop + 1);
 	if (!(hop->flags & HS_HOP_SNAPSHOT))
 		return 0;
-	examined = examine((const void *)(hop + 1), hop->len);
-	slot->identity = examined & ~EXAMINED_MATCHED;
+	if (seen->snapshot.gso_size)
+		slot->is_gso = 1;
+	else if (hop->len > mtu + LINK_MOST)
+		slot->is_part = 1;
+	if (slot->matched)
+		return 0;
+	examined = examine(seen, hop->len);
+	slot->identity = examined & ~EXAMINED_BITS;
+	if (!at)
+		slot->stream = stream_of(slot);
+	if (examined & EXAMINED_FRAGMENT)
+		slot->is_part = 1;
 	if (!(examined & EXAMINED_MATCHED))
 		return 0;
 	now = bpf_ktime_get_ns();
@@ -264,7 +302,10 @@ static __always_inline void begin_trail(struct slot *slot, __u32 index, struct s
 	trail->reserved = 0;
 	if (filtered) {
 		slot->matched = 0;
+		slot->is_part = 0;
+		slot->is_gso = 0;
 		slot->identity = 0;
+		slot->stream = 0;
 		slot->buffer = buffer_index(skb);
 	}
 	mark_taken(index, 1);
@@ -602,7 +643,7 @@ static __always_inline void observe(const struct observation *o)
 	before = slot->used;
 	add_hop(slot, o, now, &keys, head, ttl, is_ipv6);
 	if (filtered)
-		ask_filter(slot, before);
+		ask_filter(slot, before, o->dev ? o->dev->mtu : ~0U - LINK_MOST);
 	if (o->end) {
 		hand_over(slot, o->end, now, 1);
 		mark_taken(index, 0);

@@ -248,7 +248,11 @@ export class Tracer {
     let next: TracerAttachment | null = null;
     try {
       next = new TracerAttachment(loaded, shift, missing);
-      if (old === null) this.#observe(next, namespaces);
+      if (old === null) {
+        // The map is new: one before it may have had to give way.
+        this.#observed = new Set();
+        this.#observe(next, namespaces);
+      }
       if (!this.#isOpen) next.close();
       const demands = this.#demands();
       for (const namespace of namespaces.values()) {
