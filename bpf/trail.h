@@ -79,6 +79,8 @@ struct slot {
 	__u8 matched;		/* with a filter: something of the trail does */
 	__u8 is_part;		/* with a filter: fragments, or what is made of them or cut into them */
 	__u8 is_gso;		/* with a filter */
+	__u8 is_received;	/* with a filter: behind INPUT, its headers stay as they are */
+	__u8 pad[7];
 	__u32 buffer;		/* with a filter: its index in buffers */
 	__u64 identity;		/* with a filter: of the packet at the newest snapshot */
 	__u64 stream;		/* with a filter: stream_of() at the first snapshot */
@@ -168,6 +170,12 @@ enum wish {
 	WISH_OPEN,	/* nothing matches so far */
 };
 
+/* include/uapi/linux/netfilter.h, netfilter_ipv4.h */
+#define NF_INET_LOCAL_IN 1
+#define NF_IP_PRI_NAT_SRC 100
+#define PORT_ESP 4500
+/* What a WireGuard data message begins with (drivers/net/wireguard/messages.h), on x86 and ARM. */
+#define WIREGUARD_DATA 4
 /* A link header with two tags. */
 #define LINK_MOST (HS_LENGTH_LINK + 2 * VLAN_TAG)
 /* How long a trail that has not matched yet waits in its slot for its end. */
@@ -205,7 +213,7 @@ __noinline int wish_for(struct slot *slot, __u32 is_over)
 	if (slot->matched || slot->is_part || (is_known && buffer->matched) ||
 	    is_remembered(slot->identity, now) || is_remembered(slot->stream, now))
 		wish = WISH_YES;
-	else if (is_over || (is_known && buffer->time >= slot->last))
+	else if (is_over || slot->is_received || (is_known && buffer->time >= slot->last))
 		/* It may have come to its end on another CPU. */
 		wish = WISH_NO;
 	if (slot->matched && slot->is_gso)
@@ -213,6 +221,39 @@ __noinline int wish_for(struct slot *slot, __u32 is_over)
 	if (is_over)
 		remember_buffer(index, slot->skb, 0, now);
 	return wish;
+}
+
+/* Whether a datagram may be decrypted, perhaps on another CPU: WireGuard's data, ESP. */
+static __always_inline int may_be_encrypted(__u32 ports, __u32 payload)
+{
+	return payload == WIREGUARD_DATA || (__u16)ports == bpf_htons(PORT_ESP) ||
+	       ports >> 16 == bpf_htons(PORT_ESP);
+}
+
+/*
+ * Whether a hop is the last one that can tell of a packet: of many that are received
+ * there the end is not seen (udp_recvmsg, tcp_rcv_state_process). What a tunnel carries
+ * was asked already, unless it is encrypted; and what IPVS sends on from INPUT does not
+ * come to its last place.
+ */
+static __always_inline int is_received(const struct slot *slot, const struct hs_hop *hop)
+{
+	const __u64 *words = slot->keys.words;
+	__u8 protocol;
+
+	if (hop->stage != HS_STAGE_NETFILTER || hop->hook != NF_INET_LOCAL_IN ||
+	    hop->priority <= NF_IP_PRI_NAT_SRC)
+		return 0;
+	if ((words[0] & 0xf0) == 0x40) {
+		protocol = words[1] >> 8;
+		if (protocol == PROTO_UDP)
+			return !may_be_encrypted(words[2] >> 32, words[3] >> 32);
+	} else {
+		protocol = words[0] >> 48;
+		if (protocol == PROTO_UDP)
+			return !may_be_encrypted(words[5], words[6]);
+	}
+	return protocol == PROTO_TCP || protocol == PROTO_ICMP || protocol == PROTO_ICMPV6;
 }
 
 /*
@@ -229,6 +270,7 @@ __noinline int ask_filter(struct slot *slot, __u32 at, __u32 mtu)
 		return 0;
 	hop = (const void *)(slot->data + at);
 	seen = (const void *)(hop + 1);
+	slot->is_received = is_received(slot, hop);
 	if (!(hop->flags & HS_HOP_SNAPSHOT))
 		return 0;
 	if (seen->snapshot.gso_size)
