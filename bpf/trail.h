@@ -665,6 +665,9 @@ static __always_inline void observe(const struct observation *o)
 	now = bpf_ktime_get_ns();
 	ttl = take_ttl(&keys, is_ipv6, is_ipv4);
 	is_new = slot->skb != (__u64)skb || now - slot->last > TRAIL_GAP_NS;
+	/* What was received goes down into no device: this is another packet in its buffer. */
+	if (filtered && slot->is_received && o->stage == HS_STAGE_EGRESS)
+		is_new = 1;
 	/* Later, or with other headers, it may be another packet in the same buffer. */
 	if (sample_below && !o->end && slot->skb == (__u64)skb &&
 	    (is_new || has_new_words(slot, &keys, is_ipv6)) && !is_chosen(head + o->network)) {
