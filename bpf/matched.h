@@ -34,10 +34,16 @@ struct {
 	__type(value, struct mark);
 } marks SEC(".maps");
 
+enum buffer_state {
+	BUFFER_RELEASED = 0,
+	BUFFER_MATCHED = 1,		/* what it holds did */
+	BUFFER_MATCHED_RELEASED = 2,	/* what it held did */
+};
+
 struct buffer {
 	__u64 skb;
 	__u64 time;
-	__u32 matched;		/* what it holds matched; 0: it was released */
+	__u32 state;		/* enum buffer_state */
 	__u32 pad;
 };
 
@@ -79,19 +85,22 @@ static __always_inline __u32 buffer_index(const void *skb)
 	return hash_of(skb) >> (32 - BUFFERS_BITS);
 }
 
-static __always_inline void remember_buffer(__u32 index, __u64 skb, __u32 matched, __u64 now)
+static __always_inline void remember_buffer(__u32 index, __u64 skb, __u32 state, __u64 now)
 {
 	struct buffer *buffer = bpf_map_lookup_elem(&buffers, &index);
 
 	if (!buffer)
 		return;
-	if (buffer->skb != skb && buffer->matched && now - buffer->time < MARK_NS) {
+	if (buffer->skb == skb) {
+		if (buffer->state == BUFFER_MATCHED && state == BUFFER_RELEASED)
+			state = BUFFER_MATCHED_RELEASED;
+	} else if (buffer->state && now - buffer->time < MARK_NS) {
 		/* That another one is released is worth less than that this one matched. */
-		if (!matched)
+		if (state == BUFFER_RELEASED)
 			return;
 		count(HS_COUNTER_MARKS_EVICTED, 1);
 	}
-	buffer->matched = matched;
+	buffer->state = state;
 	buffer->time = now;
 	buffer->skb = skb;
 }
@@ -102,7 +111,7 @@ static __noinline int is_match(struct sk_buff *skb)
 	__u32 index = buffer_index(skb);
 	struct buffer *buffer = bpf_map_lookup_elem(&buffers, &index);
 
-	if (buffer && buffer->matched && buffer->skb == (__u64)skb)
+	if (buffer && buffer->state && buffer->skb == (__u64)skb)
 		return 1;
 	return is_remembered(identity_of(skb->head + skb->network_header), bpf_ktime_get_ns());
 }

@@ -201,7 +201,7 @@ static __always_inline __u64 stream_of(const struct slot *slot)
 __noinline int wish_for(struct slot *slot, __u32 is_over)
 {
 	__u64 now = bpf_ktime_get_ns();
-	int wish = WISH_OPEN, is_known;
+	int wish = WISH_OPEN, is_known = 0, is_released = 0;
 	struct buffer *buffer;
 	__u32 index;
 
@@ -209,17 +209,21 @@ __noinline int wish_for(struct slot *slot, __u32 is_over)
 		return WISH_YES;
 	index = slot->buffer;
 	buffer = bpf_map_lookup_elem(&buffers, &index);
-	is_known = buffer && buffer->skb == slot->skb;
-	if (slot->matched || slot->is_part || (is_known && buffer->matched) ||
-	    is_remembered(slot->identity, now) || is_remembered(slot->stream, now))
-		wish = WISH_YES;
-	else if (is_over || slot->is_received || (is_known && buffer->time >= slot->last))
+	if (buffer && buffer->skb == slot->skb) {
 		/* It may have come to its end on another CPU. */
+		is_released = buffer->state != BUFFER_MATCHED && buffer->time >= slot->last;
+		is_known = is_released ? buffer->state == BUFFER_MATCHED_RELEASED :
+					 buffer->state == BUFFER_MATCHED;
+	}
+	if (slot->matched || slot->is_part || is_known || is_remembered(slot->identity, now) ||
+	    is_remembered(slot->stream, now))
+		wish = WISH_YES;
+	else if (is_over || is_released || slot->is_received)
 		wish = WISH_NO;
 	if (slot->matched && slot->is_gso)
 		remember_packet(stream_of(slot), now);
 	if (is_over)
-		remember_buffer(index, slot->skb, 0, now);
+		remember_buffer(index, slot->skb, BUFFER_RELEASED, now);
 	return wish;
 }
 
@@ -290,7 +294,7 @@ __noinline int ask_filter(struct slot *slot, __u32 at, __u32 mtu)
 	now = bpf_ktime_get_ns();
 	slot->matched = 1;
 	remember_packet(slot->identity, now);
-	remember_buffer(slot->buffer, slot->skb, 1, now);
+	remember_buffer(slot->buffer, slot->skb, BUFFER_MATCHED, now);
 	return 0;
 }
 
@@ -739,7 +743,8 @@ static __always_inline void end_trail(const void *skb, __u8 end)
 	/* On another CPU its trail is handed over with the next flush. */
 	if (!slot || slot->busy || slot->skb != (__u64)skb) {
 		if (filtered)
-			remember_buffer(buffer_index(skb), (__u64)skb, 0, bpf_ktime_get_ns());
+			remember_buffer(buffer_index(skb), (__u64)skb, BUFFER_RELEASED,
+					bpf_ktime_get_ns());
 		return;
 	}
 	slot->busy = 1;

@@ -115,6 +115,19 @@ export async function makeFilteredNet(): Promise<void> {
   await delay(500);
 }
 
+/** Has what each device receives go on at another CPU, the next time at the other one. */
+export async function spreadOverCpus(): Promise<void> {
+  for (const [netns, device, cpus] of [
+    [ROUTER.netns, 'pod0', '2'],
+    [SERVER.netns, 'eth0', '1'],
+    [ROUTER.netns, 'server0', '2'],
+    [POD.netns, 'eth0', '1'],
+  ] as const) {
+    const file = `/sys/class/net/${device}/queues/rx-0/rps_cpus`;
+    await runIn(netns, 'sh', ['-c', `echo ${cpus} > ${file}`]);
+  }
+}
+
 let server: ReturnType<typeof spawn> | null = null;
 
 /** Answers datagrams and connections, as a process of the server. */

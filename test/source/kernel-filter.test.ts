@@ -19,6 +19,7 @@ import {
   SERVICE,
   sendAll,
   sendWhole,
+  spreadOverCpus,
   VXLAN,
 } from './filtered-net.js';
 import { TRACER_OBJECT } from './tracer-object.js';
@@ -62,6 +63,7 @@ function pathText({ path, verdict }: FinishedPath): string {
 async function observe(
   expression: string,
   send: () => Promise<void> = sendAll,
+  tries = 3,
 ): Promise<{ user: Observed; kernel: Observed; shown: string[]; shownByKernel: string[] }> {
   const begin = async (inKernel: boolean): Promise<Observed> => {
     const paths: Seen[] = [];
@@ -90,7 +92,10 @@ async function observe(
   const to = process.hrtime.bigint();
   await kernel.pipeline.stop();
   await user.pipeline.stop();
-  for (const { source } of [user, kernel]) expect(source.lost()).toBe(0n);
+  // A program that is interrupted by itself misses a hop, and counts it.
+  const lost = user.source.lost() + kernel.source.lost();
+  if (lost > 0n && tries > 1) return observe(expression, send, tries - 1);
+  expect(lost).toBe(0n);
   // Neither has seen what came before both were there.
   const meanwhile = ({ paths }: Observed): string[] =>
     paths.filter(({ begun }) => begun >= from && begun <= to).map(({ text }) => text);
@@ -105,6 +110,18 @@ function difference(some: readonly string[], others: readonly string[]): string[
     if (at >= 0) left.splice(at, 1);
     return at < 0;
   });
+}
+
+/** Asserts that the kernel leaves out nothing that user space shows. */
+async function compare(expression: string): Promise<void> {
+  const { user, kernel, shown, shownByKernel } = await observe(expression);
+  expect(kernel.warnings).toEqual([]);
+  expect(shown.length).toBeGreaterThan(0);
+  expect({
+    missing: difference(shown, shownByKernel),
+    more: difference(shownByKernel, shown),
+  }).toEqual({ missing: [], more: [] });
+  expect(kernel.pipeline.joiner.counters.hops).toBeLessThan(user.pipeline.joiner.counters.hops);
 }
 
 describe('a filter in the kernel', () => {
@@ -131,16 +148,7 @@ describe('a filter in the kernel', () => {
     ],
     ['a drop', `udp dst port ${REFUSED_PORT}`],
     ['neighbours', 'arp or icmp6'],
-  ])('shows what user space shows of %s', async (_, expression) => {
-    const { user, kernel, shown, shownByKernel } = await observe(expression);
-    expect(kernel.warnings).toEqual([]);
-    expect(shown.length).toBeGreaterThan(0);
-    expect({
-      missing: difference(shown, shownByKernel),
-      more: difference(shownByKernel, shown),
-    }).toEqual({ missing: [], more: [] });
-    expect(kernel.pipeline.joiner.counters.hops).toBeLessThan(user.pipeline.joiner.counters.hops);
-  });
+  ])('shows what user space shows of %s', (_, expression) => compare(expression));
 
   it('that nothing matches puts no trail in the ring, and counts what it leaves out', async () => {
     const { user, kernel } = await observe('host 203.0.113.99', sendWhole);
@@ -151,4 +159,18 @@ describe('a filter in the kernel', () => {
       BigInt(user.pipeline.joiner.counters.hops),
     );
   });
+});
+
+describe('a filter in the kernel, of packets that change from CPU to CPU', () => {
+  beforeAll(spreadOverCpus);
+
+  it.each([
+    ['an address before its translation', `host ${SERVICE.address}`],
+    ['a port before its translation', `udp port ${SERVICE.udp}`],
+    ['a port after its translation', `udp dst port ${SERVER_PORTS.udp}`],
+    ['a tunnel', 'udp port 4789'],
+    ['connections', `tcp port ${SERVICE.tcp}`],
+    ['an Ethernet address on the second link alone', `ether host ${ROUTER.macs[1]}`],
+    ['fragments', 'ip[6:2] & 0x3fff != 0'],
+  ])('shows what user space shows of %s', (_, expression) => compare(expression));
 });
