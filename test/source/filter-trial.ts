@@ -9,7 +9,8 @@ const PROGRAMS = new URL('programs/', import.meta.url);
 const BYTES_AT = 24;
 const EXAMINED_AT = BYTES_AT + 2 * 176;
 const TRIAL_SIZE = EXAMINED_AT + 24;
-const MATCHED = 1n << 48n;
+/** EXAMINED_BITS of bpf/filter.h. */
+const EXAMINED_BITS = 3n << 48n;
 /** Most bytes of a snapshot. */
 export const SNAPSHOT_BYTES = 176;
 
@@ -48,7 +49,7 @@ export class FilterTrial {
     const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
     return {
       matched,
-      identity: view.getBigUint64(EXAMINED_AT, true) & ~MATCHED,
+      identity: view.getBigUint64(EXAMINED_AT, true) & ~EXAMINED_BITS,
       sampled: view.getBigUint64(EXAMINED_AT + 8, true),
     };
   }
