@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Which netfilter hooks have something hanging on them, in every network namespace
+ * Which netfilter hooks have something registered, in every network namespace
  * of the machine, in one run of BPF_PROG_RUN: no namespace is entered, none is kept
  * alive, no module is loaded and no tool started. Attached to nothing.
  */

@@ -79,7 +79,7 @@ static __always_inline __u32 inner_offset(__u8 protocol, const struct sample_tra
 	}
 }
 
-/* What tells a packet without an id from others: ICMP's sequence, UDP's payload. */
+/* What distinguishes a packet without an id: ICMP's sequence, UDP's payload. */
 static __always_inline __u32 without_id(__u8 protocol, const struct sample_transport *t)
 {
 	if (protocol == PROTO_ICMP || protocol == PROTO_ICMPV6)

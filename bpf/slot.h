@@ -3,7 +3,7 @@
 #ifndef HOPSCOPE_SLOT_H
 #define HOPSCOPE_SLOT_H
 
-#include "maps.h"
+#include "observation.h"
 
 #define NFCT_INFO_MASK 7UL
 #define DST_PTR_MASK (~1UL)
@@ -28,13 +28,6 @@
  */
 #define TRAIL_GAP_NS 1000000ULL
 
-/* Words of the network header that are compared: up to the ports of IPv6, and 8 bytes more. */
-#define KEY_WORDS 7
-/* The link header lies before them so that they are aligned. */
-#define LINK_PAD 2
-#define KEY_BYTES4 32
-#define KEY_BYTES6 56
-
 /* struct nf_conntrack_tuple (include/net/netfilter/nf_conntrack_tuple.h), byte for byte */
 struct raw_tuple {
 	__u32 src[4];
@@ -46,15 +39,11 @@ struct raw_tuple {
 	__u8 dir;
 };
 
-struct keys {
-	__u64 link[2];
-	__u64 words[KEY_WORDS];
-};
-
 struct slot {
 	__u64 skb;
 	__u64 head;
 	__u64 dev;		/* the newest one known to user space */
+	__u64 start_dev;	/* of the trail's first hop */
 	__u64 last;
 	__u64 ct;
 	struct keys keys;
@@ -69,7 +58,8 @@ struct slot {
 	__u8 is_part;		/* with a filter: fragments, or what is made of them or cut into them */
 	__u8 is_gso;		/* with a filter */
 	__u8 is_received;	/* with a filter: behind INPUT, its headers stay as they are */
-	__u8 pad[7];
+	__u8 pad[3];
+	__u32 start_place;	/* see place_of */
 	__u32 buffer;		/* with a filter: its index in buffers */
 	__u64 identity;		/* with a filter: of the packet at the newest snapshot */
 	__u64 stream;		/* with a filter: stream_of() at the first snapshot */

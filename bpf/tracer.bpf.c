@@ -270,7 +270,7 @@ static __always_inline int observe_link(const struct bpf_nf_ctx *ctx, __s32 prio
 }
 
 /*
- * A netfilter program is not told at which priority it was attached, so there is
+ * A netfilter program does not know at which priority it was attached, so there is
  * one entry point for each. They stand just before and just after the priorities
  * at which a table may change or drop a packet: raw -300, conntrack -200, mangle
  * -150, destination NAT -100, filter 0, IPVS 98 and 99, source NAT 100
@@ -403,7 +403,7 @@ int BPF_PROG(walk_nat, const void *private, struct sk_buff *skb, const struct nf
 	return 0;
 }
 
-/* net/netfilter/ipvs/ip_vs_core.c, ip_vs_out_hook: the first of what IPVS hangs in a hook. */
+/* net/netfilter/ipvs/ip_vs_core.c, ip_vs_out_hook: the first that IPVS registers at a hook. */
 SEC("?fentry.module/ip_vs:ip_vs_out_hook")
 int BPF_PROG(walk_ipvs, const void *private, struct sk_buff *skb, const struct nf_hook_state *state)
 {
@@ -412,7 +412,7 @@ int BPF_PROG(walk_ipvs, const void *private, struct sk_buff *skb, const struct n
 }
 
 /*
- * net/netfilter/nf_conntrack_proto.c, ipv4_confirm and ipv6_confirm: behind all
+ * net/netfilter/nf_conntrack_proto.c, ipv4_confirm and ipv6_confirm: after all
  * tables, a connection that lost a race for its tuple is dropped.
  */
 SEC("?fentry.module/nf_conntrack:ipv4_confirm")

@@ -14,23 +14,8 @@
 #define HOPSCOPE_TRAIL_H
 
 #include "device.h"
+#include "drops.h"
 #include "wish.h"
-
-/* What an entry point knows about the observation it makes. */
-struct observation {
-	struct sk_buff *skb;
-	const struct net_device *dev;
-	__u64 location;
-	__u64 sock;		/* deliver: who took it */
-	__u32 netns;
-	__u32 reason;
-	__s32 priority;
-	__u16 start;		/* offset from skb->head of the first byte to show */
-	__u16 network;		/* offset from skb->head of the network header */
-	__u8 stage;
-	__u8 hook;
-	__u8 end;		/* enum hs_end: the trail ends with it */
-};
 
 /* Pointers may be subtracted in 64 bits only, and the compiler prefers 32. */
 static __always_inline __u32 data_offset(const struct sk_buff *skb)
@@ -70,6 +55,11 @@ static __always_inline __u32 bounded(__u64 value, const __u64 limit)
 		     : [value] "+r"(value)
 		     : [limit] "i"(limit));
 	return value;
+}
+
+static __always_inline __u32 place_of(const struct observation *o)
+{
+	return (__u32)(__u16)o->priority << 16 | (__u32)o->hook << 8 | o->stage;
 }
 
 /*
@@ -151,7 +141,7 @@ static __always_inline void read_keys(struct keys *keys, const unsigned char *he
 	}
 }
 
-/* The TTL is told with each hop, and the checksum changes with it. */
+/* The TTL is in each hop, and the checksum changes with it. */
 static __always_inline __u8 take_ttl(struct keys *keys, int is_ipv6, int is_ipv4)
 {
 	__u8 ttl = 0;
@@ -442,7 +432,18 @@ static __always_inline void observe(const struct observation *o)
 	barrier();
 	now = bpf_ktime_get_ns();
 	ttl = take_ttl(&keys, is_ipv6, is_ipv4);
-	is_new = slot->skb != (__u64)skb || now - slot->last > TRAIL_GAP_NS;
+	if (o->end == HS_END_DROP && is_drop_left_out(o, &keys, is_ipv6, now)) {
+		count(HS_COUNTER_LOST_DROP, 1);
+		barrier();
+		slot->busy = 0;
+		return;
+	}
+	/*
+	 * Back where the trail began it is another packet, which may be like the one before
+	 * to the last byte: that was read by a process on another CPU meanwhile.
+	 */
+	is_new = slot->skb != (__u64)skb || now - slot->last > TRAIL_GAP_NS ||
+		 (slot->start_dev == (__u64)o->dev && slot->start_place == place_of(o));
 	/* What was received goes down into no device: this is another packet in its buffer. */
 	if (filtered && slot->is_received && o->stage == HS_STAGE_EGRESS)
 		is_new = 1;
@@ -458,6 +459,8 @@ static __always_inline void observe(const struct observation *o)
 	if (is_new || slot->used > TRAIL_DATA - HOP_MOST) {
 		hand_over(slot, HS_END_NONE, now, 0);
 		begin_trail(slot, index, skb, now);
+		slot->start_dev = (__u64)o->dev;
+		slot->start_place = place_of(o);
 	}
 	if (o->dev && slot->dev != (__u64)o->dev) {
 		slot->dev = (__u64)o->dev;

@@ -10,6 +10,8 @@ import type { CommonOptions } from './options.js';
 export interface DashboardOptions {
   readonly source: Source;
   readonly options: Pick<CommonOptions, 'filter' | 'netns'>;
+  /** Whether the source leaves some namespaces out on purpose; absent: as the options say. */
+  readonly limited?: boolean;
   readonly mode: 'live' | 'replay' | 'demo';
   readonly description: string;
   readonly host: string;
@@ -30,7 +32,7 @@ export async function startDashboard(settings: DashboardOptions): Promise<Dashbo
   const { source, options, mode, description, host, port, allowHosts } = settings;
   const pipeline = new Pipeline(source, {
     filter: options.filter,
-    limited: options.netns !== null,
+    limited: settings.limited ?? options.netns !== null,
   });
   // The server comes first: the port it really has is left out of what is watched.
   const server = await ServerProcess.start({

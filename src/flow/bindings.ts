@@ -52,8 +52,8 @@ export class Bindings {
     return row;
   }
 
-  /** The row by which another flow has the tuple in another namespace; -1 for none or several flows. */
-  elsewhere(tuple: Tuple, flow: Flow): number {
+  /** The row by which a flow other than this one has the tuple; -1 for none or several flows. */
+  elsewhere(tuple: Tuple, flow: Flow | null): number {
     let found = NONE;
     for (let row = this.#heads[tuple.id >> 1] ?? NONE; row >= 0; ) {
       const other = this.flow(row);

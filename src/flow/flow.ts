@@ -6,6 +6,7 @@ import * as block from './flow-block.js';
 import type { Histogram } from './histogram.js';
 import { identifierText } from './identifier.js';
 import type { Leg } from './leg.js';
+import { START_UNKNOWN } from './path-start.js';
 import { type FlowEncapsulation, Traced, type TracedDirection } from './traced.js';
 
 export type FlowState = 'new' | 'active' | 'closing' | 'closed';
@@ -44,7 +45,7 @@ export class Flow {
   reply: Tuple | null = null;
   /** null while no path of it was seen. */
   traced: Traced | null = null;
-  /** For whoever shows flows in turn: when it was shown last. */
+  /** For a reader that shows flows in turn: when it was shown last. */
   shown = 0;
 
   constructor(numbers: block.FlowBlock, at: number, original: Tuple) {
@@ -182,6 +183,24 @@ export class Flow {
 
   lastDevice(direction: DirectionIndex): Device | null {
     return this.tracedIn(direction)?.last ?? null;
+  }
+
+  /**
+   * What an answer looks like when it is sent, as conntrack has it. It is known better only
+   * where it differs from what comes back: that may have been translated before it was seen.
+   */
+  learnReply(reply: Tuple | null): void {
+    const known = this.reply;
+    const isTurnedBack = known !== null && known.id >= 0 && known.id >> 1 === this.original.id >> 1;
+    const isSent = this.traced !== null && this.traced.starts[REPLY] !== START_UNKNOWN;
+    if (reply !== null && (known === null || (isTurnedBack && !isSent))) {
+      this.reply = reply;
+    }
+  }
+
+  /** Whether no packet of it was seen whole: then another flow may take over all of it. */
+  get isPartial(): boolean {
+    return this.traced === null || this.traced.isFragmentary;
   }
 
   /** Paths traced. */

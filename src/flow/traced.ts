@@ -39,6 +39,7 @@ export class Traced {
   readonly #directions: [TracedDirection | null, TracedDirection | null] = [null, null];
   /** How surely the flow's tuples are what its sources send: START_* of path-start.ts. */
   readonly starts: [number, number] = [START_UNKNOWN, START_UNKNOWN];
+  /** Packets seen whole, each once: those cut from them are not among them. */
   paths = 0;
   /** Paths with hops known to be missing, and packets counted that were never seen. */
   cut = 0;
@@ -55,6 +56,11 @@ export class Traced {
   proxiedTo: string[] | null = null;
   /** Bytes of all this, estimated; see flow-size.ts. */
   bytes = TRACED_BYTES;
+
+  /** Whether it is of packets that were seen in part, and says nothing that counts do not say. */
+  get isFragmentary(): boolean {
+    return this.paths === 0 && this.#directions.every((one) => (one?.drops ?? 0) === 0);
+  }
 
   /** null before its first path. */
   direction(index: DirectionIndex): TracedDirection | null {

@@ -6,7 +6,7 @@ import { HighWords, reversedKind, Tuple, tupleKind, tuplePorts } from './tuple.j
  * hold is bounded by the flow table.
  */
 export const TUPLE_LIMIT = 262_144;
-/** Time is told in ticks of 2^26 ns (67 ms), so that it fits a small integer for years. */
+/** Time is kept in ticks of 2^26 ns (67 ms), so that it fits a small integer for years. */
 const TICKS_PER_NS = 2 ** -26;
 /** A tuple used this recently (5 s) may still be held by a path that is open. */
 const IN_USE_TICKS = Math.ceil(5e9 * TICKS_PER_NS);
@@ -131,7 +131,7 @@ export class TupleTable {
     return made;
   }
 
-  /** The reverse of the scratch words and these: its hash is the same, so it hangs in the same bucket. */
+  /** The reverse of the scratch words and these: its hash is the same, and so is its bucket. */
   #reverse(chain: Tuple | null, kind: number, ports: number): Tuple | null {
     const itsKind = reversedKind(kind);
     const itsPorts = swapped(ports);

@@ -15,7 +15,7 @@ export interface CountObjects {
   readonly packet: string;
 }
 
-/** What hangs the counter on devices. Errors of its methods are BpfErrors. */
+/** What attaches the counter to devices. Errors of its methods are BpfErrors. */
 export interface CountInstrument {
   readonly name: 'tcx' | 'packet';
   /** What it cannot see, in words. */
@@ -132,8 +132,8 @@ class TcxCount implements CountInstrument {
 }
 
 /**
- * One object for each device and direction, since a program in a packet socket cannot
- * tell where it is. Where a pod's end of the veth is known, what the device sends is
+ * One object for each device and direction, since a program in a packet socket does not
+ * know where it is. Where a pod's end of the veth is known, what the device sends is
  * counted as that end receives it; elsewhere the kernel clones what a device sends.
  */
 class PacketCount implements CountInstrument {

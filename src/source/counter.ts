@@ -43,6 +43,10 @@ export interface CountTallies {
   readonly lostFragments: number;
   /** Whose conntrack entry was left for a later packet. */
   readonly conntrackBusy: number;
+  /** Entries made. */
+  readonly begun: number;
+  /** TCP segments with RST, and repeated ones. */
+  readonly trouble: number;
 }
 
 export interface CounterOptions {
@@ -50,7 +54,7 @@ export interface CounterOptions {
   readonly epoch: Epoch;
   /** Entries; COUNT_ENTRIES_LIMIT when absent. */
   readonly limit?: number;
-  /** What hangs the programs on devices; the best this kernel has when absent. */
+  /** What attaches the programs to devices; the best this kernel has when absent. */
   readonly instrument?: CountInstrument['name'];
   /** CLOCK_MONOTONIC in ns; the machine's when absent. */
   readonly now?: () => bigint;
@@ -200,6 +204,8 @@ export class Counter {
       encapsulated: sum(layout.TALLY_ENCAPSULATED),
       lostFragments: sum(layout.TALLY_LOST_FRAGMENT),
       conntrackBusy: sum(layout.TALLY_CT_BUSY),
+      begun: sum(layout.TALLY_BEGUN),
+      trouble: sum(layout.TALLY_TROUBLE),
     };
   }
 

@@ -2,6 +2,7 @@ import { BpfError } from 'ebpf-ts';
 import type { Epoch } from '../wire/clock.js';
 import type { CountCursor } from '../wire/count-cursor.js';
 import type { CountObjects } from './count-instrument.js';
+import { CountNews } from './count-news.js';
 import { countedDevices } from './counted-devices.js';
 import { Counter } from './counter.js';
 import { readDevices } from './device-reader.js';
@@ -32,6 +33,8 @@ export class FlowCounting {
   #isReading = false;
   #isStopped = false;
   #packets = 0;
+  #losses: Readonly<Record<string, bigint>> = {};
+  readonly #news = new CountNews();
 
   constructor(options: FlowCountingOptions) {
     this.#options = options;
@@ -59,11 +62,24 @@ export class FlowCounting {
     return this.#packets;
   }
 
-  /** Packets of flows for which there was no room. */
-  get uncounted(): bigint {
-    return this.#counter === null || this.#isStopped
-      ? 0n
-      : BigInt(this.#counter.tallies().uncounted);
+  /** Packets that are in no flow's count, or in that of another flow, by cause. */
+  losses(): Readonly<Record<string, bigint>> {
+    const counter = this.#counter;
+    if (counter !== null && !this.#isStopped) {
+      const { uncounted, malformed, lostFragments } = counter.tallies();
+      this.#losses = {
+        'packets-uncounted': BigInt(uncounted),
+        'packets-malformed': BigInt(malformed),
+        'fragments-without-ports': BigInt(lostFragments),
+      };
+    }
+    return this.#losses;
+  }
+
+  /** Whether something that deserves a window was counted since the last call; see CountNews. */
+  hasNews(now: bigint): boolean {
+    const counter = this.#counter;
+    return counter !== null && !this.#isStopped && this.#news.take(counter.tallies(), now);
   }
 
   /** Attaches to the devices there are, before the first packet counts. */
@@ -89,6 +105,7 @@ export class FlowCounting {
     counter.detach();
     counter.readAll(this.#options.onCount);
     this.#packets = counter.tallies().packets;
+    this.losses();
     this.#isStopped = true;
     counter.close();
   }

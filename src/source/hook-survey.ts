@@ -10,7 +10,7 @@ const HOOK_BYTES = 4 + 4 * PRIORITIES;
 const SURVEY_BYTES = 4 + 2 * HOOKS * HOOK_BYTES;
 const FAMILIES: readonly NetfilterFamily[] = ['ipv4', 'ipv6'];
 
-/** Asks the kernel what hangs on the netfilter hooks of all namespaces, hopscope's own left out. */
+/** Asks the kernel what is registered at netfilter hooks in all namespaces, but for hopscope's. */
 export class HookSurvey {
   readonly #object: BpfObject;
   readonly #program: Program;

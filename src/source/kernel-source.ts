@@ -4,13 +4,6 @@ import type { PacketFilter } from '../filter/packet-filter.js';
 import { SAMPLE_ALL, type Sampling, samplingName } from '../model/sampling.js';
 import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
 import { Epoch } from '../wire/clock.js';
-import {
-  COUNTER_FILTERED,
-  COUNTER_LOST_EVENT,
-  COUNTER_LOST_NESTED,
-  COUNTER_LOST_RING,
-  COUNTER_OWN,
-} from '../wire/layout.gen.js';
 import { CatalogFollower } from './catalog-follower.js';
 import { CatalogReader } from './catalog-reader.js';
 import { attachTracer } from './filtered-tracer.js';
@@ -18,13 +11,13 @@ import { FlowCounting } from './flow-counting.js';
 import { Governor, type Plan } from './governor.js';
 import type { HookDetail } from './hook-places.js';
 import type { HookInstrument } from './hook-programs.js';
-import { sumOfCpus } from './kernel-counters.js';
+import { type KernelCounts, kernelCounts, sumOfCpus } from './kernel-counters.js';
 import { KernelFunctions } from './kernel-functions.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 import { NetnsDirectory } from './netns-directory.js';
 import { ObservedNamespaces, sameNamespaces } from './observed-namespaces.js';
 import { RingDrain } from './ring-drain.js';
-import type { Source, SourceSampling, SourceSink } from './source.js';
+import type { HandedOver, Source, SourceSampling, SourceSink } from './source.js';
 import type { Tracer } from './tracer.js';
 import { kernelDropReasons, RING_BYTES } from './tracer-object.js';
 import { scheduleOf } from './tracer-schedule.js';
@@ -48,9 +41,9 @@ export interface KernelSourceOptions {
   readonly count?: boolean;
   /** Which packets are traced; all when absent. */
   readonly sampling?: Sampling;
-  /** Told when tracing everything has become too dear, or is not so any more. */
+  /** Called when tracing everything begins to cost more than the budget, and when it fits again. */
   readonly onMode?: (mode: Plan['mode']) => void;
-  /** Told of what goes wrong while it runs, without stopping it. */
+  /** Called with what goes wrong while it runs, without stopping it. */
   readonly onWarning?: (message: string) => void;
 }
 
@@ -60,7 +53,7 @@ export class KernelSource implements Source {
   /** Port whose loopback traffic is left out; 0 for none. Set it before `start`. */
   ownPort = 0;
   readonly #options: KernelSourceOptions;
-  /** Told of each function that drops come from, as it is resolved. */
+  /** Called with each function that drops come from, as it is resolved. */
   onSymbol: (address: bigint, name: string) => void = () => undefined;
   readonly #observed: ObservedNamespaces;
   readonly #directory = new NetnsDirectory(() => this.#lookSoon());
@@ -82,9 +75,8 @@ export class KernelSource implements Source {
   #onlyDrops = false;
   #scanTimer: NodeJS.Timeout | null = null;
   #soon: NodeJS.Immediate | null = null;
-  #finalLosses: Readonly<Record<string, bigint>> | null = null;
-  #finalOwn = 0n;
-  #finalFiltered = 0n;
+  /** What the kernel counted by the end; it forgets it then. */
+  #final: KernelCounts | null = null;
   #stopped = false;
   #beginning: Promise<void> = Promise.resolve();
 
@@ -97,6 +89,10 @@ export class KernelSource implements Source {
 
   get catalog(): Catalog {
     return this.#names?.catalog ?? EMPTY_CATALOG;
+  }
+
+  get isThinned(): boolean {
+    return this.#sampling.mode === 'one-in';
   }
 
   /** What sees netfilter hooks; `none` before `start`. */
@@ -113,23 +109,31 @@ export class KernelSource implements Source {
   }
 
   losses(): Readonly<Record<string, bigint>> {
-    return (
-      this.#finalLosses ?? {
-        'ring-full-hops': this.#counter(COUNTER_LOST_RING),
-        'ring-full-events': this.#counter(COUNTER_LOST_EVENT),
-        'slot-busy': this.#counter(COUNTER_LOST_NESTED),
-        'program-recursion': this.#tracer?.recursionMisses() ?? 0n,
-      }
-    );
+    return this.#counts().losses;
+  }
+
+  otherLosses(): Readonly<Record<string, bigint>> {
+    return {
+      'drops-alike': this.#counts().dropsAlike,
+      ...(this.#options.filter == null
+        ? {}
+        : { 'filter-marks-evicted': this.#counts().marksEvicted }),
+      ...this.#counting?.losses(),
+      'symbols-forgotten': BigInt(this.#functions.forgotten),
+    };
+  }
+
+  handed(): HandedOver {
+    return this.#counts().handed;
   }
 
   /** Hops that the filter left out in the kernel. */
   filtered(): bigint {
-    return this.#finalLosses === null ? this.#counter(COUNTER_FILTERED) : this.#finalFiltered;
+    return this.#counts().filtered;
   }
 
   own(): bigint {
-    return this.#finalLosses === null ? this.#counter(COUNTER_OWN) : this.#finalOwn;
+    return this.#counts().own;
   }
 
   ringFill(): number | null {
@@ -176,15 +180,11 @@ export class KernelSource implements Source {
       detail: this.#tracer?.detail ?? 'all',
       budget: this.#governor?.budget ?? null,
       cost: this.#governor?.cost ?? null,
-    };
-  }
-
-  /** Windows opened so far, those of them asked for, and closings since the ring was filling up. */
-  windows(): { readonly opened: number; readonly requested: number; readonly crowded: number } {
-    return {
-      opened: this.#schedule?.windows ?? 0,
-      requested: this.#schedule?.requestedWindows ?? 0,
-      crowded: this.#governor?.crowdings ?? 0,
+      windows: {
+        opened: this.#schedule?.windows ?? 0,
+        requested: this.#schedule?.requestedWindows ?? 0,
+        crowded: this.#governor?.crowdings ?? 0,
+      },
     };
   }
 
@@ -247,9 +247,7 @@ export class KernelSource implements Source {
     this.#drain?.stop();
     this.#counting?.stop();
     this.#stopped = true;
-    this.#finalOwn = this.own();
-    this.#finalFiltered = this.filtered();
-    this.#finalLosses = this.losses();
+    this.#final = this.#counts();
     this.#sink?.end();
     this.#ring?.close();
     this.#tracer?.dispose();
@@ -266,9 +264,10 @@ export class KernelSource implements Source {
     });
   }
 
-  #counter(index: number): bigint {
+  #counts(): KernelCounts {
     const map = this.#tracer?.map('counters');
-    return map === undefined ? 0n : sumOfCpus(map, index);
+    const misses = this.#tracer?.recursionMisses() ?? 0n;
+    return this.#final ?? kernelCounts((index) => (map ? sumOfCpus(map, index) : 0n), misses);
   }
 
   #attach(): void {
@@ -310,7 +309,7 @@ export class KernelSource implements Source {
   #changeWindow(at: bigint, isOpen: boolean): void {
     this.#closedSince = isOpen ? null : at;
     this.#onlyDrops = false;
-    this.#sink?.window?.(at, isOpen);
+    this.#sink?.window?.(at, isOpen, this.#tracer?.detail ?? 'all');
   }
 
   /**
@@ -331,6 +330,7 @@ export class KernelSource implements Source {
         // Now that all is dealt with: a window is short, and time counts in it.
         if (hasDrops && now - lastDrops >= DROPS_ANEW_NS) this.#schedule?.request();
         if (hasDrops) lastDrops = now;
+        if (this.#counting?.hasNews(now) === true) this.#schedule?.request();
         hasDrops = false;
         this.#onlyDrops = this.#closedSince !== null && now >= this.#closedSince;
       },

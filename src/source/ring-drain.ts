@@ -21,14 +21,14 @@ export interface RingDrainOptions {
   /** CLOCK_MONOTONIC, ns. */
   readonly now: () => bigint;
   readonly sink: SourceSink;
-  /** Told how many bytes wait, before they are read: joining them takes longer. */
+  /** Called with how many bytes wait, before they are read: joining them takes longer. */
   readonly onWaiting?: (bytes: number) => void;
 }
 
 /**
  * Takes records out of the ring. From time to time it has all trails handed over: after
  * that, and once the ring is read up to there, all that began before has come, and the sink
- * is told so. Nothing in the kernel wakes it: a wake-up for each record halves a network's
+ * gets a tick. Nothing in the kernel wakes it: a wake-up for each record halves a network's
  * throughput.
  */
 export class RingDrain {

@@ -63,7 +63,7 @@ export interface LoadOptions extends TracerOptions {
   readonly hooks: HookInstrument;
   /** How far netfilter links move aside for another observer. */
   readonly shift: number;
-  /** Whose maps it goes on with; it is silent until told otherwise. */
+  /** Whose maps it goes on with; it is silent until `silence` says otherwise. */
   readonly successorOf: BpfObject | null;
 }
 
@@ -107,7 +107,7 @@ export function noHooks(reason: string): string {
   return `${NO_HOOKS}: ${reason}`;
 }
 
-/** Says that the places within a hook are not told apart. */
+/** Says that the places within a hook are not distinguished. */
 export function noSteps(reason: string): string {
   return `${NO_STEPS}: ${reason}`;
 }
@@ -146,9 +146,9 @@ export function unsupported(error: unknown): UnsupportedError {
   );
 }
 
-/** Whether programs of an object see anything: of two that are attached, one is silent. */
-export function silence(silent: BpfMap, on: boolean): void {
-  silent.put(new Uint8Array(4), new Uint8Array(Uint32Array.of(on ? 1 : 0).buffer));
+/** Sets an array map of one u32. */
+export function setFlag(map: BpfMap, on: boolean): void {
+  map.put(new Uint8Array(4), new Uint8Array(Uint32Array.of(on ? 1 : 0).buffer));
 }
 
 function loadWith(functions: readonly FunctionProgram[], options: LoadOptions): BpfObject {
@@ -157,7 +157,7 @@ function loadWith(functions: readonly FunctionProgram[], options: LoadOptions): 
     object = openObject(options);
     prepare(object, functions, options);
     object.load();
-    if (options.successorOf !== null) silence(object.map('silent'), true);
+    if (options.successorOf !== null) setFlag(object.map('silent'), true);
     return object;
   } catch (error) {
     object?.close();

@@ -76,7 +76,7 @@ export class Tracer {
     return this.#isOpen;
   }
 
-  /** Netfilter links that hang now. */
+  /** Netfilter links attached now. */
   get links(): number {
     return this.#current?.links ?? 0;
   }
@@ -127,8 +127,8 @@ export class Tracer {
 
   /**
    * Follows the machine: leaves namespaces that nothing else keeps, attaches in those that
-   * came or refused before, and hangs links where something hangs on a hook since. Call it
-   * with all of them, again and again. True when a namespace was left.
+   * came or refused before, and attaches links where a hook is in use since. Call it with
+   * all of them, again and again. True when a namespace was left.
    */
   update(namespaces: ReadonlyMap<number, FoundNamespace>): boolean {
     const current = this.#current;
@@ -144,7 +144,7 @@ export class Tracer {
 
   /**
    * `edges` keeps the first and the last place of each hook that has something on it; only
-   * the difference is hung or taken off.
+   * the difference is attached or detached.
    */
   setDetail(detail: HookDetail, namespaces: ReadonlyMap<number, FoundNamespace>): void {
     if (detail === this.#detail) return;
@@ -186,7 +186,7 @@ export class Tracer {
   /**
    * Lets a new object take over the old one's ring: it is attached everywhere, silent,
    * before the old one falls silent and it speaks, so that nothing is missed but in the
-   * microsecond between, and nothing seen twice. Its links hang beside the old ones, at
+   * microsecond between, and nothing seen twice. Its links are beside the old ones, at
    * priorities moved aside by another step. True when there was an object to replace.
    * Errors: UnsupportedError; what was attached goes on as it was.
    */
@@ -290,7 +290,7 @@ export class Tracer {
     try {
       this.#survey = new HookSurvey(surveyFile ?? join(dirname(objectFile), 'hook-survey.bpf.o'));
     } catch (error) {
-      // Then links hang everywhere: dearer, and nothing is missed.
+      // Then links are attached everywhere: that costs more, and nothing is missed.
       this.#noSurvey = `which hooks have rules is not known: ${reasonOf(error)}`;
     }
   }
