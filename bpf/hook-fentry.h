@@ -17,12 +17,10 @@
 /* include/uapi/linux/netfilter.h, netfilter_ipv4.h */
 #define HOOKS_PASSED 1
 #define NF_INET_PRE_ROUTING 0
-#define NF_INET_LOCAL_IN 1
 #define NF_INET_LOCAL_OUT 3
 #define NFPROTO_IPV4 2
 #define NFPROTO_IPV6 10
 #define NF_IP_PRI_NAT_DST (-100)
-#define NF_IP_PRI_NAT_SRC 100
 
 /* Upwards; what is not used is PRIORITY_LAST. Set at load. */
 struct hook_places {

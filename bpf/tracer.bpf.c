@@ -142,7 +142,8 @@ int BPF_PROG(on_tcp_segment, struct sock *sk, struct sk_buff *skb)
 {
 	__u32 netns = sk->__sk_common.skc_net.net->ns.inum;
 
-	if (is_observed(netns) && !add_delivery(skb, (__u64)sk, netns) && !is_left_out(skb))
+	if (is_observed(netns) && !add_delivery(skb, (__u64)sk, netns) && !is_left_out(skb) &&
+	    (!filtered || is_match(skb)))
 		emit_deliver(skb, sk, netns, 0);
 	return 0;
 }
@@ -156,11 +157,14 @@ int BPF_PROG(on_read, struct sk_buff *skb)
 {
 	const struct sock *sk = skb->sk;
 	__u32 netns = sk ? sk->__sk_common.skc_net.net->ns.inum : 0;
+	int is_wanted;
 
 	if (!is_network(skb) || (netns ? !is_observed(netns) : only_observed || is_silent()))
 		return 0;
+	/* Before its end, after which its buffer is known as released. */
+	is_wanted = !is_left_out(skb) && (!filtered || is_match(skb));
 	end_trail(skb, HS_END_NONE);
-	return is_left_out(skb) ? 0 : emit_deliver(skb, sk, netns, 1);
+	return is_wanted ? emit_deliver(skb, sk, netns, 1) : 0;
 }
 
 /*
@@ -195,6 +199,8 @@ int BPF_PROG(on_connect, const struct sock *sk, int before, int after)
 struct flushing {
 	__u32 word;
 	__u32 busy;
+	__u32 is_last;
+	__u32 pad;
 };
 
 /* One slot of the 64 that a word stands for; see bpf_loop. */
@@ -203,6 +209,7 @@ static long flush_slot(__u32 bit, struct flushing *flushing)
 	__u32 zero = 0, word = flushing->word, index = word * 64 + bit;
 	struct taken *bits = bpf_map_lookup_elem(&taken, &zero);
 	struct slot *slot;
+	__u64 now;
 
 	if (!bits || word >= SLOT_WORDS || !(bits->words[word] & (1ULL << bit)))
 		return 0;
@@ -214,9 +221,28 @@ static long flush_slot(__u32 bit, struct flushing *flushing)
 		flushing->busy++;
 		return 0;
 	}
-	hand_over(slot, HS_END_NONE, bpf_ktime_get_ns());
+	now = bpf_ktime_get_ns();
+	/* User space has no use for it, and perhaps never will. */
+	if (filtered && !flushing->is_last && now - slot->last < HELD_NS &&
+	    wish_for(slot, 0) == WISH_OPEN)
+		return 0;
+	hand_over(slot, HS_END_NONE, now, flushing->is_last);
 	mark_taken(index, 0);
 	return 0;
+}
+
+static __always_inline int flush(__u32 is_last)
+{
+	struct flushing flushing = { .is_last = is_last };
+	__u32 zero = 0;
+	struct taken *bits = bpf_map_lookup_elem(&taken, &zero);
+
+	if (!bits)
+		return 0;
+	for (; flushing.word < SLOT_WORDS; flushing.word++)
+		if (bits->words[flushing.word])
+			bpf_loop(64, flush_slot, &flushing, 0);
+	return flushing.busy;
 }
 
 /*
@@ -227,16 +253,14 @@ static long flush_slot(__u32 bit, struct flushing *flushing)
 SEC("raw_tp")
 int flush_trails(void *ctx)
 {
-	struct flushing flushing = {};
-	__u32 zero = 0;
-	struct taken *bits = bpf_map_lookup_elem(&taken, &zero);
+	return flush(0);
+}
 
-	if (!bits)
-		return 0;
-	for (; flushing.word < SLOT_WORDS; flushing.word++)
-		if (bits->words[flushing.word])
-			bpf_loop(64, flush_slot, &flushing, 0);
-	return flushing.busy;
+/* The same once nothing is attached any more: what does not match by now never will. */
+SEC("raw_tp")
+int finish_trails(void *ctx)
+{
+	return flush(1);
 }
 
 static __always_inline int observe_link(const struct bpf_nf_ctx *ctx, __s32 priority)

@@ -186,6 +186,8 @@ enum hs_counter {
 	HS_COUNTER_TRAILS = 5,		/* trails handed to the ring */
 	HS_COUNTER_BYTES = 6,		/* bytes of them */
 	HS_COUNTER_LOST_DROP = 7,	/* left out: drops between windows, too many alike */
+	HS_COUNTER_FILTERED = 8,	/* left out: the filter matched nothing of their packet */
+	HS_COUNTER_MARKS_EVICTED = 9,	/* packets no longer known to match, for want of room */
 	HS_COUNTER_MAX,
 };
 

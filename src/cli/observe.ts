@@ -13,12 +13,13 @@ export function warn(message: string): void {
 
 export function kernelSource(
   options: CommonOptions,
-  { onMode }: Pick<KernelSourceOptions, 'onMode'> = {},
+  { onMode, filter = options.filter }: Pick<KernelSourceOptions, 'onMode' | 'filter'> = {},
 ): KernelSource {
   return new KernelSource({
     objectFile: TRACER_OBJECT,
     netns: options.netns,
     sampling: options.sampling,
+    filter,
     // A filter is asked of packets, and the counter does not know it.
     count: options.filter === null,
     onWarning: warn,

@@ -1,3 +1,4 @@
+import { dirname, join } from 'node:path';
 import { BpfError, type BpfMap, BpfObject, Btf, type Link, probeTcx } from 'ebpf-ts';
 import { COUNT_IN, COUNT_OUT } from '../wire/count-layout.gen.js';
 import type { CountedDevice, DevicePlace } from './counted-devices.js';
@@ -13,6 +14,12 @@ export interface CountObjects {
   readonly tcx: string;
   /** Those for packet sockets, dist/bpf/counter-packet.bpf.o. */
   readonly packet: string;
+}
+
+/** As they are compiled, in the folder of the tracer's object. */
+export function countObjectsBeside(objectFile: string): CountObjects {
+  const beside = (name: string): string => join(dirname(objectFile), name);
+  return { tcx: beside('counter.bpf.o'), packet: beside('counter-packet.bpf.o') };
 }
 
 /**

@@ -1,10 +1,12 @@
 import type { BpfMap } from 'ebpf-ts';
 import {
   COUNTER_BYTES,
+  COUNTER_FILTERED,
   COUNTER_LOST_DROP,
   COUNTER_LOST_EVENT,
   COUNTER_LOST_NESTED,
   COUNTER_LOST_RING,
+  COUNTER_MARKS_EVICTED,
   COUNTER_OWN,
   COUNTER_PASSED,
   COUNTER_TRAILS,
@@ -19,6 +21,10 @@ export interface KernelCounts {
   readonly handed: HandedOver;
   /** Records left out because they were hopscope's own traffic. */
   readonly own: bigint;
+  /** Hops that the filter left out. */
+  readonly filtered: bigint;
+  /** Packets no longer known to match, for want of room: what follows of them may be left out. */
+  readonly marksEvicted: bigint;
 }
 
 /**
@@ -36,6 +42,8 @@ export function kernelCounts(of: (index: number) => bigint, misses: bigint): Ker
     dropsAlike: of(COUNTER_LOST_DROP),
     handed: { records: of(COUNTER_TRAILS), hops: of(COUNTER_PASSED), bytes: of(COUNTER_BYTES) },
     own: of(COUNTER_OWN),
+    filtered: of(COUNTER_FILTERED),
+    marksEvicted: of(COUNTER_MARKS_EVICTED),
   };
 }
 

@@ -1,10 +1,12 @@
-import { dirname, join } from 'node:path';
 import { RingBuffer } from 'ebpf-ts';
+import type { PacketFilter } from '../filter/packet-filter.js';
 import { SAMPLE_ALL, type Sampling, samplingName } from '../model/sampling.js';
 import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
 import { Epoch } from '../wire/clock.js';
 import { CatalogFollower } from './catalog-follower.js';
 import { CatalogReader } from './catalog-reader.js';
+import { countObjectsBeside } from './count-instrument.js';
+import { attachTracer } from './filtered-tracer.js';
 import { FlowCounting } from './flow-counting.js';
 import { Governor, type Plan } from './governor.js';
 import type { HookDetail } from './hook-places.js';
@@ -16,7 +18,7 @@ import { NetnsDirectory } from './netns-directory.js';
 import { ObservedNamespaces, sameNamespaces } from './observed-namespaces.js';
 import { RingDrain } from './ring-drain.js';
 import type { HandedOver, Source, SourceSampling, SourceSink } from './source.js';
-import { Tracer } from './tracer.js';
+import type { Tracer } from './tracer.js';
 import { kernelDropReasons, RING_BYTES } from './tracer-object.js';
 import { scheduleOf } from './tracer-schedule.js';
 import type { TracingSchedule } from './tracing-schedule.js';
@@ -33,6 +35,8 @@ export interface KernelSourceOptions {
   readonly netns?: readonly string[] | null;
   /** What sees netfilter hooks; the best this kernel has when absent. */
   readonly hooks?: HookInstrument;
+  /** What leaves packets out in the kernel, all that user space would not show; none when absent. */
+  readonly filter?: PacketFilter | null;
   /** Whether every flow is counted in the kernel, whatever is traced. */
   readonly count?: boolean;
   /** Which packets are traced; all when absent. */
@@ -116,6 +120,9 @@ export class KernelSource implements Source {
   otherLosses(): Readonly<Record<string, bigint>> {
     return {
       'drops-alike': this.#counts().dropsAlike,
+      ...(this.#options.filter == null
+        ? {}
+        : { 'filter-marks-evicted': this.#counts().marksEvicted }),
       ...this.#counting?.losses(),
       'symbols-forgotten': BigInt(this.#functions.forgotten),
     };
@@ -123,6 +130,11 @@ export class KernelSource implements Source {
 
   handed(): HandedOver {
     return this.#counts().handed;
+  }
+
+  /** Hops that the filter left out in the kernel. */
+  filtered(): bigint {
+    return this.#counts().filtered;
   }
 
   own(): bigint {
@@ -199,15 +211,13 @@ export class KernelSource implements Source {
     if (this.#options.count === true) this.#counting = this.#newCounting(sink);
     const counting = this.#counting?.start();
     let before: Promise<unknown> = Promise.resolve(counting);
-    let tracer: Tracer | null = null;
+    let tracer: Tracer;
     try {
       // Its links take the longest, and no processor: whatever takes one comes after its load.
       await this.#counting?.loaded;
       before = Promise.all([counting, this.#startNames(sink)]);
-      tracer = this.#newTracer();
-      await tracer.attach(this.#namespaces, before);
+      tracer = await this.#attach(before);
     } catch (error) {
-      tracer?.dispose();
       await Promise.all([this.stop(), before.catch(() => undefined)]);
       throw error;
     }
@@ -240,13 +250,9 @@ export class KernelSource implements Source {
     this.#schedule?.stop();
     // Detach first, then take what is still in the ring.
     this.#tracer?.detach();
-    if (this.#scanTimer !== null) {
-      clearInterval(this.#scanTimer);
-    }
+    if (this.#scanTimer !== null) clearInterval(this.#scanTimer);
     this.#names?.stop();
-    if (this.#soon !== null) {
-      clearImmediate(this.#soon);
-    }
+    if (this.#soon !== null) clearImmediate(this.#soon);
     this.#directory.close();
     this.#drain?.stop();
     await this.#counting?.stop();
@@ -268,9 +274,8 @@ export class KernelSource implements Source {
   }
 
   #newCounting(sink: SourceSink): FlowCounting {
-    const beside = (name: string): string => join(dirname(this.#options.objectFile), name);
     return new FlowCounting({
-      objects: { tcx: beside('counter.bpf.o'), packet: beside('counter-packet.bpf.o') },
+      objects: countObjectsBeside(this.#options.objectFile),
       epoch: new Epoch(this.epochNs),
       namespaces: () => this.#namespaces.values(),
       onCount: (row) => sink.count?.(row),
@@ -284,14 +289,19 @@ export class KernelSource implements Source {
     return this.#final ?? kernelCounts((index) => (map ? sumOfCpus(map, index) : 0n), misses);
   }
 
-  #newTracer(): Tracer {
-    return new Tracer({
-      objectFile: this.#options.objectFile,
-      ownPort: typeof this.ownPort === 'number' ? this.ownPort : this.ownPort(),
-      limited: this.#options.netns != null,
-      hooks: this.#options.hooks,
-      ...(this.#sampling.mode === 'one-in' ? { oneIn: this.#sampling.oneIn } : {}),
-    });
+  #attach(before: Promise<unknown>): Promise<Tracer> {
+    const { objectFile, netns, hooks, filter = null } = this.#options;
+    const ownPort = typeof this.ownPort === 'number' ? this.ownPort : this.ownPort();
+    return attachTracer(
+      {
+        ...{ objectFile, hooks, ownPort, limited: netns != null },
+        ...(this.#sampling.mode === 'one-in' ? { oneIn: this.#sampling.oneIn } : {}),
+      },
+      filter,
+      this.#namespaces,
+      before,
+      (message) => this.#options.onWarning?.(message),
+    );
   }
 
   /** Takes up what an attached tracer gives. */
@@ -304,6 +314,7 @@ export class KernelSource implements Source {
       const drain = new RingDrain({
         ring,
         flush: () => tracer.flush(),
+        finish: () => tracer.finish(),
         now: () => process.hrtime.bigint(),
         sink: this.#watched(this.#sink),
         onWaiting: (bytes) => this.#schedule?.watch(bytes),
@@ -364,9 +375,7 @@ export class KernelSource implements Source {
   /** Follows namespaces and their hooks at once, and their names when that is due. */
   #look(): void {
     const tracer = this.#tracer;
-    if (this.#stopping !== null || tracer === null) {
-      return;
-    }
+    if (this.#stopping !== null || tracer === null) return;
     const warn = (error: unknown): void => {
       this.#options.onWarning?.(`looking for namespaces: ${String(error)}`);
     };

@@ -16,6 +16,8 @@ export interface RingDrainOptions {
   readonly ring: RingBuffer;
   /** Hands over every trail that is still in a slot, on all CPUs; false when one may be left. */
   readonly flush: () => boolean;
+  /** The same for the last time. */
+  readonly finish?: () => boolean;
   /** CLOCK_MONOTONIC, ns. */
   readonly now: () => bigint;
   readonly sink: SourceSink;
@@ -67,7 +69,7 @@ export class RingDrain {
   stop(): void {
     this.#stopped = true;
     this.#cancel();
-    this.#flush();
+    this.#flush(this.#options.finish);
     while (!this.#take(BATCHES_PER_TURN)) {
       // until the ring is read up to the flush
     }
@@ -99,9 +101,9 @@ export class RingDrain {
     this.#cancel = () => clearImmediate(soon);
   }
 
-  #flush(): void {
+  #flush(flush = this.#options.flush): void {
     const now = this.#options.now();
-    if (this.#options.flush()) {
+    if (flush()) {
       this.#flushed = now;
     }
     this.#left = this.#options.ring.available();

@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { BpfError, type BpfMap, BpfObject, probeProgramType } from 'ebpf-ts';
+import type { KernelFilter } from '../filter/kernel-program.js';
 import { UnsupportedError } from '../model/errors.js';
 import {
   FUNCTION_PROGRAMS,
@@ -10,6 +12,7 @@ import {
 } from './hook-programs.js';
 import { KernelTypes } from './kernel-types.js';
 import { NamespaceWatcher } from './namespace-watcher.js';
+import { replaceFunction } from './object-function.js';
 
 /** Bytes the kernel may be ahead of the daemon. A power of two. */
 export const RING_BYTES = 32 << 20;
@@ -22,6 +25,8 @@ export const KEPT_MAPS = [
   'taken',
   'devices',
   'own_port',
+  'marks',
+  'buffers',
 ] as const;
 export type KeptMap = (typeof KEPT_MAPS)[number];
 const NO_HOOKS = 'netfilter hooks are not seen, for want of links (Linux 6.4) and of fentry';
@@ -43,6 +48,8 @@ export interface TracerOptions {
   readonly hooks?: HookInstrument | undefined;
   /** Of how many packets one is traced; all when absent. */
   readonly oneIn?: number | undefined;
+  /** Which packets are worth a record; all when absent. */
+  readonly filter?: KernelFilter | undefined;
 }
 
 /** A loaded object, attached to nothing yet. */
@@ -159,7 +166,7 @@ async function loadWith(
 ): Promise<BpfObject> {
   let object: BpfObject | null = null;
   try {
-    object = BpfObject.open(options.objectFile);
+    object = openObject(options);
     prepare(object, functions, options);
     await object.loadAsync();
     if (options.successorOf !== null) setFlag(object.map('silent'), true);
@@ -170,10 +177,18 @@ async function loadWith(
   }
 }
 
+function openObject({ objectFile, filter }: LoadOptions): BpfObject {
+  if (filter === undefined) return BpfObject.open(objectFile);
+  const bytes = new Uint8Array(readFileSync(objectFile));
+  replaceFunction(bytes, 'filter_ethernet', filter.ethernet);
+  replaceFunction(bytes, 'filter_raw', filter.raw);
+  return BpfObject.open(bytes, { name: 'tracer' });
+}
+
 function prepare(
   object: BpfObject,
   functions: readonly FunctionProgram[],
-  { ownPort, limited, shift, hooks, successorOf, oneIn = 1 }: LoadOptions,
+  { ownPort, limited, shift, hooks, successorOf, oneIn = 1, filter }: LoadOptions,
 ): void {
   object.setMapMaxEntries('events', RING_BYTES);
   object.setConstant('has_own_port', ownPort === 0 ? 0 : 1);
@@ -181,6 +196,7 @@ function prepare(
   object.setConstant('only_observed', limited ? 1 : 0);
   object.setConstant('priority_shift', shift);
   object.setConstant('sample_below', oneIn === 1 ? 0 : Math.ceil(2 ** 32 / oneIn));
+  object.setConstant('filtered', filter === undefined ? 0 : 1);
   object.setConstant('places', hookPlaces());
   for (const name of LINK_PROGRAM_NAMES) {
     object.program(name).setAutoload(hooks === 'link');

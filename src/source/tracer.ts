@@ -22,6 +22,7 @@ import {
 
 /** Run on each CPU, not attached; see bpf/tracer.bpf.c. */
 const FLUSH_PROGRAM = 'flush_trails';
+const FINISH_PROGRAM = 'finish_trails';
 /** A run that interrupts a program at work in a slot is tried again, so often. */
 const FLUSH_TRIES = 50;
 
@@ -106,7 +107,16 @@ export class Tracer {
    * was at work each time: then a trail that began before may still come.
    */
   flush(): boolean {
-    const program = this.#current?.loaded.object.program(FLUSH_PROGRAM);
+    return this.#flush(FLUSH_PROGRAM);
+  }
+
+  /** The same after `detach`: those that a filter may want yet are settled, too. */
+  finish(): boolean {
+    return this.#flush(FINISH_PROGRAM);
+  }
+
+  #flush(name: string): boolean {
+    const program = this.#current?.loaded.object.program(name);
     return program === undefined || onlineCpus().every((cpu) => flushed(program, cpu));
   }
 
@@ -284,7 +294,11 @@ export class Tracer {
     let next: TracerAttachment | null = null;
     try {
       next = new TracerAttachment(loaded, shift, missing);
-      if (old === null) this.#observe(next, namespaces);
+      if (old === null) {
+        // The map is new: one before it may have had to give way.
+        this.#observed = new Set();
+        this.#observe(next, namespaces);
+      }
       if (!this.#isOpen) next.close();
       const demands = this.#demands();
       for (const namespace of namespaces.values()) {

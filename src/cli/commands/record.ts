@@ -34,7 +34,7 @@ export async function runRecord(args: string[]): Promise<number> {
   }
   const options = commonOptions(values);
   const stop = stopRequest();
-  const source = kernelSource(options, warnOfSampling(options));
+  const source = kernelSource(options, { ...warnOfSampling(options), filter: null });
   const writer = new RecordingWriter(file, {
     format: 1,
     version: VERSION,
