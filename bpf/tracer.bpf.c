@@ -239,9 +239,13 @@ static __always_inline int flush(__u32 is_last)
 
 	if (!bits)
 		return 0;
-	for (; flushing.word < SLOT_WORDS; flushing.word++)
-		if (bits->words[flushing.word])
+	/* Unrolled: 6.1 does not know the counter again after a call back. */
+#pragma unroll
+	for (__u32 word = 0; word < SLOT_WORDS; word++) {
+		flushing.word = word;
+		if (bits->words[word])
 			bpf_loop(64, flush_slot, &flushing, 0);
+	}
 	return flushing.busy;
 }
 
