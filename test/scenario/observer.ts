@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { probeTcx } from 'ebpf-ts';
 import type { FlowRecord, PathRecord } from '../../src/model/records.js';
 import { Pipeline } from '../../src/pipeline.js';
 import { KernelSource } from '../../src/source/kernel-source.js';
@@ -22,7 +23,9 @@ export class Observer {
   private constructor() {
     const source = new KernelSource({
       objectFile: TRACER,
-      count: true,
+      // Packet sockets, before Linux 6.6, are counted with in tests of their own: on an emulated
+      // machine they change what is sent again, and so what there is to compare.
+      count: probeTcx().available,
       onWarning: (message) => this.#warnings.push(message),
     });
     this.#pipeline = new Pipeline(source, {
