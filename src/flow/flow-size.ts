@@ -1,10 +1,12 @@
+import { PAIR_BYTES } from '../join/tuple-pairs.js';
+import { BINDING_BYTES } from './bindings.js';
 import type { Flow } from './flow.js';
 import { DOUBLES, KEYS, WORDS } from './flow-block.js';
 
-/** The object, its places in the tables, and its numbers. */
-const FLOW_BYTES = 64 + 16 + DOUBLES * 8 + WORDS * 4;
-/** A binding, and a tuple with its reverse: most flows hold both. */
-const KEY_BYTES = 32 + 2 * 120;
+/** Its numbers, and its places in the tables. */
+const FLOW_BYTES = DOUBLES * 8 + WORDS * 4 + 8;
+/** A binding, and the pair of tuples that it is of. */
+const KEY_BYTES = BINDING_BYTES + PAIR_BYTES;
 /** A leg, and the histogram that it has from its second hop on. */
 export const LEG_BYTES = 72 + 104;
 export const ENCAPSULATION_BYTES = 120;

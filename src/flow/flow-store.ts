@@ -29,11 +29,11 @@ export interface FlowStoreOptions {
 
 /** All flows, with the tables they are found by, within their limits. */
 export class FlowStore {
-  readonly slots = new FlowSlots();
+  readonly slots: FlowSlots;
   readonly bindings: Bindings;
   readonly log: ChangeLog;
   readonly expiry: IdleExpiry;
-  readonly #index = new FlowIndex(this.slots);
+  readonly #index: FlowIndex;
   readonly #rows: CountRows;
   readonly #counters: FlowCounters;
   readonly #options: FlowStoreOptions;
@@ -47,6 +47,8 @@ export class FlowStore {
     counters: FlowCounters,
     options: FlowStoreOptions,
   ) {
+    this.slots = new FlowSlots(tuples);
+    this.#index = new FlowIndex(this.slots);
     this.bindings = new Bindings(tuples, this.slots);
     this.log = new ChangeLog(this.slots, options.removedLimit);
     this.expiry = new IdleExpiry(this.slots);
@@ -115,7 +117,7 @@ export class FlowStore {
     flow.word(BYTES, bytes);
     for (
       let { oldest } = this.log;
-      this.#bytes > this.#limitBytes && oldest !== null && oldest !== flow;
+      this.#bytes > this.#limitBytes && oldest !== null && !oldest.is(flow);
       { oldest } = this.log
     ) {
       this.#counters.evicted += 1;

@@ -11,6 +11,7 @@ import { type Counted, CountIntake } from './counted.js';
 import { type DirectionIndex, ORIGINAL, opposite, REPLY } from './direction-index.js';
 import type { FinishedPath } from './finished-path.js';
 import type { Flow } from './flow.js';
+import { SHOWN } from './flow-block.js';
 import { type FlowCounters, zeroCounters } from './flow-counters.js';
 import { FlowStore } from './flow-store.js';
 import { IcmpErrors } from './icmp-errors.js';
@@ -52,7 +53,7 @@ export class FlowTable {
   readonly #accounting: Accounting;
   readonly #errors: IcmpErrors;
   readonly #counts: CountIntake;
-  readonly #losses = new Losses();
+  readonly #losses: Losses;
   readonly #recent: RecentPaths;
   readonly #onRelease: (path: Path) => void;
   /** A path that no flow keeps; whoever gave it may look at it until the next one. */
@@ -80,7 +81,8 @@ export class FlowTable {
         this.#losses.forget(flow);
       },
     });
-    const { bindings } = this.#store;
+    const { bindings, slots } = this.#store;
+    this.#losses = new Losses(slots);
     this.#merging = new Merging(this.#store, this.#rows, tuples);
     this.#matching = new Matching(bindings);
     this.#learning = new TupleLearning(tuples, bindings, this.#merging, counters);
@@ -122,9 +124,28 @@ export class FlowTable {
     return this.#store.get(id);
   }
 
+  /** The flow of a slot; null when the slot is no flow's any more. */
+  at(slot: number): Flow | null {
+    return this.#store.slots.at(slot);
+  }
+
   /** The flow that changed last, and the one that changed before another. */
   get newest(): Flow | null {
     return this.#store.log.newest;
+  }
+
+  /** Slots of flows changed after `version`, the newest change first, at most so many. */
+  newestSlots(version: number, most: number): readonly number[] {
+    return this.#store.log.newestSlots(version, most);
+  }
+
+  /** When a reader has shown the flow of a slot last; see Flow.shown. */
+  shownAt(slot: number): number {
+    return this.#store.slots.word(slot, SHOWN);
+  }
+
+  markShown(slot: number, shown: number): void {
+    this.#store.slots.setWord(slot, SHOWN, shown);
   }
 
   older(flow: Flow): Flow | null {
@@ -154,7 +175,7 @@ export class FlowTable {
     const { over } = this.#matching;
     const flow = found ?? this.#create(path, tuple);
     const direction = this.#directionOf(path, found);
-    const traced = flow.makeTraced();
+    const traced = this.#store.slots.trace(flow);
     if (over !== null) {
       this.#rows.succeed(over, flow);
     }

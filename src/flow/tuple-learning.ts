@@ -32,7 +32,7 @@ export class TupleLearning {
     const row = this.#bindings.find(tuple, netns);
     if (row >= 0) {
       const other = this.#bindings.flow(row);
-      if (other !== flow && other.traced === null) {
+      if (other.traced === null && !other.is(flow)) {
         this.#mergeCounted(flow, direction, other, this.#bindings.direction(row, tuple), path);
       }
       return;
@@ -74,7 +74,12 @@ export class TupleLearning {
         this.#nameReversed(flow, opposite, last);
       }
     }
-    flow.reply ??= conntrackReply(path, direction);
+    if (!flow.hasReply) {
+      const reply = conntrackReply(path, direction);
+      if (reply !== null) {
+        flow.reply = reply;
+      }
+    }
   }
 
   #name(flow: Flow, direction: DirectionIndex, tuple: Tuple): void {
@@ -87,8 +92,7 @@ export class TupleLearning {
 
   #nameReversed(flow: Flow, direction: DirectionIndex, tuple: Tuple): void {
     const known = direction === ORIGINAL ? flow.original : flow.reply;
-    // The reverse has the same number but for the lowest bit.
-    if (known === null || known.id < 0 || (known.id ^ 1) !== tuple.id) {
+    if (known === null || !known.reverses(tuple)) {
       this.#name(flow, direction, tuple.reversed(this.#tuples));
     }
   }
@@ -104,9 +108,10 @@ export class TupleLearning {
     const named =
       otherDirection === ORIGINAL
         ? other.original
-        : (other.reply ?? other.original.reversed(this.#tuples));
+        : (other.reply ?? this.#tuples.briefReversed(other.original));
     // Unless it says of itself that it comes from elsewhere: then it had the tuple before.
-    if (path.columns.headers.some((headers, i) => i < path.length && headers.tuple === named)) {
+    const { headers } = path.columns;
+    if (headers.some(({ tuple }, i) => i < path.length && tuple?.equals(named) === true)) {
       this.#merging.absorb(flow, other, direction !== otherDirection);
     }
   }
