@@ -9,7 +9,7 @@ import type { CommonOptions } from './options.js';
 
 export interface DashboardOptions {
   readonly source: Source;
-  readonly options: Pick<CommonOptions, 'filter' | 'netns'>;
+  readonly options: Pick<CommonOptions, 'filter' | 'netns' | 'memory'>;
   readonly mode: 'live' | 'replay' | 'demo';
   readonly description: string;
   readonly host: string;
@@ -31,6 +31,7 @@ export async function startDashboard(settings: DashboardOptions): Promise<Dashbo
   const pipeline = new Pipeline(source, {
     filter: options.filter,
     limited: options.netns !== null,
+    memory: options.memory,
   });
   // The server comes first: the port it really has is left out of what is watched.
   const server = await ServerProcess.start({
@@ -52,6 +53,7 @@ export async function startDashboard(settings: DashboardOptions): Promise<Dashbo
     host,
     port,
     allowHosts,
+    rowBytes: options.memory.rows,
     onWarning: warn,
   });
   try {

@@ -5,6 +5,8 @@ import { identifierText } from './identifier.js';
 
 /** Ended flows remembered by id, for readers that come to ask what went. */
 export const REMOVED_LIMIT = 65_536;
+/** Of each: its id, and when it went. */
+export const REMOVED_BYTES = 16;
 
 /** Flows in the order of their newest change, and the ids of those that went. */
 export class ChangeLog {
@@ -24,6 +26,11 @@ export class ChangeLog {
     this.#removedLimit = removedLimit;
     this.#removedIds = new Int32Array(removedLimit * 2);
     this.#removedVersions = new Float64Array(removedLimit);
+  }
+
+  /** Of the ids that are remembered. */
+  get byteLength(): number {
+    return this.#removedLimit * REMOVED_BYTES;
   }
 
   get version(): number {

@@ -15,18 +15,21 @@ import {
 } from './flow-block.js';
 import type { Traced } from './traced.js';
 
-const NONE = -1;
 const BLOCK_SHIFT = Math.log2(BLOCK_FLOWS);
 const BLOCK_MASK = BLOCK_FLOWS - 1;
 
-/** The flows by slot number, in blocks of their numbers. Slots are used again. */
+/**
+ * The flows by slot number, in blocks of their numbers. Slots are used again; a block without
+ * a flow is given up, since flows that come later may need the memory for what paths show.
+ */
 export class FlowSlots {
   readonly #tuples: TupleTable;
-  readonly #blocks: FlowBlock[] = [];
+  readonly #blocks: (FlowBlock | null)[] = [];
   /** The views of flows that were traced, block by block. */
   readonly #views: ((Flow | null)[] | null)[] = [];
-  #free = NONE;
-  #fresh = 0;
+  /** Blocks with room, the one to be filled first last, and places of blocks given up. */
+  readonly #open: number[] = [];
+  readonly #vacant: number[] = [];
   #used = 0;
 
   constructor(tuples: TupleTable) {
@@ -48,8 +51,8 @@ export class FlowSlots {
     if (view !== null) {
       return view;
     }
-    const block = this.#blocks[index];
-    if (block === undefined || block.words[at * WORDS + NEWER] === FREE_SLOT) {
+    const block = this.#blocks[index] ?? null;
+    if (block === null || at >= block.fresh || block.words[at * WORDS + NEWER] === FREE_SLOT) {
       return null;
     }
     const made = new Flow(block, at);
@@ -86,20 +89,17 @@ export class FlowSlots {
   }
 
   take(original: Tuple): Flow {
-    let slot = this.#free;
-    if (slot >= 0) {
-      this.#free = this.word(slot, NEXT_BY_ID);
+    const block = this.#blockWithRoom();
+    let at = block.free;
+    if (at >= 0) {
+      block.free = block.words[at * WORDS + NEXT_BY_ID] as number;
     } else {
-      slot = this.#fresh++;
+      at = block.fresh++;
     }
-    const index = slot >>> BLOCK_SHIFT;
-    let block = this.#blocks[index];
-    if (block === undefined) {
-      block = FlowBlock.of(this.#tuples, index * BLOCK_FLOWS);
-      this.#blocks.push(block);
-      this.#views.push(null);
+    block.used += 1;
+    if (block.used === BLOCK_FLOWS) {
+      this.#open.pop();
     }
-    const at = slot & BLOCK_MASK;
     block.clear(at);
     const flow = new Flow(block, at);
     flow.begin(original);
@@ -107,20 +107,26 @@ export class FlowSlots {
     return flow;
   }
 
-  /** The flow keeps its numbers; its slot may be another's. */
-  release(flow: Flow): void {
+  /**
+   * Its slot may be another's.
+   *
+   * @param isShown whether somebody looks at it still: it keeps its numbers, as one that was
+   * traced does in any case
+   */
+  release(flow: Flow, isShown: boolean): void {
     const { slot, at, block } = flow;
     const index = slot >>> BLOCK_SHIFT;
     const views = this.#views[index] ?? null;
-    const alone = block.alone(at);
-    for (const view of [flow, views?.[at] ?? null]) {
-      if (view !== null) {
+    const view = views?.[at] ?? null;
+    if (isShown || view !== null) {
+      const alone = block.alone(at);
+      flow.block = alone;
+      flow.at = 0;
+      if (view !== null && views !== null) {
         view.block = alone;
         view.at = 0;
+        views[at] = null;
       }
-    }
-    if (views !== null) {
-      views[at] = null;
     }
     if (block.traced !== null) {
       block.traced[at] = null;
@@ -133,9 +139,39 @@ export class FlowSlots {
     }
     this.setWord(slot, NEWER, FREE_SLOT);
     this.setWord(slot, SHOWN, 0);
-    this.setWord(slot, NEXT_BY_ID, this.#free);
-    this.#free = slot;
+    this.setWord(slot, NEXT_BY_ID, block.free);
+    block.free = at;
+    if (block.used === BLOCK_FLOWS) {
+      this.#open.push(index);
+    }
+    block.used -= 1;
     this.#used -= 1;
+    if (block.used === 0) {
+      this.#giveUp(index);
+    }
+  }
+
+  #blockWithRoom(): FlowBlock {
+    const open = this.#open.at(-1);
+    if (open !== undefined) {
+      return this.#blocks[open] as FlowBlock;
+    }
+    const index = this.#vacant.pop() ?? this.#blocks.length;
+    const block = FlowBlock.of(this.#tuples, index * BLOCK_FLOWS);
+    this.#blocks[index] = block;
+    this.#views[index] = null;
+    this.#open.push(index);
+    return block;
+  }
+
+  /** The last one with room stays: else one flow that comes and goes made a block each time. */
+  #giveUp(index: number): void {
+    if (this.#open.length > 1) {
+      this.#open.splice(this.#open.indexOf(index), 1);
+      this.#blocks[index] = null;
+      this.#views[index] = null;
+      this.#vacant.push(index);
+    }
   }
 
   #keep(index: number, at: number, flow: Flow): void {

@@ -4,6 +4,7 @@ import type { Place } from '../join/place.js';
 import type { Tuple } from '../join/tuple.js';
 import type { TupleTable } from '../join/tuple-table.js';
 import { verdictOf } from '../join/verdict.js';
+import type { MemoryUse } from '../model/feed.js';
 import type { PathVerdict } from '../model/records.js';
 import { Accounting } from './accounting.js';
 import { CountRows } from './count-rows.js';
@@ -75,7 +76,7 @@ export class FlowTable {
       limit: options.limit,
       limitBytes: options.limitBytes,
       removedLimit: options.removedLimit,
-      onRemove: options.onRemove ?? (() => undefined),
+      onRemove: options.onRemove,
       onLeave: (flow) => {
         this.#recent.drop(flow);
         this.#losses.forget(flow);
@@ -105,6 +106,21 @@ export class FlowTable {
   /** Of all flows, estimated; recent paths are not among them. */
   get bytes(): number {
     return this.#store.bytes;
+  }
+
+  /** What each part of it takes, estimated, and may take. */
+  get memory(): Readonly<Record<'flows' | 'recentPaths' | 'changeLog', MemoryUse>> {
+    const { log } = this.#store;
+    return {
+      flows: { bytes: this.#store.bytes, limit: this.#store.limitBytes },
+      recentPaths: { bytes: this.#recent.bytes, limit: this.#recent.limitBytes },
+      changeLog: { bytes: log.byteLength, limit: log.byteLength },
+    };
+  }
+
+  /** Counts not compared with what was traced, because so many flows were compared already. */
+  get countsUnwatched(): number {
+    return this.#losses.unwatched;
   }
 
   get recentBytes(): number {

@@ -51,6 +51,10 @@ export class RecentPaths {
     return this.#bytes;
   }
 
+  get limitBytes(): number {
+    return this.#limitBytes;
+  }
+
   /** Those of a flow, newest last. */
   of(flow: Flow): readonly FinishedPath[] {
     return this.#ofFlow.get(flow.slot) ?? NO_PATHS;

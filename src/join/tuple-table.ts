@@ -7,6 +7,11 @@ import { TuplePairs } from './tuple-pairs.js';
 export const TUPLE_LIMIT = 262_144;
 /** A tuple as an object, and its share of the buckets. */
 export const TUPLE_BYTES = 24 + 11 * 8 + 12;
+/** How many tuples so many bytes hold, at most TUPLE_LIMIT. */
+export function tupleLimit(bytes = Number.POSITIVE_INFINITY): number {
+  return Math.min(TUPLE_LIMIT, Math.floor(bytes / TUPLE_BYTES));
+}
+
 /** Time is told in ticks of 2^26 ns (67 ms), so that it fits a small integer for years. */
 const TICKS_PER_NS = 2 ** -26;
 /** A tuple used this recently (5 s) may still be held by a path that is open. */
@@ -179,7 +184,8 @@ export class TupleTable {
       this.#split();
     }
     // What made room may have been the last user of the number.
-    made.id = id >= 0 && this.#pairs.isNumberOf(id, made) ? id : this.#pairs.add(words, kind, ports);
+    made.id =
+      id >= 0 && this.#pairs.isNumberOf(id, made) ? id : this.#pairs.add(words, kind, ports);
     this.#pairs.use(made.id >> 1, OBJECT);
     made.interned = true;
     const bucket = linearBucket(hash, this.#buckets.length);

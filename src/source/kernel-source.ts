@@ -43,6 +43,8 @@ export interface KernelSourceOptions {
   readonly count?: boolean;
   /** Which packets are traced; all when absent. */
   readonly sampling?: Sampling;
+  /** Bytes that the kernel may be ahead of the daemon, a power of two; RING_BYTES when absent. */
+  readonly ringBytes?: number;
   /** Told when tracing everything has become too dear, or is not so any more. */
   readonly onMode?: (mode: Plan['mode']) => void;
   /** Told of what goes wrong while it runs, without stopping it. */
@@ -122,7 +124,7 @@ export class KernelSource implements Source {
   }
 
   ringFill(): number | null {
-    return this.#ring === null || this.#stopped ? null : this.#ring.available() / RING_BYTES;
+    return this.#ring === null || this.#stopped ? null : this.#ring.available() / this.#ringBytes;
   }
 
   symbol(address: bigint): string | null {
@@ -254,6 +256,10 @@ export class KernelSource implements Source {
     });
   }
 
+  get #ringBytes(): number {
+    return this.#options.ringBytes ?? RING_BYTES;
+  }
+
   #counter(index: number): bigint {
     const map = this.#tracer?.map('counters');
     return map === undefined ? 0n : sumOfCpus(map, index);
@@ -265,6 +271,7 @@ export class KernelSource implements Source {
       ownPort: this.ownPort,
       limited: this.#options.netns != null,
       hooks: this.#options.hooks,
+      ringBytes: this.#ringBytes,
       ...(this.#sampling.mode === 'one-in' ? { oneIn: this.#sampling.oneIn } : {}),
     });
     tracer.attach(this.#namespaces);
@@ -283,7 +290,8 @@ export class KernelSource implements Source {
       this.#drain = drain;
       if (this.#governor !== null) {
         this.#schedule = scheduleOf(this.#governor, {
-          ...{ tracer, ring, drain, namespaces: () => this.#namespaces },
+          ...{ tracer, ring, ringBytes: this.#ringBytes, drain },
+          namespaces: () => this.#namespaces,
           onWindow: (at, isOpen) => this.#changeWindow(at, isOpen),
           onWarning: (message) => this.#options.onWarning?.(message),
           onMode: (mode) => this.#options.onMode?.(mode),

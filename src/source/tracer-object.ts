@@ -30,6 +30,8 @@ export interface TracerOptions {
   readonly limited: boolean;
   /** What sees netfilter hooks; the best this kernel has when absent. */
   readonly hooks?: HookInstrument | undefined;
+  /** Size of the ring; RING_BYTES when absent. */
+  readonly ringBytes?: number | undefined;
   /** Of how many packets one is traced; all when absent. */
   readonly oneIn?: number | undefined;
 }
@@ -154,9 +156,9 @@ function loadWith(functions: readonly FunctionProgram[], options: LoadOptions): 
 function prepare(
   object: BpfObject,
   functions: readonly FunctionProgram[],
-  { ownPort, limited, shift, hooks, successorOf, oneIn = 1 }: LoadOptions,
+  { ownPort, limited, shift, hooks, successorOf, oneIn = 1, ringBytes = RING_BYTES }: LoadOptions,
 ): void {
-  object.setMapMaxEntries('events', RING_BYTES);
+  object.setMapMaxEntries('events', ringBytes);
   object.setConstant('own_port', ownPort);
   object.setConstant('own_netns', NamespaceWatcher.own());
   object.setConstant('only_observed', limited ? 1 : 0);

@@ -7,6 +7,7 @@ import { DEFAULT_HOST, DEFAULT_PORT } from '../../serve/address.js';
 import { Recording } from '../../source/recording.js';
 import { ReplaySource } from '../../source/replay-source.js';
 import { startDashboard } from '../dashboard.js';
+import { boundHeapGrowth } from '../heap-growth.js';
 import { stopRequest, untilStopped, warn } from '../observe.js';
 import {
   COMMON_HELP,
@@ -49,6 +50,7 @@ export async function runReplay(args: string[]): Promise<number> {
     throw new UsageError('REPLAY_USAGE', 'replay takes one FILE; see hopscope replay --help');
   }
   const options = commonOptions(values);
+  boundHeapGrowth();
   if (options.netns !== null) {
     throw new UsageError(
       'REPLAY_NETNS',
@@ -85,6 +87,7 @@ export async function runReplay(args: string[]): Promise<number> {
   };
   const pipeline = new Pipeline(source, {
     filter: options.filter,
+    memory: options.memory,
     sampleOneIn: oneInOf(options.sampling),
     ...(values.paths === true
       ? {
