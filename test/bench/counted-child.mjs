@@ -1,6 +1,7 @@
 // @ts-check
 import { monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks';
 import { argv, stdout } from 'node:process';
+import { compiled } from './cluster.mjs';
 import { emptyPipeline, fillCounted } from './counted-flows.mjs';
 
 /*
@@ -9,7 +10,12 @@ import { emptyPipeline, fillCounted } from './counted-flows.mjs';
  * So many flows that are only counted. A process of its own; one JSON object on standard output.
  */
 
+/** @type {typeof import('../../src/model/memory-budget.js')} */
+const { shareOut } = await compiled('model/memory-budget.js');
+
 const RESOLUTION_MS = 5;
+/** Enough that no flow has to go. */
+const MEMORY = 2 ** 30;
 const flows = Number(argv[2]);
 
 const memory = () => {
@@ -25,7 +31,7 @@ const observer = new PerformanceObserver((list) => {
 observer.observe({ entryTypes: ['gc'] });
 const before = memory();
 const loop = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
-const pipeline = emptyPipeline({ flowLimit: flows + 1_000 });
+const pipeline = emptyPipeline({ flowLimit: flows + 1_000, memory: shareOut(MEMORY) });
 loop.enable();
 const started = performance.now();
 const { rows, longestMs } = await fillCounted(pipeline, flows);
