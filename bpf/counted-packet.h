@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What flow a packet is of, wherever the program that asks hangs. Reads the packet by
+ * What flow a packet is of, wherever the program is attached. Reads the packet by
  * helpers that copy and never pull, so that observing changes nothing.
  */
 #ifndef HOPSCOPE_COUNTED_PACKET_H
@@ -51,13 +51,15 @@ struct counted {
 	struct hs_tallies *tallies;
 	__u32 link;		/* bytes of the link header, when packets are read in place */
 	__u32 length;		/* bytes from the network header on */
-	__u32 bytes;		/* of the IP packet */
+	__u32 size;		/* of the IP packet, or fragment */
+	__u32 bytes;		/* of the IP packet; of a fragment its share of the whole one */
 	__u32 transport;	/* offset of the transport header from the network header */
 	__u32 headers;		/* bytes before the payload, both headers; 0: not known */
 	__u32 fragment_id;
 	__u32 seq_end;
 	__u8 is_fragment;
 	__u8 is_later_fragment;
+	__u8 is_rest;		/* counted with its first fragment, as one packet */
 	__u8 tcp_flags;
 	__u8 has_payload;	/* of TCP, and seq_end is valid */
 };
@@ -98,7 +100,8 @@ static __always_inline int has_ports(__u8 protocol)
 /* A length in a header is honest unless it is 0, for what is too long for its 16 bits. */
 static __always_inline void take_length(struct counted *c, __u32 said, int is_said)
 {
-	c->bytes = is_said && said < c->length ? said : c->length;
+	c->size = is_said && said < c->length ? said : c->length;
+	c->bytes = c->size;
 }
 
 static __always_inline int read_ipv4(struct __sk_buff *skb, struct counted *c)
@@ -200,6 +203,9 @@ static __always_inline void find_first_fragment(struct counted *c)
 	c->key.dport = first->dport;
 	c->key.protocol = first->protocol;
 	c->key.ports = first->ports;
+	c->is_rest = 1;
+	/* The whole packet has its headers once. */
+	c->bytes = c->size > c->transport ? c->size - c->transport : 0;
 }
 
 static __always_inline void note_first_fragment(const struct counted *c)
@@ -326,8 +332,11 @@ static __always_inline int read_packet(struct __sk_buff *skb, struct counted *c,
 		find_first_fragment(c);
 	} else {
 		read_transport(skb, c);
-		if (c->is_fragment)
+		if (c->is_fragment) {
 			note_first_fragment(c);
+			if (c->key.family == 6)
+				c->bytes -= sizeof(struct ipv6_extension);
+		}
 	}
 	if (is_uplink && is_tunnelled(c)) {
 		tally(c, HS_TALLY_ENCAPSULATED, 1);

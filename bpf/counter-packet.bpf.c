@@ -26,6 +26,8 @@ int count_packet(struct __sk_buff *skb)
 	struct counted c = {};
 	__u32 zero = 0;
 
+	if (has_ended())
+		return NOT_TAKEN;
 	c.tallies = bpf_map_lookup_elem(&tallies, &zero);
 	if (!c.tallies)
 		return NOT_TAKEN;

@@ -47,8 +47,8 @@ struct hs_count_tuple {
 
 /* Counts are of all CPUs together, since the entry was made. */
 struct hs_count {
-	__u64 packets;		/* a GSO packet is one */
-	__u64 bytes;		/* of IP packets, a GSO packet as it is */
+	__u64 packets;		/* a GSO packet is one, and so are all fragments of one */
+	__u64 bytes;		/* of IP packets, a GSO packet as it is, fragments as if whole */
 	__u64 first;		/* CLOCK_MONOTONIC, ns */
 	__u64 last;		/* to a tick of the clock, up to 10 ms early */
 	__u32 largest;		/* bytes; of a GSO packet its largest segment */
@@ -83,6 +83,8 @@ enum hs_tally {
 	HS_TALLY_ENCAPSULATED = 6,	/* of a tunnel, on an uplink: no flow of its own */
 	HS_TALLY_LOST_FRAGMENT = 7,	/* counted without ports: first fragment not seen */
 	HS_TALLY_CT_BUSY = 8,		/* conntrack entry left for a later packet */
+	HS_TALLY_BEGUN = 9,		/* entries made */
+	HS_TALLY_TROUBLE = 10,		/* TCP segments with RST, and repeated ones */
 	HS_TALLY_MAX,
 };
 

@@ -61,6 +61,8 @@ static __always_inline int count_at(struct __sk_buff *skb, __u8 direction, int i
 	__u32 link = kernel_skb->network_header - kernel_skb->mac_header;
 	__u32 zero = 0;
 
+	if (has_ended())
+		return TCX_NEXT;
 	c.tallies = bpf_map_lookup_elem(&tallies, &zero);
 	if (!c.tallies)
 		return TCX_NEXT;

@@ -17,6 +17,24 @@ struct {
 	__type(value, struct hs_count);
 } counts SEC(".maps");
 
+/*
+ * Set at the end: nothing is counted from one moment on, on all devices, however long
+ * the kernel takes to detach from them one by one.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} ended SEC(".maps");
+
+static __always_inline int has_ended(void)
+{
+	__u32 zero = 0, *on = bpf_map_lookup_elem(&ended, &zero);
+
+	return !on || *on;
+}
+
 /* Never read: it carries the wire types into the object's BTF. */
 const volatile struct hs_count_wire *const count_wire_types = 0;
 
@@ -37,7 +55,7 @@ static __always_inline void raise_largest(struct hs_count *count, __u32 size)
 	}
 }
 
-static __always_inline void count_tcp(struct hs_count *count, const struct counted *c)
+static __always_inline void count_tcp(struct hs_count *count, struct counted *c)
 {
 	__u8 flags = c->tcp_flags;
 
@@ -49,18 +67,22 @@ static __always_inline void count_tcp(struct hs_count *count, const struct count
 			__sync_fetch_and_add(&count->syn, 1);
 		if (flags & TCP_FIN)
 			__sync_fetch_and_add(&count->fin, 1);
-		if (flags & TCP_RST)
+		if (flags & TCP_RST) {
 			__sync_fetch_and_add(&count->rst, 1);
+			tally(c, HS_TALLY_TROUBLE, 1);
+		}
 		/* A new connection begins anywhere in the sequence space. */
 		if (flags & TCP_SYN)
 			count->seq_end = 0;
 	}
 	if (!c->has_payload)
 		return;
-	if (count->seq_end && (__s32)(c->seq_end - count->seq_end) <= 0)
+	if (count->seq_end && (__s32)(c->seq_end - count->seq_end) <= 0) {
 		__sync_fetch_and_add(&count->repeated, 1);
-	else
+		tally(c, HS_TALLY_TROUBLE, 1);
+	} else {
 		count->seq_end = c->seq_end;
+	}
 }
 
 static __always_inline struct hs_count *new_entry(const struct counted *c)
@@ -78,22 +100,23 @@ static __always_inline struct hs_count *new_entry(const struct counted *c)
 static __always_inline struct hs_count *add_packet(struct __sk_buff *skb, struct counted *c)
 {
 	__u32 segment = skb->gso_size;
-	__u32 size = segment && c->headers ? c->headers + segment : c->bytes;
+	__u32 size = segment && c->headers ? c->headers + segment : c->size;
 	__u64 now;
 	struct hs_count *count = bpf_map_lookup_elem(&counts, &c->key);
 
 	if (!count) {
 		count = new_entry(c);
 		if (!count) {
-			tally(c, HS_TALLY_UNCOUNTED, 1);
+			tally(c, HS_TALLY_UNCOUNTED, !c->is_rest);
 			tally(c, HS_TALLY_UNCOUNTED_BYTES, c->bytes);
 			return 0;
 		}
+		tally(c, HS_TALLY_BEGUN, 1);
 	}
-	__sync_fetch_and_add(&count->packets, 1);
+	__sync_fetch_and_add(&count->packets, !c->is_rest);
 	__sync_fetch_and_add(&count->bytes, c->bytes);
 	/* The last segment of a GSO packet is not longer than the others. */
-	raise_largest(count, size < c->bytes ? size : c->bytes);
+	raise_largest(count, size < c->size ? size : c->size);
 	if (c->key.protocol == IPPROTO_TCP && c->headers)
 		count_tcp(count, c);
 	/*
@@ -103,7 +126,7 @@ static __always_inline struct hs_count *add_packet(struct __sk_buff *skb, struct
 	now = bpf_ktime_get_coarse_ns();
 	if (now > count->last)
 		count->last = now;
-	tally(c, HS_TALLY_PACKETS, 1);
+	tally(c, HS_TALLY_PACKETS, !c->is_rest);
 	tally(c, HS_TALLY_BYTES, c->bytes);
 	return count;
 }

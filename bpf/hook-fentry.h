@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What netfilter links see, seen from the functions that do the work: a packet
- * walks the priorities of a hook upwards. A function that is entered tells how far
+ * walks the priorities of a hook upwards. A function that is entered shows how far
  * it has come, and the packet is as it was at the last place of observation below,
  * since only such functions change it. So that place is reported, once, with the
  * priority that a link there would have reported.
  */
-#ifndef HOPSCOPE_HOOK_WALK_H
-#define HOPSCOPE_HOOK_WALK_H
+#ifndef HOPSCOPE_HOOK_FENTRY_H
+#define HOPSCOPE_HOOK_FENTRY_H
 
 #include "hook.h"
 
@@ -17,12 +17,10 @@
 /* include/uapi/linux/netfilter.h, netfilter_ipv4.h */
 #define HOOKS_PASSED 1
 #define NF_INET_PRE_ROUTING 0
-#define NF_INET_LOCAL_IN 1
 #define NF_INET_LOCAL_OUT 3
 #define NFPROTO_IPV4 2
 #define NFPROTO_IPV6 10
 #define NF_IP_PRI_NAT_DST (-100)
-#define NF_IP_PRI_NAT_SRC 100
 
 /* Upwards; what is not used is PRIORITY_LAST. Set at load. */
 struct hook_places {
@@ -107,8 +105,8 @@ static __always_inline void walk_to(struct sk_buff *skb, const struct nf_hook_st
 }
 
 /*
- * The packet is behind the INPUT hook, whether its namespace has anything there or
- * not; nf_hook_slow tells only of namespaces that have.
+ * The packet is past the INPUT hook, whether its namespace has anything there or
+ * not; nf_hook_slow runs only for namespaces that have.
  */
 static __always_inline void walk_behind_input(struct sk_buff *skb, const struct net *net,
 					      __u8 family)

@@ -51,8 +51,18 @@ struct {
 } silent SEC(".maps");
 
 const volatile __u32 only_observed = 0;
-/* The daemon's own listening port and namespace: its traffic is left out. */
-const volatile __u32 own_port = 0;
+/*
+ * The daemon's own listening port and namespace: its traffic is left out. The port is
+ * known only when the programs have been loaded, which takes as long as to listen on it.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} own_port SEC(".maps");
+
+const volatile __u32 has_own_port = 0;
 const volatile __u32 own_netns = 0;
 
 /*

@@ -79,7 +79,7 @@ static __always_inline __u32 inner_offset(__u8 protocol, const struct sample_tra
 	}
 }
 
-/* What tells a packet without an id from others: ICMP's sequence, UDP's payload. */
+/* What distinguishes a packet without an id: ICMP's sequence, UDP's payload. */
 static __always_inline __u32 without_id(__u8 protocol, const struct sample_transport *t)
 {
 	if (protocol == PROTO_ICMP || protocol == PROTO_ICMPV6)
@@ -92,8 +92,20 @@ static __always_inline __u32 without_id(__u8 protocol, const struct sample_trans
 	return 0;
 }
 
-/* Whether the packet with its network header at `at` is one of those traced. */
-static __noinline int is_chosen(const unsigned char *at)
+/* What tells the packet from others of its protocol and IP id. */
+static __always_inline __u32 transport_identity(__u8 protocol, __u16 id,
+						const struct sample_transport *t)
+{
+	if (protocol == PROTO_TCP)
+		return (__u32)t->word[2] << 16 | t->word[3];
+	return id ? 0 : without_id(protocol, t);
+}
+
+/*
+ * What no hop rewrites of the packet with its network header at `at`; 0: nothing is
+ * known. The byte below the protocol's is 0.
+ */
+static __noinline __u64 identity_of(const unsigned char *at)
 {
 	struct sample_transport transport;
 	struct sample_ip4 ip;
@@ -107,7 +119,7 @@ static __noinline int is_chosen(const unsigned char *at)
 		__u8 protocol;
 
 		if (bpf_probe_read_kernel(&ip, sizeof(ip), at))
-			return 1;
+			return 0;
 		if (ip.version_length >> 4 == 4) {
 			header = (ip.version_length & 15) * 4;
 			protocol = ip.protocol;
@@ -123,25 +135,32 @@ static __noinline int is_chosen(const unsigned char *at)
 			protocol = bpf_ntohs(ip.offset) >> 8;
 			id = 0;
 		} else {
-			/* ARP and the like is little. */
-			return 1;
+			/* ARP and the like. */
+			return 0;
 		}
 		if (protocol == PROTO_IPIP || protocol == PROTO_IPV6) {
 			at += header;
 			continue;
 		}
 		if (bpf_probe_read_kernel(&transport, sizeof(transport), at + header))
-			return 1;
-		key = (__u64)protocol << 56 | (__u64)id << 32;
-		if (protocol == PROTO_TCP)
-			key |= (__u32)transport.word[2] << 16 | transport.word[3];
-		else if (!id)
-			key |= without_id(protocol, &transport);
+			return 0;
+		key = (__u64)protocol << 56 | (__u64)id << 32 |
+		      transport_identity(protocol, id, &transport);
 		inner = inner_offset(protocol, &transport);
 		if (!inner)
 			break;
 		at += header + inner;
 	}
+	return key;
+}
+
+/* Whether the packet with its network header at `at` is one of those traced; ARP is little. */
+static __always_inline int is_chosen(const unsigned char *at)
+{
+	__u64 key = identity_of(at);
+
+	if (!key)
+		return 1;
 	key ^= key >> 29;
 	key *= 0x9e3779b97f4a7c15ULL;
 	key ^= key >> 32;

@@ -142,7 +142,8 @@ int BPF_PROG(on_tcp_segment, struct sock *sk, struct sk_buff *skb)
 {
 	__u32 netns = sk->__sk_common.skc_net.net->ns.inum;
 
-	if (is_observed(netns) && !add_delivery(skb, (__u64)sk, netns) && !is_left_out(skb))
+	if (is_observed(netns) && !add_delivery(skb, (__u64)sk, netns) && !is_left_out(skb) &&
+	    (!filtered || is_match(skb)))
 		emit_deliver(skb, sk, netns, 0);
 	return 0;
 }
@@ -156,11 +157,14 @@ int BPF_PROG(on_read, struct sk_buff *skb)
 {
 	const struct sock *sk = skb->sk;
 	__u32 netns = sk ? sk->__sk_common.skc_net.net->ns.inum : 0;
+	int is_wanted;
 
 	if (!is_network(skb) || (netns ? !is_observed(netns) : only_observed || is_silent()))
 		return 0;
+	/* Before its end, after which its buffer is known as released. */
+	is_wanted = !is_left_out(skb) && (!filtered || is_match(skb));
 	end_trail(skb, HS_END_NONE);
-	return is_left_out(skb) ? 0 : emit_deliver(skb, sk, netns, 1);
+	return is_wanted ? emit_deliver(skb, sk, netns, 1) : 0;
 }
 
 /*
@@ -195,6 +199,8 @@ int BPF_PROG(on_connect, const struct sock *sk, int before, int after)
 struct flushing {
 	__u32 word;
 	__u32 busy;
+	__u32 is_last;
+	__u32 pad;
 };
 
 /* One slot of the 64 that a word stands for; see bpf_loop. */
@@ -203,6 +209,7 @@ static long flush_slot(__u32 bit, struct flushing *flushing)
 	__u32 zero = 0, word = flushing->word, index = word * 64 + bit;
 	struct taken *bits = bpf_map_lookup_elem(&taken, &zero);
 	struct slot *slot;
+	__u64 now;
 
 	if (!bits || word >= SLOT_WORDS || !(bits->words[word] & (1ULL << bit)))
 		return 0;
@@ -214,20 +221,19 @@ static long flush_slot(__u32 bit, struct flushing *flushing)
 		flushing->busy++;
 		return 0;
 	}
-	hand_over(slot, HS_END_NONE, bpf_ktime_get_ns());
+	now = bpf_ktime_get_ns();
+	/* User space has no use for it, and perhaps never will. */
+	if (filtered && !flushing->is_last && now - slot->last < HELD_NS &&
+	    wish_for(slot, 0) == WISH_OPEN)
+		return 0;
+	hand_over(slot, HS_END_NONE, now, flushing->is_last);
 	mark_taken(index, 0);
 	return 0;
 }
 
-/*
- * Not attached: user space runs it on each CPU (BPF_PROG_RUN) so that no trail stays
- * in its slot. After a run that returns 0, all that began before is in the ring; else
- * so many slots were at work. With bpf_loop (Linux 5.17) the verifier looks at a slot once.
- */
-SEC("raw_tp")
-int flush_trails(void *ctx)
+static __always_inline int flush(__u32 is_last)
 {
-	struct flushing flushing = {};
+	struct flushing flushing = { .is_last = is_last };
 	__u32 zero = 0;
 	struct taken *bits = bpf_map_lookup_elem(&taken, &zero);
 
@@ -239,6 +245,24 @@ int flush_trails(void *ctx)
 	return flushing.busy;
 }
 
+/*
+ * Not attached: user space runs it on each CPU (BPF_PROG_RUN) so that no trail stays
+ * in its slot. After a run that returns 0, all that began before is in the ring; else
+ * so many slots were at work. With bpf_loop (Linux 5.17) the verifier looks at a slot once.
+ */
+SEC("raw_tp")
+int flush_trails(void *ctx)
+{
+	return flush(0);
+}
+
+/* The same once nothing is attached any more: what does not match by now never will. */
+SEC("raw_tp")
+int finish_trails(void *ctx)
+{
+	return flush(1);
+}
+
 static __always_inline int observe_link(const struct bpf_nf_ctx *ctx, __s32 priority)
 {
 	observe_hook(ctx->skb, ctx->state, priority);
@@ -246,7 +270,7 @@ static __always_inline int observe_link(const struct bpf_nf_ctx *ctx, __s32 prio
 }
 
 /*
- * A netfilter program is not told at which priority it was attached, so there is
+ * A netfilter program does not know at which priority it was attached, so there is
  * one entry point for each. They stand just before and just after the priorities
  * at which a table may change or drop a packet: raw -300, conntrack -200, mangle
  * -150, destination NAT -100, filter 0, IPVS 98 and 99, source NAT 100
@@ -379,7 +403,7 @@ int BPF_PROG(walk_nat, const void *private, struct sk_buff *skb, const struct nf
 	return 0;
 }
 
-/* net/netfilter/ipvs/ip_vs_core.c, ip_vs_out_hook: the first of what IPVS hangs in a hook. */
+/* net/netfilter/ipvs/ip_vs_core.c, ip_vs_out_hook: the first that IPVS registers at a hook. */
 SEC("?fentry.module/ip_vs:ip_vs_out_hook")
 int BPF_PROG(walk_ipvs, const void *private, struct sk_buff *skb, const struct nf_hook_state *state)
 {
@@ -388,7 +412,7 @@ int BPF_PROG(walk_ipvs, const void *private, struct sk_buff *skb, const struct n
 }
 
 /*
- * net/netfilter/nf_conntrack_proto.c, ipv4_confirm and ipv6_confirm: behind all
+ * net/netfilter/nf_conntrack_proto.c, ipv4_confirm and ipv6_confirm: after all
  * tables, a connection that lost a race for its tuple is dropped.
  */
 SEC("?fentry.module/nf_conntrack:ipv4_confirm")

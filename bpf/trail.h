@@ -14,105 +14,8 @@
 #define HOPSCOPE_TRAIL_H
 
 #include "device.h"
-#include "sample.h"
-
-#define NFCT_INFO_MASK 7UL
-#define DST_PTR_MASK (~1UL)
-#define TUPLE_SIZE 40
-#define AF_INET 2
-
-/* Packets under way on a CPU; a power of two, and the bits of it. */
-#define SLOTS 512
-#define SLOTS_BITS 9
-#define SLOT_WORDS (SLOTS / 64)
-/* Bytes of hops and blocks in a slot. */
-#define TRAIL_DATA 3072
-/* The most that one hop adds. */
-#define HOP_MOST (sizeof(struct hs_hop) + 16 + sizeof(struct hs_snapshot) + HS_LENGTH_SNAPSHOT + 8 + \
-		  sizeof(struct hs_conntrack6) + sizeof(struct hs_drop) + 8)
-/*
- * A buffer not seen for this long has a trail of its own when it is seen again: its
- * address may be another packet's by now, and records are put in the order of their
- * first hops. Ten times what a packet takes from one place to the next here.
- */
-#define TRAIL_GAP_NS 1000000ULL
-
-/* Words of the network header that are compared: up to the ports of IPv6, and 8 bytes more. */
-#define KEY_WORDS 7
-/* The link header lies before them so that they are aligned. */
-#define LINK_PAD 2
-#define KEY_BYTES4 32
-#define KEY_BYTES6 56
-
-/* struct nf_conntrack_tuple (include/net/netfilter/nf_conntrack_tuple.h), byte for byte */
-struct raw_tuple {
-	__u32 src[4];
-	__u16 sport;
-	__u16 l3num;
-	__u32 dst[4];
-	__u16 dport;
-	__u8 protonum;
-	__u8 dir;
-};
-
-struct keys {
-	__u64 link[2];
-	__u64 words[KEY_WORDS];
-};
-
-struct slot {
-	__u64 skb;
-	__u64 head;
-	__u64 dev;		/* the newest one known to user space */
-	__u64 last;
-	__u64 ct;
-	struct keys keys;
-	__u32 ct_status;
-	__u32 length;		/* from the network header on */
-	__u32 vlan;
-	__u16 used;
-	__u8 busy;
-	__u8 ct_info;
-	__u8 has_link;
-	__u8 pad[7];
-	struct hs_trail trail;
-	__u8 data[TRAIL_DATA];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, SLOTS);
-	__type(key, __u32);
-	__type(value, struct slot);
-} slots SEC(".maps");
-
-/* Which slots hold a trail. */
-struct taken {
-	__u64 words[SLOT_WORDS];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct taken);
-} taken SEC(".maps");
-
-/* What an entry point knows about the observation it makes. */
-struct observation {
-	struct sk_buff *skb;
-	const struct net_device *dev;
-	__u64 location;
-	__u64 sock;		/* deliver: who took it */
-	__u32 netns;
-	__u32 reason;
-	__s32 priority;
-	__u16 start;		/* offset from skb->head of the first byte to show */
-	__u16 network;		/* offset from skb->head of the network header */
-	__u8 stage;
-	__u8 hook;
-	__u8 end;		/* enum hs_end: the trail ends with it */
-};
+#include "drops.h"
+#include "wish.h"
 
 /* Pointers may be subtracted in 64 bits only, and the compiler prefers 32. */
 static __always_inline __u32 data_offset(const struct sk_buff *skb)
@@ -154,13 +57,23 @@ static __always_inline __u32 bounded(__u64 value, const __u64 limit)
 	return value;
 }
 
-/* Hands the trail to the ring and leaves the slot empty. */
-static __always_inline void hand_over(struct slot *slot, __u8 end, __u64 end_time)
+static __always_inline __u32 place_of(const struct observation *o)
+{
+	return (__u32)(__u16)o->priority << 16 | (__u32)o->hook << 8 | o->stage;
+}
+
+/*
+ * Hands the trail to the ring, unless the filter leaves it out, and leaves the slot
+ * empty. is_over: the packet will not be seen in this buffer again.
+ */
+static __always_inline void hand_over(struct slot *slot, __u8 end, __u64 end_time, int is_over)
 {
 	__u32 used = bounded(slot->used, TRAIL_DATA);
 	__u32 size;
 
-	if (used) {
+	if (used && filtered && wish_for(slot, is_over) == WISH_NO) {
+		count(HS_COUNTER_FILTERED, slot->trail.hops);
+	} else if (used) {
 		size = sizeof(slot->trail) + used;
 		slot->trail.header.size = size;
 		slot->trail.end = end;
@@ -197,6 +110,14 @@ static __always_inline void begin_trail(struct slot *slot, __u32 index, struct s
 	trail->sock = (__u64)skb->sk;
 	trail->hops = 0;
 	trail->reserved = 0;
+	if (filtered) {
+		slot->matched = 0;
+		slot->is_part = 0;
+		slot->is_gso = 0;
+		slot->identity = 0;
+		slot->stream = 0;
+		slot->buffer = buffer_index(skb);
+	}
 	mark_taken(index, 1);
 }
 
@@ -220,7 +141,7 @@ static __always_inline void read_keys(struct keys *keys, const unsigned char *he
 	}
 }
 
-/* The TTL is told with each hop, and the checksum changes with it. */
+/* The TTL is in each hop, and the checksum changes with it. */
 static __always_inline __u8 take_ttl(struct keys *keys, int is_ipv6, int is_ipv4)
 {
 	__u8 ttl = 0;
@@ -249,7 +170,7 @@ static __always_inline int has_new_words(const struct slot *slot, const struct k
 /* Whether it is TCP to or from the daemon's own port. */
 static __always_inline int is_own_port(const struct keys *keys, int is_ipv6, int is_ipv4)
 {
-	__u32 ports;
+	__u32 ports, zero = 0, *own;
 
 	if (is_ipv4) {
 		/* Without options, protocol 6. */
@@ -263,13 +184,14 @@ static __always_inline int is_own_port(const struct keys *keys, int is_ipv6, int
 	} else {
 		return 0;
 	}
-	return bpf_ntohs(ports) == own_port || bpf_ntohs(ports >> 16) == own_port;
+	own = bpf_map_lookup_elem(&own_port, &zero);
+	return own && (bpf_ntohs(ports) == *own || bpf_ntohs(ports >> 16) == *own);
 }
 
 static __always_inline int is_own(const struct observation *o, const struct keys *keys,
 				  int is_ipv6, int is_ipv4)
 {
-	if (!own_port)
+	if (!has_own_port)
 		return 0;
 	if (o->dev) {
 		if (o->netns != own_netns || o->dev->type != ARPHRD_LOOPBACK)
@@ -484,6 +406,7 @@ static __always_inline void observe(const struct observation *o)
 	unsigned char *head = skb->head;
 	struct keys keys = {};
 	struct slot *slot;
+	__u32 before;
 	int is_new;
 	__u64 now;
 	__u8 ttl;
@@ -510,27 +433,46 @@ static __always_inline void observe(const struct observation *o)
 	barrier();
 	now = bpf_ktime_get_ns();
 	ttl = take_ttl(&keys, is_ipv6, is_ipv4);
-	is_new = slot->skb != (__u64)skb || now - slot->last > TRAIL_GAP_NS;
+	if (o->end == HS_END_DROP && is_drop_left_out(o, &keys, is_ipv6, now)) {
+		count(HS_COUNTER_LOST_DROP, 1);
+		barrier();
+		slot->busy = 0;
+		return;
+	}
+	/*
+	 * Back where the trail began it is another packet, which may be like the one before
+	 * to the last byte: that was read by a process on another CPU meanwhile.
+	 */
+	is_new = slot->skb != (__u64)skb || now - slot->last > TRAIL_GAP_NS ||
+		 (slot->start_dev == (__u64)o->dev && slot->start_place == place_of(o));
+	/* What was received goes down into no device: this is another packet in its buffer. */
+	if (filtered && slot->is_received && o->stage == HS_STAGE_EGRESS)
+		is_new = 1;
 	/* Later, or with other headers, it may be another packet in the same buffer. */
 	if (sample_below && !o->end && slot->skb == (__u64)skb &&
 	    (is_new || has_new_words(slot, &keys, is_ipv6)) && !is_chosen(head + o->network)) {
-		hand_over(slot, HS_END_NONE, now);
+		hand_over(slot, HS_END_NONE, now, 0);
 		mark_taken(index, 0);
 		barrier();
 		slot->busy = 0;
 		return;
 	}
 	if (is_new || slot->used > TRAIL_DATA - HOP_MOST) {
-		hand_over(slot, HS_END_NONE, now);
+		hand_over(slot, HS_END_NONE, now, 0);
 		begin_trail(slot, index, skb, now);
+		slot->start_dev = (__u64)o->dev;
+		slot->start_place = place_of(o);
 	}
 	if (o->dev && slot->dev != (__u64)o->dev) {
 		slot->dev = (__u64)o->dev;
 		know_device(o->dev, o->netns, now);
 	}
+	before = slot->used;
 	add_hop(slot, o, now, &keys, head, ttl, is_ipv6);
+	if (filtered)
+		ask_filter(slot, before, o->dev ? o->dev->mtu : ~0U - LINK_MOST);
 	if (o->end) {
-		hand_over(slot, o->end, now);
+		hand_over(slot, o->end, now, 1);
 		mark_taken(index, 0);
 	}
 	barrier();
@@ -563,7 +505,7 @@ static __always_inline int add_delivery(const void *skb, __u64 sock, __u32 netns
 	*(__u64 *)(slot->data + used + sizeof(*hop)) = sock;
 	slot->used = used + sizeof(*hop) + sizeof(sock);
 	slot->trail.hops += 1;
-	hand_over(slot, HS_END_DELIVER, now);
+	hand_over(slot, HS_END_DELIVER, now, 1);
 	mark_taken(index, 0);
 	barrier();
 	slot->busy = 0;
@@ -577,11 +519,15 @@ static __always_inline void end_trail(const void *skb, __u8 end)
 	struct slot *slot = bpf_map_lookup_elem(&slots, &index);
 
 	/* On another CPU its trail is handed over with the next flush. */
-	if (!slot || slot->busy || slot->skb != (__u64)skb)
+	if (!slot || slot->busy || slot->skb != (__u64)skb) {
+		if (filtered)
+			remember_buffer(buffer_index(skb), (__u64)skb, BUFFER_RELEASED,
+					bpf_ktime_get_ns());
 		return;
+	}
 	slot->busy = 1;
 	barrier();
-	hand_over(slot, end, bpf_ktime_get_ns());
+	hand_over(slot, end, bpf_ktime_get_ns(), 1);
 	mark_taken(index, 0);
 	barrier();
 	slot->busy = 0;

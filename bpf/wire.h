@@ -152,7 +152,7 @@ struct hs_device {
 
 /*
  * Who does something to a socket: meaningful only where the process itself runs,
- * all 0 where the kernel works for nobody in particular.
+ * all 0 where the kernel works for no process.
  */
 struct hs_actor {
 	__u32 process;		/* thread group id, in the first pid namespace */
@@ -185,6 +185,9 @@ enum hs_counter {
 	HS_COUNTER_OWN = 4,		/* never made: hopscope's own traffic */
 	HS_COUNTER_TRAILS = 5,		/* trails handed to the ring */
 	HS_COUNTER_BYTES = 6,		/* bytes of them */
+	HS_COUNTER_LOST_DROP = 7,	/* left out: drops between windows, too many alike */
+	HS_COUNTER_FILTERED = 8,	/* left out: the filter matched nothing of their packet */
+	HS_COUNTER_MARKS_EVICTED = 9,	/* packets no longer known to match, for want of room */
 	HS_COUNTER_MAX,
 };
 

@@ -8,6 +8,7 @@
         "addon/failure.cc",
         "addon/log.cc",
         "addon/netns.cc",
+        "addon/promise-worker.cc",
         "addon/object.cc",
         "addon/attach.cc",
         "addon/link.cc",

@@ -20,6 +20,7 @@ import type { FlowRecord, PathRecord } from './model/records.js';
 import type { Catalog } from './name/catalog.js';
 import { Names } from './name/names.js';
 import { packetErrorName } from './packet/packet-error.js';
+import type { HookDetail } from './source/hook-places.js';
 import type { Source, SourceSink } from './source/source.js';
 import { Epoch } from './wire/clock.js';
 import type { CountCursor } from './wire/count-cursor.js';
@@ -52,6 +53,12 @@ export interface PipelineOptions {
   readonly tap?: SourceSink;
 }
 
+interface WindowChange {
+  readonly at: number;
+  readonly isOpen: boolean;
+  readonly atEdges: boolean;
+}
+
 /**
  * The whole graph, wired: source → wire → packet → join → flow → readers. It is
  * the only place where the stages meet.
@@ -72,7 +79,7 @@ export class Pipeline implements FlowFeed, SourceSink {
   /** Records that the joiner failed on: a fault of its own, which must stop nothing else. */
   #failed = 0;
   #sampled = 0;
-  readonly #windows: { readonly at: number; readonly isOpen: boolean }[] = [];
+  readonly #windows: WindowChange[] = [];
   #lastSweep = 0;
   #lastAge = 0;
   #rate = { events: 0, at: 0, cpu: process.cpuUsage(), eventsPerSecond: 0, cpuShare: 0 };
@@ -89,7 +96,7 @@ export class Pipeline implements FlowFeed, SourceSink {
       filter: options.filter ?? null,
       openPathBytes: memory.openPaths,
       tupleBytes: memory.tuples,
-      isThinned: source.sampling?.()?.mode.startsWith('1/') ?? false,
+      isThinned: source.isThinned ?? false,
       names: {
         reason: (reason) => this.names.reason(reason),
         symbol: (address) => source.symbol(address),
@@ -106,6 +113,9 @@ export class Pipeline implements FlowFeed, SourceSink {
       ...(options.flowLimit === undefined ? {} : { limit: options.flowLimit }),
       ...(options.onFlowEnd === undefined ? {} : { onRemove: options.onFlowEnd }),
     });
+    // A filter, and namespaces left out, keep packets from being traced: none of them is lost.
+    const isWhole = options.filter == null && options.limited !== true;
+    this.flows.sampling = isWhole && source.sampling?.()?.mode === 'all' ? 'all' : 'part';
   }
 
   start(): Promise<void> {
@@ -147,10 +157,10 @@ export class Pipeline implements FlowFeed, SourceSink {
     if (counted !== null) this.flows.count(counted);
   }
 
-  window(at: bigint, isOpen: boolean): void {
-    this.#options.tap?.window?.(at, isOpen);
+  window(at: bigint, isOpen: boolean, detail: HookDetail): void {
+    this.#options.tap?.window?.(at, isOpen, detail);
     if (this.#windows.length >= WINDOW_CHANGES_LIMIT) this.#changeWindow();
-    this.#windows.push({ at: this.epoch.since(at), isOpen });
+    this.#windows.push({ at: this.epoch.since(at), isOpen, atEdges: detail === 'edges' });
   }
 
   /** Asks the source to see everything for a moment: a flow is watched, or something is new. */
@@ -216,6 +226,12 @@ export class Pipeline implements FlowFeed, SourceSink {
       'count-places-refused': flows.counters.pointsRefused,
       'count-checks-refused': flows.countsUnwatched,
     };
+    // Nothing of these was pushed out of a table, so they are in no sum.
+    const others: Readonly<Record<string, number>> = {
+      'records-out-of-order': this.#queue.hurried,
+      'counts-stale': flows.counters.countsStale,
+      'places-forgotten': joiner.places.cleared,
+    };
     const malformed = Object.entries({
       ...this.#queue.malformed,
       ...Object.fromEntries(this.#damaged),
@@ -224,6 +240,7 @@ export class Pipeline implements FlowFeed, SourceSink {
         [...joiner.counters.malformed].map(([error, count]) => [packetErrorName(error), count]),
       ),
     }).filter(([, count]) => count > 0);
+    const handed = this.#source.handed?.();
     return {
       eventsPerSecond: this.#rate.eventsPerSecond,
       events: String(joiner.counters.hops + joiner.counters.events),
@@ -232,14 +249,18 @@ export class Pipeline implements FlowFeed, SourceSink {
       shed: '0',
       losses: {
         ...decimals(Object.entries(this.#source.losses())),
+        ...decimals(Object.entries(this.#source.otherLosses?.() ?? {})),
         ...decimals(Object.entries(evictions)),
-        'records-hurried': String(this.#queue.hurried),
+        ...decimals(Object.entries(others)),
       },
       memory: this.#memoryUse(),
       malformed: decimals(malformed),
       cpu: this.#rate.cpuShare,
       openPaths: joiner.openPaths,
       flows: flows.size,
+      ...(handed === undefined
+        ? {}
+        : { handed: { records: String(handed.records), bytes: String(handed.bytes) } }),
       ringFill: this.#source.ringFill?.() ?? null,
       missing: [...this.#source.missing, ...this.missing],
       sampling: this.#sampling(),
@@ -275,7 +296,7 @@ export class Pipeline implements FlowFeed, SourceSink {
     const change = this.#windows.shift();
     if (change === undefined) return;
     this.#queue.release(change.at, this.#take);
-    this.joiner.window(change.at, change.isOpen);
+    this.joiner.window(change.at, change.isOpen, change.atEdges);
   }
 
   readonly #take = (record: RecordCursor): void => {

@@ -17,6 +17,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
+#include <utility>
 
 #include "failure.h"
 #include "kernel-abi.h"
@@ -24,6 +25,7 @@
 #include "log.h"
 #include "netns.h"
 #include "object.h"
+#include "promise-worker.h"
 
 namespace ebpf_ts {
 
@@ -38,26 +40,65 @@ std::string OptionalString(const Napi::Value& value) {
   return value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string();
 }
 
+[[noreturn]] void ThrowInNetns(Napi::Env env, const char* operation, const std::string& netns,
+                               const char* call, const NetnsResult& result) {
+  std::string step = result.failed;
+  std::string detail = step == "call" ? std::string(call) : step + " of network namespace " + netns;
+  ThrowErrno(env, operation, result.error, detail);
+}
+
 // The link of a descriptor that `make` returns in the namespace; `call` names it in errors.
 Napi::Value LinkInNetns(Napi::Env env, const char* operation, const std::string& netns,
                         const char* call, const std::function<int()>& make) {
   NetnsResult result = CallInNetns(netns, make);
-  if (result.value < 0) {
-    std::string step = result.failed;
-    std::string detail =
-        step == "call" ? std::string(call) : step + " of network namespace " + netns;
-    ThrowErrno(env, operation, result.error, detail);
-  }
+  if (result.value < 0) ThrowInNetns(env, operation, netns, call, result);
   return Wrap(env, std::make_unique<LinkHandle>(env, result.value));
+}
+
+constexpr const char kLinkCreate[] = "bpf(BPF_LINK_CREATE)";
+
+int CreateLinkHere(LinkCreateAttr& attr) {
+  long fd = Bpf(kCmdLinkCreate, &attr, sizeof(attr));
+  return fd < 0 ? -errno : static_cast<int>(fd);
 }
 
 Napi::Value CreateLink(Napi::Env env, const char* operation, const std::string& netns,
                        LinkCreateAttr& attr) {
-  return LinkInNetns(env, operation, netns, "bpf(BPF_LINK_CREATE)", [&attr]() -> int {
-    long fd = Bpf(kCmdLinkCreate, &attr, sizeof(attr));
-    return fd < 0 ? -errno : static_cast<int>(fd);
-  });
+  return LinkInNetns(env, operation, netns, kLinkCreate, [&attr] { return CreateLinkHere(attr); });
 }
+
+// Has a descriptor of the program of its own: the object may be closed meanwhile.
+class CreateLinkWorker final : public PromiseWorker {
+ public:
+  CreateLinkWorker(Napi::Env env, const char* operation, std::string netns,
+                   const LinkCreateAttr& attr)
+      : PromiseWorker(env),
+        operation_(operation),
+        netns_(std::move(netns)),
+        attr_(attr),
+        program_(OwnedFd::Duplicate(env, operation, static_cast<int>(attr.prog_fd))) {
+    attr_.prog_fd = static_cast<std::uint32_t>(program_.get());
+  }
+
+ protected:
+  void Execute() override {
+    result_ = CallInNetns(netns_, [this] { return CreateLinkHere(attr_); });
+    link_ = OwnedFd(result_.value);
+    program_.Reset();
+  }
+  Napi::Value Finish(Napi::Env env) override {
+    if (link_.get() < 0) ThrowInNetns(env, operation_.c_str(), netns_, kLinkCreate, result_);
+    return Wrap(env, std::make_unique<LinkHandle>(env, link_.Take()));
+  }
+
+ private:
+  std::string operation_;
+  std::string netns_;
+  LinkCreateAttr attr_;
+  OwnedFd program_;
+  NetnsResult result_;
+  OwnedFd link_;
+};
 
 // (object, program, pf, hook, priority, flags, netns | null)
 Napi::Value AttachNetfilter(const Napi::CallbackInfo& info) {
@@ -73,14 +114,24 @@ Napi::Value AttachNetfilter(const Napi::CallbackInfo& info) {
 }
 
 // (object, program, ifindex, attach type, flags, netns | null)
-Napi::Value AttachTcx(const Napi::CallbackInfo& info) {
-  auto& object = Unwrap<ObjectHandle>(info[0], "attachTcx");
+LinkCreateAttr TcxAttr(const Napi::CallbackInfo& info, const char* operation) {
+  auto& object = Unwrap<ObjectHandle>(info[0], operation);
   LinkCreateAttr attr = {};
-  attr.prog_fd = static_cast<std::uint32_t>(object.ProgramFd(info[1], "attachTcx"));
+  attr.prog_fd = static_cast<std::uint32_t>(object.ProgramFd(info[1], operation));
   attr.target = info[2].ToNumber().Uint32Value();
   attr.attach_type = info[3].ToNumber().Uint32Value();
   attr.flags = info[4].ToNumber().Uint32Value();
+  return attr;
+}
+
+Napi::Value AttachTcx(const Napi::CallbackInfo& info) {
+  LinkCreateAttr attr = TcxAttr(info, "attachTcx");
   return CreateLink(info.Env(), "attachTcx", OptionalString(info[5]), attr);
+}
+
+Napi::Value AttachTcxAsync(const Napi::CallbackInfo& info) {
+  return PromiseWorker::Start(std::make_unique<CreateLinkWorker>(
+      info.Env(), "attachTcx", OptionalString(info[5]), TcxAttr(info, "attachTcx")));
 }
 
 // A packet socket that is given nothing before its filter is in place: one without a
@@ -202,6 +253,7 @@ Napi::Value AttachTracepoint(const Napi::CallbackInfo& info) {
 void InitAttach(Napi::Env env, Napi::Object exports) {
   exports.Set("attachNetfilter", Napi::Function::New(env, AttachNetfilter));
   exports.Set("attachTcx", Napi::Function::New(env, AttachTcx));
+  exports.Set("attachTcxAsync", Napi::Function::New(env, AttachTcxAsync));
   exports.Set("attachPacket", Napi::Function::New(env, AttachPacket));
   exports.Set("attachTrace", Napi::Function::New(env, AttachTrace));
   exports.Set("attachRawTracepoint", Napi::Function::New(env, AttachRawTracepoint));

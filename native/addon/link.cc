@@ -18,12 +18,26 @@ Napi::Value Close(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-Napi::Value Info(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  auto& link = Unwrap<LinkHandle>(info[0], "info");
-  LinkInfo raw = {};
-  __u32 length = sizeof(raw);
-  if (bpf_obj_get_info_by_fd(link.fd(), &raw, &length) != 0) ThrowErrno(env, "info", errno);
+class CloseWorker final : public PromiseWorker {
+ public:
+  CloseWorker(Napi::Env env, Attachment attachment)
+      : PromiseWorker(env), attachment_(std::move(attachment)) {}
+
+ protected:
+  void Execute() override { attachment_.Reset(); }
+  Napi::Value Finish(Napi::Env env) override { return env.Undefined(); }
+
+ private:
+  Attachment attachment_;
+};
+
+// (link)
+Napi::Value CloseAsync(const Napi::CallbackInfo& info) {
+  auto& link = Unwrap<LinkHandle>(info[0], "close");
+  return PromiseWorker::Start(std::make_unique<CloseWorker>(info.Env(), link.Take()));
+}
+
+Napi::Value InfoObject(Napi::Env env, const LinkInfo& raw) {
   auto out = Napi::Object::New(env);
   out.Set("id", static_cast<double>(raw.id));
   out.Set("type", static_cast<double>(raw.type));
@@ -47,6 +61,48 @@ Napi::Value Info(const Napi::CallbackInfo& info) {
   return out;
 }
 
+// 0 or an errno.
+int ReadInfo(int fd, LinkInfo& raw) {
+  __u32 length = sizeof(raw);
+  return bpf_obj_get_info_by_fd(fd, &raw, &length) == 0 ? 0 : errno;
+}
+
+Napi::Value Info(const Napi::CallbackInfo& info) {
+  LinkInfo raw = {};
+  int error = ReadInfo(Unwrap<LinkHandle>(info[0], "info").fd(), raw);
+  if (error != 0) ThrowErrno(info.Env(), "info", error);
+  return InfoObject(info.Env(), raw);
+}
+
+class InfoWorker final : public PromiseWorker {
+ public:
+  InfoWorker(Napi::Env env, OwnedFd link) : PromiseWorker(env), link_(std::move(link)) {}
+
+ protected:
+  void Execute() override {
+    error_ = ReadInfo(link_.get(), raw_);
+    // Not the last one while the link is open, and where it is not, better closed here.
+    link_.Reset();
+  }
+  Napi::Value Finish(Napi::Env env) override {
+    if (error_ != 0) ThrowErrno(env, "info", error_);
+    return InfoObject(env, raw_);
+  }
+
+ private:
+  OwnedFd link_;
+  LinkInfo raw_ = {};
+  int error_ = 0;
+};
+
+// (link)
+Napi::Value InfoAsync(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  int fd = Unwrap<LinkHandle>(info[0], "info").fd();
+  return PromiseWorker::Start(
+      std::make_unique<InfoWorker>(env, OwnedFd::Duplicate(env, "info", fd)));
+}
+
 // (link, object, program)
 Napi::Value Update(const Napi::CallbackInfo& info) {
   auto& link = Unwrap<LinkHandle>(info[0], "replaceIn");
@@ -68,7 +124,9 @@ Napi::Value EnableStats(const Napi::CallbackInfo& info) {
 
 void InitLink(Napi::Env env, Napi::Object exports) {
   exports.Set("close", Napi::Function::New(env, Close));
+  exports.Set("linkCloseAsync", Napi::Function::New(env, CloseAsync));
   exports.Set("linkInfo", Napi::Function::New(env, Info));
+  exports.Set("linkInfoAsync", Napi::Function::New(env, InfoAsync));
   exports.Set("linkUpdate", Napi::Function::New(env, Update));
   exports.Set("enableStats", Napi::Function::New(env, EnableStats));
 }

@@ -4,30 +4,53 @@
 #define EBPF_TS_LINK_H
 
 #include <bpf/libbpf.h>
-#include <unistd.h>
+
+#include <utility>
 
 #include "handle.h"
+#include "promise-worker.h"
 
 namespace ebpf_ts {
 
-class LinkHandle final : public Handle {
+// What keeps a program attached; it is detached with its owner.
+class Attachment {
  public:
-  LinkHandle(Napi::Env env, bpf_link* link) : Handle(env), link_(link) {}
-  LinkHandle(Napi::Env env, int fd) : Handle(env), fd_(fd) {}
-  ~LinkHandle() override { Close(); }
-  int fd() const { return link_ != nullptr ? bpf_link__fd(link_) : fd_; }
-
- protected:
-  void Release() noexcept override {
+  Attachment() = default;
+  explicit Attachment(bpf_link* link) : link_(link) {}
+  explicit Attachment(OwnedFd fd) : fd_(std::move(fd)) {}
+  Attachment(Attachment&& other) noexcept
+      : link_(std::exchange(other.link_, nullptr)), fd_(std::move(other.fd_)) {}
+  ~Attachment() { Reset(); }
+  int fd() const { return link_ != nullptr ? bpf_link__fd(link_) : fd_.get(); }
+  void Reset() noexcept {
     if (link_ != nullptr) bpf_link__destroy(link_);
-    if (fd_ >= 0) close(fd_);
     link_ = nullptr;
-    fd_ = -1;
+    fd_.Reset();
   }
 
  private:
   bpf_link* link_ = nullptr;
-  int fd_ = -1;
+  OwnedFd fd_;
+};
+
+class LinkHandle final : public Handle {
+ public:
+  LinkHandle(Napi::Env env, bpf_link* link) : Handle(env), attachment_(link) {}
+  LinkHandle(Napi::Env env, int fd) : Handle(env), attachment_(OwnedFd(fd)) {}
+  ~LinkHandle() override { Close(); }
+  int fd() const { return attachment_.fd(); }
+  // Closes the handle and leaves what it held to the caller.
+  Attachment Take() noexcept {
+    Attachment taken(std::move(attachment_));
+    Close();
+    return taken;
+  }
+
+ protected:
+  void Release() noexcept override { attachment_.Reset(); }
+
+ private:
+  Attachment attachment_;
 };
 
 void InitLink(Napi::Env env, Napi::Object exports);

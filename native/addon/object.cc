@@ -12,6 +12,7 @@
 #include "map.h"
 #include "module-function.h"
 #include "netns.h"
+#include "promise-worker.h"
 
 namespace ebpf_ts {
 
@@ -25,7 +26,8 @@ ObjectHandle::ObjectHandle(Napi::Env env, bpf_object* object)
 }
 
 void ObjectHandle::Release() noexcept {
-  bpf_object__close(state->object);
+  // While another thread loads it, it is left to that one's worker.
+  if (!state->loading) bpf_object__close(state->object);
   state->object = nullptr;
   state->programs.clear();
   state->maps.clear();
@@ -122,6 +124,48 @@ Napi::Value Load(const Napi::CallbackInfo& info) {
   Check(info.Env(), "load", bpf_object__load(handle.state->object), log);
   handle.state->loaded = true;
   return info.Env().Undefined();
+}
+
+class LoadWorker final : public PromiseWorker {
+ public:
+  LoadWorker(Napi::Env env, std::shared_ptr<ObjectState> state)
+      : PromiseWorker(env), state_(std::move(state)), object_(state_->object) {
+    state_->loading = true;
+  }
+  ~LoadWorker() override {
+    state_->loading = false;
+    if (state_->object == nullptr) bpf_object__close(object_);
+  }
+
+ protected:
+  void Execute() override {
+    LogScope log;
+    ModuleFunctionScope functions;
+    int result = bpf_object__load(object_);
+    if (result == 0) return;
+    error_ = result < 0 ? -result : errno;
+    first_line_ = log.FirstLine();
+    text_ = log.Text();
+  }
+  Napi::Value Finish(Napi::Env env) override {
+    state_->loading = false;
+    if (error_ != 0) ThrowErrno(env, "load", error_, first_line_, text_);
+    if (state_->object == nullptr) ThrowClosed(env, "load");
+    state_->loaded = true;
+    return env.Undefined();
+  }
+
+ private:
+  std::shared_ptr<ObjectState> state_;
+  bpf_object* object_;
+  int error_ = 0;
+  std::string first_line_;
+  std::string text_;
+};
+
+Napi::Value LoadAsync(const Napi::CallbackInfo& info) {
+  auto& handle = Unwrap<ObjectHandle>(info[0], "load");
+  return PromiseWorker::Start(std::make_unique<LoadWorker>(info.Env(), handle.state));
 }
 
 Napi::Value SetAutoload(const Napi::CallbackInfo& info) {
@@ -328,6 +372,7 @@ void InitObject(Napi::Env env, Napi::Object exports) {
   exports.Set("objectPrograms", Napi::Function::New(env, ListPrograms));
   exports.Set("objectMaps", Napi::Function::New(env, ListMaps));
   exports.Set("objectLoad", Napi::Function::New(env, Load));
+  exports.Set("objectLoadAsync", Napi::Function::New(env, LoadAsync));
   exports.Set("objectFindConstant", Napi::Function::New(env, FindConstant));
   exports.Set("objectWriteInitial", Napi::Function::New(env, WriteInitial));
   exports.Set("mapSetMaxEntries", Napi::Function::New(env, SetMaxEntries));

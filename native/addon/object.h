@@ -15,6 +15,8 @@ namespace ebpf_ts {
 struct ObjectState {
   bpf_object* object = nullptr;
   bool loaded = false;
+  // Another thread loads it: nobody else may touch it until that is done.
+  bool loading = false;
   std::vector<bpf_program*> programs;
   std::vector<bpf_map*> maps;
 };

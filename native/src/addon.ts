@@ -112,6 +112,7 @@ interface Addon {
   objectPrograms(object: NativeObject): NativeProgramEntry[];
   objectMaps(object: NativeObject): NativeMapEntry[];
   objectLoad(object: NativeObject): void;
+  objectLoadAsync(object: NativeObject): Promise<void>;
   objectFindConstant(object: NativeObject, name: string): NativeConstant | null;
   objectWriteInitial(object: NativeObject, map: number, offset: number, value: Uint8Array): void;
 
@@ -146,6 +147,14 @@ interface Addon {
     flags: number,
     netns: string | null,
   ): NativeLink;
+  attachTcxAsync(
+    object: NativeObject,
+    program: number,
+    ifindex: number,
+    attachType: number,
+    flags: number,
+    netns: string | null,
+  ): Promise<NativeLink>;
   attachPacket(
     object: NativeObject,
     program: number,
@@ -162,7 +171,9 @@ interface Addon {
     category: string,
     name: string,
   ): NativeLink;
+  linkCloseAsync(link: NativeLink): Promise<void>;
   linkInfo(link: NativeLink): NativeLinkInfo;
+  linkInfoAsync(link: NativeLink): Promise<NativeLinkInfo>;
   linkUpdate(link: NativeLink, object: NativeObject, program: number): void;
   enableStats(): NativeLink;
 

@@ -32,6 +32,7 @@ export class Link {
    */
   readonly kind: string;
   #handle: NativeLink | null;
+  #closing: Promise<void> | null = null;
 
   /** @internal */
   constructor(kind: string, handle: NativeLink) {
@@ -49,6 +50,15 @@ export class Link {
     return addon.linkInfo(this.#handle);
   }
 
+  /**
+   * The same on another thread: of a tcx link the kernel says nothing while it attaches or
+   * detaches one anywhere on the machine, or does anything else under its rtnl lock.
+   */
+  async infoAsync(): Promise<LinkInfo> {
+    if (this.#handle === null) throw closedError('info', 'link');
+    return addon.linkInfoAsync(this.#handle);
+  }
+
   /** @internal the native handle of an open link. */
   nativeHandle(operation: string): NativeLink {
     if (this.#handle === null) throw closedError(operation, 'link');
@@ -60,6 +70,20 @@ export class Link {
     if (this.#handle === null) return;
     addon.close(this.#handle);
     this.#handle = null;
+  }
+
+  /**
+   * Detaches on another thread; resolved when the program no longer runs. The kernel takes
+   * its time over `tcx` and `packet`: a grace period, some 25 ms, and one tcx link of the
+   * machine at a time. The link is closed for everybody from now on. Called again it
+   * resolves with the first call; after `close()` at once.
+   */
+  closeAsync(): Promise<void> {
+    if (this.#handle !== null) {
+      this.#closing = addon.linkCloseAsync(this.#handle);
+      this.#handle = null;
+    }
+    return this.#closing ?? Promise.resolve();
   }
 
   /** The same as `close()`. */

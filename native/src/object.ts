@@ -55,7 +55,7 @@ export class BpfObject {
   readonly programs: readonly Program[];
   readonly maps: readonly BpfMap[];
   #handle: NativeObject | null;
-  #state: 'open' | 'loaded' | 'failed' = 'open';
+  #state: 'open' | 'loading' | 'loaded' | 'failed' = 'open';
 
   private constructor(handle: NativeObject) {
     this.#handle = handle;
@@ -172,6 +172,24 @@ export class BpfObject {
     this.#state = 'loaded';
   }
 
+  /**
+   * The same on another thread. Until it resolves the object can only be closed; what was
+   * created by then is freed when the kernel has answered, and the promise rejected with
+   * BPF_CLOSED.
+   */
+  async loadAsync(): Promise<void> {
+    const handle = this.#unloaded('load');
+    this.#state = 'loading';
+    try {
+      await addon.objectLoadAsync(handle);
+      this.#state = 'loaded';
+    } catch (error) {
+      this.#state = 'failed';
+      throw error;
+    }
+  }
+
+  /** Frees what links and ring buffers do not keep; see above. Idempotent. */
   close(): void {
     if (this.#handle === null) return;
     addon.close(this.#handle);
@@ -184,6 +202,9 @@ export class BpfObject {
 
   #open(operation: string): NativeObject {
     if (this.#handle === null) throw closedError(operation, 'object');
+    if (this.#state === 'loading') {
+      throw new BpfError(operation, 0, 'BPF_NOT_LOADED', 'the object is being loaded', null);
+    }
     return this.#handle;
   }
 

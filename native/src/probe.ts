@@ -102,14 +102,14 @@ export function probeProgramType(
   );
 }
 
-/** Whether a tcx link can be made: one is, in a namespace of its own that goes at once. */
+/** Whether the kernel makes tcx links: it is asked for one on a device that is not there. */
 export function probeTcx(): Feature {
   return feature(addon.probeTcx());
 }
 
 /**
- * Tries everything once. Takes some tenths of a second, most of it for two network
- * namespaces that come and go; nothing is left behind.
+ * Tries everything once. Takes some tenths of a second, most of it for a network
+ * namespace that comes and goes; nothing is left behind.
  */
 export function probe(): Features {
   const programTypes: Record<string, Feature> = {};

@@ -227,21 +227,21 @@ export class Program {
     );
   }
 
-  /** Attaches to a device's tcx hook (Linux 6.6). The calling thread stays in its namespace. */
+  /**
+   * Attaches to a device's tcx hook (Linux 6.6). The calling thread stays in its namespace,
+   * and waits for a grace period of the kernel's, some 25 ms: see `attachTcxAsync`.
+   */
   attachTcx(options: TcxOptions): Link {
-    const operation = 'attachTcx';
-    const handle = this.#owner.handle(operation);
-    if (typeof options !== 'object' || options === null) {
-      throw badArgument(operation, 'options must be an object');
-    }
-    const ifindex = checkInteger(operation, 'ifindex', options.ifindex, 1, 2 ** 31 - 1);
-    const attachType = checkName(operation, 'direction', TCX_DIRECTIONS, options.direction);
-    const position = checkName(operation, 'position', TCX_POSITIONS, options.position ?? 'last');
-    const netns = optionalPath(operation, options.netns);
-    return new Link(
-      'tcx',
-      addon.attachTcx(handle, this.#index, ifindex, attachType, position, netns),
-    );
+    return new Link('tcx', addon.attachTcx(...this.#tcxArguments(options)));
+  }
+
+  /**
+   * The same on another thread. The object may be closed meanwhile: the link is made all
+   * the same. The kernel makes one such link at a time, whoever asks.
+   */
+  async attachTcxAsync(options: TcxOptions): Promise<Link> {
+    const link = addon.attachTcxAsync(...this.#tcxArguments(options));
+    return new Link('tcx', await link);
   }
 
   /**
@@ -300,6 +300,19 @@ export class Program {
       throw badArgument('run', 'cpu and netns exclude each other');
     }
     return addon.programRun(handle, this.#index, data, context, repeat, cpu, netns);
+  }
+
+  #tcxArguments(options: TcxOptions): Parameters<typeof addon.attachTcx> {
+    const operation = 'attachTcx';
+    const handle = this.#owner.handle(operation);
+    if (typeof options !== 'object' || options === null) {
+      throw badArgument(operation, 'options must be an object');
+    }
+    const ifindex = checkInteger(operation, 'ifindex', options.ifindex, 1, 2 ** 31 - 1);
+    const attachType = checkName(operation, 'direction', TCX_DIRECTIONS, options.direction);
+    const position = checkName(operation, 'position', TCX_POSITIONS, options.position ?? 'last');
+    const netns = optionalPath(operation, options.netns);
+    return [handle, this.#index, ifindex, attachType, position, netns];
   }
 
   info(): ProgramInfo {

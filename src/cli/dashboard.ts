@@ -10,13 +10,15 @@ import type { CommonOptions } from './options.js';
 export interface DashboardOptions {
   readonly source: Source;
   readonly options: Pick<CommonOptions, 'filter' | 'netns' | 'memory'>;
+  /** Whether the source leaves some namespaces out on purpose; absent: as the options say. */
+  readonly limited?: boolean;
   readonly mode: 'live' | 'replay' | 'demo';
   readonly description: string;
   readonly host: string;
   readonly port: number;
   readonly allowHosts: readonly string[];
-  /** Told the port taken, before anything is watched. */
-  readonly onListen?: (port: number) => void;
+  /** Given what starts the server and tells the port taken, before the source starts. */
+  readonly onListen?: (listen: () => Promise<number>) => void;
 }
 
 export interface Dashboard {
@@ -30,37 +32,48 @@ export async function startDashboard(settings: DashboardOptions): Promise<Dashbo
   const { source, options, mode, description, host, port, allowHosts } = settings;
   const pipeline = new Pipeline(source, {
     filter: options.filter,
-    limited: options.netns !== null,
+    limited: settings.limited ?? options.netns !== null,
     memory: options.memory,
   });
-  // The server comes first: the port it really has is left out of what is watched.
-  const server = await ServerProcess.start({
-    collected: {
-      feed: pipeline,
-      flows: pipeline.flows,
-      epochNs: pipeline.epoch.monotonicNs,
-      catalog: () => pipeline.names.catalog,
-    },
-    uiDirectory: UI_DIRECTORY,
-    info: {
-      version: VERSION,
-      node: hostname(),
-      kernel: release(),
-      mode,
-      description,
-      missing: source.missing,
-    },
-    host,
-    port,
-    allowHosts,
-    rowBytes: options.memory.rows,
-    onWarning: warn,
-  });
+  const started: { server?: Promise<ServerProcess> } = {};
+  const serve = (): Promise<ServerProcess> => {
+    started.server ??= ServerProcess.start({
+      collected: {
+        feed: pipeline,
+        flows: pipeline.flows,
+        epochNs: pipeline.epoch.monotonicNs,
+        catalog: () => pipeline.names.catalog,
+      },
+      uiDirectory: UI_DIRECTORY,
+      info: {
+        version: VERSION,
+        node: hostname(),
+        kernel: release(),
+        mode,
+        description,
+        missing: source.missing,
+      },
+      host,
+      port,
+      allowHosts,
+      rowBytes: options.memory.rows,
+      onWarning: warn,
+    });
+    return started.server;
+  };
+  // The port it really has is left out of what is watched, from the first packet on: the
+  // source asks for it when there is a processor to spare, and fails as the server does.
+  settings.onListen?.(async () => (await serve()).port);
+  let server: ServerProcess;
   try {
-    settings.onListen?.(server.port);
+    // A recording gives all it has at once, and would keep the server's answer waiting.
+    if (mode === 'replay') await serve();
     await pipeline.start();
+    server = await serve();
   } catch (error) {
-    await server.close();
+    const half = await started.server?.catch(() => null);
+    await half?.close();
+    await pipeline.stop();
     throw error;
   }
   if (mode !== 'replay') {

@@ -14,13 +14,14 @@ export function warn(message: string): void {
 
 export function kernelSource(
   options: CommonOptions,
-  { onMode }: Pick<KernelSourceOptions, 'onMode'> = {},
+  { onMode, filter = options.filter }: Pick<KernelSourceOptions, 'onMode' | 'filter'> = {},
 ): KernelSource {
   boundHeapGrowth();
   return new KernelSource({
     objectFile: TRACER_OBJECT,
     netns: options.netns,
     sampling: options.sampling,
+    filter,
     ringBytes: options.memory.ring,
     // A filter is asked of packets, and the counter does not know it.
     count: options.filter === null,

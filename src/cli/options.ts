@@ -30,9 +30,9 @@ export const COMMON_HELP = `Common options:
   -f, --filter EXPR    only what matches EXPR, in pcap-filter(7) syntax, on any
                        device or inside any tunnel; may be given without -f
   --netns NAME         observe only this network namespace; repeatable
-  --sample RATE        auto (the default): every packet while that is cheap, else
-                       those of short windows; all; or 1/N: one packet in N.
-                       Drops are always seen
+  --sample RATE        packets traced: auto (the default): every one while that is
+                       cheap, else those of short windows; all; or 1/N: one in N.
+                       Drops are always seen, and counts of flows are exact
   --cpu-budget PERCENT of one core, that auto may take; ${DEFAULT_BUDGET * 100} by default
   --memory SIZE        resident memory of all its processes, ${MEMORY_LEAST / MIB}M or more: 512M (the
                        default), 1G. Past it the oldest gives way, and is counted

@@ -78,8 +78,8 @@ const FEATURES: readonly FeatureSubject[] = [
     area: 'kernel',
     title: 'tcx links',
     need: 'optional',
-    consequence: 'nothing in this version, which counts every packet in the tracer',
-    remedy: null,
+    consequence: 'flows are counted by packet sockets, which cost more and do not show NAT',
+    remedy: 'Linux 6.6 or newer',
   },
   {
     id: 'bpf-stats',

@@ -215,7 +215,12 @@ function dropRecord(path: Path, names: Names): DropRecord {
   const tables =
     hook === null || before === undefined
       ? []
-      : tablesAfter(hook, before.priority, names.hung(before.device.netns, familyOf(before)));
+      : tablesAfter(
+          hook,
+          before.priority,
+          names.hung(before.device.netns, familyOf(before)),
+          path.atEdges,
+        );
   return {
     reason,
     location: drop.location === 0n ? null : names.symbol(drop.location),

@@ -1,4 +1,56 @@
 import { HopscopeError } from '../model/errors.js';
+import {
+  ADD_K,
+  ADD_X,
+  AND_K,
+  AND_X,
+  CLASSIC_OPCODES,
+  DIV_K,
+  DIV_X,
+  JA,
+  JEQ_K,
+  JEQ_X,
+  JGE_K,
+  JGE_X,
+  JGT_K,
+  JGT_X,
+  JSET_K,
+  JSET_X,
+  LD_B_ABS,
+  LD_B_IND,
+  LD_H_ABS,
+  LD_H_IND,
+  LD_IMM,
+  LD_LEN,
+  LD_MEM,
+  LD_W_ABS,
+  LD_W_IND,
+  LDX_IMM,
+  LDX_LEN,
+  LDX_MEM,
+  LDX_MSH,
+  LSH_K,
+  LSH_X,
+  MOD_K,
+  MOD_X,
+  MUL_K,
+  MUL_X,
+  NEG,
+  OR_K,
+  OR_X,
+  RET_A,
+  RET_K,
+  RSH_K,
+  RSH_X,
+  ST,
+  STX,
+  SUB_K,
+  SUB_X,
+  TAX,
+  TXA,
+  XOR_K,
+  XOR_X,
+} from './classic-opcodes.js';
 
 /** One classic BPF instruction, as libpcap compiles it (`struct bpf_insn`). */
 export interface ClassicBpfInstruction {
@@ -26,114 +78,6 @@ export const MAX_BACKWARD_JUMPS = 256;
 /** Words of scratch memory: BPF_MEMWORDS. */
 const SCRATCH_WORDS = 16;
 
-/*
- * Operation codes: class in the low three bits, then size or source, mode or
- * operation (McCanne and Jacobson, "The BSD Packet Filter", 1993; uapi/linux/
- * bpf_common.h). A is the accumulator, X the index register, M scratch memory.
- */
-const LD_W_ABS = 0x20;
-const LD_H_ABS = 0x28;
-const LD_B_ABS = 0x30;
-const LD_W_IND = 0x40;
-const LD_H_IND = 0x48;
-const LD_B_IND = 0x50;
-const LD_IMM = 0x00;
-const LD_MEM = 0x60;
-const LD_LEN = 0x80;
-const LDX_IMM = 0x01;
-const LDX_MEM = 0x61;
-const LDX_LEN = 0x81;
-/** X = 4 * low nibble: an IPv4 header's length. */
-const LDX_MSH = 0xb1;
-const ST = 0x02;
-const STX = 0x03;
-const ADD_K = 0x04;
-const ADD_X = 0x0c;
-const SUB_K = 0x14;
-const SUB_X = 0x1c;
-const MUL_K = 0x24;
-const MUL_X = 0x2c;
-const DIV_K = 0x34;
-const DIV_X = 0x3c;
-const OR_K = 0x44;
-const OR_X = 0x4c;
-const AND_K = 0x54;
-const AND_X = 0x5c;
-const LSH_K = 0x64;
-const LSH_X = 0x6c;
-const RSH_K = 0x74;
-const RSH_X = 0x7c;
-const NEG = 0x84;
-const MOD_K = 0x94;
-const MOD_X = 0x9c;
-const XOR_K = 0xa4;
-const XOR_X = 0xac;
-const JA = 0x05;
-const JEQ_K = 0x15;
-const JEQ_X = 0x1d;
-const JGT_K = 0x25;
-const JGT_X = 0x2d;
-const JGE_K = 0x35;
-const JGE_X = 0x3d;
-const JSET_K = 0x45;
-const JSET_X = 0x4d;
-const RET_K = 0x06;
-const RET_A = 0x16;
-const TAX = 0x07;
-const TXA = 0x87;
-
-const KNOWN: ReadonlySet<number> = new Set([
-  LD_W_ABS,
-  LD_H_ABS,
-  LD_B_ABS,
-  LD_W_IND,
-  LD_H_IND,
-  LD_B_IND,
-  LD_IMM,
-  LD_MEM,
-  LD_LEN,
-  LDX_IMM,
-  LDX_MEM,
-  LDX_LEN,
-  LDX_MSH,
-  ST,
-  STX,
-  ADD_K,
-  ADD_X,
-  SUB_K,
-  SUB_X,
-  MUL_K,
-  MUL_X,
-  DIV_K,
-  DIV_X,
-  OR_K,
-  OR_X,
-  AND_K,
-  AND_X,
-  LSH_K,
-  LSH_X,
-  RSH_K,
-  RSH_X,
-  NEG,
-  MOD_K,
-  MOD_X,
-  XOR_K,
-  XOR_X,
-  JA,
-  JEQ_K,
-  JEQ_X,
-  JGT_K,
-  JGT_X,
-  JGE_K,
-  JGE_X,
-  JSET_K,
-  JSET_X,
-  RET_K,
-  RET_A,
-  TAX,
-  TXA,
-]);
-
 /**
  * A classic BPF program, checked once, then run on many packets without
  * allocating. Verdicts are those of libpcap's `pcap_offline_filter`: a load
@@ -142,6 +86,8 @@ const KNOWN: ReadonlySet<number> = new Set([
 export class ClassicBpf {
   /** Number of instructions. */
   readonly length: number;
+  /** As given. */
+  readonly instructions: readonly ClassicBpfInstruction[];
   readonly #code: Uint16Array;
   readonly #jt: Uint8Array;
   readonly #jf: Uint8Array;
@@ -164,6 +110,7 @@ export class ClassicBpf {
       );
     }
     this.length = count;
+    this.instructions = instructions;
     this.#code = new Uint16Array(count);
     this.#jt = new Uint8Array(count);
     this.#jf = new Uint8Array(count);
@@ -380,7 +327,7 @@ function check(instruction: ClassicBpfInstruction, index: number, count: number)
       `instruction ${index}: code ${code}, jt ${jt}, jf ${jf} or k ${k} is out of range`,
     );
   }
-  if (!KNOWN.has(code)) {
+  if (!CLASSIC_OPCODES.has(code)) {
     throw new ClassicBpfError(
       'BPF_UNKNOWN_OPCODE',
       `instruction ${index}: unknown operation 0x${code.toString(16)}`,

@@ -56,6 +56,11 @@ export class PacketFilter {
     this.#raw = raw instanceof Error ? null : raw;
   }
 
+  /** What is run on a frame with an Ethernet header, or on a bare IP packet; null: no match. */
+  program(linkType: FilterLinkType): readonly ClassicBpfInstruction[] | null {
+    return (linkType === 'ethernet' ? this.#ethernet : this.#raw)?.instructions ?? null;
+  }
+
   /**
    * @param view bytes that hold the frame
    * @param offset of its first byte in `view`

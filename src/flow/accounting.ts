@@ -76,7 +76,7 @@ export class Accounting {
       // The packet was never seen whole, so its bytes are those of its fragments.
       direction.bytes += path.payloadLength;
     }
-    if (path.cutByWindow === 0) {
+    if (isPacket && path.cutByWindow === 0) {
       traced.paths += 1;
     }
     if (path.gap || path.hopsCut > 0) {

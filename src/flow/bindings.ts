@@ -60,10 +60,10 @@ export class Bindings {
     return row;
   }
 
-  /** The row by which another flow has the tuple in another namespace; -1 for none or several flows. */
-  elsewhere(tuple: Tuple, flow: Flow): number {
+  /** The row by which a flow other than this one has the tuple; -1 for none or several flows. */
+  elsewhere(tuple: Tuple, flow: Flow | null): number {
     const rows = this.#rows;
-    const own = flow.slot;
+    const own = flow?.slot ?? NONE;
     let found = NONE;
     for (let row = this.#first(tuple); row >= 0; row = rows.get(row, NEXT_OF_PAIR)) {
       const slot = rows.get(row, OWNER) >> 1;

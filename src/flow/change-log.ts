@@ -115,7 +115,7 @@ export class ChangeLog {
     return changed;
   }
 
-  /** Ids removed after `version`; null when that is too long ago to tell. */
+  /** Ids removed after `version`; null when that is too long ago to know. */
   removedSince(version: number): string[] | null {
     if (version < this.#removedBefore) {
       return null;

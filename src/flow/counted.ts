@@ -1,10 +1,11 @@
-import { isRouted, type Tuple } from '../join/tuple.js';
+import type { Tuple } from '../join/tuple.js';
 import type { TupleTable } from '../join/tuple-table.js';
 import { TCP_ACK, TCP_SYN } from '../packet/tcp.js';
 import type { Bindings } from './bindings.js';
 import { CountPoints } from './count-points.js';
 import type { CountRows } from './count-rows.js';
 import { type DirectionIndex, ORIGINAL, opposite, REPLY } from './direction-index.js';
+import { beganTogether, findElsewhere, SAME_TIME_NS } from './elsewhere.js';
 import type { Flow } from './flow.js';
 import { START } from './flow-block.js';
 import type { FlowCounters } from './flow-counters.js';
@@ -42,13 +43,7 @@ export interface Counted {
   readonly ctReply: Tuple | null;
 }
 
-/**
- * Between the first packets that two nodes count of one connection: what has the same routed
- * addresses and ports at the same time in two namespaces is one connection.
- */
-export const SAME_START_NS = 1e9;
-
-/** Puts the kernel's counts to their flows, and makes flows for those that nobody traced. */
+/** Puts the kernel's counts to their flows, and makes flows for those that were not traced. */
 export class CountIntake {
   readonly #points: CountPoints;
   readonly #tuples: TupleTable;
@@ -163,7 +158,8 @@ export class CountIntake {
       return true;
     }
     const { ctOriginal } = count;
-    if (ctOriginal === null || flow.hasOriginal(ctOriginal)) {
+    const isSameTime = Math.abs(count.first - flow.start) <= SAME_TIME_NS;
+    if (ctOriginal === null || isSameTime || flow.hasOriginal(ctOriginal)) {
       return false;
     }
     // Its source is known for sure, and it is not the one that conntrack names.
@@ -191,7 +187,7 @@ export class CountIntake {
   /** Takes over what conntrack says: which tuples the flow has, and who began it. */
   #learnConntrack(found: Flow, count: Counted, proof: DirectionIndex): Flow {
     let flow = found;
-    if (flow.traced === null && !flow.proven) {
+    if (flow.isPartial && !flow.proven) {
       if (this.#direction !== proof) {
         this.#merging.turn(flow);
         this.#direction = proof;
@@ -225,21 +221,18 @@ export class CountIntake {
       const direction = this.#directionOf(known, count.netns) ?? own;
       this.#direction = proof === way ? direction : opposite(direction);
     }
-    const reply = this.#direction === proof ? count.ctReply : count.ctOriginal;
-    if (!flow.hasReply && reply !== null) {
-      flow.reply = reply;
-    }
+    flow.learnReply(this.#direction === proof ? count.ctReply : count.ctOriginal);
     flow.prove();
     return flow;
   }
 
-  /** One flow of two, unless both were traced. */
+  /** One flow of two, unless packets of both were seen whole. */
   #join(flow: Flow, other: Flow, isTurned: boolean): Flow {
-    if (other.traced === null && (flow.traced !== null || isNearerSource(flow, other))) {
+    if (other.isPartial && (!flow.isPartial || isNearerSource(flow, other))) {
       this.#merging.absorb(flow, other, isTurned);
       return flow;
     }
-    if (flow.traced === null) {
+    if (flow.isPartial) {
       this.#merging.absorb(other, flow, isTurned);
       return other;
     }
@@ -255,15 +248,12 @@ export class CountIntake {
       this.#counters.keysRefused += 1;
       return flow;
     }
-    const row = isRouted(tuple) ? this.#bindings.elsewhere(tuple, flow) : -1;
+    const row = findElsewhere(this.#bindings, tuple, flow, (other) => beganTogether(flow, other));
     if (row < 0) {
       return flow;
     }
-    const other = this.#bindings.flow(row);
-    if (Math.abs(other.start - flow.start) > SAME_START_NS) {
-      return flow;
-    }
-    return this.#join(flow, other, this.#bindings.direction(row, tuple) !== direction);
+    const isTurned = this.#bindings.direction(row, tuple) !== direction;
+    return this.#join(flow, this.#bindings.flow(row), isTurned);
   }
 
   #directionOf(tuple: Tuple, netns: number): DirectionIndex | null {

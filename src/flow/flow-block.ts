@@ -39,7 +39,7 @@ export const POINTS = 12;
 /** Numbers of its tuples; -1 for a reply that was not seen. */
 export const ORIGINAL_TUPLE = POINTS + 4;
 export const REPLY_TUPLE = ORIGINAL_TUPLE + 1;
-/** For whoever shows flows in turn: when it was shown last. */
+/** For a reader that shows flows in turn: when it was shown last. */
 export const SHOWN = REPLY_TUPLE + 1;
 export const WORDS = SHOWN + 1;
 

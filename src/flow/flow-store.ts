@@ -21,7 +21,7 @@ export interface FlowStoreOptions {
   readonly limit?: number | undefined;
   readonly limitBytes?: number | undefined;
   readonly removedLimit?: number | undefined;
-  /** A flow has left the table, for want of room or by age. */
+  /** A flow has left the table: evicted, or by age. */
   readonly onRemove?: ((flow: Flow) => void) | undefined;
   /** A flow has left the table, for whatever reason: it has its numbers still. */
   readonly onLeave: (flow: Flow) => void;

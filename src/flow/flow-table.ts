@@ -19,10 +19,11 @@ import { IcmpErrors } from './icmp-errors.js';
 import { Losses } from './losses.js';
 import { isNeighbourTalk, Matching } from './matching.js';
 import { Merging } from './merging.js';
+import { isStartSeen } from './path-start.js';
 import { linkProxied } from './proxied.js';
 import { RecentPaths } from './recent-paths.js';
 import { noteFlags } from './tcp-state.js';
-import { conntrackOriginal, TupleLearning } from './tuple-learning.js';
+import { conntrackOriginal, firstConntrack, TupleLearning } from './tuple-learning.js';
 
 export interface FlowTableOptions {
   readonly limit?: number;
@@ -35,7 +36,7 @@ export interface FlowTableOptions {
   readonly limited?: boolean;
   /** Whether a drop reason means "larger than the MTU". */
   readonly isTooBig?: (reason: number) => boolean;
-  /** A flow has left the table, for want of room or by age. */
+  /** A flow has left the table: evicted, or by age. */
   readonly onRemove?: (flow: Flow) => void;
   /** A path is kept no longer, nor shown to anybody: its columns may serve another. */
   readonly onRelease?: (path: Path) => void;
@@ -57,7 +58,7 @@ export class FlowTable {
   readonly #losses: Losses;
   readonly #recent: RecentPaths;
   readonly #onRelease: (path: Path) => void;
-  /** A path that no flow keeps; whoever gave it may look at it until the next one. */
+  /** A path that no flow keeps; the caller may look at it until the next one. */
   #unkept: Path | null = null;
   /** Of the newest record. */
   #now = 0;
@@ -247,7 +248,7 @@ export class FlowTable {
     return this.#store.log.changedSince(version);
   }
 
-  /** Ids removed after `version`; null when that is too long ago to tell. */
+  /** Ids removed after `version`; null when that is too long ago to know. */
   removedSince(version: number): string[] | null {
     return this.#store.log.removedSince(version);
   }
@@ -260,9 +261,17 @@ export class FlowTable {
 
   #create(path: Path, first: Tuple): Flow {
     const { columns } = path;
-    const original = isReply(path) ? conntrackOriginal(path, this.#tuples) : first;
     const { netns } = (columns.place[0] as Place).device;
-    return this.#store.create(original, columns.time[0] as number, netns);
+    const time = columns.time[0] as number;
+    if (isReply(path)) {
+      return this.#store.create(conntrackOriginal(path, this.#tuples), time, netns);
+    }
+    const entry = isStartSeen(path) ? null : firstConntrack(path);
+    const flow = this.#store.create(entry?.original ?? first, time, netns);
+    if (entry !== null) {
+      this.#learning.bind(flow, ORIGINAL, entry.original, entry.netns, path);
+    }
+    return flow;
   }
 
   /** The direction of a path in its flow: what proves it turns a flow that is only counted. */
@@ -271,7 +280,7 @@ export class FlowTable {
       return isReply(path) ? REPLY : ORIGINAL;
     }
     const { direction } = this.#matching;
-    if (found.traced === null && !found.proven) {
+    if (found.isPartial && !found.proven) {
       const answer = answers(path);
       const isTurned = answer !== null && (answer ? REPLY : ORIGINAL) !== direction;
       if (isTurned) {

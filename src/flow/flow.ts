@@ -6,6 +6,7 @@ import * as block from './flow-block.js';
 import type { Histogram } from './histogram.js';
 import { identifierText } from './identifier.js';
 import type { Leg } from './leg.js';
+import { START_UNKNOWN } from './path-start.js';
 import { type FlowEncapsulation, Traced, type TracedDirection } from './traced.js';
 
 export type FlowState = 'new' | 'active' | 'closing' | 'closed';
@@ -119,7 +120,7 @@ export class Flow {
       : tuple.equals(this.original);
   }
 
-  /** For whoever shows flows in turn: when it was shown last; a whole number. */
+  /** For a reader that shows flows in turn: when it was shown last; a whole number. */
   get shown(): number {
     return this.wordAt(block.SHOWN);
   }
@@ -267,6 +268,25 @@ export class Flow {
     return this.tracedIn(direction)?.last ?? null;
   }
 
+  /**
+   * What an answer looks like when it is sent, as conntrack has it. It is known better only
+   * where it differs from what comes back: that may have been translated before it was seen.
+   */
+  learnReply(reply: Tuple | null): void {
+    // A tuple and its reverse have numbers that differ in the lowest bit only.
+    const isTurnedBack =
+      this.wordAt(block.REPLY_TUPLE) >> 1 === this.wordAt(block.ORIGINAL_TUPLE) >> 1;
+    const isSent = this.traced !== null && this.traced.starts[REPLY] !== START_UNKNOWN;
+    if (reply !== null && (!this.hasReply || (isTurnedBack && !isSent))) {
+      this.reply = reply;
+    }
+  }
+
+  /** Whether no packet of it was seen whole: then another flow may take over all of it. */
+  get isPartial(): boolean {
+    return this.traced === null || this.traced.isFragmentary;
+  }
+
   /** Paths traced. */
   get paths(): number {
     return this.traced?.paths ?? 0;
@@ -324,6 +344,12 @@ export class Flow {
       this.block.setTraced(this.at, traced);
     }
     return traced;
+  }
+
+  forgetTraced(): void {
+    if (this.block.traced !== null) {
+      this.block.setTraced(this.at, null);
+    }
   }
 
   tracedIn(direction: DirectionIndex): TracedDirection | null {

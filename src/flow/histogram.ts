@@ -1,7 +1,7 @@
 /** Buckets per doubling; half of one is the greatest error: 1/128 of the value. */
 const SUB_BUCKETS = 64;
 const SUB_BITS = 6;
-/** Longest time told apart, in nanoseconds; longer ones count as this. */
+/** Longest time with a bucket of its own, in nanoseconds; longer ones count as this. */
 export const HISTOGRAM_MAX = 10_000_000_000;
 /** Buckets there are: one past that of HISTOGRAM_MAX. */
 const BUCKETS = 1_803;
@@ -15,7 +15,7 @@ export const HISTOGRAM_BYTES = 96;
 
 /**
  * Latency histogram with logarithmic buckets (after HdrHistogram's layout): values
- * in nanoseconds up to 10 s, told to within 1 %.
+ * in nanoseconds up to 10 s, accurate to within 1 %.
  *
  * There is one for each leg of each flow, and most see few values: the first bucket takes
  * no memory of its own, then a small table has what is in use, hashed by its lowest bits

@@ -6,7 +6,7 @@ import { Leg } from './leg.js';
 import { hasShape, NO_LEG, type Shape, ShapeTable, TIME_ONLY } from './shape.js';
 import type { Traced, TracedDirection } from './traced.js';
 
-/** Places in one direction of a flow that are told apart. */
+/** Places in one direction of a flow that are legs of their own. */
 export const LEG_LIMIT = 128;
 
 /** Which leg of its direction each hop of a path belongs to. */

@@ -1,3 +1,4 @@
+import { CT_IS_REPLY, CT_UNTRACKED, ownConntrack } from '../join/conntrack.js';
 import type { Headers } from '../join/headers.js';
 import type { Path } from '../join/path.js';
 import type { Place } from '../join/place.js';
@@ -6,9 +7,10 @@ import { isLinkTalk } from '../packet/icmpv6.js';
 import { PROTO_ICMPV6, PROTO_TCP } from '../packet/proto.js';
 import { TCP_ACK, TCP_SYN } from '../packet/tcp.js';
 import type { Bindings } from './bindings.js';
-import { type DirectionIndex, ORIGINAL } from './direction-index.js';
+import { type DirectionIndex, ORIGINAL, opposite, REPLY } from './direction-index.js';
+import { findElsewhere, wentOnAt } from './elsewhere.js';
 import type { Flow } from './flow.js';
-import { pathStart, START_SOCKET, START_UNKNOWN } from './path-start.js';
+import { isStartSeen, pathStart, START_SOCKET, START_UNKNOWN } from './path-start.js';
 
 /** Finds the flow of a path by the tuples that its hops have. */
 export class Matching {
@@ -58,7 +60,49 @@ export class Matching {
         this.direction = direction;
       }
     }
-    return counted;
+    return counted ?? (isStartSeen(path) ? null : this.#cut(path));
+  }
+
+  /** What is first seen in the middle of its way may be known at another place of it. */
+  #cut(path: Path): Flow | null {
+    const flow = this.#byConntrack(path);
+    const { headers, time } = path.columns;
+    const tuple = headers[0]?.tuple ?? null;
+    if (flow !== null || tuple === null) {
+      return flow;
+    }
+    const begun = time[0] as number;
+    const row = findElsewhere(this.#bindings, tuple, null, (other) => wentOnAt(other, begun));
+    if (row < 0) {
+      return null;
+    }
+    this.direction = this.#bindings.direction(row, tuple);
+    return this.#bindings.flow(row);
+  }
+
+  /** What is first seen after its translation has its own tuple in the conntrack entry alone. */
+  #byConntrack(path: Path): Flow | null {
+    const { headers, place, ct, length } = path.columns;
+    for (let i = 0; i < length; i++) {
+      const entry = ownConntrack(headers[i] as Headers, ct[i] ?? null);
+      if (entry === null || entry.info === CT_UNTRACKED) {
+        continue;
+      }
+      const { netns } = (place[i] as Place).device;
+      for (const [tuple, way] of [
+        [entry.original, ORIGINAL],
+        [entry.reply, REPLY],
+      ] as const) {
+        const row = tuple === null ? -1 : this.#bindings.find(tuple, netns);
+        if (tuple !== null && row >= 0) {
+          const ofTuple = this.#bindings.direction(row, tuple);
+          const isSame = way === (entry.info >= CT_IS_REPLY ? REPLY : ORIGINAL);
+          this.direction = isSame ? ofTuple : opposite(ofTuple);
+          return this.#bindings.flow(row);
+        }
+      }
+    }
+    return null;
   }
 }
 

@@ -26,13 +26,13 @@ export class Merging {
   }
 
   /**
-   * A flow takes over all of another, which was never traced, and which is no more.
+   * A flow takes over all of another, of which no packet was seen whole, and which is no more.
    *
    * @param isTurned whether the other's original direction is the flow's reply
    */
   absorb(flow: Flow, other: Flow, isTurned: boolean): void {
     let turned = isTurned;
-    if (other.proven && !flow.proven && flow.traced === null) {
+    if (other.proven && !flow.proven && flow.isPartial) {
       // What is proven of the other is how this one is to be seen.
       if (turned) {
         this.turn(flow);
@@ -68,6 +68,8 @@ export class Merging {
 
   /** What was a flow's original direction is its reply: it was first met by an answer. */
   turn(flow: Flow): void {
+    // What was seen of parts of it is not worth turning.
+    flow.forgetTraced();
     this.#rows.turn(flow);
     this.#bindings.turn(flow);
     const { original, finSeen } = flow;

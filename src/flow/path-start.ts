@@ -30,3 +30,8 @@ export function pathStart(path: Path): number {
   }
   return first.stage === layout.STAGE_EGRESS ? START_DEVICE : START_UNKNOWN;
 }
+
+/** Whether a path begins where its packet did, as far as is known. */
+export function isStartSeen({ cutByWindow }: Path): boolean {
+  return (cutByWindow & CUT_START) === 0;
+}

@@ -9,7 +9,7 @@ import { PROXIED_BYTES } from './flow-size.js';
 export const PROXIED_LIMIT = 32;
 
 /**
- * Puts a flow next to the one for whose sake a process opened it.
+ * Links a flow to the one because of which a process opened it.
  *
  * @returns the flow that was the cause, when it is known; it has changed
  */

@@ -43,6 +43,7 @@ export class Traced {
   /** The flow's tuples as objects, once somebody has asked for them. */
   original: Tuple | null = null;
   reply: Tuple | null = null;
+  /** Packets seen whole, each once: those cut from them are not among them. */
   paths = 0;
   /** Paths with hops known to be missing, and packets counted that were never seen. */
   cut = 0;
@@ -59,6 +60,11 @@ export class Traced {
   proxiedTo: string[] | null = null;
   /** Bytes of all this, estimated; see flow-size.ts. */
   bytes = TRACED_BYTES;
+
+  /** Whether it is of packets that were seen in part, and says nothing that counts do not say. */
+  get isFragmentary(): boolean {
+    return this.paths === 0 && this.#directions.every((one) => (one?.drops ?? 0) === 0);
+  }
 
   /** null before its first path. */
   direction(index: DirectionIndex): TracedDirection | null {

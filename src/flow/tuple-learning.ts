@@ -1,16 +1,18 @@
-import { ownConntrack } from '../join/conntrack.js';
+import { CT_UNTRACKED, ownConntrack } from '../join/conntrack.js';
 import { answers } from '../join/direction.js';
 import type { Headers } from '../join/headers.js';
 import type { Path } from '../join/path.js';
+import type { Place } from '../join/place.js';
 import type { Tuple } from '../join/tuple.js';
 import type { TupleTable } from '../join/tuple-table.js';
 import type { PathVerdict } from '../model/records.js';
 import type { Bindings } from './bindings.js';
 import { type DirectionIndex, ORIGINAL, REPLY } from './direction-index.js';
+import { beganTogether, findElsewhere } from './elsewhere.js';
 import type { Flow } from './flow.js';
 import type { FlowCounters } from './flow-counters.js';
 import type { Merging } from './merging.js';
-import { pathStart, START_SOCKET, START_UNKNOWN } from './path-start.js';
+import { isStartSeen, pathStart, START_SOCKET, START_UNKNOWN } from './path-start.js';
 import type { Traced } from './traced.js';
 
 /** Learns from paths by which tuples a flow is found, and what its two ends call each other. */
@@ -39,6 +41,13 @@ export class TupleLearning {
     }
     if (!this.#bindings.add(flow, tuple, netns, direction)) {
       this.#counters.keysRefused += 1;
+      return;
+    }
+    const isSame = (other: Flow): boolean => other.isPartial && beganTogether(flow, other);
+    const elsewhere = findElsewhere(this.#bindings, tuple, flow, isSame);
+    if (elsewhere >= 0) {
+      const isTurned = this.#bindings.direction(elsewhere, tuple) !== direction;
+      this.#merging.absorb(flow, this.#bindings.flow(elsewhere), isTurned);
     }
   }
 
@@ -55,6 +64,9 @@ export class TupleLearning {
     const last = (headers[length - 1] as Headers).tuple;
     if (!flow.proven && answers(path) !== null) {
       flow.prove();
+    }
+    if (!isStartSeen(path) && direction === ORIGINAL && isSamePair(flow.original, first)) {
+      this.#learnTranslated(flow, path);
     }
     if (flow.icmpType < 0 && path.icmpType >= 0) {
       flow.setIcmp(path.icmpType, path.icmpCode);
@@ -74,11 +86,15 @@ export class TupleLearning {
         this.#nameReversed(flow, opposite, last);
       }
     }
-    if (!flow.hasReply) {
-      const reply = conntrackReply(path, direction);
-      if (reply !== null) {
-        flow.reply = reply;
-      }
+    flow.learnReply(conntrackReply(path, direction));
+  }
+
+  /** A flow that was only seen after its translation: conntrack has what its source sends. */
+  #learnTranslated(flow: Flow, path: Path): void {
+    const entry = firstConntrack(path);
+    if (entry !== null) {
+      flow.original = entry.original;
+      this.bind(flow, ORIGINAL, entry.original, entry.netns, path);
     }
   }
 
@@ -129,6 +145,22 @@ export function conntrackOriginal(path: Path, tuples: TupleTable): Tuple {
     last = headers[i]?.tuple ?? last;
   }
   return original ?? (last as Tuple).reversed(tuples);
+}
+
+function isSamePair(a: Tuple, b: Tuple | null): boolean {
+  return b !== null && (a.equals(b) || a.reverses(b));
+}
+
+/** The original tuple that the first node on the way knows, and where; null without an entry. */
+export function firstConntrack(path: Path): { original: Tuple; netns: number } | null {
+  const { headers, place, ct, length } = path.columns;
+  for (let i = 0; i < length; i++) {
+    const entry = ownConntrack(headers[i] as Headers, ct[i] ?? null);
+    if (entry?.original != null && entry.info !== CT_UNTRACKED) {
+      return { original: entry.original, netns: (place[i] as Place).device.netns };
+    }
+  }
+  return null;
 }
 
 /** What an answer will look like when it leaves, according to the last node on the way. */

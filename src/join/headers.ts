@@ -4,7 +4,7 @@ import type { Tuple } from './tuple.js';
 
 /**
  * What a packet's headers said, from the hop where they changed to the hop before the next
- * change: those hops share one object, which nobody alters.
+ * change: those hops share one object, which is not altered.
  */
 export interface Headers {
   readonly tuple: Tuple | null;

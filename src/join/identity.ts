@@ -1,7 +1,7 @@
 import type { DecodedPacket } from '../packet/decoded-packet.js';
 import { PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP } from '../packet/proto.js';
 
-/** What no hop rewrites: tells a packet from the next one in the same buffer. */
+/** What no hop rewrites: distinguishes a packet from the next one in the same buffer. */
 export interface Invariants {
   family: number;
   protocol: number;
@@ -83,7 +83,7 @@ export function isSamePacket(path: Invariants, p: DecodedPacket): boolean {
 }
 
 /**
- * A key under which copies of a packet can be found; 0 when nothing in it tells it
+ * A key under which copies of a packet can be found; 0 when nothing in it distinguishes it
  * from another. Equal keys do not prove equal packets: ask `isSamePacket`.
  */
 export function identityKey(p: DecodedPacket): number {

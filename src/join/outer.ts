@@ -12,7 +12,7 @@ export interface Outer {
   readonly vni: number;
   /** Bytes that it adds. */
   readonly overhead: number;
-  /** The low words of both addresses and a fold of the rest: tells two apart without text. */
+  /** The low words of both addresses and a fold of the rest: distinguishes two without text. */
   readonly srcLow: number;
   readonly dstLow: number;
   readonly key: number;

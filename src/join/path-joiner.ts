@@ -30,7 +30,7 @@ export interface JoinerOptions {
   readonly names?: KernelNames;
   /** Whether the kernel traces some packets only, and all drops. */
   readonly isThinned?: boolean;
-  /** Told of a trail whose rest could not be read. */
+  /** Called for a trail whose rest could not be read. */
   readonly onMalformedTrail?: (code: string) => void;
 }
 
@@ -122,9 +122,11 @@ export class PathJoiner {
   /**
    * From `at` on (source's epoch, ns) the source sees everything, or drops alone. All that began
    * before has been added, and nothing that began later.
+   *
+   * @param atEdges whether of each netfilter hook only the first and the last place are seen
    */
-  window(at: number, isOpen: boolean): void {
-    this.#windows.change(this.#open, at, isOpen);
+  window(at: number, isOpen: boolean, atEdges: boolean): void {
+    this.#windows.change(this.#open, at, isOpen, atEdges);
   }
 
   /** Finishes the packets that nothing more can come of by `now` (source's epoch, ns). */

@@ -2,7 +2,7 @@ import type { DecodedPacket } from '../packet/decoded-packet.js';
 import { rememberInvariants } from './identity.js';
 import type { Path } from './path.js';
 
-/** Takes over from a decoded packet what is told of it as a whole. */
+/** Takes over from a decoded packet what is reported of it as a whole. */
 export function describePacket(path: Path, p: DecodedPacket): void {
   rememberInvariants(path, p);
   path.ipLength = p.ipLength;

@@ -63,6 +63,8 @@ export class Path implements Invariants {
   received = false;
   /** The kernel released the buffer, and not as a drop. */
   freed = false;
+  /** Whether of each netfilter hook only the first and the last place were observed. */
+  atEdges = false;
   dropped = false;
   /** Whether a socket sent it from where it was first seen. */
   fromSocket = false;

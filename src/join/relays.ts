@@ -33,7 +33,7 @@ interface Socket {
   isOpener: boolean;
   /** The process that has read from it and neither answered nor opened anything since. */
   reader: Process | null;
-  /** For whose sake it was opened. */
+  /** The connection that caused it to be opened; null where that is not known. */
   cause: Received | null;
 }
 
@@ -51,8 +51,8 @@ interface Thread {
 }
 
 /**
- * Finds the connections that a process opens for the sake of one it has accepted: a
- * proxy's. Pure.
+ * Finds the connections that a process opens because of one it has accepted, as a proxy
+ * does. Pure.
  *
  * The proof is what the process does, never when. A connection is opened for another
  * when the thread has just read from that other and nothing else since, has not slept
@@ -62,7 +62,7 @@ interface Thread {
  * and then opens many is not followed, rather than wrongly.
  */
 export class Relays {
-  /** Connections forgotten, for want of room, that might have been linked yet. */
+  /** Connections removed from a full table that might still have been linked. */
   forgotten = 0;
   readonly #sockets = new Map<number, Socket>();
   readonly #threads = new Map<number, Thread>();
@@ -124,7 +124,7 @@ export class Relays {
    * A socket sends its SYN.
    *
    * @param answer what will come back to it
-   * @returns the connection for whose sake it was opened
+   * @returns the connection because of which it was opened
    */
   opened(address: number, answer: Tuple): Received | null {
     const socket = this.#sockets.get(address);
@@ -214,7 +214,7 @@ export class Relays {
   }
 }
 
-/** Makes an entry the newest of a map; returns the oldest when that had to give way. */
+/** Makes an entry the newest of a map; returns the oldest when that was removed for it. */
 function renew<T>(map: Map<number, T>, id: number, entry: T, limit: number): T | undefined {
   map.delete(id);
   map.set(id, entry);

@@ -50,7 +50,7 @@ export class TrailJoiner {
   #before: Headers | null = null;
   #entryBefore: Conntrack | null = null;
 
-  /** @param onMalformedTrail told of a trail whose rest could not be read */
+  /** @param onMalformedTrail called for a trail whose rest could not be read */
   constructor(
     state: JoinState,
     beginnings: Beginnings,
@@ -215,7 +215,7 @@ export class TrailJoiner {
 
   #countError(stage: number): void {
     const { error } = this.#packet;
-    // At a drop the network header may point anywhere: that is nobody's fault.
+    // At a drop the network header may point anywhere: that is no damage.
     if (error !== 0 && stage !== layout.STAGE_DROP) {
       const { malformed } = this.#state.counters;
       malformed.set(error, (malformed.get(error) ?? 0) + 1);

@@ -12,7 +12,7 @@ export function tupleLimit(bytes = Number.POSITIVE_INFINITY): number {
   return Math.min(TUPLE_LIMIT, Math.floor(bytes / TUPLE_BYTES));
 }
 
-/** Time is told in ticks of 2^26 ns (67 ms), so that it fits a small integer for years. */
+/** Time is kept in ticks of 2^26 ns (67 ms), so that it fits a small integer for years. */
 const TICKS_PER_NS = 2 ** -26;
 /** A tuple used this recently (5 s) may still be held by a path that is open. */
 const IN_USE_TICKS = Math.ceil(5e9 * TICKS_PER_NS);

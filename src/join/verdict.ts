@@ -4,7 +4,7 @@ import { CUT_END, type Path } from './path.js';
 import type { Place } from './place.js';
 
 const HOOK_INPUT = 1;
-/** Behind every table of the INPUT hook; see the entry points in bpf/tracer.bpf.c. */
+/** After every table of the INPUT hook; see the entry points in bpf/tracer.bpf.c. */
 const LAST_INPUT_PRIORITY = 101;
 
 /**
@@ -34,7 +34,7 @@ export function verdictOf(path: Path, limited: boolean): PathVerdict {
     return 'delivered';
   }
   if (path.parent !== null && path.parent.lastTime >= last.time) {
-    // Its pieces were put together again: what became of the whole became of it.
+    // Its fragments were reassembled: what became of the whole became of it.
     return verdictOf(path.parent, limited);
   }
   if (last.stage === layout.STAGE_INGRESS) {

@@ -17,6 +17,7 @@ export const FRONT_NS = 100e6;
 export class Windows {
   readonly #isThinned: boolean;
   #isOpen = true;
+  #atEdges = false;
   /** Since when everything is seen. */
   #since = Number.NEGATIVE_INFINITY;
 
@@ -25,10 +26,15 @@ export class Windows {
     this.#isThinned = isThinned;
   }
 
-  /** The window opens or closes at `at`: all that began before has been added. */
-  change(open: OpenPaths, at: number, isOpen: boolean): void {
+  /**
+   * The window opens or closes at `at`: all that began before has been added.
+   *
+   * @param atEdges whether of each netfilter hook only the first and the last place are seen
+   */
+  change(open: OpenPaths, at: number, isOpen: boolean, atEdges: boolean): void {
     this.#isOpen = isOpen;
     if (isOpen) {
+      this.#atEdges = atEdges;
       this.#since = at;
       return;
     }
@@ -45,6 +51,7 @@ export class Windows {
    * opening only if a socket or a network card gave it, for others were under way before.
    */
   begin(path: Path, time: number, device: Device, stage: number): void {
+    path.atEdges = this.#atEdges;
     if (!this.#isOpen || time < this.#since) {
       path.cutByWindow |= this.#isOpen ? CUT_START : CUT_START | CUT_END;
       return;

@@ -15,6 +15,12 @@ export interface SamplingRecord {
   readonly budget: number | null;
   /** What it costs, kernel and daemon, as a share of one core; null while not measured. */
   readonly cost: number | null;
+  /** Windows opened, those of them that something asked for, and closings of a ring near full. */
+  readonly windows: {
+    readonly opened: number;
+    readonly requested: number;
+    readonly crowded: number;
+  };
 }
 
 /** Bytes that a part of hopscope takes, and may take. */
@@ -34,8 +40,8 @@ export interface QualityRecord {
   /** Messages not sent because a client read too slowly. */
   readonly shed: string;
   /**
-   * The same and all else that was lost, one entry a cause: `ring-full`, `paths-evicted`, …
-   * Decimal strings, since the start. `lost`, `evicted` and `shed` are sums of some.
+   * The same and all else that was lost, one entry a cause: `ring-full-hops`, `paths-evicted`, …
+   * Decimal strings, since the start. `lost` and `evicted` are sums of some.
    */
   readonly losses: Readonly<Record<string, string>>;
   /** Records that could not be decoded, by error code. */
@@ -44,6 +50,8 @@ export interface QualityRecord {
   readonly cpu: number;
   readonly openPaths: number;
   readonly flows: number;
+  /** Records handed over by the kernel and their bytes, since the start; absent in a replay. */
+  readonly handed?: { readonly records: string; readonly bytes: string };
   /** By part, as shared out by memory-budget.ts; absent where nothing shares it out. */
   readonly memory?: Readonly<Record<string, MemoryUse>>;
   /** Share of the ring that waits to be read, 0 to 1; `null` where there is no ring. */
@@ -52,20 +60,6 @@ export interface QualityRecord {
   readonly sampling?: SamplingRecord | null;
   /** What this kernel or these privileges do not give, in words. */
   readonly missing: readonly string[];
-}
-
-export interface SamplingRecord {
-  /** `all`, `auto`, or `1/N`. */
-  readonly mode: 'all' | 'auto' | `1/${number}`;
-  /** Packets traced whole, of packets counted; `null` where nothing counts. */
-  readonly traced: string;
-  readonly of: string | null;
-  /** Whether everything is seen at this moment, and how much of each netfilter hook. */
-  readonly windowOpen: boolean;
-  readonly detail: 'all' | 'edges';
-  /** Shares of one core: what tracing may cost and what it does; `null` when not known. */
-  readonly budget: number | null;
-  readonly cost: number | null;
 }
 
 export interface NamespaceRecord {
@@ -90,4 +84,6 @@ export interface FlowFeed {
   recentPaths(flowId: string, limit: number): readonly RecentPath[];
   quality(): QualityRecord;
   namespaces(): readonly NamespaceRecord[];
+  /** Asks to see everything for a moment: somebody looks at a flow. */
+  request(): void;
 }

@@ -94,6 +94,8 @@ export class Answers {
     const feed = this.#feed;
     const flow = feed.flow(id);
     if (flow === null) return { flow, chain: [], pathIds: [], paths: [] };
+    // Who looks at a flow wants its packets now.
+    feed.request();
     const recent = feed.recentPaths(id, PATHS_PER_FLOW);
     const chain = flowChain(flow, (other) => feed.flow(other));
     return {

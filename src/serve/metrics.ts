@@ -25,13 +25,19 @@ export function renderMetrics(figures: Figures): string {
   const { quality, counters, channel, rows, loads } = figures;
   const sampling = quality.sampling ?? null;
   return [
-    counter('events_total', 'Records read from the kernel.', quality.events),
+    counter('events_total', 'Hops and other events read from the kernel.', quality.events),
+    ...(quality.handed === undefined
+      ? []
+      : [
+          counter('records_total', 'Records of the ring, one a packet.', quality.handed.records),
+          counter('record_bytes_total', 'Bytes of these records.', quality.handed.bytes),
+        ]),
     counter(
       'lost_total',
       'What was lost, one cause a line.',
       Object.entries(quality.losses).map(([cause, count]) => [{ cause }, count]),
     ),
-    counter('events_lost_total', 'Records the kernel had no room for.', quality.lost),
+    counter('events_lost_total', 'Hops and events the kernel had no room for.', quality.lost),
     counter('evicted_total', 'Sum of what bounded tables refused.', quality.evicted),
     counter('shed_total', 'Messages not sent to slow readers.', quality.shed),
     counter(
@@ -39,7 +45,11 @@ export function renderMetrics(figures: Figures): string {
       'Records that could not be decoded.',
       byCode(Object.entries(quality.malformed)),
     ),
-    gauge('events_per_second', 'Records read over the last second.', quality.eventsPerSecond),
+    gauge(
+      'events_per_second',
+      'Hops and other events read over the last second.',
+      quality.eventsPerSecond,
+    ),
     gauge('cpu_ratio', 'Share of one core used by the collector.', quality.cpu),
     optional('ring_fill_ratio', 'Share of the ring that waits.', quality.ringFill ?? null),
     gauge('open_paths', 'Packets whose end was not seen yet.', quality.openPaths),
@@ -50,7 +60,7 @@ export function renderMetrics(figures: Figures): string {
     ...loadMetrics(loads),
     gauge('clients', 'Dashboards connected.', figures.clients),
     gauge('rows', 'Table rows that the server holds.', rows.held),
-    counter('rows_evicted_total', 'Table rows that gave way to others.', rows.evicted),
+    counter('rows_evicted_total', 'Table rows removed to make room.', rows.evicted),
     counter('rows_delayed_total', 'Table rows sent a tick late.', counters.rowsDelayed),
     counter('details_delayed_total', 'Flow details not there in time.', figures.detailsDelayed),
     counter('clients_refused_total', 'Dashboards above the limit.', counters.clientsRefused),
@@ -76,6 +86,9 @@ function samplingMetrics(sampling: SamplingRecord): string[] {
       ? []
       : [counter('counted_packets_total', 'Packets counted.', sampling.of)]),
     gauge('tracing_window_open', 'Whether tracing is on, 0 or 1.', sampling.windowOpen ? 1 : 0),
+    counter('windows_total', 'Times tracing was opened for a moment.', sampling.windows.opened),
+    counter('windows_requested_total', 'Those asked for.', sampling.windows.requested),
+    counter('windows_crowded_total', 'Those closed early: the ring.', sampling.windows.crowded),
     optional('cpu_budget_ratio', 'Share of one core it may cost.', sampling.budget),
     optional('cpu_cost_ratio', 'Share of one core it does cost.', sampling.cost),
   ];

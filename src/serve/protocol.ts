@@ -6,7 +6,7 @@
  * A change that an older reader would misread raises `PROTOCOL_VERSION`; a new
  * optional field does not.
  */
-import type { QualityRecord } from '../model/feed.js';
+import type { QualityRecord, SamplingRecord } from '../model/feed.js';
 import type {
   Direction,
   EncapsulationType,
@@ -492,6 +492,16 @@ const counts: Reader<Readonly<Record<string, string>>> = (value, at) => {
   return value as Readonly<Record<string, string>>;
 };
 
+const samplingRecord = shape<SamplingRecord>({
+  mode: string as Reader<SamplingRecord['mode']>,
+  windowOpen: boolean,
+  detail: oneOf('all', 'edges'),
+  traced: decimal,
+  of: nullable(decimal),
+  budget: nullable(number),
+  cost: nullable(number),
+});
+
 const quality = shape<QualityRecord>({
   eventsPerSecond: number,
   events: decimal,
@@ -503,6 +513,7 @@ const quality = shape<QualityRecord>({
   cpu: number,
   openPaths: number,
   flows: number,
+  sampling: (value, at) => (value == null ? null : samplingRecord(value, at)),
   missing: list(string),
 });
 

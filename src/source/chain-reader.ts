@@ -1,14 +1,14 @@
 import { type BaseChain, chainsFromLegacy, chainsFromNftables } from '../name/base-chains.js';
 import { runInside } from './inside-namespace.js';
 
-/** Reads, and only reads, which tables hang on the hooks of a namespace. */
+/** Reads, and only reads, which tables are registered at the hooks of a namespace. */
 export async function readBaseChains(netnsPath: string): Promise<BaseChain[]> {
   const [nftables, legacy4, legacy6] = await Promise.all([
     said(netnsPath, 'nft', '-j', 'list', 'chains'),
     said(netnsPath, 'cat', '/proc/net/ip_tables_names'),
     said(netnsPath, 'cat', '/proc/net/ip6_tables_names'),
   ]);
-  // Without nft nobody knows what else hangs there, and part of it would mislead.
+  // Without nft it is not known what else is registered, and a part of it would mislead.
   if (nftables === null) return [];
   return [
     ...chainsFromNftables(nftables),

@@ -1,11 +1,12 @@
-import { type BpfMap, BpfObject, Btf, type Link, probeTcx } from 'ebpf-ts';
+import { dirname, join } from 'node:path';
+import { BpfError, type BpfMap, BpfObject, Btf, type Link, probeTcx } from 'ebpf-ts';
 import { COUNT_IN, COUNT_OUT } from '../wire/count-layout.gen.js';
 import type { CountedDevice, DevicePlace } from './counted-devices.js';
 import { modulesWithTypes } from './kernel-types.js';
 
 /** Maps that hold what was counted, shared by all objects of one counter. */
-const SHARED_MAPS = ['counts', 'tallies', 'fragments'] as const;
-export type CountMap = 'counts' | 'tallies';
+const SHARED_MAPS = ['counts', 'tallies', 'fragments', 'ended'] as const;
+export type CountMap = 'counts' | 'tallies' | 'ended';
 const DIRECTION_BY_PACKET_TYPE = 0;
 
 export interface CountObjects {
@@ -15,21 +16,30 @@ export interface CountObjects {
   readonly packet: string;
 }
 
-/** What hangs the counter on devices. Errors of its methods are BpfErrors. */
+/** As they are compiled, in the folder of the tracer's object. */
+export function countObjectsBeside(objectFile: string): CountObjects {
+  const beside = (name: string): string => join(dirname(objectFile), name);
+  return { tcx: beside('counter.bpf.o'), packet: beside('counter-packet.bpf.o') };
+}
+
+/**
+ * What attaches the counter to devices. Errors of its methods are BpfErrors. What takes the
+ * kernel long is done on another thread: a load, and a grace period for each link.
+ */
 export interface CountInstrument {
   readonly name: 'tcx' | 'packet';
   /** What it cannot see, in words. */
   readonly missing: readonly string[];
   map(name: CountMap): BpfMap;
   /** Attaches in both directions. */
-  attach(device: CountedDevice): Link[];
+  attach(device: CountedDevice): Promise<Link[]>;
   /** False when what a link was attached to is gone. */
-  isAttached(link: Link): boolean;
+  isAttached(link: Link): Promise<boolean>;
   /**
    * Looks whether conntrack's types have come with its module, and then goes on with
    * programs that read it: every packet is counted by the old ones or by the new.
    */
-  renew(links: Iterable<readonly [CountedDevice, readonly Link[]]>): void;
+  renew(attached: () => Iterable<readonly [CountedDevice, readonly Link[]]>): Promise<void>;
   close(): void;
 }
 
@@ -38,8 +48,10 @@ export function openCountInstrument(
   objects: CountObjects,
   limit: number,
   name: CountInstrument['name'] = probeTcx().available ? 'tcx' : 'packet',
-): CountInstrument {
-  return name === 'tcx' ? new TcxCount(objects.tcx, limit) : new PacketCount(objects.packet, limit);
+): Promise<CountInstrument> {
+  return name === 'tcx'
+    ? TcxCount.open(objects.tcx, limit)
+    : PacketCount.open(objects.packet, limit);
 }
 
 const TCX_PROGRAMS = {
@@ -56,11 +68,17 @@ class TcxCount implements CountInstrument {
   readonly name = 'tcx';
   readonly #file: string;
   #object: BpfObject;
-  #missing: readonly string[] = [];
+  #missing: readonly string[];
 
-  constructor(file: string, limit: number) {
+  private constructor(file: string, object: BpfObject) {
     this.#file = file;
-    this.#object = this.#load((object) => object.setMapMaxEntries('counts', limit));
+    this.#object = object;
+    this.#missing = missingHere();
+  }
+
+  static async open(file: string, limit: number): Promise<TcxCount> {
+    const object = await loadTcx(file, (opened) => opened.setMapMaxEntries('counts', limit));
+    return new TcxCount(file, object);
   }
 
   get missing(): readonly string[] {
@@ -71,11 +89,11 @@ class TcxCount implements CountInstrument {
     return this.#object.map(name);
   }
 
-  attach(device: CountedDevice): Link[] {
+  attach(device: CountedDevice): Promise<Link[]> {
     return attachAll(
       TCX_DIRECTIONS.map(
         (direction) => () =>
-          this.#object.program(TCX_PROGRAMS[device.role][direction]).attachTcx({
+          this.#object.program(TCX_PROGRAMS[device.role][direction]).attachTcxAsync({
             ifindex: device.ifindex,
             netns: device.path,
             direction,
@@ -86,26 +104,26 @@ class TcxCount implements CountInstrument {
     );
   }
 
-  isAttached(link: Link): boolean {
-    return link.info().tcx?.ifindex !== 0;
+  async isAttached(link: Link): Promise<boolean> {
+    return (await link.infoAsync()).tcx?.ifindex !== 0;
   }
 
-  renew(links: Iterable<readonly [CountedDevice, readonly Link[]]>): void {
+  async renew(attached: () => Iterable<readonly [CountedDevice, readonly Link[]]>): Promise<void> {
     if (this.#missing.length === 0 || !knowsConntrack()) {
       return;
     }
     const old = this.#object;
-    this.#object = this.#load((object) => {
-      for (const map of SHARED_MAPS) object.reuseMap(map, old.map(map));
+    const object = await loadTcx(this.#file, (opened) => {
+      for (const map of SHARED_MAPS) opened.reuseMap(map, old.map(map));
     });
-    for (const [device, each] of links) {
-      for (const [index, direction] of TCX_DIRECTIONS.entries()) {
-        const link = each[index];
-        if (link !== undefined && this.isAttached(link)) {
-          this.#object.program(TCX_PROGRAMS[device.role][direction]).replaceIn(link);
-        }
-      }
+    try {
+      for (const [device, links] of attached()) await this.#replace(object, device, links);
+    } catch (error) {
+      object.close();
+      throw error;
     }
+    this.#object = object;
+    this.#missing = missingHere();
     old.close();
   }
 
@@ -113,27 +131,44 @@ class TcxCount implements CountInstrument {
     this.#object.close();
   }
 
-  #load(prepare: (object: BpfObject) => void): BpfObject {
-    const object = BpfObject.open(this.#file);
-    try {
-      for (const program of object.programs) {
-        const direction = program.name.endsWith('_in') ? 'tcx_ingress' : 'tcx_egress';
-        program.setType('sched_cls', direction);
+  async #replace(object: BpfObject, device: CountedDevice, links: readonly Link[]): Promise<void> {
+    for (const [index, direction] of TCX_DIRECTIONS.entries()) {
+      const link = links[index];
+      try {
+        if (link !== undefined && (await this.isAttached(link))) {
+          object.program(TCX_PROGRAMS[device.role][direction]).replaceIn(link);
+        }
+      } catch (error) {
+        // The device has gone since the look.
+        if (!(error instanceof BpfError) || error.code !== 'ENOLINK') throw error;
       }
-      prepare(object);
-      object.load();
-    } catch (error) {
-      object.close();
-      throw error;
     }
-    this.#missing = knowsConntrack() ? [] : [NO_CONNTRACK];
-    return object;
   }
 }
 
+async function loadTcx(file: string, prepare: (object: BpfObject) => void): Promise<BpfObject> {
+  const object = BpfObject.open(file);
+  try {
+    for (const program of object.programs) {
+      const direction = program.name.endsWith('_in') ? 'tcx_ingress' : 'tcx_egress';
+      program.setType('sched_cls', direction);
+    }
+    prepare(object);
+    await object.loadAsync();
+    return object;
+  } catch (error) {
+    object.close();
+    throw error;
+  }
+}
+
+function missingHere(): readonly string[] {
+  return knowsConntrack() ? [] : [NO_CONNTRACK];
+}
+
 /**
- * One object for each device and direction, since a program in a packet socket cannot
- * tell where it is. Where a pod's end of the veth is known, what the device sends is
+ * One object for each device and direction, since a program in a packet socket does not
+ * know where it is. Where a pod's end of the veth is known, what the device sends is
  * counted as that end receives it; elsewhere the kernel clones what a device sends.
  */
 class PacketCount implements CountInstrument {
@@ -145,14 +180,19 @@ class PacketCount implements CountInstrument {
   /** Owns the maps; its own program is attached nowhere. */
   readonly #maps: BpfObject;
 
-  constructor(file: string, limit: number) {
+  private constructor(file: string, maps: BpfObject) {
     this.#file = file;
-    this.#maps = BpfObject.open(file);
+    this.#maps = maps;
+  }
+
+  static async open(file: string, limit: number): Promise<PacketCount> {
+    const maps = BpfObject.open(file);
     try {
-      this.#maps.setMapMaxEntries('counts', limit);
-      this.#maps.load();
+      maps.setMapMaxEntries('counts', limit);
+      await maps.loadAsync();
+      return new PacketCount(file, maps);
     } catch (error) {
-      this.#maps.close();
+      maps.close();
       throw error;
     }
   }
@@ -161,7 +201,7 @@ class PacketCount implements CountInstrument {
     return this.#maps.map(name);
   }
 
-  attach(device: CountedDevice): Link[] {
+  attach(device: CountedDevice): Promise<Link[]> {
     const { peer } = device;
     return attachAll(
       peer === null
@@ -173,17 +213,19 @@ class PacketCount implements CountInstrument {
     );
   }
 
-  isAttached(): boolean {
-    return true;
+  isAttached(): Promise<boolean> {
+    return Promise.resolve(true);
   }
 
-  renew(): void {}
+  renew(): Promise<void> {
+    return Promise.resolve();
+  }
 
   close(): void {
     this.#maps.close();
   }
 
-  #attach(device: CountedDevice, socket: DevicePlace, direction: number): Link {
+  async #attach(device: CountedDevice, socket: DevicePlace, direction: number): Promise<Link> {
     const object = BpfObject.open(this.#file);
     try {
       object.setConstant('place_netns', device.netns);
@@ -191,7 +233,8 @@ class PacketCount implements CountInstrument {
       object.setConstant('place_is_uplink', device.role === 'uplink' ? 1 : 0);
       object.setConstant('place_direction', direction);
       for (const map of SHARED_MAPS) object.reuseMap(map, this.#maps.map(map));
-      object.load();
+      await object.loadAsync();
+      // Takes the kernel a tenth of a millisecond.
       return object.program('count_packet').attachPacket({
         ifindex: socket.ifindex,
         netns: socket.path,
@@ -226,14 +269,19 @@ function hasConntrackBuiltIn(): boolean {
   }
 }
 
-/** All or none. */
-function attachAll(each: readonly (() => Link)[]): Link[] {
+/** All or none, one after another. */
+async function attachAll(each: readonly (() => Promise<Link>)[]): Promise<Link[]> {
   const links: Link[] = [];
   try {
-    for (const attach of each) links.push(attach());
+    for (const attach of each) links.push(await attach());
   } catch (error) {
-    for (const link of links) link.close();
+    await closeAll(links);
     throw error;
   }
   return links;
+}
+
+/** Resolved when the kernel has detached all of them. */
+export async function closeAll(links: readonly Link[]): Promise<void> {
+  await Promise.all(links.map((link) => link.closeAsync()));
 }

@@ -7,7 +7,7 @@
  *   itself: it does not forward, and its veths lead to one namespace only.
  * - Counted as an uplink is a node's hardware that is no part of a bond or bridge, and any other device that a default route
  *   goes out by, or that leads to a namespace that is no end. Tunnels lie on top of an
- *   uplink and bridges beneath the pods: what they carry is met where it begins or ends.
+ *   uplink and bridges under the pods: what they carry is met where it begins or ends.
  */
 
 /** A device as rtnetlink has it. */

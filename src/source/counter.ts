@@ -5,6 +5,7 @@ import * as layout from '../wire/count-layout.gen.js';
 import {
   type CountInstrument,
   type CountObjects,
+  closeAll,
   openCountInstrument,
 } from './count-instrument.js';
 import type { CountedDevice } from './counted-devices.js';
@@ -43,6 +44,10 @@ export interface CountTallies {
   readonly lostFragments: number;
   /** Whose conntrack entry was left for a later packet. */
   readonly conntrackBusy: number;
+  /** Entries made. */
+  readonly begun: number;
+  /** TCP segments with RST, and repeated ones. */
+  readonly trouble: number;
 }
 
 export interface CounterOptions {
@@ -50,7 +55,7 @@ export interface CounterOptions {
   readonly epoch: Epoch;
   /** Entries; COUNT_ENTRIES_LIMIT when absent. */
   readonly limit?: number;
-  /** What hangs the programs on devices; the best this kernel has when absent. */
+  /** What attaches the programs to devices; the best this kernel has when absent. */
   readonly instrument?: CountInstrument['name'];
   /** CLOCK_MONOTONIC in ns; the machine's when absent. */
   readonly now?: () => bigint;
@@ -74,6 +79,10 @@ export class Counter {
   readonly #epoch: Epoch;
   readonly #limit: number;
   readonly #devices = new Map<string, CountedOn>();
+  /** The list that is to be counted on next; of several the last, since each is the whole. */
+  #wanted: ReadonlyMap<string, CountedDevice> | null = null;
+  #changing: Promise<void> | null = null;
+  #isEnded = false;
   /** Devices that could not be attached to, with the reason, until they can or go. */
   readonly #failed = new Map<string, string>();
   #entries = 0;
@@ -87,16 +96,22 @@ export class Counter {
   /** Devices that went while they were attached to; they are tried again. */
   vanished = 0;
 
-  /** Loads the programs. Errors: BpfError. */
-  constructor(options: CounterOptions) {
-    this.#limit = options.limit ?? COUNT_ENTRIES_LIMIT;
+  private constructor(options: CounterOptions, instrument: CountInstrument, limit: number) {
+    this.#limit = limit;
     this.#epoch = options.epoch;
     this.#now = options.now ?? process.hrtime.bigint;
     this.#cursor = new CountCursor(options.epoch);
-    this.#instrument = openCountInstrument(options.objects, this.#limit, options.instrument);
+    this.#instrument = instrument;
     const counts = this.#instrument.map('counts');
     this.#batch = counts.batch(COUNT_BATCH);
     this.#removed = counts.batch(COUNT_REMOVAL_BATCH);
+  }
+
+  /** Loads the programs. Errors: BpfError. */
+  static async open(options: CounterOptions): Promise<Counter> {
+    const limit = options.limit ?? COUNT_ENTRIES_LIMIT;
+    const { objects, instrument } = options;
+    return new Counter(options, await openCountInstrument(objects, limit, instrument), limit);
   }
 
   /** `tcx`, or `packet` for packet sockets. */
@@ -121,29 +136,15 @@ export class Counter {
 
   /**
    * Counts on these devices and no others; call it whenever devices may have come or gone.
-   * A device that goes meanwhile is passed over.
+   * A device that goes meanwhile is passed over. Resolved when the last list given is
+   * counted on: one that comes meanwhile is taken up when the device at hand is done.
    */
-  countOn(devices: Iterable<CountedDevice>): void {
-    const wanted = new Map([...devices].map((device) => [nameOf(device), device]));
-    for (const [name, { links }] of this.#devices) {
-      if (!wanted.has(name) || !links.every((link) => this.#instrument.isAttached(link))) {
-        closeAll(links);
-        this.#devices.delete(name);
-      }
-    }
-    for (const name of this.#failed.keys()) {
-      if (!wanted.has(name)) {
-        this.#failed.delete(name);
-      }
-    }
-    for (const [name, device] of wanted) {
-      if (!this.#devices.has(name)) {
-        this.#attach(name, device);
-      }
-    }
-    this.#instrument.renew(
-      [...this.#devices.values()].map(({ device, links }) => [device, links] as const),
-    );
+  countOn(devices: Iterable<CountedDevice>): Promise<void> {
+    this.#wanted = new Map([...devices].map((device) => [nameOf(device), device]));
+    this.#changing ??= this.#change().finally(() => {
+      this.#changing = null;
+    });
+    return this.#changing;
   }
 
   /**
@@ -200,20 +201,79 @@ export class Counter {
       encapsulated: sum(layout.TALLY_ENCAPSULATED),
       lostFragments: sum(layout.TALLY_LOST_FRAGMENT),
       conntrackBusy: sum(layout.TALLY_CT_BUSY),
+      begun: sum(layout.TALLY_BEGUN),
+      trouble: sum(layout.TALLY_TROUBLE),
     };
   }
 
-  /** Detaches; the counts can be read until `close`. */
-  detach(): void {
-    for (const { links } of this.#devices.values()) {
-      closeAll(links);
+  /**
+   * Stops counting, everywhere at one moment; when it resolves no program counts any more,
+   * and what is read until `close` is final. Detaching goes on for a while after that.
+   */
+  async end(): Promise<void> {
+    if (!this.#isEnded) {
+      this.#isEnded = true;
+      const on = new Uint8Array(Uint32Array.of(1).buffer);
+      this.#instrument.map('ended').put(new Uint8Array(4), on);
     }
-    this.#devices.clear();
+    // Whoever asked for the change has its failure.
+    await this.#changing?.catch(() => undefined);
+    // The kernel waits for programs at work before it says that a link is closed.
+    const [first] = this.#devices.entries();
+    if (first !== undefined) await this.#detach(first[0], first[1].links);
   }
 
-  close(): void {
-    this.detach();
+  /** Frees all; resolved when the kernel has detached everything. */
+  async close(): Promise<void> {
+    await this.end();
     this.#instrument.close();
+    // From one to the next, so that others have their turn at the kernel's lock.
+    for (const [name, { links }] of this.#devices) await this.#detach(name, links);
+  }
+
+  /** Takes up the list that is wanted, and each that comes meanwhile. */
+  async #change(): Promise<void> {
+    while (this.#wanted !== null && !this.#isEnded) {
+      const wanted = this.#wanted;
+      this.#wanted = null;
+      await this.#leave(wanted);
+      for (const [name, device] of wanted) {
+        if (this.#isSuperseded()) break;
+        if (!this.#devices.has(name)) await this.#attach(name, device);
+      }
+      if (this.#isSuperseded()) continue;
+      await this.#instrument.renew(() =>
+        [...this.#devices.values()].map(({ device, links }) => [device, links] as const),
+      );
+    }
+  }
+
+  /** Whether what is being done is not wanted any more. */
+  #isSuperseded(): boolean {
+    return this.#isEnded || this.#wanted !== null;
+  }
+
+  /** Detaches from what is not wanted, and forgets what is gone. */
+  async #leave(wanted: ReadonlyMap<string, CountedDevice>): Promise<void> {
+    for (const [name, { links }] of this.#devices) {
+      if (this.#isSuperseded()) return;
+      if (!wanted.has(name) || !(await this.#isAttached(links))) await this.#detach(name, links);
+    }
+    for (const name of this.#failed.keys()) {
+      if (!wanted.has(name)) this.#failed.delete(name);
+    }
+  }
+
+  async #isAttached(links: readonly Link[]): Promise<boolean> {
+    for (const link of links) {
+      if (!(await this.#instrument.isAttached(link))) return false;
+    }
+    return true;
+  }
+
+  async #detach(name: string, links: readonly Link[]): Promise<void> {
+    this.#devices.delete(name);
+    await closeAll(links);
   }
 
   #idleLimit(): number {
@@ -250,9 +310,9 @@ export class Counter {
     }
   }
 
-  #attach(name: string, device: CountedDevice): void {
+  async #attach(name: string, device: CountedDevice): Promise<void> {
     try {
-      this.#devices.set(name, { device, links: this.#instrument.attach(device) });
+      this.#devices.set(name, { device, links: await this.#instrument.attach(device) });
       this.#failed.delete(name);
     } catch (error) {
       if (!(error instanceof BpfError)) {
@@ -269,10 +329,4 @@ export class Counter {
 
 function nameOf(device: CountedDevice): string {
   return `${device.netns} ${device.ifindex} ${device.role}`;
-}
-
-function closeAll(links: readonly Link[]): void {
-  for (const link of links) {
-    link.close();
-  }
 }

@@ -4,14 +4,16 @@ import type { FoundNamespace } from './namespace-watcher.js';
 
 /** Namespaces read at a time; each takes two short processes. */
 const READERS = 8;
+/** The first line of a file, by the shell itself: a process less. */
+const firstLine = (file: string): string => `f=; { read -r f < ${file}; } 2>/dev/null; echo "$f"`;
 /** What `read` prints between its parts; nothing else begins a line so. */
 const MARK = '--';
 const COMMANDS = [
   'ip -j -d link show',
   'ip -j netns list-id',
-  'cat /proc/sys/net/ipv4/ip_forward',
+  firstLine('/proc/sys/net/ipv4/ip_forward'),
   // Without IPv6 these two are not there.
-  'cat /proc/sys/net/ipv6/conf/all/forwarding 2>/dev/null',
+  firstLine('/proc/sys/net/ipv6/conf/all/forwarding'),
   'cat /proc/net/route',
   'cat /proc/net/ipv6_route 2>/dev/null',
 ];

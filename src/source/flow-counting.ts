@@ -2,7 +2,8 @@ import { BpfError } from 'ebpf-ts';
 import type { Epoch } from '../wire/clock.js';
 import type { CountCursor } from '../wire/count-cursor.js';
 import type { CountObjects } from './count-instrument.js';
-import { countedDevices } from './counted-devices.js';
+import { CountNews } from './count-news.js';
+import { countedDevices, type KnownNamespace } from './counted-devices.js';
 import { Counter } from './counter.js';
 import { readDevices } from './device-reader.js';
 import { type FoundNamespace, NamespaceWatcher } from './namespace-watcher.js';
@@ -25,26 +26,23 @@ export interface FlowCountingOptions {
 /** Counts every flow where it is met once, on the devices there are; see counter.ts. */
 export class FlowCounting {
   readonly #options: FlowCountingOptions;
-  readonly #counter: Counter | null;
-  readonly #noCounter: string | null;
   readonly #own = NamespaceWatcher.own();
+  #counter: Counter | null = null;
+  #noCounter: string | null = null;
   #timer: NodeJS.Timeout | null = null;
-  #isReading = false;
-  #isStopped = false;
+  #loading: Promise<void> = Promise.resolve();
+  #starting: Promise<void> = Promise.resolve();
+  #isFollowing = false;
+  /** A change came while the one before was dealt with. */
+  #isDueSoon = false;
+  #isStopping = false;
+  #isFinal = false;
   #packets = 0;
+  #losses: Readonly<Record<string, bigint>> = {};
+  readonly #news = new CountNews();
 
   constructor(options: FlowCountingOptions) {
     this.#options = options;
-    let counter: Counter | null = null;
-    let reason: string | null = null;
-    try {
-      counter = new Counter({ objects: options.objects, epoch: options.epoch });
-    } catch (error) {
-      if (!(error instanceof BpfError)) throw error;
-      reason = `flows are not counted in the kernel: ${error.operation}: ${error.code}`;
-    }
-    this.#counter = counter;
-    this.#noCounter = reason;
   }
 
   /** What it cannot count, in words. */
@@ -55,60 +53,122 @@ export class FlowCounting {
   /** Packets counted so far; null where nothing counts. */
   get packets(): number | null {
     if (this.#counter === null) return null;
-    if (!this.#isStopped) this.#packets = this.#counter.tallies().packets;
+    if (!this.#isFinal) this.#packets = this.#counter.tallies().packets;
     return this.#packets;
   }
 
-  /** Packets of flows for which there was no room. */
-  get uncounted(): bigint {
-    return this.#counter === null || this.#isStopped
-      ? 0n
-      : BigInt(this.#counter.tallies().uncounted);
+  /** Packets that are in no flow's count, or in that of another flow, by cause. */
+  losses(): Readonly<Record<string, bigint>> {
+    const counter = this.#counter;
+    if (counter !== null && !this.#isFinal) {
+      const { uncounted, malformed, lostFragments } = counter.tallies();
+      this.#losses = {
+        'packets-uncounted': BigInt(uncounted),
+        'packets-malformed': BigInt(malformed),
+        'fragments-without-ports': BigInt(lostFragments),
+      };
+    }
+    return this.#losses;
   }
 
-  /** Attaches to the devices there are, before the first packet counts. */
+  /** Whether something that deserves a window was counted since the last call; see CountNews. */
+  hasNews(now: bigint): boolean {
+    const counter = this.#counter;
+    return counter !== null && !this.#isFinal && this.#news.take(counter.tallies(), now);
+  }
+
+  /** Attaches to the devices there are; resolved when every packet on them counts. */
   start(): Promise<void> {
-    return this.#follow();
+    // Programs are loaded while other processes look for devices.
+    this.#loading = this.#open();
+    this.#starting = this.#start(this.#knownDevices());
+    return this.#starting;
+  }
+
+  /** Resolved when the programs are loaded, or are known not to load, after `start`. */
+  get loaded(): Promise<void> {
+    return this.#loading;
   }
 
   /** Namespaces have come or gone. */
   changed(): void {
-    this.#next(SOON_MS);
+    if (this.#isFollowing) this.#isDueSoon = true;
+    else this.#next(SOON_MS);
   }
 
   /** Hands on one batch of what has changed. */
   read(): void {
-    if (!this.#isStopped) this.#counter?.read(this.#options.onCount);
+    if (!this.#isFinal) this.#counter?.read(this.#options.onCount);
   }
 
-  /** Hands on all that has changed, and ends. */
-  stop(): void {
+  /**
+   * Stops counting and hands on all that has changed; then it resolves. The kernel takes
+   * 10 to 25 ms for each link to detach, which goes on without anybody waiting for it: the
+   * process ends after that, or, where it is ended, the kernel does the same for it.
+   */
+  async stop(): Promise<void> {
+    if (this.#isStopping) return;
+    this.#isStopping = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
+    // Whoever started it has its failure.
+    await this.#loading.catch(() => undefined);
     const counter = this.#counter;
-    if (counter === null || this.#isStopped) return;
-    counter.detach();
+    if (counter === null) return;
+    await counter.end();
+    await this.#starting.catch(() => undefined);
     counter.readAll(this.#options.onCount);
     this.#packets = counter.tallies().packets;
-    this.#isStopped = true;
-    counter.close();
+    this.losses();
+    this.#isFinal = true;
+    counter.close().catch((error: unknown) => {
+      this.#options.onWarning(`detaching the counter: ${String(error)}`);
+    });
+  }
+
+  async #start(known: Promise<KnownNamespace[] | null>): Promise<void> {
+    await this.#loading;
+    await this.#follow(await known);
+  }
+
+  async #open(): Promise<void> {
+    try {
+      this.#counter = await Counter.open({
+        objects: this.#options.objects,
+        epoch: this.#options.epoch,
+      });
+    } catch (error) {
+      if (!(error instanceof BpfError)) throw error;
+      this.#noCounter = `flows are not counted in the kernel: ${error.operation}: ${error.code}`;
+    }
+  }
+
+  /** The devices of all namespaces; null when they could not be asked for. */
+  async #knownDevices(): Promise<KnownNamespace[] | null> {
+    try {
+      return await readDevices(this.#options.namespaces(), this.#own);
+    } catch (error) {
+      this.#options.onWarning(`looking for devices: ${String(error)}`);
+      return null;
+    }
   }
 
   #next(ms: number): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
-    if (!this.#isStopped) this.#timer = setTimeout(() => void this.#follow(), ms);
+    if (!this.#isStopping) this.#timer = setTimeout(() => void this.#follow(), ms);
   }
 
-  async #follow(): Promise<void> {
-    if (this.#counter === null || this.#isReading || this.#isStopped) return;
-    this.#isReading = true;
+  async #follow(given?: KnownNamespace[] | null): Promise<void> {
+    if (this.#counter === null || this.#isFollowing || this.#isStopping) return;
+    this.#isFollowing = true;
     try {
-      const known = await readDevices(this.#options.namespaces(), this.#own);
-      if (!this.#isStopped) this.#counter.countOn(countedDevices(known));
+      const known = given === undefined ? await this.#knownDevices() : given;
+      if (known !== null && !this.#isStopping) await this.#counter.countOn(countedDevices(known));
     } catch (error) {
-      this.#options.onWarning(`looking for devices: ${String(error)}`);
+      this.#options.onWarning(`counting on devices: ${String(error)}`);
     } finally {
-      this.#isReading = false;
-      this.#next(SELDOM_MS);
+      this.#isFollowing = false;
+      this.#next(this.#isDueSoon ? SOON_MS : SELDOM_MS);
+      this.#isDueSoon = false;
     }
   }
 }

@@ -101,7 +101,7 @@ const OPEN: Plan = {
 
 /**
  * Decides when the tracer is open, so that kernel and daemon together stay below a share of one
- * core. Pure: it is told what happened and says what is to be done.
+ * core. Pure: it is given what happened and returns what is to be done.
  *
  * What tracing costs while it is open is known at any time: all the time while it stays open,
  * else from the windows. So it is the same comparison that closes it and that opens it again.

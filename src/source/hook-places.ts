@@ -2,10 +2,10 @@ import type { NetfilterFamily, NetfilterHook } from 'ebpf-ts';
 import { HOOK_NAMES, OBSERVED_PRIORITIES } from '../name/netfilter-table.js';
 import { linkProgram } from './hook-programs.js';
 
-/** More hangs on a hook than was noted: every place may show something. */
+/** More is registered at a hook than was noted: every place may show something. */
 export const UNKNOWN_PRIORITIES = 'unknown';
 
-/** Priorities at which something hangs, upwards, by family and hook; a hook without has nothing. */
+/** Priorities in use, ascending, by family and hook; a hook that is absent has none. */
 export type HookDemand = Record<
   NetfilterFamily,
   Partial<Record<NetfilterHook, readonly number[] | typeof UNKNOWN_PRIORITIES>>
@@ -14,7 +14,7 @@ export type HookDemand = Record<
 /** `all`: each place that may show something. `edges`: the first and the last of them. */
 export type HookDetail = 'all' | 'edges';
 
-/** Where a netfilter link hangs. */
+/** Where a netfilter link is attached. */
 export interface HookPlace {
   readonly program: string;
   readonly family: NetfilterFamily;
@@ -22,19 +22,19 @@ export interface HookPlace {
   readonly priority: number;
 }
 
-/** Nothing hangs on any hook. */
+/** Nothing is registered at any hook. */
 export const NO_DEMAND: HookDemand = { ipv4: {}, ipv6: {} };
 
-/** What hangs there is not known: the same for every hook. */
+/** What is registered is not known: the same for every hook. */
 export const UNKNOWN_DEMAND: HookDemand = { ipv4: everyHook(), ipv6: everyHook() };
 
 /**
- * The places where links are worth hanging. A place is, when something hangs between it and
- * the next one: it sees the packet as that is about to find it, so that what was seen there
- * and not at the next place is that one's doing. And the last place of a hook is, for what
- * was left of the packet. Places that nothing lies between would see the same.
+ * The places where links are needed. A place is when something is registered between it and
+ * the next one: it sees the packet before that runs, so a packet that was seen there and not at
+ * the next place was dropped in between. The last place of such a hook is too, since it shows
+ * what the hook made of the packet. Places with nothing in between would see the same.
  *
- * The last of INPUT is always one: the kernel tells of drops and not of deliveries, and
+ * The last of INPUT is always one: the kernel reports drops and not deliveries, and
  * without it nothing says that a packet has come to where sockets are.
  *
  * @param shift how far places have moved aside for another observer

@@ -34,7 +34,7 @@ const WALK_PROGRAMS: readonly FunctionProgram[] = [
   { program: 'walk_deliver', target: 'ip_protocol_deliver_rcu', module: null },
 ];
 
-/** These tell how far a packet has come in a hook. */
+/** These show how far a packet has come in a hook. */
 const STEP_PROGRAMS: readonly FunctionProgram[] = [
   { program: 'walk_deliver6', target: 'ip6_protocol_deliver_rcu', module: null },
   { program: 'walk_iptables', target: 'ipt_do_table', module: 'ip_tables' },

@@ -10,24 +10,29 @@ const HOOK_BYTES = 4 + 4 * PRIORITIES;
 const SURVEY_BYTES = 4 + 2 * HOOKS * HOOK_BYTES;
 const FAMILIES: readonly NetfilterFamily[] = ['ipv4', 'ipv6'];
 
-/** Asks the kernel what hangs on the netfilter hooks of all namespaces, hopscope's own left out. */
+/** Asks the kernel what is registered at netfilter hooks in all namespaces, but for hopscope's. */
 export class HookSurvey {
   readonly #object: BpfObject;
   readonly #program: Program;
   readonly #surveys: BpfMap;
 
+  private constructor(object: BpfObject) {
+    this.#object = object;
+    this.#program = object.program('survey_hooks');
+    this.#surveys = object.map('surveys');
+  }
+
   /**
    * @param objectFile dist/bpf/hook-survey.bpf.o
    * @throws BpfError where the kernel does not take it (before Linux 5.17)
    */
-  constructor(objectFile: string) {
-    this.#object = BpfObject.open(objectFile);
+  static async open(objectFile: string): Promise<HookSurvey> {
+    const object = BpfObject.open(objectFile);
     try {
-      this.#object.load();
-      this.#program = this.#object.program('survey_hooks');
-      this.#surveys = this.#object.map('surveys');
+      await object.loadAsync();
+      return new HookSurvey(object);
     } catch (error) {
-      this.#object.close();
+      object.close();
       throw error;
     }
   }

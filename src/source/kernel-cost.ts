@@ -1,6 +1,6 @@
 import { enableStats, type Link } from 'ebpf-ts';
 
-/** Between measurements, ms. Statistics make each run of a program dearer, so they are short. */
+/** Between measurements, ms. With statistics each run of a program costs more, so they are short. */
 export const COST_EVERY_MS = 30_000;
 
 /** Counted since the programs were loaded. */

@@ -1,4 +1,51 @@
 import type { BpfMap } from 'ebpf-ts';
+import {
+  COUNTER_BYTES,
+  COUNTER_FILTERED,
+  COUNTER_LOST_DROP,
+  COUNTER_LOST_EVENT,
+  COUNTER_LOST_NESTED,
+  COUNTER_LOST_RING,
+  COUNTER_MARKS_EVICTED,
+  COUNTER_OWN,
+  COUNTER_PASSED,
+  COUNTER_TRAILS,
+} from '../wire/layout.gen.js';
+import type { HandedOver } from './source.js';
+
+/** What the tracer's programs counted of their own doing. */
+export interface KernelCounts {
+  readonly losses: Readonly<Record<string, bigint>>;
+  /** Drops between windows that are left out on purpose, too many being alike. */
+  readonly dropsAlike: bigint;
+  readonly handed: HandedOver;
+  /** Records left out because they were hopscope's own traffic. */
+  readonly own: bigint;
+  /** Hops that the filter left out. */
+  readonly filtered: bigint;
+  /** Packets no longer known to match, for want of room: what follows of them may be left out. */
+  readonly marksEvicted: bigint;
+}
+
+/**
+ * @param of a counter of bpf/wire.h by its index
+ * @param misses runs that the kernel left out since the program was already on that CPU
+ */
+export function kernelCounts(of: (index: number) => bigint, misses: bigint): KernelCounts {
+  return {
+    losses: {
+      'ring-full-hops': of(COUNTER_LOST_RING),
+      'ring-full-events': of(COUNTER_LOST_EVENT),
+      'slot-busy': of(COUNTER_LOST_NESTED),
+      'program-recursion': misses,
+    },
+    dropsAlike: of(COUNTER_LOST_DROP),
+    handed: { records: of(COUNTER_TRAILS), hops: of(COUNTER_PASSED), bytes: of(COUNTER_BYTES) },
+    own: of(COUNTER_OWN),
+    filtered: of(COUNTER_FILTERED),
+    marksEvicted: of(COUNTER_MARKS_EVICTED),
+  };
+}
 
 /** The u64 at `index` of a per-CPU array, summed over the CPUs. */
 export function sumOfCpus(map: BpfMap, index: number): bigint {

@@ -3,7 +3,7 @@ import { KernelSymbols, parseModules } from './kernel-symbols.js';
 
 /** Places that drops come from and are remembered; a kernel has a few thousand. */
 const SYMBOL_LIMIT = 65_536;
-/** Between looks at the list of modules on account of an address nobody knows. */
+/** Between looks at the list of modules because of an unknown address. */
 const UNKNOWN_LOOK_MS = 100;
 /** Symbols need a look at all of them, 5 MB: not more often than this. */
 const RELOAD_MS = 1_000;
@@ -26,7 +26,7 @@ export class KernelFunctions {
   #modules = '';
   #unknownLookAt = Number.NEGATIVE_INFINITY;
   #loadedAt = Number.NEGATIVE_INFINITY;
-  /** Addresses that were not remembered, for want of room. */
+  /** Addresses that were not remembered: SYMBOL_LIMIT was reached. */
   forgotten = 0;
 
   constructor(options: KernelFunctionsOptions = {}) {

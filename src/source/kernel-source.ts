@@ -1,29 +1,25 @@
-import { dirname, join } from 'node:path';
 import { RingBuffer } from 'ebpf-ts';
+import type { PacketFilter } from '../filter/packet-filter.js';
 import { SAMPLE_ALL, type Sampling, samplingName } from '../model/sampling.js';
 import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
 import { Epoch } from '../wire/clock.js';
-import {
-  COUNTER_LOST_EVENT,
-  COUNTER_LOST_NESTED,
-  COUNTER_LOST_RING,
-  COUNTER_OWN,
-} from '../wire/layout.gen.js';
 import { CatalogFollower } from './catalog-follower.js';
 import { CatalogReader } from './catalog-reader.js';
+import { countObjectsBeside } from './count-instrument.js';
+import { attachTracer } from './filtered-tracer.js';
 import { FlowCounting } from './flow-counting.js';
 import { Governor, type Plan } from './governor.js';
 import type { HookDetail } from './hook-places.js';
 import type { HookInstrument } from './hook-programs.js';
-import { sumOfCpus } from './kernel-counters.js';
+import { type KernelCounts, kernelCounts, sumOfCpus } from './kernel-counters.js';
 import { KernelFunctions } from './kernel-functions.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 import { NetnsDirectory } from './netns-directory.js';
 import { ObservedNamespaces, sameNamespaces } from './observed-namespaces.js';
 import { RingDrain } from './ring-drain.js';
-import type { Source, SourceSampling, SourceSink } from './source.js';
-import { Tracer } from './tracer.js';
-import { kernelDropReasons, RING_BYTES } from './tracer-object.js';
+import type { HandedOver, Source, SourceSampling, SourceSink } from './source.js';
+import type { Tracer } from './tracer.js';
+import { kernelDropReasons, RING_BYTES, type TracerOptions } from './tracer-object.js';
 import { scheduleOf } from './tracer-schedule.js';
 import type { TracingSchedule } from './tracing-schedule.js';
 
@@ -32,32 +28,34 @@ const NAMESPACE_SCAN_MS = 400;
 /** Drops after so long without one are worth a look at once. */
 const DROPS_ANEW_NS = 1_000_000_000n;
 
-export interface KernelSourceOptions {
-  /** The compiled tracer, dist/bpf/tracer.bpf.o. */
-  readonly objectFile: string;
+export interface KernelSourceOptions
+  extends Pick<TracerOptions, 'objectFile' | 'hooks' | 'ringBytes'> {
   /** Names of the namespaces to observe; null for all. */
   readonly netns?: readonly string[] | null;
-  /** What sees netfilter hooks; the best this kernel has when absent. */
-  readonly hooks?: HookInstrument;
+  /** What leaves packets out in the kernel, all that user space would not show; none when absent. */
+  readonly filter?: PacketFilter | null;
   /** Whether every flow is counted in the kernel, whatever is traced. */
   readonly count?: boolean;
   /** Which packets are traced; all when absent. */
   readonly sampling?: Sampling;
-  /** Bytes that the kernel may be ahead of the daemon, a power of two; RING_BYTES when absent. */
-  readonly ringBytes?: number;
-  /** Told when tracing everything has become too dear, or is not so any more. */
+  /** Called when tracing everything begins to cost more than the budget, and when it fits again. */
   readonly onMode?: (mode: Plan['mode']) => void;
-  /** Told of what goes wrong while it runs, without stopping it. */
+  /** Called with what goes wrong while it runs, without stopping it. */
   readonly onWarning?: (message: string) => void;
 }
 
 /** The running kernel. */
 export class KernelSource implements Source {
   readonly epochNs = process.hrtime.bigint();
-  /** Port whose loopback traffic is left out; 0 for none. Set it before `start`. */
-  ownPort = 0;
+  /**
+   * Port whose loopback traffic is left out; 0 for none. Set it before `start`. One that is
+   * not known yet is asked for when there is a processor to spare, and waited for when all
+   * else is ready; `start` fails as it does.
+   */
+  ownPort: number | (() => Promise<number>) = 0;
   readonly #options: KernelSourceOptions;
-  /** Told of each function that drops come from, as it is resolved. */
+  readonly #ringBytes: number;
+  /** Called with each function that drops come from, as it is resolved. */
   onSymbol: (address: bigint, name: string) => void = () => undefined;
   readonly #observed: ObservedNamespaces;
   readonly #directory = new NetnsDirectory(() => this.#lookSoon());
@@ -79,13 +77,15 @@ export class KernelSource implements Source {
   #onlyDrops = false;
   #scanTimer: NodeJS.Timeout | null = null;
   #soon: NodeJS.Immediate | null = null;
-  #finalLosses: Readonly<Record<string, bigint>> | null = null;
-  #finalOwn = 0n;
+  /** What the kernel counted by the end; it forgets it then. */
+  #final: KernelCounts | null = null;
   #stopped = false;
+  #stopping: Promise<void> | null = null;
   #beginning: Promise<void> = Promise.resolve();
 
   constructor(options: KernelSourceOptions) {
     this.#options = options;
+    this.#ringBytes = options.ringBytes ?? RING_BYTES;
     this.#observed = new ObservedNamespaces(options.netns ?? null);
     this.#sampling = options.sampling ?? SAMPLE_ALL;
     this.#governor = this.#sampling.mode === 'auto' ? new Governor(this.#sampling.budget) : null;
@@ -93,6 +93,10 @@ export class KernelSource implements Source {
 
   get catalog(): Catalog {
     return this.#names?.catalog ?? EMPTY_CATALOG;
+  }
+
+  get isThinned(): boolean {
+    return this.#sampling.mode === 'one-in';
   }
 
   /** What sees netfilter hooks; `none` before `start`. */
@@ -109,18 +113,31 @@ export class KernelSource implements Source {
   }
 
   losses(): Readonly<Record<string, bigint>> {
-    return (
-      this.#finalLosses ?? {
-        'ring-full-hops': this.#counter(COUNTER_LOST_RING),
-        'ring-full-events': this.#counter(COUNTER_LOST_EVENT),
-        'slot-busy': this.#counter(COUNTER_LOST_NESTED),
-        'program-recursion': this.#tracer?.recursionMisses() ?? 0n,
-      }
-    );
+    return this.#counts().losses;
+  }
+
+  otherLosses(): Readonly<Record<string, bigint>> {
+    return {
+      'drops-alike': this.#counts().dropsAlike,
+      ...(this.#options.filter == null
+        ? {}
+        : { 'filter-marks-evicted': this.#counts().marksEvicted }),
+      ...this.#counting?.losses(),
+      'symbols-forgotten': BigInt(this.#functions.forgotten),
+    };
+  }
+
+  handed(): HandedOver {
+    return this.#counts().handed;
+  }
+
+  /** Hops that the filter left out in the kernel. */
+  filtered(): bigint {
+    return this.#counts().filtered;
   }
 
   own(): bigint {
-    return this.#finalLosses === null ? this.#counter(COUNTER_OWN) : this.#finalOwn;
+    return this.#counts().own;
   }
 
   ringFill(): number | null {
@@ -167,15 +184,11 @@ export class KernelSource implements Source {
       detail: this.#tracer?.detail ?? 'all',
       budget: this.#governor?.budget ?? null,
       cost: this.#governor?.cost ?? null,
-    };
-  }
-
-  /** Windows opened so far, those of them asked for, and closings since the ring was filling up. */
-  windows(): { readonly opened: number; readonly requested: number; readonly crowded: number } {
-    return {
-      opened: this.#schedule?.windows ?? 0,
-      requested: this.#schedule?.requestedWindows ?? 0,
-      crowded: this.#governor?.crowdings ?? 0,
+      windows: {
+        opened: this.#schedule?.windows ?? 0,
+        requested: this.#schedule?.requestedWindows ?? 0,
+        crowded: this.#governor?.crowdings ?? 0,
+      },
     };
   }
 
@@ -183,24 +196,31 @@ export class KernelSource implements Source {
     this.#schedule?.request();
   }
 
+  /**
+   * What takes its time goes on side by side: other processes that read names and devices,
+   * loads on other threads, links of the counter. The tracer is attached last, so that
+   * whatever is traced is counted too.
+   */
   async start(sink: SourceSink): Promise<void> {
     this.#sink = sink;
     this.#namespaces = this.#observed.scan();
     this.#observed.requireNamed(this.#namespaces);
     // What comes between this look and the attaching is found by the next one.
     this.#directory.watch();
-    this.#names = new CatalogFollower(
-      new CatalogReader(kernelDropReasons()),
-      () => this.#namespaces.values(),
-      (catalog) => sink.catalog(catalog),
-      (message) => this.#options.onWarning?.(message),
-    );
-    await this.#names.start();
-    if (this.#options.count === true) {
-      this.#counting = this.#newCounting(sink);
-      await this.#counting.start();
+    if (this.#options.count === true) this.#counting = this.#newCounting(sink);
+    const counting = this.#counting?.start();
+    let before: Promise<unknown> = Promise.resolve(counting);
+    let tracer: Tracer;
+    try {
+      // Its links take the longest, and no processor: whatever takes one comes after its load.
+      await this.#counting?.loaded;
+      before = Promise.all([counting, this.#startNames(sink)]);
+      tracer = await this.#attach(before);
+    } catch (error) {
+      await Promise.all([this.stop(), before.catch(() => undefined)]);
+      throw error;
     }
-    this.#attach();
+    this.#follow(tracer);
     this.#beginning = this.#begin();
     this.#scanTimer = setInterval(() => this.#look(), NAMESPACE_SCAN_MS);
   }
@@ -218,37 +238,43 @@ export class KernelSource implements Source {
     this.#schedule?.start();
   }
 
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
     // What is in the ring is judged by the kernel's symbols: have them first.
     await this.#beginning;
-    if (this.#stopped) {
-      return;
-    }
     this.#schedule?.stop();
     // Detach first, then take what is still in the ring.
     this.#tracer?.detach();
-    if (this.#scanTimer !== null) {
-      clearInterval(this.#scanTimer);
-    }
+    if (this.#scanTimer !== null) clearInterval(this.#scanTimer);
     this.#names?.stop();
-    if (this.#soon !== null) {
-      clearImmediate(this.#soon);
-    }
+    if (this.#soon !== null) clearImmediate(this.#soon);
     this.#directory.close();
     this.#drain?.stop();
-    this.#counting?.stop();
+    await this.#counting?.stop();
     this.#stopped = true;
-    this.#finalOwn = this.own();
-    this.#finalLosses = this.losses();
+    this.#final = this.#counts();
     this.#sink?.end();
     this.#ring?.close();
     this.#tracer?.dispose();
   }
 
+  async #startNames(sink: SourceSink): Promise<void> {
+    this.#names = new CatalogFollower(
+      new CatalogReader(kernelDropReasons()),
+      () => this.#namespaces.values(),
+      (catalog) => sink.catalog(catalog),
+      (message) => this.#options.onWarning?.(message),
+    );
+    await this.#names.start();
+  }
+
   #newCounting(sink: SourceSink): FlowCounting {
-    const beside = (name: string): string => join(dirname(this.#options.objectFile), name);
     return new FlowCounting({
-      objects: { tcx: beside('counter.bpf.o'), packet: beside('counter-packet.bpf.o') },
+      objects: countObjectsBeside(this.#options.objectFile),
       epoch: new Epoch(this.epochNs),
       namespaces: () => this.#namespaces.values(),
       onCount: (row) => sink.count?.(row),
@@ -256,25 +282,29 @@ export class KernelSource implements Source {
     });
   }
 
-  get #ringBytes(): number {
-    return this.#options.ringBytes ?? RING_BYTES;
-  }
-
-  #counter(index: number): bigint {
+  #counts(): KernelCounts {
     const map = this.#tracer?.map('counters');
-    return map === undefined ? 0n : sumOfCpus(map, index);
+    const misses = this.#tracer?.recursionMisses() ?? 0n;
+    return this.#final ?? kernelCounts((index) => (map ? sumOfCpus(map, index) : 0n), misses);
   }
 
-  #attach(): void {
-    const tracer = new Tracer({
-      objectFile: this.#options.objectFile,
-      ownPort: this.ownPort,
-      limited: this.#options.netns != null,
-      hooks: this.#options.hooks,
-      ringBytes: this.#ringBytes,
-      ...(this.#sampling.mode === 'one-in' ? { oneIn: this.#sampling.oneIn } : {}),
-    });
-    tracer.attach(this.#namespaces);
+  #attach(before: Promise<unknown>): Promise<Tracer> {
+    const { objectFile, netns, hooks, filter = null } = this.#options;
+    const ownPort = typeof this.ownPort === 'number' ? this.ownPort : this.ownPort();
+    return attachTracer(
+      {
+        ...{ objectFile, hooks, ownPort, limited: netns != null, ringBytes: this.#ringBytes },
+        ...(this.#sampling.mode === 'one-in' ? { oneIn: this.#sampling.oneIn } : {}),
+      },
+      filter,
+      this.#namespaces,
+      before,
+      (message) => this.#options.onWarning?.(message),
+    );
+  }
+
+  /** Takes up what an attached tracer gives. */
+  #follow(tracer: Tracer): void {
     this.#tracer = tracer;
     const events = tracer.map('events');
     const ring = events === undefined ? null : new RingBuffer(events);
@@ -283,6 +313,7 @@ export class KernelSource implements Source {
       const drain = new RingDrain({
         ring,
         flush: () => tracer.flush(),
+        finish: () => tracer.finish(),
         now: () => process.hrtime.bigint(),
         sink: this.#watched(this.#sink),
         onWaiting: (bytes) => this.#schedule?.watch(bytes),
@@ -303,7 +334,7 @@ export class KernelSource implements Source {
   #changeWindow(at: bigint, isOpen: boolean): void {
     this.#closedSince = isOpen ? null : at;
     this.#onlyDrops = false;
-    this.#sink?.window?.(at, isOpen);
+    this.#sink?.window?.(at, isOpen, this.#tracer?.detail ?? 'all');
   }
 
   /**
@@ -324,6 +355,7 @@ export class KernelSource implements Source {
         // Now that all is dealt with: a window is short, and time counts in it.
         if (hasDrops && now - lastDrops >= DROPS_ANEW_NS) this.#schedule?.request();
         if (hasDrops) lastDrops = now;
+        if (this.#counting?.hasNews(now) === true) this.#schedule?.request();
         hasDrops = false;
         this.#onlyDrops = this.#closedSince !== null && now >= this.#closedSince;
       },
@@ -343,23 +375,24 @@ export class KernelSource implements Source {
   /** Follows namespaces and their hooks at once, and their names when that is due. */
   #look(): void {
     const tracer = this.#tracer;
-    if (this.#stopped || tracer === null) {
-      return;
-    }
+    if (this.#stopping !== null || tracer === null) return;
+    const warn = (error: unknown): void => {
+      this.#options.onWarning?.(`looking for namespaces: ${String(error)}`);
+    };
     try {
       this.#directory.watch();
       const found = this.#observed.scan();
       const changed = !sameNamespaces(this.#namespaces, found);
       this.#namespaces = found;
       tracer.update(found);
-      tracer.renew(found);
+      tracer.renew(found).catch(warn);
       this.#functions.refresh();
       if (changed) {
         this.#names?.changed();
         this.#counting?.changed();
       }
     } catch (error) {
-      this.#options.onWarning?.(`looking for namespaces: ${String(error)}`);
+      warn(error);
     }
     this.#names?.look();
   }

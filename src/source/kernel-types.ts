@@ -3,7 +3,7 @@ import { BpfError, Btf } from 'ebpf-ts';
 
 const BTF_FOLDER = '/sys/kernel/btf';
 
-/** Those of the modules that are loaded and tell their types. */
+/** Those of the modules that are loaded and have BTF. */
 export function modulesWithTypes(modules: readonly string[]): readonly string[] {
   return modules.filter((module) => existsSync(`${BTF_FOLDER}/${module}`));
 }

@@ -29,7 +29,7 @@ interface Inside {
 /** Attaches in a namespace, given by its path. */
 export type AttachLink = (place: HookPlace, netns: string) => Link;
 
-/** The netfilter links in every namespace: keeps what hangs there as it is wanted. */
+/** The netfilter links in every namespace: keeps attached what is wanted. */
 export class NetfilterLinks {
   readonly #attach: AttachLink;
   readonly #missing: MissingCauses;
@@ -41,7 +41,7 @@ export class NetfilterLinks {
     this.#missing = missing;
   }
 
-  /** Links that hang now. */
+  /** Links attached now. */
   get size(): number {
     let sum = 0;
     for (const { sets } of this.#namespaces.values()) {
@@ -51,8 +51,8 @@ export class NetfilterLinks {
   }
 
   /**
-   * Hangs in a namespace what is wanted there and takes the rest off; where a link is
-   * refused, what hung before stays, and it is tried again while the namespace is there.
+   * Attaches in a namespace what is wanted there and detaches the rest; where a link is
+   * refused, what was attached stays, and it is tried again while the namespace is there.
    * The code of the first failure, `null` without one.
    */
   want(namespace: FoundNamespace, places: readonly HookPlace[]): string | null {
@@ -86,7 +86,7 @@ export class NetfilterLinks {
     return left;
   }
 
-  /** Hangs again what `close` took off, and what was wanted since. */
+  /** Attaches again what `close` detached, and what was wanted since. */
   open(): void {
     this.#open = true;
     for (const inside of this.#namespaces.values()) {

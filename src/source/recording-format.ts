@@ -17,7 +17,8 @@ import * as layout from '../wire/layout.gen.js';
  *   BATCH    framed records as they were drained
  *   TICK     u64 kernel monotonic ns, where the daemon looked at the clock
  *   SYMBOLS  JSON list of [address, function], when a drop's place was resolved
- *   WINDOW   u64 kernel monotonic ns, u32 whether everything is seen from then on, u32 zero
+ *   WINDOW   u64 kernel monotonic ns, u32 whether everything is seen from then on,
+ *            u32 whether of each netfilter hook only the edges are
  *   COUNTS   entries of the kernel's counter, each u8 gone, 7 zeros, key, value (bpf/counter-wire.h)
  *   FOOTER   JSON RecordingFooter, last; absent when recording was cut off
  */
@@ -50,6 +51,10 @@ export interface RecordingHeader {
   readonly epochNs: string;
   readonly kernel: string;
   readonly missing: readonly string[];
+  /** Whether some packets only were traced, and all drops; absent: no. */
+  readonly thinned?: boolean;
+  /** Whether some namespaces were left out on purpose; absent: no. */
+  readonly limited?: boolean;
 }
 
 export interface RecordingFooter {
@@ -65,12 +70,12 @@ export interface RecordingFooter {
 
 export class RecordingError extends HopscopeError {}
 
-/** Changes when the meaning of recorded bytes does. */
+/** Changes when the meaning of recorded bytes does: counters of the kernel are not recorded. */
 export function layoutFingerprint(): string {
   // By name: a module's own order of names is sorted only where no tool has rewritten it.
-  const entries = [...Object.entries(layout), ...Object.entries(counts)].sort(([a], [b]) =>
-    a < b ? -1 : 1,
-  );
+  const entries = [...Object.entries(layout), ...Object.entries(counts)]
+    .filter(([name]) => !/^(COUNTER|TALLY)_/u.test(name))
+    .sort(([a], [b]) => (a < b ? -1 : 1));
   const text = JSON.stringify(Object.fromEntries(entries));
   return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
@@ -95,8 +100,13 @@ export function parseHeader(payload: Uint8Array): RecordingHeader {
   if (!isDecimal(epochNs) || typeof kernel !== 'string' || !isTextList(missing)) {
     throw new RecordingError('RECORDING_DAMAGED', 'the header of the recording is not whole');
   }
-  const known = typeof version === 'string' ? { version } : {};
-  return { format: 1, ...known, layout, epochNs, kernel, missing };
+  return {
+    format: 1,
+    ...(typeof version === 'string' ? { version } : {}),
+    ...{ layout, epochNs, kernel, missing },
+    thinned: header['thinned'] === true,
+    limited: header['limited'] === true,
+  };
 }
 
 export function parseFooter(payload: Uint8Array): RecordingFooter {

@@ -1,6 +1,7 @@
 import { closeSync, fchmodSync, fstatSync, openSync, writeSync } from 'node:fs';
 import type { Catalog } from '../name/catalog.js';
 import type { CountCursor } from '../wire/count-cursor.js';
+import type { HookDetail } from './hook-places.js';
 import {
   CHUNK_BATCH,
   CHUNK_CATALOG,
@@ -31,7 +32,7 @@ const MODE = 0o600;
 export class RecordingWriter implements SourceSink {
   /** Bytes written so far. */
   bytes = 0;
-  /** Told once, of the first failure; nothing is written from then on. */
+  /** Called once, with the first failure; nothing is written from then on. */
   onFailure: (error: RecordingError) => void = () => undefined;
   readonly #path: string;
   readonly #file: number;
@@ -78,10 +79,11 @@ export class RecordingWriter implements SourceSink {
     this.#counts.push(header, ...row.entry.map((bytes) => Uint8Array.from(bytes)));
   }
 
-  window(at: bigint, isOpen: boolean): void {
+  window(at: bigint, isOpen: boolean, detail: HookDetail): void {
     const payload = Buffer.alloc(WINDOW_BYTES);
     payload.writeBigUInt64LE(at);
     payload.writeUInt32LE(isOpen ? 1 : 0, 8);
+    payload.writeUInt32LE(detail === 'edges' ? 1 : 0, 12);
     this.#chunk(CHUNK_WINDOW, payload);
   }
 

@@ -49,6 +49,10 @@ export class ReplaySource implements Source {
     this.missing = [...new Set([...recording.header.missing, ...(recording.footer.missing ?? [])])];
   }
 
+  get isThinned(): boolean {
+    return this.#recording.header.thinned ?? false;
+  }
+
   lost(): bigint {
     return BigInt(this.#recording.footer.lost);
   }
@@ -138,7 +142,8 @@ export class ReplaySource implements Source {
     } else if (chunk.type === CHUNK_WINDOW && chunk.payload.byteLength >= WINDOW_BYTES) {
       const { buffer, byteOffset } = chunk.payload;
       const view = new DataView(buffer, byteOffset, WINDOW_BYTES);
-      sink.window?.(view.getBigUint64(0, true) + shift, view.getUint32(8, true) === 1);
+      const detail = view.getUint32(12, true) === 1 ? 'edges' : 'all';
+      sink.window?.(view.getBigUint64(0, true) + shift, view.getUint32(8, true) === 1, detail);
     }
     if (chunk.type === CHUNK_COUNTS) {
       this.#giveCounts(sink, chunk.payload, shift);

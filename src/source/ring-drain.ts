@@ -16,17 +16,19 @@ export interface RingDrainOptions {
   readonly ring: RingBuffer;
   /** Hands over every trail that is still in a slot, on all CPUs; false when one may be left. */
   readonly flush: () => boolean;
+  /** The same for the last time. */
+  readonly finish?: () => boolean;
   /** CLOCK_MONOTONIC, ns. */
   readonly now: () => bigint;
   readonly sink: SourceSink;
-  /** Told how many bytes wait, before they are read: joining them takes longer. */
+  /** Called with how many bytes wait, before they are read: joining them takes longer. */
   readonly onWaiting?: (bytes: number) => void;
 }
 
 /**
  * Takes records out of the ring. From time to time it has all trails handed over: after
  * that, and once the ring is read up to there, all that began before has come, and the sink
- * is told so. Nothing in the kernel wakes it: a wake-up for each record halves a network's
+ * gets a tick. Nothing in the kernel wakes it: a wake-up for each record halves a network's
  * throughput.
  */
 export class RingDrain {
@@ -67,7 +69,7 @@ export class RingDrain {
   stop(): void {
     this.#stopped = true;
     this.#cancel();
-    this.#flush();
+    this.#flush(this.#options.finish);
     while (!this.#take(BATCHES_PER_TURN)) {
       // until the ring is read up to the flush
     }
@@ -99,9 +101,9 @@ export class RingDrain {
     this.#cancel = () => clearImmediate(soon);
   }
 
-  #flush(): void {
+  #flush(flush = this.#options.flush): void {
     const now = this.#options.now();
-    if (this.#options.flush()) {
+    if (flush()) {
       this.#flushed = now;
     }
     this.#left = this.#options.ring.available();

@@ -1,6 +1,7 @@
 import type { SamplingRecord } from '../model/feed.js';
 import type { Catalog } from '../name/catalog.js';
 import type { CountCursor } from '../wire/count-cursor.js';
+import type { HookDetail } from './hook-places.js';
 
 /** What takes a source's output. Nothing borrowed may be kept after the call. */
 export interface SourceSink {
@@ -9,10 +10,11 @@ export interface SourceSink {
   /** Time has come this far: kernel monotonic nanoseconds. */
   tick(now: bigint): void;
   /**
-   * From `at` on (kernel monotonic ns) every packet is seen, or drops and nothing else. Comes
-   * after all ticks before `at` and before those after it.
+   * From `at` on (kernel monotonic ns) every packet is seen, or drops and nothing else; of each
+   * netfilter hook every place, or the edges. Comes after all ticks before `at` and before those
+   * after it.
    */
-  window?(at: bigint, isOpen: boolean): void;
+  window?(at: bigint, isOpen: boolean, detail: HookDetail): void;
   /** What the kernel has counted of a flow on a device, all in all; borrowed. */
   count?(row: CountCursor): void;
   /** Names have changed. */
@@ -24,6 +26,13 @@ export interface SourceSink {
 /** What a source says of its sampling; how many packets that makes is counted elsewhere. */
 export type SourceSampling = Omit<SamplingRecord, 'traced' | 'of'>;
 
+/** Trails in the ring since the start, their hops and bytes. */
+export interface HandedOver {
+  readonly records: bigint;
+  readonly hops: bigint;
+  readonly bytes: bigint;
+}
+
 /** Where records come from: the kernel, or a recording of one. */
 export interface Source {
   /** Kernel monotonic nanoseconds near the first record. */
@@ -33,6 +42,10 @@ export interface Source {
   lost(): bigint;
   /** What `lost` is the sum of: one entry a cause, in the words of a metric's label. */
   losses(): Readonly<Record<string, bigint>>;
+  /** What else was lost, and is no record of the tracer's, by cause. */
+  otherLosses?(): Readonly<Record<string, bigint>>;
+  /** What the kernel has handed over; absent where that is not counted. */
+  handed?(): HandedOver;
   /** Records left out because they were hopscope's own traffic. */
   own(): bigint;
   /** Share of the ring that waits to be read, 0 to 1; absent or null where there is no ring. */
@@ -45,6 +58,8 @@ export interface Source {
   counted?(): number | null;
   /** How it chooses what is seen; null or absent where it does not. */
   sampling?(): SourceSampling | null;
+  /** Whether it traces some packets only, and all drops; absent: no. */
+  readonly isThinned?: boolean;
   /** Asks to see everything for a moment, at once: something is new, wrong or watched. */
   request?(): void;
   /** Begins; resolves when everything is attached. */

@@ -4,7 +4,7 @@ import type { MissingCauses } from './missing-causes.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 import { NetfilterLinks } from './netfilter-links.js';
 import { FunctionLinks, TracepointLinks } from './trace-links.js';
-import { type LoadedTracer, silence } from './tracer-object.js';
+import { type LoadedTracer, setFlag } from './tracer-object.js';
 
 /** One loaded object and all that it is attached to. */
 export class TracerAttachment {
@@ -38,12 +38,12 @@ export class TracerAttachment {
     return [...this.loaded.missing, ...this.#functions.missing];
   }
 
-  /** Netfilter links that hang now. */
+  /** Netfilter links attached now. */
   get links(): number {
     return this.#netfilter.size;
   }
 
-  /** Hangs in a namespace what its demand asks for; the code of a failure, or `null`. */
+  /** Attaches in a namespace what its demand asks for; the code of a failure, or `null`. */
   want(namespace: FoundNamespace, demand: HookDemand, detail: HookDetail): string | null {
     if (this.loaded.hooks !== 'link') return null;
     let known = this.#places.get(demand);
@@ -61,6 +61,7 @@ export class TracerAttachment {
 
   /** From the end of a packet's way to its beginning; see trace-links.ts. */
   open(): void {
+    setFlag(this.loaded.object.map('closed'), false);
     this.#netfilter.open();
     this.#functions.open();
     this.#tracepoints.open();
@@ -71,11 +72,12 @@ export class TracerAttachment {
     this.#tracepoints.close();
     this.#functions.close();
     this.#netfilter.close();
+    setFlag(this.loaded.object.map('closed'), true);
   }
 
-  /** Whether it sees anything; see `silence`. */
+  /** Whether it sees anything: of two that are attached, one is silent. */
   silence(on: boolean): void {
-    silence(this.loaded.object.map('silent'), on);
+    setFlag(this.loaded.object.map('silent'), on);
   }
 
   /** Runs that the kernel left out because the program was already on that CPU. */

@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { BpfError, type BpfMap, BpfObject, probeProgramType } from 'ebpf-ts';
+import type { KernelFilter } from '../filter/kernel-program.js';
 import { UnsupportedError } from '../model/errors.js';
 import {
   FUNCTION_PROGRAMS,
@@ -10,11 +12,22 @@ import {
 } from './hook-programs.js';
 import { KernelTypes } from './kernel-types.js';
 import { NamespaceWatcher } from './namespace-watcher.js';
+import { replaceFunction } from './object-function.js';
 
-/** Bytes the kernel may be ahead of the daemon. A power of two. */
+/** Size of the ring where nothing else is said, bytes. */
 export const RING_BYTES = 32 << 20;
 /** What an object that takes over goes on with: one ring, one count of what is lost. */
-export const KEPT_MAPS = ['events', 'counters', 'observed', 'slots', 'taken', 'devices'] as const;
+export const KEPT_MAPS = [
+  'events',
+  'counters',
+  'observed',
+  'slots',
+  'taken',
+  'devices',
+  'own_port',
+  'marks',
+  'buffers',
+] as const;
 export type KeptMap = (typeof KEPT_MAPS)[number];
 const NO_HOOKS = 'netfilter hooks are not seen, for want of links (Linux 6.4) and of fentry';
 const NO_STEPS = 'of a netfilter hook only begin and end are seen';
@@ -24,16 +37,21 @@ export interface TracerOptions {
   readonly objectFile: string;
   /** The compiled survey of hooks, dist/bpf/hook-survey.bpf.o; beside the tracer when absent. */
   readonly surveyFile?: string | undefined;
-  /** Port whose loopback traffic is left out; 0 for none. */
-  readonly ownPort: number;
+  /**
+   * Port whose loopback traffic is left out; 0 for none. One that is known only later is
+   * waited for when all is loaded, before anything is attached.
+   */
+  readonly ownPort: number | Promise<number>;
   /** Whether only the namespaces given to `update` are observed. */
   readonly limited: boolean;
   /** What sees netfilter hooks; the best this kernel has when absent. */
   readonly hooks?: HookInstrument | undefined;
-  /** Size of the ring; RING_BYTES when absent. */
+  /** Bytes that the kernel may be ahead of the daemon, a power of two; RING_BYTES when absent. */
   readonly ringBytes?: number | undefined;
   /** Of how many packets one is traced; all when absent. */
   readonly oneIn?: number | undefined;
+  /** Which packets are worth a record; all when absent. */
+  readonly filter?: KernelFilter | undefined;
 }
 
 /** A loaded object, attached to nothing yet. */
@@ -51,18 +69,19 @@ export interface LoadOptions extends TracerOptions {
   readonly hooks: HookInstrument;
   /** How far netfilter links move aside for another observer. */
   readonly shift: number;
-  /** Whose maps it goes on with; it is silent until told otherwise. */
+  /** Whose maps it goes on with; it is silent until `silence` says otherwise. */
   readonly successorOf: BpfObject | null;
 }
 
 /**
- * Loads the object with what this kernel takes of it.
+ * Loads the object with what this kernel takes of it, on another thread: the verifier
+ * takes some 200 ms.
  * Errors: UnsupportedError `KERNEL_NOT_PERMITTED`, `KERNEL_NOT_SUPPORTED`.
  */
-export function loadTracer(options: LoadOptions): LoadedTracer {
+export async function loadTracer(options: LoadOptions): Promise<LoadedTracer> {
   const { hooks } = options;
   if (hooks === 'link') {
-    return { object: loadWith([], options), functions: [], hooks, missing: [] };
+    return { object: await loadWith([], options), functions: [], hooks, missing: [] };
   }
   const wanted = hooks === 'fentry' ? functionsHere() : [];
   let reason = wanted.length > 0 ? '' : 'the kernel has no function to attach to';
@@ -70,7 +89,7 @@ export function loadTracer(options: LoadOptions): LoadedTracer {
   for (const functions of [wanted, wanted.filter(isIndispensable)]) {
     if (functions.length > 0) {
       try {
-        const object = loadWith(functions, options);
+        const object = await loadWith(functions, options);
         const missing = functions === wanted ? [] : [noSteps(reason)];
         return { object, functions, hooks, missing };
       } catch (error) {
@@ -81,7 +100,7 @@ export function loadTracer(options: LoadOptions): LoadedTracer {
   if (options.successorOf !== null && hooks === 'fentry') {
     throw new UnsupportedError('KERNEL_NOT_SUPPORTED', `attaching anew: ${reason}`, '');
   }
-  const object = loadWith([], { ...options, hooks: 'none' });
+  const object = await loadWith([], { ...options, hooks: 'none' });
   return { object, functions: [], hooks: 'none', missing: [noHooks(reason)] };
 }
 
@@ -95,7 +114,7 @@ export function noHooks(reason: string): string {
   return `${NO_HOOKS}: ${reason}`;
 }
 
-/** Says that the places within a hook are not told apart. */
+/** Says that the places within a hook are not distinguished. */
 export function noSteps(reason: string): string {
   return `${NO_STEPS}: ${reason}`;
 }
@@ -134,18 +153,25 @@ export function unsupported(error: unknown): UnsupportedError {
   );
 }
 
-/** Whether programs of an object see anything: of two that are attached, one is silent. */
-export function silence(silent: BpfMap, on: boolean): void {
-  silent.put(new Uint8Array(4), new Uint8Array(Uint32Array.of(on ? 1 : 0).buffer));
+/** Sets an array map of one u32. */
+export function setValue(map: BpfMap, value: number): void {
+  map.put(new Uint8Array(4), new Uint8Array(Uint32Array.of(value).buffer));
 }
 
-function loadWith(functions: readonly FunctionProgram[], options: LoadOptions): BpfObject {
+export function setFlag(map: BpfMap, on: boolean): void {
+  setValue(map, on ? 1 : 0);
+}
+
+async function loadWith(
+  functions: readonly FunctionProgram[],
+  options: LoadOptions,
+): Promise<BpfObject> {
   let object: BpfObject | null = null;
   try {
-    object = BpfObject.open(options.objectFile);
+    object = openObject(options);
     prepare(object, functions, options);
-    object.load();
-    if (options.successorOf !== null) silence(object.map('silent'), true);
+    await object.loadAsync();
+    if (options.successorOf !== null) setFlag(object.map('silent'), true);
     return object;
   } catch (error) {
     object?.close();
@@ -153,17 +179,28 @@ function loadWith(functions: readonly FunctionProgram[], options: LoadOptions): 
   }
 }
 
+function openObject({ objectFile, filter }: LoadOptions): BpfObject {
+  if (filter === undefined) return BpfObject.open(objectFile);
+  const bytes = new Uint8Array(readFileSync(objectFile));
+  replaceFunction(bytes, 'filter_ethernet', filter.ethernet);
+  replaceFunction(bytes, 'filter_raw', filter.raw);
+  return BpfObject.open(bytes, { name: 'tracer' });
+}
+
 function prepare(
   object: BpfObject,
   functions: readonly FunctionProgram[],
-  { ownPort, limited, shift, hooks, successorOf, oneIn = 1, ringBytes = RING_BYTES }: LoadOptions,
+  options: LoadOptions,
 ): void {
+  const { ownPort, limited, shift, hooks, successorOf, filter } = options;
+  const { oneIn = 1, ringBytes = RING_BYTES } = options;
   object.setMapMaxEntries('events', ringBytes);
-  object.setConstant('own_port', ownPort);
+  object.setConstant('has_own_port', ownPort === 0 ? 0 : 1);
   object.setConstant('own_netns', NamespaceWatcher.own());
   object.setConstant('only_observed', limited ? 1 : 0);
   object.setConstant('priority_shift', shift);
   object.setConstant('sample_below', oneIn === 1 ? 0 : Math.ceil(2 ** 32 / oneIn));
+  object.setConstant('filtered', filter === undefined ? 0 : 1);
   object.setConstant('places', hookPlaces());
   for (const name of LINK_PROGRAM_NAMES) {
     object.program(name).setAutoload(hooks === 'link');

@@ -13,13 +13,16 @@ import { TracerAttachment } from './tracer-attachment.js';
 import {
   bestInstrument,
   type KeptMap,
+  type LoadedTracer,
   loadTracer,
   reasonOf,
+  setValue,
   type TracerOptions,
 } from './tracer-object.js';
 
 /** Run on each CPU, not attached; see bpf/tracer.bpf.c. */
 const FLUSH_PROGRAM = 'flush_trails';
+const FINISH_PROGRAM = 'finish_trails';
 /** A run that interrupts a program at work in a slot is tried again, so often. */
 const FLUSH_TRIES = 50;
 
@@ -46,6 +49,10 @@ export class Tracer {
   #noSurvey: string | null = null;
   #detail: HookDetail = 'all';
   #isOpen = true;
+  #isReplacing = false;
+  #isDetached = false;
+  /** As of the last look: an object takes its time to load, and namespaces come meanwhile. */
+  #namespaces: ReadonlyMap<number, FoundNamespace> = new Map();
   #observed = new Set<number>();
   /** Of objects that were replaced. */
   #pastMisses = 0n;
@@ -75,7 +82,7 @@ export class Tracer {
     return this.#isOpen;
   }
 
-  /** Netfilter links that hang now. */
+  /** Netfilter links attached now. */
   get links(): number {
     return this.#current?.links ?? 0;
   }
@@ -100,28 +107,44 @@ export class Tracer {
    * was at work each time: then a trail that began before may still come.
    */
   flush(): boolean {
-    const program = this.#current?.loaded.object.program(FLUSH_PROGRAM);
+    return this.#flush(FLUSH_PROGRAM);
+  }
+
+  /** The same after `detach`: those that a filter may want yet are settled, too. */
+  finish(): boolean {
+    return this.#flush(FINISH_PROGRAM);
+  }
+
+  #flush(name: string): boolean {
+    const program = this.#current?.loaded.object.program(name);
     return program === undefined || onlineCpus().every((cpu) => flushed(program, cpu));
   }
 
   /**
-   * Loads and attaches, aside from any other observer that has our priorities.
-   * Errors: UnsupportedError `KERNEL_NOT_PERMITTED`, `KERNEL_NOT_SUPPORTED`,
-   * `TOO_MANY_OBSERVERS`.
+   * Loads, and when `before` has resolved attaches, aside from any other observer that has
+   * our priorities. Errors: those of `before`, UnsupportedError `KERNEL_NOT_PERMITTED`,
+   * `KERNEL_NOT_SUPPORTED`, `TOO_MANY_OBSERVERS`.
    */
-  attach(namespaces: ReadonlyMap<number, FoundNamespace>): void {
+  async attach(
+    namespaces: ReadonlyMap<number, FoundNamespace>,
+    before: Promise<unknown> = Promise.resolve(),
+  ): Promise<void> {
     this.#hooks = this.#options.hooks ?? bestInstrument();
-    this.#openSurvey();
-    this.#current = this.#begin(namespaces, null);
+    this.#namespaces = namespaces;
+    const ready = Promise.all([this.#openSurvey(), this.#options.ownPort, before]);
+    // The load may fail first: then nobody waits for these.
+    ready.catch(() => undefined);
+    await this.#begin(null, ready);
   }
 
   /**
    * Follows the machine: leaves namespaces that nothing else keeps, attaches in those that
-   * came or refused before, and hangs links where something hangs on a hook since. Call it
-   * with all of them, again and again. True when a namespace was left.
+   * came or refused before, and attaches links where a hook is in use since. Call it with
+   * all of them, again and again. True when a namespace was left.
    */
   update(namespaces: ReadonlyMap<number, FoundNamespace>): boolean {
     const current = this.#current;
+    this.#namespaces = namespaces;
     if (current === null) return false;
     const left = current.leave(namespaces);
     this.#observe(current, namespaces);
@@ -134,7 +157,7 @@ export class Tracer {
 
   /**
    * `edges` keeps the first and the last place of each hook that has something on it; only
-   * the difference is hung or taken off.
+   * the difference is attached or detached.
    */
   setDetail(detail: HookDetail, namespaces: ReadonlyMap<number, FoundNamespace>): void {
     if (detail === this.#detail) return;
@@ -165,7 +188,8 @@ export class Tracer {
    * Looks for modules that were loaded since, and replaces the object if their coming is
    * over. True when it did. Errors: as `replace`.
    */
-  renew(namespaces: ReadonlyMap<number, FoundNamespace>): boolean {
+  async renew(namespaces: ReadonlyMap<number, FoundNamespace>): Promise<boolean> {
+    if (this.#isReplacing) return false;
     const before = this.#seen;
     this.#seen = modulesWithTypes(modulesOf(this.hooks));
     const settled = this.#seen.length === before.length;
@@ -176,69 +200,105 @@ export class Tracer {
   /**
    * Lets a new object take over the old one's ring: it is attached everywhere, silent,
    * before the old one falls silent and it speaks, so that nothing is missed but in the
-   * microsecond between, and nothing seen twice. Its links hang beside the old ones, at
-   * priorities moved aside by another step. True when there was an object to replace.
-   * Errors: UnsupportedError; what was attached goes on as it was.
+   * microsecond between, and nothing seen twice. Its links are beside the old ones, at
+   * priorities moved aside by another step. True when there was an object to replace, and
+   * none was on its way already. Errors: UnsupportedError; what was attached goes on as it
+   * was.
    */
-  replace(namespaces: ReadonlyMap<number, FoundNamespace>): boolean {
+  async replace(namespaces: ReadonlyMap<number, FoundNamespace>): Promise<boolean> {
     const old = this.#current;
-    if (old === null) return false;
-    const next = this.#begin(namespaces, old);
-    old.silence(true);
-    next.silence(false);
-    this.#current = next;
-    this.#pastMisses += old.recursionMisses();
-    old.dispose();
-    return true;
+    if (old === null || this.#isReplacing) return false;
+    this.#namespaces = namespaces;
+    this.#isReplacing = true;
+    try {
+      return await this.#begin(old, Promise.resolve());
+    } finally {
+      this.#isReplacing = false;
+    }
   }
 
-  /** Detaches everything; the maps stay until `dispose`. */
+  /** Detaches everything, for good; the maps stay until `dispose`. */
   detach(): void {
+    this.#isDetached = true;
     this.#current?.detach();
   }
 
   dispose(): void {
+    this.detach();
     this.#current?.dispose();
     this.#current = null;
     this.#survey?.close();
     this.#survey = null;
   }
 
-  /** An object attached everywhere, at priorities that nobody else has. */
-  #begin(
-    namespaces: ReadonlyMap<number, FoundNamespace>,
-    old: TracerAttachment | null,
-  ): TracerAttachment {
+  /** Attaches an object everywhere, at priorities that nobody else has; false after `detach`. */
+  async #begin(old: TracerAttachment | null, before: Promise<unknown>): Promise<boolean> {
     this.#known = modulesWithTypes(modulesOf(this.#hooks));
     this.#seen = this.#known;
     for (let shift = 0; shift < PRIORITY_SHIFT_LIMIT; shift++) {
       if (shift === old?.shift && old.hooks === 'link') continue;
       const missing = new MissingCauses();
-      const next = this.#tryShift(shift, missing, namespaces, old);
+      const loaded = await this.#load(shift, old, before);
+      if (loaded === null) return false;
+      // From here on nothing waits: it attaches as things are when it takes over.
+      const next = this.#tryShift(loaded, shift, missing, old);
       if (next !== null) {
         this.#missing = missing;
         // Where fentry was asked for and is not to be had, it stays so.
         this.#hooks = next.hooks;
         if (this.#noSurvey !== null) missing.add(this.#noSurvey);
-        return next;
+        this.#takeOver(old, next);
+        return true;
       }
     }
     throw NO_ROOM;
   }
 
+  #takeOver(old: TracerAttachment | null, next: TracerAttachment): void {
+    this.#current = next;
+    if (old === null) return;
+    old.silence(true);
+    next.silence(false);
+    this.#pastMisses += old.recursionMisses();
+    old.dispose();
+  }
+
+  /** Null after `detach`. */
+  async #load(
+    shift: number,
+    old: TracerAttachment | null,
+    before: Promise<unknown>,
+  ): Promise<LoadedTracer | null> {
+    const successorOf = old?.loaded.object ?? null;
+    const loaded = await loadTracer({ ...this.#options, hooks: this.#hooks, shift, successorOf });
+    try {
+      await before;
+      setValue(loaded.object.map('own_port'), await this.#options.ownPort);
+      if (!this.#isDetached) return loaded;
+    } catch (error) {
+      loaded.object.close();
+      throw error;
+    }
+    loaded.object.close();
+    return null;
+  }
+
   /** Null when another program has one of the priorities. */
   #tryShift(
+    loaded: LoadedTracer,
     shift: number,
     missing: MissingCauses,
-    namespaces: ReadonlyMap<number, FoundNamespace>,
     old: TracerAttachment | null,
   ): TracerAttachment | null {
-    const successorOf = old?.loaded.object ?? null;
-    const loaded = loadTracer({ ...this.#options, hooks: this.#hooks, shift, successorOf });
+    const namespaces = this.#namespaces;
     let next: TracerAttachment | null = null;
     try {
       next = new TracerAttachment(loaded, shift, missing);
-      if (old === null) this.#observe(next, namespaces);
+      if (old === null) {
+        // The map is new: one before it may have had to give way.
+        this.#observed = new Set();
+        this.#observe(next, namespaces);
+      }
       if (!this.#isOpen) next.close();
       const demands = this.#demands();
       for (const namespace of namespaces.values()) {
@@ -270,13 +330,14 @@ export class Tracer {
     this.#observed = new Set(namespaces.keys());
   }
 
-  #openSurvey(): void {
+  async #openSurvey(): Promise<void> {
     if (this.#hooks !== 'link') return;
     const { objectFile, surveyFile } = this.#options;
     try {
-      this.#survey = new HookSurvey(surveyFile ?? join(dirname(objectFile), 'hook-survey.bpf.o'));
+      const file = surveyFile ?? join(dirname(objectFile), 'hook-survey.bpf.o');
+      this.#survey = await HookSurvey.open(file);
     } catch (error) {
-      // Then links hang everywhere: dearer, and nothing is missed.
+      // Then links are attached everywhere: that costs more, and nothing is missed.
       this.#noSurvey = `which hooks have rules is not known: ${reasonOf(error)}`;
     }
   }

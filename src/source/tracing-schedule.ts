@@ -28,7 +28,7 @@ export interface Scheduled {
   /** From `at` on every packet is seen, or drops alone. */
   onWindow(at: bigint, isOpen: boolean): void;
   onWarning(message: string): void;
-  /** Told of each change between staying open and windows. */
+  /** Called at each change between staying open and windows. */
   onMode(mode: Plan['mode']): void;
   /** A period begins and ends: when to measure what the kernel takes. */
   meter: {

@@ -18,7 +18,9 @@ export const TALLY_MALFORMED = 5;
 export const TALLY_ENCAPSULATED = 6;
 export const TALLY_LOST_FRAGMENT = 7;
 export const TALLY_CT_BUSY = 8;
-export const TALLY_MAX = 9;
+export const TALLY_BEGUN = 9;
+export const TALLY_TROUBLE = 10;
+export const TALLY_MAX = 11;
 
 export const SIZEOF_COUNT_KEY = 48;
 export const COUNT_KEY_SRC = 0;

@@ -3,7 +3,7 @@
  * that of the counter, so that a layout is written down once, in bpf/.
  */
 
-/** One member of a C struct as BTF tells it: byte offset and size. */
+/** One member of a C struct as BTF has it: byte offset and size. */
 export interface WireMember {
   readonly name: string;
   readonly offset: number;

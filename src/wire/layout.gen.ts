@@ -33,7 +33,10 @@ export const COUNTER_LOST_EVENT = 3;
 export const COUNTER_OWN = 4;
 export const COUNTER_TRAILS = 5;
 export const COUNTER_BYTES = 6;
-export const COUNTER_MAX = 7;
+export const COUNTER_LOST_DROP = 7;
+export const COUNTER_FILTERED = 8;
+export const COUNTER_MARKS_EVICTED = 9;
+export const COUNTER_MAX = 10;
 
 export const SIZEOF_HEADER = 24;
 export const HEADER_TYPE = 0;

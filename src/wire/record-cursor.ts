@@ -60,7 +60,7 @@ export interface TrailRest {
  * record and no longer than the bytes.
  *
  * Addresses of the kernel (`skb`, `head`, `sock`) are given by their low 48 bits, which
- * tell them apart and fit a double; times are nanoseconds since the epoch given.
+ * are enough to distinguish them and fit a double; times are nanoseconds since the epoch given.
  */
 export class RecordCursor {
   bytes: Uint8Array = new Uint8Array(0);

@@ -52,7 +52,7 @@ describe('with more than fits, both processes together stay within --memory, and
     const file = join(folder, 'flows.hops');
     recordFlows(file, FLOWS_A_ROUND);
     const { losses } = await overrun(320, 100, [file, ADDRESSES.pod1, String(ROUNDS)]);
-    for (const cause of ['flows-evicted', 'paths-evicted', 'records-hurried']) {
+    for (const cause of ['flows-evicted', 'paths-evicted', 'records-out-of-order']) {
       expect([cause, Number(losses[cause]) > 0]).toEqual([cause, true]);
     }
   }, 120_000);

@@ -5,6 +5,8 @@ import { ORIGINAL, REPLY } from '../../src/flow/direction-index.js';
 import type { Flow } from '../../src/flow/flow.js';
 import { FlowTable } from '../../src/flow/flow-table.js';
 import { IDLE_NS } from '../../src/flow/idle-expiry.js';
+import { CUT_START } from '../../src/join/path.js';
+import { HOOK_FORWARD } from '../../src/packet/netfilter-hook.js';
 import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from '../../src/packet/tcp.js';
 import { nth } from '../fixtures/joined.js';
 import { PathMaker } from '../fixtures/path-of.js';
@@ -17,6 +19,7 @@ import {
   NETNS,
   type Place,
   POD1_ETH0,
+  POD2_ETH0,
 } from '../fixtures/places.js';
 
 import { Translated } from './translated.js';
@@ -287,6 +290,34 @@ describe('paths and counts of the same packets', () => {
     expect(it.only.paths).toBe(2);
   });
 
+  test('a packet first seen after its translation is of the connection that conntrack names', () => {
+    const cut = { fromSocket: false, cutByWindow: CUT_START };
+    const orders = fc.shuffledSubarray([0, 1, 2, 3, 4, 5], { minLength: 6, maxLength: 6 });
+    fc.assert(
+      fc.property(orders, (order) => {
+        const it = new Translated();
+        const { maker, table, arriving } = it;
+        const hops = [
+          maker.hook(CALI2, HOOK_FORWARD, 1, arriving, it.ct()),
+          maker.egress(CALI2, arriving),
+          maker.ingress(POD2_ETH0, arriving),
+        ];
+        const acts = [
+          () => table.count(it.counted(CALI1, 'in', 5)),
+          () => table.count(it.counted(CALI1, 'out', 4)),
+          () => table.count(it.counted(CALI2, 'out', 5)),
+          () => table.add(maker.path(hops, cut)),
+          // In the pods there is no conntrack.
+          () => table.add(maker.path([maker.ingress(POD2_ETH0, arriving)], cut)),
+          () => table.add(maker.path([maker.ingress(POD1_ETH0, it.answered)], cut)),
+        ];
+        for (const at of order) acts[at]?.();
+        expect(it.only.original.equals(it.asked)).toBe(true);
+        expect(packets(it.only)).toEqual([5, 4]);
+      }),
+    );
+  });
+
   test('a closed connection’s ports used again: each has its own packets', () => {
     const it = new Translated();
     it.table.count(it.counted(CALI1, 'in', 10, { tcpFlags: TCP_SYN | TCP_ACK | TCP_RST }));
@@ -318,7 +349,7 @@ describe('paths and counts of the same packets', () => {
       ...{ src: ADDRESSES.pod1, sport: 40_000, dst: ADDRESSES.service, dport: 8080 },
     });
     table.count(
-      first.counted(CALI2, 'out', 2, { first: 8_000_000, last: 9_000_000, ctOriginal: asked }),
+      first.counted(CALI2, 'out', 2, { first: 8 * SECOND, last: 9 * SECOND, ctOriginal: asked }),
     );
     expect(first.flows.map(({ original }) => original.sport)).toEqual([38_610, 40_000]);
     expect(first.flows.map((flow) => packets(flow)[0])).toEqual([4, 2]);

@@ -40,7 +40,7 @@ function toSocket(journey: Journey): Journey {
 /** A joiner whose source has been open since the tape began. */
 function opened(tape: Tape, limited = false): Joining {
   const joining = new Joining({ limited });
-  joining.joiner.window(tape.now, true);
+  joining.joiner.window(tape.now, true, false);
   return joining;
 }
 
@@ -86,9 +86,9 @@ describe('a window that opens', () => {
   it('marks what was first seen while it was opening', () => {
     const tape = new Tape();
     const joining = new Joining();
-    joining.joiner.window(tape.now, false);
+    joining.joiner.window(tape.now, false, false);
     toSocket(fromSocket(tape, 1));
-    joining.read(tape).joiner.window(tape.now, true);
+    joining.read(tape).joiner.window(tape.now, true, false);
     const path = nth(joining.end(tape).paths, 0);
     expect([path.cutByWindow, isComplete(path)]).toEqual([CUT_START | CUT_END, false]);
   });
@@ -99,7 +99,7 @@ describe('a window that closes', () => {
     const tape = new Tape();
     const joining = opened(tape, true);
     fromSocket(tape, 1).egress(CALI2);
-    joining.read(tape).joiner.window(tape.now, false);
+    joining.read(tape).joiner.window(tape.now, false, false);
     const { path, verdict } = nth(joining.end(tape).finished, 0);
     expect([path.cutByWindow, isComplete(path), verdict]).toEqual([CUT_END, false, 'unknown']);
   });
@@ -111,7 +111,7 @@ describe('a window that closes', () => {
     toSocket(fromSocket(tape, 2)).deliver(NETNS.pod2);
     fromSocket(tape, 3).drop(CALI2, REASONS.NETFILTER_DROP);
     fromSocket(tape, 4).egress(NIC111);
-    joining.read(tape).joiner.window(tape.now, false);
+    joining.read(tape).joiner.window(tape.now, false, false);
     const { finished } = joining.end(tape);
     expect(finished.map(({ path }) => isComplete(path))).toEqual([true, true, true, true]);
     expect(finished.map(({ verdict }) => verdict)).toEqual([
@@ -124,7 +124,7 @@ describe('a window that closes', () => {
     const joining = opened(tape);
     const closing = tape.now;
     toSocket(fromSocket(tape, 1)).deliver(NETNS.pod2);
-    joining.read(tape).joiner.window(closing, false);
+    joining.read(tape).joiner.window(closing, false, false);
     const { path, verdict } = nth(joining.end(tape).finished, 0);
     expect([path.cutByWindow, verdict]).toEqual([CUT_END, 'delivered']);
   });
@@ -133,7 +133,7 @@ describe('a window that closes', () => {
     const tape = new Tape();
     const joining = opened(tape);
     const known = fromSocket(tape, 1);
-    joining.read(tape).joiner.window(tape.now, false);
+    joining.read(tape).joiner.window(tape.now, false, false);
     known.drop(CALI2, REASONS.NETFILTER_DROP);
     tape.packet({ ...DATAGRAM, id: 9 }).drop(CALI2, REASONS.NETFILTER_DROP);
     const { finished, joiner } = joining.end(tape);
@@ -147,7 +147,7 @@ describe('a window that closes', () => {
   it('an echo reply that ping has read is no drop, though nothing else was seen of it', () => {
     const tape = new Tape();
     const joining = opened(tape);
-    joining.joiner.window(tape.now, false);
+    joining.joiner.window(tape.now, false, false);
     const reply = { proto: 'icmp', src: ADDRESSES.pod2, dst: ADDRESSES.pod1, icmpType: 0 } as const;
     tape.packet({ ...reply, icmpId: 1, icmpSeq: 1 }).drop(POD1_ETH0, REASONS.NO_SOCKET);
     tape.packet(DATAGRAM).drop(POD1_ETH0, REASONS.NO_SOCKET);

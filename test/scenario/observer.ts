@@ -22,6 +22,7 @@ export class Observer {
   private constructor() {
     const source = new KernelSource({
       objectFile: TRACER,
+      count: true,
       onWarning: (message) => this.#warnings.push(message),
     });
     this.#pipeline = new Pipeline(source, {

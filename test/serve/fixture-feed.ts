@@ -404,6 +404,12 @@ export class FixtureFeed implements FlowFeed {
   #removed: { id: string; at: number }[] = [];
   #cursor = 0;
   missing: readonly string[] = [];
+  /** Times that everything was asked for. */
+  requests = 0;
+
+  request(): void {
+    this.requests += 1;
+  }
 
   put(flow: FlowRecord, ...newestFirst: PathRecord[]): void {
     this.#cursor += 1;

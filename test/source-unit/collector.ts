@@ -1,4 +1,5 @@
 import type { Catalog } from '../../src/name/catalog.js';
+import type { HookDetail } from '../../src/source/hook-places.js';
 import type { SourceSink } from '../../src/source/source.js';
 
 /** Takes what a source gives, as text in the order it came. */
@@ -13,8 +14,8 @@ export class Collector implements SourceSink {
     this.events.push(`tick ${now}`);
   }
 
-  window(at: bigint, isOpen: boolean): void {
-    this.events.push(`window ${at} ${isOpen ? 'open' : 'closed'}`);
+  window(at: bigint, isOpen: boolean, detail: HookDetail): void {
+    this.events.push(`window ${at} ${isOpen ? 'open' : 'closed'} ${detail}`);
   }
 
   catalog(catalog: Catalog): void {

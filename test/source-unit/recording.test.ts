@@ -30,6 +30,8 @@ const HEADER: RecordingHeader = {
   epochNs: '1000',
   kernel: '6.18.0',
   missing: ['something'],
+  thinned: true,
+  limited: false,
 };
 const FOOTER: RecordingFooter = { lost: '3', own: '4', symbols: [['4096', 'ip_error']] };
 

@@ -47,15 +47,18 @@ it('says when everything was seen and when drops alone, again with times moved o
   const file = join(folder, 'windows.hops');
   const header = { layout: layoutFingerprint(), epochNs: '1', kernel: '6', missing: [] };
   const writer = new RecordingWriter(file, { format: 1, ...header });
-  writer.window(TICK - 5n, true);
+  writer.window(TICK - 5n, true, 'all');
   writer.tick(TICK);
-  writer.window(TICK + 7n, false);
+  writer.window(TICK + 7n, false, 'edges');
   writer.tick(TICK + 20_000_000n);
   writer.finish({ lost: '0', own: '0', symbols: [] });
   const source = new ReplaySource(Recording.read(file), { paced: false, loop: true });
   const [first, , second, , again] = await played(source, 5);
-  expect([first, second]).toEqual([`window ${TICK - 5n} open`, `window ${TICK + 7n} closed`]);
-  expect(again).toBe(`window ${TICK - 5n + 1_020_000_000n} open`);
+  expect([first, second]).toEqual([
+    `window ${TICK - 5n} open all`,
+    `window ${TICK + 7n} closed edges`,
+  ]);
+  expect(again).toBe(`window ${TICK - 5n + 1_020_000_000n} open all`);
 });
 
 it('gives what was recorded, in order, and ends once', async () => {

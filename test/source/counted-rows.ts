@@ -59,8 +59,8 @@ export async function startCounter(
   options: Partial<CounterOptions> = {},
 ): Promise<Counter> {
   const epoch = new Epoch(process.hrtime.bigint());
-  const counter = new Counter({ objects: OBJECTS, epoch, instrument, ...options });
-  counter.countOn([await countedDevice(A, withPeer), await countedDevice(B, withPeer)]);
+  const counter = await Counter.open({ objects: OBJECTS, epoch, instrument, ...options });
+  await counter.countOn([await countedDevice(A, withPeer), await countedDevice(B, withPeer)]);
   return counter;
 }
 

@@ -105,7 +105,7 @@ it.skipIf(!available)(
   async () => {
     const netns = 'hs-demand-survey';
     await runCommand('ip', ['netns', 'add', netns]);
-    const survey = new HookSurvey(SURVEY_OBJECT);
+    const survey = await HookSurvey.open(SURVEY_OBJECT);
     try {
       const inode = Number((await runCommand('stat', ['-Lc', '%i', `/run/netns/${netns}`])).trim());
       expect(survey.run()?.get(inode)).toBeUndefined();

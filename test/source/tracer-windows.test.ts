@@ -114,7 +114,7 @@ it.skipIf(!links)(
     other.load();
     const taken: Link[] = [];
     try {
-      tracer.attach(namespaces.scan());
+      await tracer.attach(namespaces.scan());
       const before = tracer.links;
       expect(tracer.missing).toEqual([]);
       const program = other.program(linkProgram(1));
@@ -152,7 +152,7 @@ it.skipIf(!links)('a namespace that goes is left without a word, and forgotten',
   const going = 'hs-window-going';
   try {
     const here = namespaces.scan();
-    tracer.attach(here);
+    await tracer.attach(here);
     const links = tracer.links;
     await runCommand('ip', ['netns', 'add', going]);
     const inode = Number((await runCommand('stat', ['-Lc', '%i', `/run/netns/${going}`])).trim());
@@ -185,7 +185,7 @@ it('a new object takes over without a gap, and nothing is seen twice', async () 
   const target = new Uint8Array(4 << 20);
   let ping: ChildProcess | null = null;
   try {
-    tracer.attach(namespaces.scan());
+    await tracer.attach(namespaces.scan());
     const events = tracer.map('events');
     if (events === undefined) throw new Error('not attached');
     const ring = new RingBuffer(events);
@@ -198,7 +198,7 @@ it('a new object takes over without a gap, and nothing is seen twice', async () 
     const ended = once(ping, 'exit');
     for (let i = 0; i < 3; i++) {
       await delay(300);
-      expect(tracer.replace(namespaces.scan())).toBe(true);
+      expect(await tracer.replace(namespaces.scan())).toBe(true);
     }
     await ended;
     await delay(100);

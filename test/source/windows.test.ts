@@ -76,7 +76,7 @@ describe('while little passes', () => {
     expect([...shapesOf(echoes).values()]).toEqual([100, 100]);
     expect(echoes.filter(({ path }) => path.cutByWindow !== 0)).toEqual([]);
     expect(modes).toEqual([]);
-    expect(source.windows()).toEqual({ opened: 0, requested: 0, crowded: 0 });
+    expect(source.sampling().windows).toEqual({ opened: 0, requested: 0, crowded: 0 });
     const { sampling } = pipeline.quality();
     expect(sampling).toMatchObject({ mode: 'auto', windowOpen: true, detail: 'all', budget: 0.05 });
     expect(sampling?.cost).not.toBeNull();
@@ -100,7 +100,7 @@ describe('while much passes', () => {
     expect(modes[0]?.mode).toBe('windows');
     expect((modes[0]?.at ?? 0) - began).toBeLessThan(2_000);
     expect(pipeline.quality().sampling?.detail).toBe('edges');
-    const { opened } = source.windows();
+    const { opened } = source.sampling().windows;
     expect(opened).toBeGreaterThanOrEqual(2);
     // Two seconds on a machine that is not busy with something else; see governor.test.ts.
     for (let i = 0; modes.length < 2 && i < 80; i++) await delay(100);
@@ -131,7 +131,7 @@ describe('while much passes', () => {
     const { modes, pipeline, source, finished } = await begin({ mode: 'all' });
     await send(500);
     await delay(300);
-    expect([modes, source.windows().opened]).toEqual([[], 0]);
+    expect([modes, source.sampling().windows.opened]).toEqual([[], 0]);
     expect(finished.length).toBeGreaterThan(100);
     expect(finished.every(({ path }) => path.cutByWindow === 0)).toBe(true);
     expect(pipeline.quality().sampling).toMatchObject({ mode: 'all', budget: null, cost: null });
@@ -142,13 +142,13 @@ describe('while much passes', () => {
     const flooding = send(FLOOD_MS);
     for (let i = 0; modes.length === 0 && i < 40; i++) await delay(50);
     await delay(700);
-    const before = source.windows();
+    const before = source.sampling().windows;
     const from = performance.now();
     for (let i = 0; i < 50; i++) {
       source.request();
       await delay(20);
     }
-    const after = source.windows();
+    const after = source.sampling().windows;
     expect(after.requested - before.requested).toBeGreaterThanOrEqual(1);
     const elapsed = performance.now() - from;
     expect(after.opened - before.opened).toBeLessThanOrEqual(elapsed / REQUEST_GAP_MS + 1);

@@ -26,7 +26,9 @@ used, a recording of the same is shown, and it says so.
 
   --encap MODE         ipip, vxlan, wireguard or none; by default what the kernel has
   --replay             show the recording even where the kernel can be used
-${LISTEN_HELP}${COMMON_HELP}`;
+${LISTEN_HELP}${COMMON_HELP}
+The lab's packets are all traced, unless --sample or --cpu-budget is given.
+`;
 
 export async function runDemo(args: string[]): Promise<number> {
   const { values } = parse(args, {
@@ -40,7 +42,8 @@ export async function runDemo(args: string[]): Promise<number> {
     return 0;
   }
   // The lab's traffic is there to be looked at: all of it, unless less is asked for.
-  const options = commonOptions({ ...values, sample: values.sample ?? 'all' });
+  const sample = values.sample ?? (values['cpu-budget'] === undefined ? 'all' : 'auto');
+  const options = commonOptions({ ...values, sample });
   const listen = {
     host: values.host ?? DEFAULT_HOST,
     port: parsePort(values.port, DEFAULT_PORT),
@@ -78,8 +81,8 @@ export async function runDemo(args: string[]): Promise<number> {
       mode: 'demo',
       description: 'live packets of the lab: two nodes, three pods and a client on this machine',
       ...listen,
-      onListen: (taken) => {
-        source.ownPort = taken;
+      onListen: (listen) => {
+        source.ownPort = listen;
       },
     });
     traffic = labTraffic({}, abort.signal).catch((error: unknown) => {

@@ -34,7 +34,7 @@ export async function runRecord(args: string[]): Promise<number> {
   }
   const options = commonOptions(values);
   const stop = stopRequest();
-  const source = kernelSource(options, warnOfSampling(options));
+  const source = kernelSource(options, { ...warnOfSampling(options), filter: null });
   const writer = new RecordingWriter(file, {
     format: 1,
     version: VERSION,
@@ -42,6 +42,8 @@ export async function runRecord(args: string[]): Promise<number> {
     epochNs: String(source.epochNs),
     kernel: release(),
     missing: source.missing,
+    thinned: source.isThinned,
+    limited: options.netns !== null,
   });
   source.onSymbol = (address, name) => writer.symbol(address, name);
   const full = new AbortController();
@@ -50,9 +52,9 @@ export async function runRecord(args: string[]): Promise<number> {
   await pipeline.start();
   announceReady(source);
   const progress = setInterval(() => {
-    const { events, paths } = pipeline.joiner.counters;
+    const { hops, paths } = pipeline.joiner.counters;
     process.stderr.write(
-      `hopscope: ${events} events, ${paths} packets, ${pipeline.flows.size} flows, ${(writer.bytes / 1e6).toFixed(1)} MB\n`,
+      `hopscope: ${hops} hops, ${paths} packets, ${pipeline.flows.size} flows, ${(writer.bytes / 1e6).toFixed(1)} MB\n`,
     );
   }, PROGRESS_MS);
   await untilStopped(AbortSignal.any([stop, full.signal]), options.durationMs);
@@ -68,7 +70,7 @@ export async function runRecord(args: string[]): Promise<number> {
     symbols: [...source.resolvedSymbols()].map(([address, name]) => [String(address), name]),
   });
   process.stderr.write(
-    `hopscope: ${pipeline.joiner.counters.events} events in ${file}, ${source.lost()} lost\n`,
+    `hopscope: ${pipeline.joiner.counters.hops} hops in ${file}, ${source.lost()} lost\n`,
   );
   return 0;
 }

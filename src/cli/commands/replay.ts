@@ -9,14 +9,7 @@ import { ReplaySource } from '../../source/replay-source.js';
 import { startDashboard } from '../dashboard.js';
 import { boundHeapGrowth } from '../heap-growth.js';
 import { stopRequest, untilStopped, warn } from '../observe.js';
-import {
-  COMMON_HELP,
-  COMMON_OPTIONS,
-  commonOptions,
-  oneInOf,
-  parse,
-  parsePort,
-} from '../options.js';
+import { COMMON_OPTIONS, commonOptions, oneInOf, parse, parsePort } from '../options.js';
 import { LineOutput } from '../output.js';
 import { LISTEN_HELP, LISTEN_OPTIONS } from './serve.js';
 import { reportLosses } from './trace.js';
@@ -31,7 +24,13 @@ root nor BPF. Without an option it prints the flows of the recording.
   --serve              a dashboard that shows it at the pace it was recorded,
                        again and again
 ${LISTEN_HELP}  --json               JSON Lines instead of text
-${COMMON_HELP}`;
+  --duration TIME      stop by itself after TIME: 10s, 500ms, 5m, 1h
+  -f, --filter EXPR    only what matches EXPR, in pcap-filter(7) syntax, on any
+                       device or inside any tunnel
+  --sample 1/N         of the packets that --paths prints, one in N
+  --memory SIZE        resident memory of all its processes: 512M (the default), 1G
+  -h, --help           this text
+`;
 
 export async function runReplay(args: string[]): Promise<number> {
   const { values, positionals } = parse(args, {
@@ -68,6 +67,7 @@ export async function runReplay(args: string[]): Promise<number> {
       source,
       options,
       mode: 'replay',
+      limited: recording.header.limited ?? false,
       description: `a recording, played again and again: ${file}`,
       host: values.host ?? DEFAULT_HOST,
       port: parsePort(values.port, DEFAULT_PORT),
@@ -87,6 +87,7 @@ export async function runReplay(args: string[]): Promise<number> {
   };
   const pipeline = new Pipeline(source, {
     filter: options.filter,
+    limited: recording.header.limited ?? false,
     memory: options.memory,
     sampleOneIn: oneInOf(options.sampling),
     ...(values.paths === true

@@ -40,8 +40,8 @@ export async function runServe(args: string[]): Promise<number> {
     host: values.host ?? DEFAULT_HOST,
     port: parsePort(values.port, DEFAULT_PORT),
     allowHosts: values['allow-host'] ?? [],
-    onListen: (taken) => {
-      source.ownPort = taken;
+    onListen: (listen) => {
+      source.ownPort = listen;
     },
   });
   process.stderr.write(`hopscope: dashboard on ${dashboard.server.url}\n`);

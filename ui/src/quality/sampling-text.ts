@@ -1,0 +1,26 @@
+import type { SamplingRecord } from '../../../src/model/feed.js';
+import { formatExact } from '../format/quantity.js';
+
+export interface SamplingText {
+  /** `every packet`, `in windows`, `1/N`. */
+  readonly value: string;
+  readonly help: string;
+}
+
+/** How packets are chosen for tracing, in words. */
+export function samplingText(sampling: SamplingRecord): SamplingText {
+  const { mode, windowOpen, detail, traced, of, budget, cost } = sampling;
+  const isWhole = mode !== 'auto' ? mode === 'all' : windowOpen && detail === 'all';
+  const value = isWhole ? 'every packet' : mode === 'auto' ? 'in windows' : mode;
+  const counted = of === null ? '' : ` of ${formatExact(of)} counted`;
+  const share =
+    budget === null || cost === null
+      ? ''
+      : `; tracing takes ${percent(cost)} of a core, and may take ${percent(budget)}`;
+  const exact = of === null ? '' : '. Packets and bytes of flows are exact all the same';
+  return { value, help: `${formatExact(traced)} packets seen whole${counted}${share}${exact}` };
+}
+
+function percent(share: number): string {
+  return `${+(share * 100).toFixed(1)} %`;
+}
