@@ -33,4 +33,13 @@ struct observation {
 	__u8 end;		/* enum hs_end: the trail ends with it */
 };
 
+/* Pointers may be subtracted in 64 bits only, and the compiler prefers 32. */
+static __always_inline __u32 data_offset(const struct sk_buff *skb)
+{
+	__u64 offset = skb->data - skb->head;
+
+	barrier_var(offset);
+	return offset;
+}
+
 #endif

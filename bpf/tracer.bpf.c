@@ -3,6 +3,7 @@
  * The tracer: one record for every packet. Entry points are thin; what they share
  * is in trail.h. Nothing here changes a packet, and every netfilter program accepts.
  */
+#include "flush.h"
 #include "hook.h"
 #include "hook-fentry.h"
 #include <bpf/bpf_tracing.h>
@@ -194,73 +195,6 @@ int BPF_PROG(on_connect, const struct sock *sk, int before, int after)
 	fill_actor(&record->opener);
 	bpf_ringbuf_submit(record, SUBMIT_FLAGS);
 	return 0;
-}
-
-struct flushing {
-	__u32 word;
-	__u32 busy;
-	__u32 is_last;
-	__u32 pad;
-};
-
-/* One slot of the 64 that a word stands for; see bpf_loop. */
-static long flush_slot(__u32 bit, struct flushing *flushing)
-{
-	__u32 zero = 0, word = flushing->word, index = word * 64 + bit;
-	struct taken *bits = bpf_map_lookup_elem(&taken, &zero);
-	struct slot *slot;
-	__u64 now;
-
-	if (!bits || word >= SLOT_WORDS || !(bits->words[word] & (1ULL << bit)))
-		return 0;
-	slot = bpf_map_lookup_elem(&slots, &index);
-	if (!slot)
-		return 0;
-	/* At work on this CPU: this run has interrupted it. */
-	if (slot->busy) {
-		flushing->busy++;
-		return 0;
-	}
-	now = bpf_ktime_get_ns();
-	/* User space has no use for it, and perhaps never will. */
-	if (filtered && !flushing->is_last && now - slot->last < HELD_NS &&
-	    wish_for(slot, 0) == WISH_OPEN)
-		return 0;
-	hand_over(slot, HS_END_NONE, now, flushing->is_last);
-	mark_taken(index, 0);
-	return 0;
-}
-
-static __always_inline int flush(__u32 is_last)
-{
-	struct flushing flushing = { .is_last = is_last };
-	__u32 zero = 0;
-	struct taken *bits = bpf_map_lookup_elem(&taken, &zero);
-
-	if (!bits)
-		return 0;
-	for (; flushing.word < SLOT_WORDS; flushing.word++)
-		if (bits->words[flushing.word])
-			bpf_loop(64, flush_slot, &flushing, 0);
-	return flushing.busy;
-}
-
-/*
- * Not attached: user space runs it on each CPU (BPF_PROG_RUN) so that no trail stays
- * in its slot. After a run that returns 0, all that began before is in the ring; else
- * so many slots were at work. With bpf_loop (Linux 5.17) the verifier looks at a slot once.
- */
-SEC("raw_tp")
-int flush_trails(void *ctx)
-{
-	return flush(0);
-}
-
-/* The same once nothing is attached any more: what does not match by now never will. */
-SEC("raw_tp")
-int finish_trails(void *ctx)
-{
-	return flush(1);
 }
 
 static __always_inline int observe_link(const struct bpf_nf_ctx *ctx, __s32 priority)

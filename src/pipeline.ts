@@ -241,6 +241,7 @@ export class Pipeline implements FlowFeed, SourceSink {
       ),
     }).filter(([, count]) => count > 0);
     const handed = this.#source.handed?.();
+    const filtered = this.#source.filtered?.();
     return {
       eventsPerSecond: this.#rate.eventsPerSecond,
       events: String(joiner.counters.hops + joiner.counters.events),
@@ -261,6 +262,9 @@ export class Pipeline implements FlowFeed, SourceSink {
       ...(handed === undefined
         ? {}
         : { handed: { records: String(handed.records), bytes: String(handed.bytes) } }),
+      ...(this.#options.filter == null || filtered === undefined
+        ? {}
+        : { filtered: String(filtered) }),
       ringFill: this.#source.ringFill?.() ?? null,
       missing: [...this.#source.missing, ...this.missing],
       sampling: this.#sampling(),

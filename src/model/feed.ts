@@ -52,6 +52,8 @@ export interface QualityRecord {
   readonly flows: number;
   /** Records handed over by the kernel and their bytes, since the start; absent in a replay. */
   readonly handed?: { readonly records: string; readonly bytes: string };
+  /** Hops that a filter in the kernel left out; absent without one. */
+  readonly filtered?: string;
   /** By part, as shared out by memory-budget.ts; absent where nothing shares it out. */
   readonly memory?: Readonly<Record<string, MemoryUse>>;
   /** Share of the ring that waits to be read, 0 to 1; `null` where there is no ring. */

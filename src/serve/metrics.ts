@@ -37,6 +37,9 @@ export function renderMetrics(figures: Figures): string {
       'What was lost, one cause a line.',
       Object.entries(quality.losses).map(([cause, count]) => [{ cause }, count]),
     ),
+    ...(quality.filtered === undefined
+      ? []
+      : [counter('hops_filtered_total', 'Hops the filter left out.', quality.filtered)]),
     counter('events_lost_total', 'Hops and events the kernel had no room for.', quality.lost),
     counter('evicted_total', 'Sum of what bounded tables refused.', quality.evicted),
     counter('shed_total', 'Messages not sent to slow readers.', quality.shed),

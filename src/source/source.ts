@@ -46,6 +46,8 @@ export interface Source {
   otherLosses?(): Readonly<Record<string, bigint>>;
   /** What the kernel has handed over; absent where that is not counted. */
   handed?(): HandedOver;
+  /** Hops of trails that a filter in the kernel left out; absent where there is none. */
+  filtered?(): bigint;
   /** Records left out because they were hopscope's own traffic. */
   own(): bigint;
   /** Share of the ring that waits to be read, 0 to 1; absent or null where there is no ring. */
