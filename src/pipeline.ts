@@ -1,6 +1,7 @@
 import { flowRecord } from './export/flow-record.js';
 import { pathId, pathRecord } from './export/path-record.js';
 import type { PacketFilter } from './filter/packet-filter.js';
+import { REMOVED_BYTES } from './flow/change-log.js';
 import { countedOf } from './flow/counted-row.js';
 import type { FinishedPath } from './flow/finished-path.js';
 import type { Flow } from './flow/flow.js';
@@ -8,11 +9,13 @@ import { FlowTable } from './flow/flow-table.js';
 import { PathJoiner } from './join/path-joiner.js';
 import type {
   FlowFeed,
+  MemoryUse,
   NamespaceRecord,
   QualityRecord,
   RecentPath,
   SamplingRecord,
 } from './model/feed.js';
+import { type MemoryBudget, shareOut } from './model/memory-budget.js';
 import type { FlowRecord, PathRecord } from './model/records.js';
 import type { Catalog } from './name/catalog.js';
 import { Names } from './name/names.js';
@@ -39,6 +42,8 @@ export interface PipelineOptions {
   /** Whether some namespaces are left out on purpose. */
   readonly limited?: boolean;
   readonly flowLimit?: number;
+  /** What it may keep in memory; MEMORY_DEFAULT shared out when absent. */
+  readonly memory?: MemoryBudget;
   readonly onPath?: (finished: FinishedPath) => void;
   readonly onFlowEnd?: (flow: Flow) => void;
   readonly onEnd?: () => void;
@@ -68,6 +73,7 @@ export class Pipeline implements FlowFeed, SourceSink {
   /** What else this machine lacks, for `quality`; added to what the source lacks. */
   missing: readonly string[] = [];
   readonly #queue: RecordQueue;
+  readonly #memory: MemoryBudget;
   /** Trails whose rest could not be read, by error code. */
   readonly #damaged = new Map<string, number>();
   /** Records that the joiner failed on: a fault of its own, which must stop nothing else. */
@@ -83,9 +89,13 @@ export class Pipeline implements FlowFeed, SourceSink {
     this.#options = options;
     this.epoch = new Epoch(source.epochNs);
     this.names = new Names(source.catalog, (address) => source.symbol(address));
-    this.#queue = new RecordQueue(this.epoch);
+    const memory = options.memory ?? shareOut();
+    this.#memory = memory;
+    this.#queue = new RecordQueue(this.epoch, memory.recordQueue);
     this.joiner = new PathJoiner((path) => this.#finish(this.flows.add(path)), {
       filter: options.filter ?? null,
+      openPathBytes: memory.openPaths,
+      tupleBytes: memory.tuples,
       isThinned: source.isThinned ?? false,
       names: {
         reason: (reason) => this.names.reason(reason),
@@ -95,6 +105,9 @@ export class Pipeline implements FlowFeed, SourceSink {
     });
     this.flows = new FlowTable(this.joiner.tuples, {
       limited: options.limited ?? false,
+      limitBytes: memory.flows,
+      recentBytes: memory.recentPaths,
+      removedLimit: Math.floor(memory.changeLog / REMOVED_BYTES),
       isTooBig: (reason) => TOO_BIG_REASONS.has(this.names.reason(reason)),
       onRelease: (path) => this.joiner.release(path),
       ...(options.flowLimit === undefined ? {} : { limit: options.flowLimit }),
@@ -211,6 +224,7 @@ export class Pipeline implements FlowFeed, SourceSink {
       'flow-reasons-refused': flows.counters.reasonsRefused,
       'flow-links-refused': flows.counters.proxiedRefused,
       'count-places-refused': flows.counters.pointsRefused,
+      'count-checks-refused': flows.countsUnwatched,
     };
     // Nothing of these was pushed out of a table, so they are in no sum.
     const others: Readonly<Record<string, number>> = {
@@ -240,6 +254,7 @@ export class Pipeline implements FlowFeed, SourceSink {
         ...decimals(Object.entries(evictions)),
         ...decimals(Object.entries(others)),
       },
+      memory: this.#memoryUse(),
       malformed: decimals(malformed),
       cpu: this.#rate.cpuShare,
       openPaths: joiner.openPaths,
@@ -253,6 +268,17 @@ export class Pipeline implements FlowFeed, SourceSink {
       ringFill: this.#source.ringFill?.() ?? null,
       missing: [...this.#source.missing, ...this.missing],
       sampling: this.#sampling(),
+    };
+  }
+
+  /** What each part takes, by estimate, and its share. */
+  #memoryUse(): Readonly<Record<string, MemoryUse>> {
+    const { joiner, flows } = this;
+    return {
+      ...flows.memory,
+      recordQueue: { bytes: this.#queue.memory, limit: this.#queue.limit },
+      openPaths: joiner.openPathBytes,
+      tuples: { bytes: joiner.tuples.bytes, limit: this.#memory.tuples },
     };
   }
 

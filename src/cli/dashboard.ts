@@ -9,7 +9,7 @@ import type { CommonOptions } from './options.js';
 
 export interface DashboardOptions {
   readonly source: Source;
-  readonly options: Pick<CommonOptions, 'filter' | 'netns'>;
+  readonly options: Pick<CommonOptions, 'filter' | 'netns' | 'memory'>;
   /** Whether the source leaves some namespaces out on purpose; absent: as the options say. */
   readonly limited?: boolean;
   readonly mode: 'live' | 'replay' | 'demo';
@@ -33,6 +33,7 @@ export async function startDashboard(settings: DashboardOptions): Promise<Dashbo
   const pipeline = new Pipeline(source, {
     filter: options.filter,
     limited: settings.limited ?? options.netns !== null,
+    memory: options.memory,
   });
   const started: { server?: Promise<ServerProcess> } = {};
   const serve = (): Promise<ServerProcess> => {
@@ -55,6 +56,7 @@ export async function startDashboard(settings: DashboardOptions): Promise<Dashbo
       host,
       port,
       allowHosts,
+      rowBytes: options.memory.rows,
       onWarning: warn,
     });
     return started.server;

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { KernelSource, type KernelSourceOptions } from '../source/kernel-source.js';
+import { boundHeapGrowth } from './heap-growth.js';
 import type { CommonOptions } from './options.js';
 
 /** The compiled tracer, beside the compiled TypeScript. */
@@ -15,11 +16,13 @@ export function kernelSource(
   options: CommonOptions,
   { onMode, filter = options.filter }: Pick<KernelSourceOptions, 'onMode' | 'filter'> = {},
 ): KernelSource {
+  boundHeapGrowth();
   return new KernelSource({
     objectFile: TRACER_OBJECT,
     netns: options.netns,
     sampling: options.sampling,
     filter,
+    ringBytes: options.memory.ring,
     // A filter is asked of packets, and the counter does not know it.
     count: options.filter === null,
     onWarning: warn,

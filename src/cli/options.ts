@@ -2,7 +2,16 @@ import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { compilePacketFilter } from 'ebpf-ts';
 import { PacketFilter } from '../filter/packet-filter.js';
 import { UsageError } from '../model/errors.js';
+import {
+  MEMORY_DEFAULT,
+  MEMORY_LEAST,
+  MEMORY_MOST,
+  type MemoryBudget,
+  shareOut,
+} from '../model/memory-budget.js';
 import { DEFAULT_BUDGET, SAMPLE_ALL, type Sampling } from '../model/sampling.js';
+
+const MIB = 2 ** 20;
 
 /** Options that every observing command takes. */
 export const COMMON_OPTIONS = {
@@ -11,6 +20,7 @@ export const COMMON_OPTIONS = {
   netns: { type: 'string', multiple: true },
   sample: { type: 'string' },
   'cpu-budget': { type: 'string' },
+  memory: { type: 'string' },
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const satisfies ParseArgsConfig['options'];
@@ -24,6 +34,8 @@ export const COMMON_HELP = `Common options:
                        cheap, else those of short windows; all; or 1/N: one in N.
                        Drops are always seen, and counts of flows are exact
   --cpu-budget PERCENT of one core, that auto may take; ${DEFAULT_BUDGET * 100} by default
+  --memory SIZE        resident memory of all its processes, ${MEMORY_LEAST / MIB}M or more: 512M (the
+                       default), 1G. Past it the oldest gives way, and is counted
   -h, --help           this text
 `;
 
@@ -33,6 +45,8 @@ export interface CommonOptions {
   readonly filter: PacketFilter | null;
   readonly netns: readonly string[] | null;
   readonly sampling: Sampling;
+  /** Bytes by part. */
+  readonly memory: MemoryBudget;
   readonly json: boolean;
 }
 
@@ -42,6 +56,7 @@ interface ParsedCommon {
   readonly netns?: string[];
   readonly sample?: string;
   readonly 'cpu-budget'?: string;
+  readonly memory?: string;
   readonly json?: boolean;
 }
 
@@ -66,6 +81,7 @@ export function commonOptions(values: ParsedCommon): CommonOptions {
       values.filter === undefined ? null : new PacketFilter(values.filter, compilePacketFilter),
     netns: values.netns ?? null,
     sampling: parseSampling(values.sample ?? 'auto', values['cpu-budget']),
+    memory: shareOut(values.memory === undefined ? MEMORY_DEFAULT : parseMemory(values.memory)),
     json: values.json ?? false,
   };
 }
@@ -132,6 +148,25 @@ function parseBudget(text: string): number {
     throw new UsageError('BAD_BUDGET', `not a budget: ${text} (percent of one core, such as 5)`);
   }
   return percent / 100;
+}
+
+const UNIT_BYTES: Readonly<Record<string, number>> = { K: 2 ** 10, M: MIB, G: 2 ** 30 };
+
+/** `512M`, `1G`, `1.5G`, `524288K`, with `iB` or `B` after it or not, or bytes; in bytes. */
+export function parseMemory(text: string): number {
+  const match = /^(\d{1,15}(?:\.\d{1,6})?)([KMG])?(?:i?B)?$/iu.exec(text);
+  const unit = match?.[2]?.toUpperCase();
+  const bytes = Math.floor(Number(match?.[1]) * (unit === undefined ? 1 : (UNIT_BYTES[unit] ?? 0)));
+  if (match === null || !(bytes > 0) || bytes > MEMORY_MOST) {
+    throw new UsageError('BAD_MEMORY', `not a size: ${text} (try 512M or 1G)`);
+  }
+  if (bytes < MEMORY_LEAST) {
+    throw new UsageError(
+      'BAD_MEMORY',
+      `--memory ${text} is too little: Node and hopscope alone take most of ${MEMORY_LEAST / MIB}M, the least there is`,
+    );
+  }
+  return bytes;
 }
 
 export function parsePort(text: string | undefined, otherwise: number): number {

@@ -1,5 +1,6 @@
 import type { Tuple } from '../join/tuple.js';
 import type { TupleTable } from '../join/tuple-table.js';
+import { WordRows } from '../join/word-rows.js';
 import type { DirectionIndex } from './direction-index.js';
 import type { Flow } from './flow.js';
 import { FIRST_KEY, KEYS } from './flow-block.js';
@@ -7,28 +8,35 @@ import type { FlowSlots } from './flow-slots.js';
 
 /** Tuples that one flow is known by, a tuple and its reverse counted once. */
 export const KEY_LIMIT = 64;
-const INITIAL_ROWS = 256;
 const NONE = -1;
+
+/* Words of a row. */
+const NETNS = 0;
+/** Slot of the flow, and in the lowest bit the direction of the tuple with an even number. */
+const OWNER = 1;
+/** Next row of the same pair; for a free row the next free one. */
+const NEXT_OF_PAIR = 2;
+const NEXT_OF_FLOW = 3;
+const PAIR = 4;
+const ROW_WORDS = 5;
+
+/** Of a row, and of the pair's first row. */
+export const BINDING_BYTES = ROW_WORDS * 4 + 4;
 
 /**
  * That a tuple, seen in a namespace, belongs to a flow. The namespace counts because the
  * same addresses may mean another connection elsewhere.
  *
- * One row says it of a tuple and of its reverse, whose ids differ in the lowest bit only.
- * Rows are found by the id: no hash, and nothing on the heap but the tuple.
+ * One row says it of a tuple and of its reverse, whose numbers differ in the lowest bit only.
+ * Rows are found by the number: no hash, and nothing on the heap.
  */
 export class Bindings {
   readonly #tuples: TupleTable;
   readonly #slots: FlowSlots;
   /** First row of each pair of tuples. */
-  #heads = new Int32Array(INITIAL_ROWS).fill(NONE);
-  #netns = new Uint32Array(INITIAL_ROWS);
-  /** Slot of the flow, and in the lowest bit the direction of the tuple with an even id. */
-  #owner = new Int32Array(INITIAL_ROWS);
-  /** Next row of the same pair; for a free row the next free one. */
-  #nextOfPair = new Int32Array(INITIAL_ROWS);
-  #nextOfFlow = new Int32Array(INITIAL_ROWS);
-  readonly #tuple: (Tuple | null)[] = [];
+  readonly #heads = new WordRows(1, NONE);
+  readonly #rows = new WordRows(ROW_WORDS);
+  #fresh = 0;
   #free = NONE;
   #size = 0;
 
@@ -43,66 +51,67 @@ export class Bindings {
 
   /** The row of a tuple in a namespace; -1 for none. */
   find(tuple: Tuple, netns: number): number {
-    const { id } = tuple;
-    // A tuple that no table has gives an index that no array has.
-    let row = this.#heads[id >> 1] ?? NONE;
-    while (row >= 0 && this.#netns[row] !== netns) {
-      row = this.#nextOfPair[row] as number;
+    const rows = this.#rows;
+    const inode = netns | 0;
+    let row = this.#first(tuple);
+    while (row >= 0 && rows.get(row, NETNS) !== inode) {
+      row = rows.get(row, NEXT_OF_PAIR);
     }
     return row;
   }
 
   /** The row by which a flow other than this one has the tuple; -1 for none or several flows. */
   elsewhere(tuple: Tuple, flow: Flow | null): number {
+    const rows = this.#rows;
+    const own = flow?.slot ?? NONE;
     let found = NONE;
-    for (let row = this.#heads[tuple.id >> 1] ?? NONE; row >= 0; ) {
-      const other = this.flow(row);
-      if (other !== flow) {
-        if (found >= 0 && this.flow(found) !== other) {
+    for (let row = this.#first(tuple); row >= 0; row = rows.get(row, NEXT_OF_PAIR)) {
+      const slot = rows.get(row, OWNER) >> 1;
+      if (slot !== own) {
+        if (found >= 0 && rows.get(found, OWNER) >> 1 !== slot) {
           return NONE;
         }
         found = row;
       }
-      row = this.#nextOfPair[row] as number;
     }
     return found;
   }
 
   flow(row: number): Flow {
-    return this.#slots.at((this.#owner[row] as number) >> 1) as Flow;
+    return this.#slots.at(this.#rows.get(row, OWNER) >> 1) as Flow;
   }
 
   /** The direction that a tuple of the row's pair has in its flow. */
   direction(row: number, tuple: Tuple): DirectionIndex {
-    return (((this.#owner[row] as number) ^ tuple.id) & 1) as DirectionIndex;
+    const number = this.#tuples.numberOf(tuple);
+    return ((this.#rows.get(row, OWNER) ^ number) & 1) as DirectionIndex;
   }
 
-  /** Binds a tuple that is not bound in the namespace; false when it cannot be. */
+  /** Binds a tuple that is not bound in the namespace; false when the flow has too many. */
   add(flow: Flow, tuple: Tuple, netns: number, direction: DirectionIndex): boolean {
-    if (tuple.id < 0 || flow.wordAt(KEYS) >= KEY_LIMIT) {
+    if (flow.wordAt(KEYS) >= KEY_LIMIT) {
       return false;
     }
+    const rows = this.#rows;
+    const number = this.#tuples.hold(tuple);
     const row = this.#takeRow();
-    const pair = tuple.id >> 1;
-    if (pair >= this.#heads.length) {
-      this.#heads = grown(this.#heads, Math.max(pair + 1, this.#heads.length * 2), NONE);
-    }
-    this.#netns[row] = netns;
-    this.#owner[row] = flow.slot * 2 + ((direction ^ tuple.id) & 1);
-    this.#nextOfPair[row] = this.#heads[pair] as number;
-    this.#heads[pair] = row;
-    this.#nextOfFlow[row] = flow.wordAt(FIRST_KEY);
+    const pair = number >> 1;
+    this.#heads.reserve(pair + 1);
+    rows.set(row, NETNS, netns);
+    rows.set(row, OWNER, flow.slot * 2 + ((direction ^ number) & 1));
+    rows.set(row, NEXT_OF_PAIR, this.#heads.get(pair, 0));
+    rows.set(row, NEXT_OF_FLOW, flow.wordAt(FIRST_KEY));
+    rows.set(row, PAIR, pair);
+    this.#heads.set(pair, 0, row);
     flow.word(FIRST_KEY, row);
     flow.word(KEYS, flow.wordAt(KEYS) + 1);
-    this.#tuple[row] = tuple;
-    this.#tuples.hold(tuple);
     return true;
   }
 
   /** Takes every binding off a flow. */
   remove(flow: Flow): void {
     for (let row = flow.wordAt(FIRST_KEY); row >= 0; ) {
-      const next = this.#nextOfFlow[row] as number;
+      const next = this.#rows.get(row, NEXT_OF_FLOW);
       this.#dropRow(row);
       row = next;
     }
@@ -112,19 +121,20 @@ export class Bindings {
 
   /** Gives every binding of one flow to another, past the limit too. */
   move(from: Flow, to: Flow, isTurned: boolean): void {
+    const rows = this.#rows;
     let row = from.wordAt(FIRST_KEY);
     if (row < 0) {
       return;
     }
-    for (let last = NONE; row >= 0; row = this.#nextOfFlow[row] as number) {
-      const turned = ((this.#owner[row] as number) & 1) ^ (isTurned ? 1 : 0);
-      this.#owner[row] = to.slot * 2 + turned;
-      last = row;
-      if ((this.#nextOfFlow[last] as number) < 0) {
-        this.#nextOfFlow[last] = to.wordAt(FIRST_KEY);
+    for (let next: number; ; row = next) {
+      const turned = (rows.get(row, OWNER) & 1) ^ (isTurned ? 1 : 0);
+      rows.set(row, OWNER, to.slot * 2 + turned);
+      next = rows.get(row, NEXT_OF_FLOW);
+      if (next < 0) {
         break;
       }
     }
+    rows.set(row, NEXT_OF_FLOW, to.wordAt(FIRST_KEY));
     to.word(FIRST_KEY, from.wordAt(FIRST_KEY));
     to.word(KEYS, to.wordAt(KEYS) + from.wordAt(KEYS));
     from.word(FIRST_KEY, NONE);
@@ -133,61 +143,45 @@ export class Bindings {
 
   /** What was its original direction is its reply, and the other way round. */
   turn(flow: Flow): void {
-    for (let row = flow.wordAt(FIRST_KEY); row >= 0; row = this.#nextOfFlow[row] as number) {
-      this.#owner[row] = (this.#owner[row] as number) ^ 1;
+    const rows = this.#rows;
+    for (let row = flow.wordAt(FIRST_KEY); row >= 0; row = rows.get(row, NEXT_OF_FLOW)) {
+      rows.set(row, OWNER, rows.get(row, OWNER) ^ 1);
     }
+  }
+
+  #first(tuple: Tuple): number {
+    const pair = (tuple.interned ? tuple.id : this.#tuples.numberOf(tuple)) >> 1;
+    return pair >= 0 && pair < this.#heads.length ? this.#heads.get(pair, 0) : NONE;
   }
 
   #takeRow(): number {
-    const row = this.#free;
+    let row = this.#free;
     if (row >= 0) {
-      this.#free = this.#nextOfPair[row] as number;
-      this.#size += 1;
-      return row;
+      this.#free = this.#rows.get(row, NEXT_OF_PAIR);
+    } else {
+      row = this.#fresh++;
+      this.#rows.reserve(this.#fresh);
     }
-    const fresh = this.#tuple.length;
-    if (fresh >= this.#netns.length) {
-      const rows = Math.ceil(fresh * 1.5);
-      this.#owner = grown(this.#owner, rows, 0);
-      this.#nextOfPair = grown(this.#nextOfPair, rows, NONE);
-      this.#nextOfFlow = grown(this.#nextOfFlow, rows, NONE);
-      const netns = new Uint32Array(rows);
-      netns.set(this.#netns);
-      this.#netns = netns;
-    }
-    this.#tuple.push(null);
     this.#size += 1;
-    return fresh;
+    return row;
   }
 
   #dropRow(row: number): void {
-    const tuple = this.#tuple[row] as Tuple;
-    const pair = tuple.id >> 1;
-    const next = this.#nextOfPair[row] as number;
-    if (this.#heads[pair] === row) {
-      this.#heads[pair] = next;
+    const rows = this.#rows;
+    const pair = rows.get(row, PAIR);
+    const next = rows.get(row, NEXT_OF_PAIR);
+    if (this.#heads.get(pair, 0) === row) {
+      this.#heads.set(pair, 0, next);
     } else {
-      let before = this.#heads[pair] as number;
-      while (this.#nextOfPair[before] !== row) {
-        before = this.#nextOfPair[before] as number;
+      let before = this.#heads.get(pair, 0);
+      while (rows.get(before, NEXT_OF_PAIR) !== row) {
+        before = rows.get(before, NEXT_OF_PAIR);
       }
-      this.#nextOfPair[before] = next;
+      rows.set(before, NEXT_OF_PAIR, next);
     }
-    this.#tuple[row] = null;
-    this.#tuples.release(tuple);
-    this.#nextOfPair[row] = this.#free;
+    this.#tuples.release(pair * 2);
+    rows.set(row, NEXT_OF_PAIR, this.#free);
     this.#free = row;
     this.#size -= 1;
   }
-}
-
-function grown(
-  column: Int32Array<ArrayBuffer>,
-  length: number,
-  filling: number,
-): Int32Array<ArrayBuffer> {
-  const larger = new Int32Array(length);
-  larger.set(column);
-  larger.fill(filling, column.length);
-  return larger;
 }

@@ -5,6 +5,8 @@ import { identifierText } from './identifier.js';
 
 /** Ended flows remembered by id, for readers that come to ask what went. */
 export const REMOVED_LIMIT = 65_536;
+/** Of each: its id, and when it went. */
+export const REMOVED_BYTES = 16;
 
 /** Flows in the order of their newest change, and the ids of those that went. */
 export class ChangeLog {
@@ -24,6 +26,11 @@ export class ChangeLog {
     this.#removedLimit = removedLimit;
     this.#removedIds = new Int32Array(removedLimit * 2);
     this.#removedVersions = new Float64Array(removedLimit);
+  }
+
+  /** Of the ids that are remembered. */
+  get byteLength(): number {
+    return this.#removedLimit * REMOVED_BYTES;
   }
 
   get version(): number {
@@ -58,7 +65,9 @@ export class ChangeLog {
     }
     this.#unlink(flow);
     flow.word(OLDER, this.#newest);
-    this.#slots.at(this.#newest)?.word(NEWER, slot);
+    if (this.#newest >= 0) {
+      this.#slots.setWord(this.#newest, NEWER, slot);
+    }
     this.#newest = slot;
     if (this.#oldest < 0) {
       this.#oldest = slot;
@@ -80,13 +89,30 @@ export class ChangeLog {
 
   /** Flows changed after `version`, the oldest change first. */
   changedSince(version: number): Flow[] {
+    const slots = this.#slots;
     const changed: Flow[] = [];
-    let flow = this.#slots.at(this.#newest);
-    while (flow !== null && flow.version > version) {
-      changed.push(flow);
-      flow = this.#slots.at(flow.wordAt(OLDER));
+    for (
+      let slot = this.#newest;
+      slot >= 0 && slots.double(slot, VERSION) > version;
+      slot = slots.word(slot, OLDER)
+    ) {
+      changed.push(slots.at(slot) as Flow);
     }
     return changed.reverse();
+  }
+
+  /** Slots of flows changed after `version`, the newest change first, at most so many. */
+  newestSlots(version: number, most: number): readonly number[] {
+    const slots = this.#slots;
+    const changed: number[] = [];
+    for (
+      let slot = this.#newest;
+      slot >= 0 && changed.length < most && slots.double(slot, VERSION) > version;
+      slot = slots.word(slot, OLDER)
+    ) {
+      changed.push(slot);
+    }
+    return changed;
   }
 
   /** Ids removed after `version`; null when that is too long ago to know. */
@@ -112,12 +138,12 @@ export class ChangeLog {
     const newer = flow.wordAt(NEWER);
     const { slot } = flow;
     if (older >= 0) {
-      this.#slots.at(older)?.word(NEWER, newer);
+      this.#slots.setWord(older, NEWER, newer);
     } else if (this.#oldest === slot) {
       this.#oldest = newer;
     }
     if (newer >= 0) {
-      this.#slots.at(newer)?.word(OLDER, older);
+      this.#slots.setWord(newer, OLDER, older);
     } else if (this.#newest === slot) {
       this.#newest = older;
     }

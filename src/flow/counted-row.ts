@@ -29,5 +29,5 @@ function internedOrNull(tuple: CountedTuple | null, tuples: TupleTable): Tuple |
 function interned(tuple: CountedTuple, tuples: TupleTable): Tuple {
   tuples.words.set(tuple.src, 0);
   tuples.words.set(tuple.dst, 4);
-  return tuples.intern(tuple.family, tuple.protocol, tuple.sport, tuple.dport);
+  return tuples.brief(tuple.family, tuple.protocol, tuple.sport, tuple.dport);
 }

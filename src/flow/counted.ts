@@ -103,8 +103,8 @@ export class CountIntake {
       flow.double(START, count.first);
     }
     flow.noteLargest(count.largest);
-    if (direction === REPLY) {
-      flow.reply ??= count.tuple;
+    if (direction === REPLY && !flow.hasReply) {
+      flow.reply = count.tuple;
     }
     const flags = this.#rows.hasOwnFlags(flow, direction, point) ? count.tcpFlags : -1;
     const hasOtherState = noteFlags(flow, direction, flags);
@@ -159,20 +159,20 @@ export class CountIntake {
     }
     const { ctOriginal } = count;
     const isSameTime = Math.abs(count.first - flow.start) <= SAME_TIME_NS;
-    if (ctOriginal === null || isSameTime || ctOriginal.equals(flow.original)) {
+    if (ctOriginal === null || isSameTime || flow.hasOriginal(ctOriginal)) {
       return false;
     }
     // Its source is known for sure, and it is not the one that conntrack names.
     const isSure =
       flow.traced === null ? flow.proven : flow.traced.starts[ORIGINAL] === START_SOCKET;
     const row = isSure ? this.#bindings.find(ctOriginal, count.netns) : -1;
-    return isSure && (row < 0 || this.#bindings.flow(row) !== flow);
+    return isSure && (row < 0 || !this.#bindings.flow(row).is(flow));
   }
 
   #create(count: Counted, proof: DirectionIndex | null): Flow {
     const { tuple } = count;
     const direction = proof ?? directionByFlags(count) ?? ORIGINAL;
-    const original = direction === ORIGINAL ? tuple : tuple.reversed(this.#tuples);
+    const original = direction === ORIGINAL ? tuple : this.#tuples.briefReversed(tuple);
     const flow = this.#store.create(original, count.first, count.netns);
     if (direction === REPLY) {
       flow.reply = tuple;
@@ -192,8 +192,12 @@ export class CountIntake {
         this.#merging.turn(flow);
         this.#direction = proof;
       }
-      flow.original = count.ctOriginal ?? flow.original;
-      flow.reply = count.ctReply ?? flow.reply;
+      if (count.ctOriginal !== null) {
+        flow.original = count.ctOriginal;
+      }
+      if (count.ctReply !== null) {
+        flow.reply = count.ctReply;
+      }
       flow.prove();
     }
     for (const [known, way] of [
@@ -207,10 +211,10 @@ export class CountIntake {
       const row = this.#bindings.find(known, count.netns);
       if (row < 0) {
         flow = this.#bind(flow, known, count.netns, own);
-      } else if (this.#bindings.flow(row) !== flow) {
+      } else if (!this.#bindings.flow(row).is(flow)) {
         const other = this.#bindings.flow(row);
         flow = this.#join(flow, other, this.#bindings.direction(row, known) !== own);
-        if (this.#bindings.flow(row) !== flow) {
+        if (!this.#bindings.flow(row).is(flow)) {
           continue;
         }
       }
@@ -265,22 +269,21 @@ function isNearerSource(flow: Flow, other: Flow): boolean {
 }
 
 function hasNat({ original, reply }: Flow): boolean {
-  return reply !== null && original.id >> 1 !== reply.id >> 1;
+  return reply !== null && !original.equals(reply) && !original.reverses(reply);
 }
 
 /** Which way of its connection a count goes, by the tuples of the conntrack entry. */
 function directionByConntrack({ tuple, ctOriginal, ctReply }: Counted): DirectionIndex | null {
-  if (ctOriginal === null || ctReply === null || tuple.id < 0) {
+  if (ctOriginal === null || ctReply === null) {
     return null;
   }
-  // A tuple and its reverse have numbers that differ in the lowest bit only.
-  if (tuple.id >> 1 === ctOriginal.id >> 1) {
-    return tuple.id === ctOriginal.id ? ORIGINAL : REPLY;
+  if (tuple.equals(ctOriginal)) {
+    return ORIGINAL;
   }
-  if (tuple.id >> 1 === ctReply.id >> 1) {
-    return tuple.id === ctReply.id ? REPLY : ORIGINAL;
+  if (tuple.reverses(ctOriginal) || tuple.equals(ctReply)) {
+    return REPLY;
   }
-  return null;
+  return tuple.reverses(ctReply) ? ORIGINAL : null;
 }
 
 /** Which way it goes, by a SYN; of more than one packet nothing says which had which flag. */

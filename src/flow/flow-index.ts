@@ -22,12 +22,13 @@ export class FlowIndex {
     const high = Number.parseInt(id.slice(0, 8), 16) | 0;
     const low = Number.parseInt(id.slice(8, 16), 16) | 0;
     let slot = this.#heads[linearBucket(low, this.#count)] as number;
+    const slots = this.#slots;
     while (slot >= 0) {
-      const flow = this.#slots.at(slot) as Flow;
-      if (flow.wordAt(ID_LOW) === low && flow.wordAt(ID_HIGH) === high) {
-        return flow.id === id ? flow : undefined;
+      if (slots.word(slot, ID_LOW) === low && slots.word(slot, ID_HIGH) === high) {
+        const flow = slots.at(slot);
+        return flow?.id === id ? flow : undefined;
       }
-      slot = flow.wordAt(NEXT_BY_ID);
+      slot = slots.word(slot, NEXT_BY_ID);
     }
     return undefined;
   }
@@ -49,11 +50,11 @@ export class FlowIndex {
     if (this.#heads[bucket] === slot) {
       this.#heads[bucket] = next;
     } else {
-      let before = this.#slots.at(this.#heads[bucket] as number) as Flow;
-      while (before.wordAt(NEXT_BY_ID) !== slot) {
-        before = this.#slots.at(before.wordAt(NEXT_BY_ID)) as Flow;
+      let before = this.#heads[bucket] as number;
+      while (this.#slots.word(before, NEXT_BY_ID) !== slot) {
+        before = this.#slots.word(before, NEXT_BY_ID);
       }
-      before.word(NEXT_BY_ID, next);
+      this.#slots.setWord(before, NEXT_BY_ID, next);
     }
     this.#size -= 1;
   }
@@ -70,11 +71,11 @@ export class FlowIndex {
     this.#heads[from] = -1;
     this.#heads[count] = -1;
     this.#count = count + 1;
+    const slots = this.#slots;
     while (slot >= 0) {
-      const flow = this.#slots.at(slot) as Flow;
-      const next = flow.wordAt(NEXT_BY_ID);
-      const bucket = linearBucket(flow.wordAt(ID_LOW), this.#count);
-      flow.word(NEXT_BY_ID, this.#heads[bucket] as number);
+      const next = slots.word(slot, NEXT_BY_ID);
+      const bucket = linearBucket(slots.word(slot, ID_LOW), this.#count);
+      slots.setWord(slot, NEXT_BY_ID, this.#heads[bucket] as number);
       this.#heads[bucket] = slot;
       slot = next;
     }

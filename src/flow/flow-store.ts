@@ -22,18 +22,18 @@ export interface FlowStoreOptions {
   readonly limitBytes?: number | undefined;
   readonly removedLimit?: number | undefined;
   /** A flow has left the table: evicted, or by age. */
-  readonly onRemove: (flow: Flow) => void;
+  readonly onRemove?: ((flow: Flow) => void) | undefined;
   /** A flow has left the table, for whatever reason: it has its numbers still. */
   readonly onLeave: (flow: Flow) => void;
 }
 
 /** All flows, with the tables they are found by, within their limits. */
 export class FlowStore {
-  readonly slots = new FlowSlots();
+  readonly slots: FlowSlots;
   readonly bindings: Bindings;
   readonly log: ChangeLog;
   readonly expiry: IdleExpiry;
-  readonly #index = new FlowIndex(this.slots);
+  readonly #index: FlowIndex;
   readonly #rows: CountRows;
   readonly #counters: FlowCounters;
   readonly #options: FlowStoreOptions;
@@ -47,6 +47,8 @@ export class FlowStore {
     counters: FlowCounters,
     options: FlowStoreOptions,
   ) {
+    this.slots = new FlowSlots(tuples);
+    this.#index = new FlowIndex(this.slots);
     this.bindings = new Bindings(tuples, this.slots);
     this.log = new ChangeLog(this.slots, options.removedLimit);
     this.expiry = new IdleExpiry(this.slots);
@@ -66,16 +68,18 @@ export class FlowStore {
     return this.#bytes;
   }
 
+  get limitBytes(): number {
+    return this.#limitBytes;
+  }
+
   get(id: string): Flow | undefined {
     return this.#index.get(id);
   }
 
   /** A new flow, which `settle` puts into the order of change. */
   create(original: Tuple, start: number, netns: number): Flow {
-    const { oldest } = this.log;
-    if (this.slots.size >= this.#limit && oldest !== null) {
-      this.#counters.evicted += 1;
-      this.remove(oldest);
+    if (this.slots.size >= this.#limit) {
+      this.#evictOldest(null);
     }
     const hash = new IdentifierHash()
       .number(original.src0)
@@ -113,32 +117,39 @@ export class FlowStore {
     const bytes = estimatedBytes(flow);
     this.#bytes += bytes - flow.wordAt(BYTES);
     flow.word(BYTES, bytes);
-    for (
-      let { oldest } = this.log;
-      this.#bytes > this.#limitBytes && oldest !== null && oldest !== flow;
-      { oldest } = this.log
-    ) {
-      this.#counters.evicted += 1;
-      this.remove(oldest);
+    while (this.#bytes > this.#limitBytes && this.#evictOldest(flow)) {
+      // until there is room
     }
   }
 
   remove(flow: Flow): void {
-    this.#leave(flow);
-    this.#options.onRemove(flow);
+    const { onRemove } = this.#options;
+    this.#leave(flow, onRemove !== undefined);
+    onRemove?.(flow);
   }
 
   /** A flow took over another, which leaves; readers see its id go. */
   mergedAway(flow: Flow, other: Flow): void {
     this.#counters.merged += 1;
     const { last } = other;
-    this.#leave(other);
+    this.#leave(other, false);
     if (last > flow.last) {
       flow.double(LAST, last);
     }
   }
 
-  #leave(flow: Flow): void {
+  /** @param but the flow that stays in any case. @returns whether one has gone */
+  #evictOldest(but: Flow | null): boolean {
+    const { oldest } = this.log;
+    if (oldest === null || (but !== null && oldest.is(but))) {
+      return false;
+    }
+    this.#counters.evicted += 1;
+    this.remove(oldest);
+    return true;
+  }
+
+  #leave(flow: Flow, isShown: boolean): void {
     this.#bytes -= flow.wordAt(BYTES);
     this.#rows.forget(flow);
     this.bindings.remove(flow);
@@ -146,6 +157,6 @@ export class FlowStore {
     this.log.remove(flow);
     this.#index.remove(flow);
     this.#options.onLeave(flow);
-    this.slots.release(flow);
+    this.slots.release(flow, isShown);
   }
 }

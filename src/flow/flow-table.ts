@@ -4,6 +4,7 @@ import type { Place } from '../join/place.js';
 import type { Tuple } from '../join/tuple.js';
 import type { TupleTable } from '../join/tuple-table.js';
 import { verdictOf } from '../join/verdict.js';
+import type { MemoryUse } from '../model/feed.js';
 import type { PathVerdict } from '../model/records.js';
 import { Accounting } from './accounting.js';
 import { CountRows } from './count-rows.js';
@@ -11,6 +12,7 @@ import { type Counted, CountIntake } from './counted.js';
 import { type DirectionIndex, ORIGINAL, opposite, REPLY } from './direction-index.js';
 import type { FinishedPath } from './finished-path.js';
 import type { Flow } from './flow.js';
+import { SHOWN } from './flow-block.js';
 import { type FlowCounters, zeroCounters } from './flow-counters.js';
 import { FlowStore } from './flow-store.js';
 import { IcmpErrors } from './icmp-errors.js';
@@ -53,7 +55,7 @@ export class FlowTable {
   readonly #accounting: Accounting;
   readonly #errors: IcmpErrors;
   readonly #counts: CountIntake;
-  readonly #losses = new Losses();
+  readonly #losses: Losses;
   readonly #recent: RecentPaths;
   readonly #onRelease: (path: Path) => void;
   /** A path that no flow keeps; the caller may look at it until the next one. */
@@ -75,13 +77,14 @@ export class FlowTable {
       limit: options.limit,
       limitBytes: options.limitBytes,
       removedLimit: options.removedLimit,
-      onRemove: options.onRemove ?? (() => undefined),
+      onRemove: options.onRemove,
       onLeave: (flow) => {
         this.#recent.drop(flow);
         this.#losses.forget(flow);
       },
     });
-    const { bindings } = this.#store;
+    const { bindings, slots } = this.#store;
+    this.#losses = new Losses(slots);
     this.#merging = new Merging(this.#store, this.#rows, tuples);
     this.#matching = new Matching(bindings);
     this.#learning = new TupleLearning(tuples, bindings, this.#merging, counters);
@@ -106,6 +109,21 @@ export class FlowTable {
     return this.#store.bytes;
   }
 
+  /** What each part of it takes, estimated, and may take. */
+  get memory(): Readonly<Record<'flows' | 'recentPaths' | 'changeLog', MemoryUse>> {
+    const { log } = this.#store;
+    return {
+      flows: { bytes: this.#store.bytes, limit: this.#store.limitBytes },
+      recentPaths: { bytes: this.#recent.bytes, limit: this.#recent.limitBytes },
+      changeLog: { bytes: log.byteLength, limit: log.byteLength },
+    };
+  }
+
+  /** Counts not compared with what was traced, because so many flows were compared already. */
+  get countsUnwatched(): number {
+    return this.#losses.unwatched;
+  }
+
   get recentBytes(): number {
     return this.#recent.bytes;
   }
@@ -123,9 +141,28 @@ export class FlowTable {
     return this.#store.get(id);
   }
 
+  /** The flow of a slot; null when the slot is no flow's any more. */
+  at(slot: number): Flow | null {
+    return this.#store.slots.at(slot);
+  }
+
   /** The flow that changed last, and the one that changed before another. */
   get newest(): Flow | null {
     return this.#store.log.newest;
+  }
+
+  /** Slots of flows changed after `version`, the newest change first, at most so many. */
+  newestSlots(version: number, most: number): readonly number[] {
+    return this.#store.log.newestSlots(version, most);
+  }
+
+  /** When a reader has shown the flow of a slot last; see Flow.shown. */
+  shownAt(slot: number): number {
+    return this.#store.slots.word(slot, SHOWN);
+  }
+
+  markShown(slot: number, shown: number): void {
+    this.#store.slots.setWord(slot, SHOWN, shown);
   }
 
   older(flow: Flow): Flow | null {
@@ -155,7 +192,7 @@ export class FlowTable {
     const { over } = this.#matching;
     const flow = found ?? this.#create(path, tuple);
     const direction = this.#directionOf(path, found);
-    const traced = flow.makeTraced();
+    const traced = this.#store.slots.trace(flow);
     if (over !== null) {
       this.#rows.succeed(over, flow);
     }

@@ -34,25 +34,108 @@ const NO_IDS: readonly string[] = [];
 const NO_REASONS: ReadonlyMap<number, number> = new Map();
 
 /**
- * One connection, both directions. Times: nanoseconds since the source's epoch. Its
- * numbers are in a block that it shares with others; once it has left the table it
- * keeps them by itself, as they were.
+ * One connection, both directions. Times: nanoseconds since the source's epoch.
+ *
+ * It is a view: what is known of the flow is in a block that it shares with others, and two
+ * views may be of one flow (see `is`). That of a flow which is only counted is made anew for
+ * each call into the table and good until the next one; a flow that was traced has one that
+ * stays. Once it has left the table, the view that readers are given keeps all as it was.
  */
 export class Flow {
   block: block.FlowBlock;
   at: number;
-  original: Tuple;
-  reply: Tuple | null = null;
-  /** null while no path of it was seen. */
-  traced: Traced | null = null;
-  /** For a reader that shows flows in turn: when it was shown last. */
-  shown = 0;
 
-  constructor(numbers: block.FlowBlock, at: number, original: Tuple) {
+  constructor(numbers: block.FlowBlock, at: number) {
     this.block = numbers;
     this.at = at;
-    this.original = original;
+  }
+
+  /** Whether both are of one flow. */
+  is(other: Flow): boolean {
+    return this.at === other.at && this.block === other.block;
+  }
+
+  /** Sets what is not 0 in a flow that begins. */
+  begin(original: Tuple): void {
     this.word(block.STATUS, (NO_ICMP << TYPE_SHIFT) | (NO_ICMP << CODE_SHIFT));
+    this.original = original;
+  }
+
+  /** null while no path of it was seen. */
+  get traced(): Traced | null {
+    const { traced } = this.block;
+    return traced === null ? null : (traced[this.at] ?? null);
+  }
+
+  get original(): Tuple {
+    const { traced, block: numbers } = this;
+    if (numbers.leftOriginal !== null) {
+      return numbers.leftOriginal;
+    }
+    const known = traced?.original ?? numbers.tuples.at(this.wordAt(block.ORIGINAL_TUPLE));
+    if (traced !== null) {
+      traced.original = known;
+    }
+    return known;
+  }
+
+  set original(tuple: Tuple) {
+    this.#setTuple(block.ORIGINAL_TUPLE, tuple);
+    const { traced } = this;
+    if (traced !== null) {
+      traced.original = tuple;
+    }
+  }
+
+  /** null where no answer was seen. */
+  get reply(): Tuple | null {
+    const { traced, block: numbers } = this;
+    const number = this.wordAt(block.REPLY_TUPLE);
+    if (number < 0 || numbers.leftReply !== null) {
+      return numbers.leftReply;
+    }
+    const known = traced?.reply ?? numbers.tuples.at(number);
+    if (traced !== null) {
+      traced.reply = known;
+    }
+    return known;
+  }
+
+  set reply(tuple: Tuple) {
+    this.#setTuple(block.REPLY_TUPLE, tuple);
+    const { traced } = this;
+    if (traced !== null) {
+      traced.reply = tuple;
+    }
+  }
+
+  get hasReply(): boolean {
+    return this.wordAt(block.REPLY_TUPLE) >= 0;
+  }
+
+  /** Whether a tuple is the original one. */
+  hasOriginal(tuple: Tuple): boolean {
+    return this.traced === null && this.block.leftOriginal === null
+      ? this.block.tuples.numberOf(tuple) === this.wordAt(block.ORIGINAL_TUPLE)
+      : tuple.equals(this.original);
+  }
+
+  /** For a reader that shows flows in turn: when it was shown last; a whole number. */
+  get shown(): number {
+    return this.wordAt(block.SHOWN);
+  }
+
+  set shown(shown: number) {
+    this.word(block.SHOWN, shown);
+  }
+
+  #setTuple(word: number, tuple: Tuple): void {
+    const { tuples } = this.block;
+    const before = this.wordAt(word);
+    this.word(word, tuples.hold(tuple));
+    if (before >= 0) {
+      tuples.release(before);
+    }
   }
 
   /** 16 hex digits. */
@@ -190,10 +273,11 @@ export class Flow {
    * where it differs from what comes back: that may have been translated before it was seen.
    */
   learnReply(reply: Tuple | null): void {
-    const known = this.reply;
-    const isTurnedBack = known !== null && known.id >= 0 && known.id >> 1 === this.original.id >> 1;
+    // A tuple and its reverse have numbers that differ in the lowest bit only.
+    const isTurnedBack =
+      this.wordAt(block.REPLY_TUPLE) >> 1 === this.wordAt(block.ORIGINAL_TUPLE) >> 1;
     const isSent = this.traced !== null && this.traced.starts[REPLY] !== START_UNKNOWN;
-    if (reply !== null && (known === null || (isTurnedBack && !isSent))) {
+    if (reply !== null && (!this.hasReply || (isTurnedBack && !isSent))) {
       this.reply = reply;
     }
   }
@@ -254,8 +338,18 @@ export class Flow {
 
   /** What its paths showed, made for the first of them. */
   makeTraced(): Traced {
-    this.traced ??= new Traced();
-    return this.traced;
+    let { traced } = this;
+    if (traced === null) {
+      traced = new Traced();
+      this.block.setTraced(this.at, traced);
+    }
+    return traced;
+  }
+
+  forgetTraced(): void {
+    if (this.block.traced !== null) {
+      this.block.setTraced(this.at, null);
+    }
   }
 
   tracedIn(direction: DirectionIndex): TracedDirection | null {

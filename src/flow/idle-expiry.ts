@@ -38,7 +38,9 @@ export class IdleExpiry {
     const head = this.#heads[bucket] as number;
     flow.word(WHEEL_NEXT, head);
     flow.word(WHEEL_PREVIOUS, ~bucket - 1);
-    this.#slots.at(head)?.word(WHEEL_PREVIOUS, flow.slot);
+    if (head >= 0) {
+      this.#slots.setWord(head, WHEEL_PREVIOUS, flow.slot);
+    }
     this.#heads[bucket] = flow.slot;
   }
 
@@ -49,11 +51,13 @@ export class IdleExpiry {
     }
     const previous = flow.wordAt(WHEEL_PREVIOUS);
     if (previous >= 0) {
-      this.#slots.at(previous)?.word(WHEEL_NEXT, next);
+      this.#slots.setWord(previous, WHEEL_NEXT, next);
     } else {
       this.#heads[~(previous + 1)] = next;
     }
-    this.#slots.at(next)?.word(WHEEL_PREVIOUS, previous);
+    if (next >= 0) {
+      this.#slots.setWord(next, WHEEL_PREVIOUS, previous);
+    }
     flow.word(WHEEL_NEXT, NOT_IN_WHEEL);
   }
 

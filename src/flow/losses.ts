@@ -1,8 +1,12 @@
 import { type DirectionIndex, ORIGINAL, REPLY } from './direction-index.js';
 import type { Flow } from './flow.js';
+import type { FlowSlots } from './flow-slots.js';
 
 /** By then every packet that was counted has been traced to its end, or never will be, ns. */
 export const SETTLED_NS = 5e9;
+
+/** Flows watched at a time; one more is watched when it is counted again and others are not. */
+export const MOMENT_LIMIT = 65_536;
 
 /** A flow's packets at one moment, for a comparison later. */
 interface Moment {
@@ -21,8 +25,15 @@ interface Moment {
 export class Losses {
   /** Whether the tracer is to show every packet. */
   isWatching = false;
-  /** In the order in which they were taken; one for each flow at most. */
-  readonly #moments = new Map<Flow, Moment>();
+  /** By the flow's slot, in the order in which they were taken; one for each flow at most. */
+  readonly #moments = new Map<number, Moment>();
+  readonly #slots: FlowSlots;
+  /** Counts of flows that were not watched because so many others were. */
+  unwatched = 0;
+
+  constructor(slots: FlowSlots) {
+    this.#slots = slots;
+  }
 
   get watched(): number {
     return this.#moments.size;
@@ -30,8 +41,13 @@ export class Losses {
 
   /** A flow was counted. */
   counted(flow: Flow): void {
-    if (this.isWatching && !this.#moments.has(flow)) {
-      this.#moments.set(flow, {
+    const { slot } = flow;
+    if (this.isWatching && !this.#moments.has(slot)) {
+      if (this.#moments.size >= MOMENT_LIMIT) {
+        this.unwatched += 1;
+        return;
+      }
+      this.#moments.set(slot, {
         at: flow.last,
         counted: [flow.packets(ORIGINAL), flow.packets(REPLY)],
         traced: [tracedPackets(flow, ORIGINAL), tracedPackets(flow, REPLY)],
@@ -41,7 +57,7 @@ export class Losses {
 
   /** A packet of a flow was traced; it was first seen at `time`. */
   traced(flow: Flow, direction: DirectionIndex, time: number): void {
-    const moment = this.#moments.size === 0 ? undefined : this.#moments.get(flow);
+    const moment = this.#moments.size === 0 ? undefined : this.#moments.get(flow.slot);
     if (moment !== undefined && time <= moment.at) {
       moment.traced[direction] += 1;
     }
@@ -49,11 +65,15 @@ export class Losses {
 
   /** Calls `onChange` for flows of which packets are found lost, or not lost after all. */
   settle(now: number, onChange: (flow: Flow) => void): void {
-    for (const [flow, moment] of this.#moments) {
+    for (const [slot, moment] of this.#moments) {
       if (now - moment.at < SETTLED_NS) {
         return;
       }
-      this.#moments.delete(flow);
+      this.#moments.delete(slot);
+      const flow = this.#slots.at(slot);
+      if (flow === null) {
+        continue;
+      }
       const missed = compare(flow, moment);
       if (missed !== (flow.traced?.missed ?? 0)) {
         flow.makeTraced().missed = missed;
@@ -67,9 +87,9 @@ export class Losses {
 
   /** A flow leaves: what can be said of it is said now. */
   forget(flow: Flow): void {
-    const moment = this.#moments.get(flow);
+    const moment = this.#moments.get(flow.slot);
     if (moment !== undefined) {
-      this.#moments.delete(flow);
+      this.#moments.delete(flow.slot);
       const missed = compare(flow, moment);
       if (missed > 0) {
         flow.makeTraced().missed = missed;

@@ -1,3 +1,4 @@
+import type { Tuple } from '../join/tuple.js';
 import type { TupleTable } from '../join/tuple-table.js';
 import type { Bindings } from './bindings.js';
 import type { CountRows } from './count-rows.js';
@@ -38,7 +39,9 @@ export class Merging {
         turned = false;
       }
       flow.original = other.original;
-      flow.reply = other.reply ?? flow.reply;
+      if (other.reply !== null) {
+        flow.reply = other.reply;
+      }
       flow.prove();
     }
     this.#rows.absorb(flow, other, turned);
@@ -47,7 +50,10 @@ export class Merging {
       flow.double(START, other.start);
     }
     flow.noteLargest(other.largest);
-    flow.reply ??= turned ? other.original : other.reply;
+    const { reply } = other;
+    if (!flow.hasReply && (turned || reply !== null)) {
+      flow.reply = turned ? other.original : (reply as Tuple);
+    }
     flow.finSeen |= turned ? exchanged(other.finSeen) : other.finSeen;
     if (flow.state !== 'closed' && (other.state === 'closed' || flow.finSeen === 3)) {
       flow.state = 'closed';
@@ -63,11 +69,11 @@ export class Merging {
   /** What was a flow's original direction is its reply: it was first met by an answer. */
   turn(flow: Flow): void {
     // What was seen of parts of it is not worth turning.
-    flow.traced = null;
+    flow.forgetTraced();
     this.#rows.turn(flow);
     this.#bindings.turn(flow);
     const { original, finSeen } = flow;
-    flow.original = flow.reply ?? original.reversed(this.#tuples);
+    flow.original = flow.reply ?? this.#tuples.briefReversed(original);
     flow.reply = original;
     flow.finSeen = exchanged(finSeen);
   }

@@ -24,7 +24,7 @@ export function linkProxied(
     return null;
   }
   const first = bindings.flow(row);
-  if (first === flow || flow.proxiedFrom !== null) {
+  if (first.is(flow) || flow.proxiedFrom !== null) {
     return null;
   }
   const { id } = flow;

@@ -23,7 +23,8 @@ export class RecentPaths {
   readonly #onRelease: (path: Path) => void;
   /** A ring: places from #tail to #head are given, in the order in which they were. */
   readonly #slots: (FinishedPath | undefined)[] = [];
-  readonly #ofFlow = new Map<Flow, FinishedPath[]>();
+  /** By the flow's slot. */
+  readonly #ofFlow = new Map<number, FinishedPath[]>();
   #head = 0;
   #tail = 0;
   #bytes = 0;
@@ -50,14 +51,18 @@ export class RecentPaths {
     return this.#bytes;
   }
 
+  get limitBytes(): number {
+    return this.#limitBytes;
+  }
+
   /** Those of a flow, newest last. */
   of(flow: Flow): readonly FinishedPath[] {
-    return this.#ofFlow.get(flow) ?? NO_PATHS;
+    return this.#ofFlow.get(flow.slot) ?? NO_PATHS;
   }
 
   /** Keeps a path with its flow. */
   add(flow: Flow, finished: FinishedPath): void {
-    const own = this.#ofFlow.get(flow) ?? [];
+    const own = this.#ofFlow.get(flow.slot) ?? [];
     if (own.length >= RECENT_PATHS_PER_FLOW) {
       const oldest = own.shift() as FinishedPath;
       finished.slot = oldest.slot;
@@ -71,7 +76,7 @@ export class RecentPaths {
     }
     this.#slots[finished.slot] = finished;
     if (own.length === 0) {
-      this.#ofFlow.set(flow, own);
+      this.#ofFlow.set(flow.slot, own);
     }
     own.push(finished);
     this.#kept += 1;
@@ -88,9 +93,9 @@ export class RecentPaths {
 
   /** Keeps none of a flow any longer. */
   drop(flow: Flow): void {
-    const own = this.#ofFlow.get(flow);
+    const own = this.#ofFlow.get(flow.slot);
     if (own !== undefined) {
-      this.#ofFlow.delete(flow);
+      this.#ofFlow.delete(flow.slot);
       for (const finished of own) {
         this.#slots[finished.slot] = undefined;
         this.#release(finished);
@@ -107,11 +112,11 @@ export class RecentPaths {
       return;
     }
     this.#slots[slot] = undefined;
-    const flow = finished.flow as Flow;
-    const own = this.#ofFlow.get(flow) as FinishedPath[];
+    const flowSlot = (finished.flow as Flow).slot;
+    const own = this.#ofFlow.get(flowSlot) as FinishedPath[];
     own.splice(own.indexOf(finished), 1);
     if (own.length === 0) {
-      this.#ofFlow.delete(flow);
+      this.#ofFlow.delete(flowSlot);
     }
     this.#release(finished);
   }

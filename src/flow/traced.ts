@@ -1,4 +1,5 @@
 import type { Device } from '../join/device-table.js';
+import type { Tuple } from '../join/tuple.js';
 import type { PathVerdict } from '../model/records.js';
 import type { DirectionIndex } from './direction-index.js';
 import type { Histogram } from './histogram.js';
@@ -39,6 +40,9 @@ export class Traced {
   readonly #directions: [TracedDirection | null, TracedDirection | null] = [null, null];
   /** How surely the flow's tuples are what its sources send: START_* of path-start.ts. */
   readonly starts: [number, number] = [START_UNKNOWN, START_UNKNOWN];
+  /** The flow's tuples as objects, once somebody has asked for them. */
+  original: Tuple | null = null;
+  reply: Tuple | null = null;
   /** Packets seen whole, each once: those cut from them are not among them. */
   paths = 0;
   /** Paths with hops known to be missing, and packets counted that were never seen. */

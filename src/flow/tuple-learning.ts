@@ -34,7 +34,7 @@ export class TupleLearning {
     const row = this.#bindings.find(tuple, netns);
     if (row >= 0) {
       const other = this.#bindings.flow(row);
-      if (other !== flow && other.traced === null) {
+      if (other.traced === null && !other.is(flow)) {
         this.#mergeCounted(flow, direction, other, this.#bindings.direction(row, tuple), path);
       }
       return;
@@ -108,8 +108,7 @@ export class TupleLearning {
 
   #nameReversed(flow: Flow, direction: DirectionIndex, tuple: Tuple): void {
     const known = direction === ORIGINAL ? flow.original : flow.reply;
-    // The reverse has the same number but for the lowest bit.
-    if (known === null || known.id < 0 || (known.id ^ 1) !== tuple.id) {
+    if (known === null || !known.reverses(tuple)) {
       this.#name(flow, direction, tuple.reversed(this.#tuples));
     }
   }
@@ -125,9 +124,10 @@ export class TupleLearning {
     const named =
       otherDirection === ORIGINAL
         ? other.original
-        : (other.reply ?? other.original.reversed(this.#tuples));
+        : (other.reply ?? this.#tuples.briefReversed(other.original));
     // Unless it says of itself that it comes from elsewhere: then it had the tuple before.
-    if (path.columns.headers.some((headers, i) => i < path.length && headers.tuple === named)) {
+    const { headers } = path.columns;
+    if (headers.some(({ tuple }, i) => i < path.length && tuple?.equals(named) === true)) {
       this.#merging.absorb(flow, other, direction !== otherDirection);
     }
   }
@@ -147,9 +147,8 @@ export function conntrackOriginal(path: Path, tuples: TupleTable): Tuple {
   return original ?? (last as Tuple).reversed(tuples);
 }
 
-/** A tuple and its reverse have numbers that differ in the lowest bit only. */
 function isSamePair(a: Tuple, b: Tuple | null): boolean {
-  return b !== null && a.id >= 0 && a.id >> 1 === b.id >> 1;
+  return b !== null && (a.equals(b) || a.reverses(b));
 }
 
 /** The original tuple that the first node on the way knows, and where; null without an entry. */

@@ -43,7 +43,7 @@ export class Beginnings {
       return copied;
     }
     // Before a look for what it branches from: that must not be finished in between.
-    if (open.isFull) {
+    while (open.isFull) {
       this.#evictOldest();
     }
     const branch = branchOf(open, hop, p, tuples);

@@ -7,6 +7,10 @@ import { SettleWheel } from './settle-wheel.js';
 
 /** Packets that may be under way at once; one past it the oldest is closed early. */
 export const OPEN_PATH_LIMIT = 131_072;
+/** Bytes that they may take, what is kept for the next ones included. */
+export const OPEN_PATH_BYTES = 96 << 20;
+/** A path besides its columns: the object, and its share of the indices. */
+export const PATH_BYTES = 720;
 /** Cuts of one packet whose fragments are looked for. */
 const FRAGMENT_KEY_LIMIT = 8;
 /** Packets of one buffer looked at for the one that an earlier hop is of: as many as a trail holds. */
@@ -25,13 +29,27 @@ export class OpenPaths {
   /** Paths closed early because too many were open. */
   evicted = 0;
   readonly #limit: number;
+  readonly #limitBytes: number;
   readonly #spare: HopColumns[] = [];
   #size = 0;
+  /** Of the paths, and of the spare columns. */
+  #bytes = 0;
+  #spareBytes = 0;
   #oldest: Path | null = null;
   #newest: Path | null = null;
 
-  constructor(limit = OPEN_PATH_LIMIT) {
+  constructor(limit = OPEN_PATH_LIMIT, limitBytes = OPEN_PATH_BYTES) {
     this.#limit = limit;
+    this.#limitBytes = limitBytes;
+  }
+
+  /** Estimated. */
+  get bytes(): number {
+    return this.#bytes + this.#spareBytes;
+  }
+
+  get limitBytes(): number {
+    return this.#limitBytes;
   }
 
   get size(): number {
@@ -39,7 +57,7 @@ export class OpenPaths {
   }
 
   get isFull(): boolean {
-    return this.#size >= this.#limit;
+    return this.#size >= this.#limit || (this.#bytes > this.#limitBytes && this.#size > 0);
   }
 
   get oldest(): Path | null {
@@ -52,7 +70,8 @@ export class OpenPaths {
 
   /** A path for a packet in a buffer that nothing is known of. */
   open(skb: number, head: number, time: number): Path {
-    const path = new Path(skb, this.#spare.pop() ?? new HopColumns());
+    const path = new Path(skb, this.#takeColumns());
+    this.account(path);
     path.isOpen = true;
     path.older = this.#newest;
     if (this.#newest === null) {
@@ -137,9 +156,18 @@ export class OpenPaths {
     this.fragmented.set(key, path);
   }
 
+  /** Puts to the account what a path takes now: its columns may have grown. */
+  account(path: Path): void {
+    const bytes = PATH_BYTES + path.columns.byteLength;
+    this.#bytes += bytes - path.bytes;
+    path.bytes = bytes;
+  }
+
   /** Takes a path that is over out of everything. */
   close(path: Path): void {
     path.isOpen = false;
+    this.#bytes -= path.bytes;
+    path.bytes = 0;
     path.earlier = null;
     this.#unlink(path);
     this.#size -= 1;
@@ -160,10 +188,21 @@ export class OpenPaths {
 
   /** Takes the columns of a path that nobody reads any more, for the next packet. */
   recycle(columns: HopColumns): void {
-    if (this.#spare.length < SPARE_COLUMNS) {
+    const bytes = columns.byteLength;
+    if (this.#spare.length < SPARE_COLUMNS && this.bytes + bytes <= this.#limitBytes) {
       columns.clear();
       this.#spare.push(columns);
+      this.#spareBytes += bytes;
     }
+  }
+
+  #takeColumns(): HopColumns {
+    const spare = this.#spare.pop();
+    if (spare === undefined) {
+      return new HopColumns();
+    }
+    this.#spareBytes -= spare.byteLength;
+    return spare;
   }
 
   #unlink(path: Path): void {

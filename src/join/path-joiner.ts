@@ -1,4 +1,5 @@
 import type { PacketFilter } from '../filter/packet-filter.js';
+import type { MemoryUse } from '../model/feed.js';
 import * as layout from '../wire/layout.gen.js';
 import type { RecordCursor } from '../wire/record-cursor.js';
 import { Beginnings } from './beginnings.js';
@@ -14,7 +15,7 @@ import { Relays } from './relays.js';
 import { isPathOver, schedule } from './settle.js';
 import type { KernelNames } from './socket-end.js';
 import { TrailJoiner } from './trail-joiner.js';
-import { TupleTable } from './tuple-table.js';
+import { TupleTable, tupleLimit } from './tuple-table.js';
 import { Windows } from './windows.js';
 
 /** How long it is remembered what was merged: longer than a path waits for its end. */
@@ -22,6 +23,10 @@ const MERGE_NS = 2e9;
 export interface JoinerOptions {
   readonly filter?: PacketFilter | null;
   readonly openPathLimit?: number;
+  /** Bytes of the packets under way. */
+  readonly openPathBytes?: number;
+  /** Bytes of the tuples that packets had lately. */
+  readonly tupleBytes?: number;
   readonly names?: KernelNames;
   /** Whether the kernel traces some packets only, and all drops. */
   readonly isThinned?: boolean;
@@ -40,7 +45,7 @@ export interface JoinerOptions {
 export class PathJoiner {
   readonly devices = new DeviceTable();
   readonly places = new PlaceTable();
-  readonly tuples = new TupleTable();
+  readonly tuples: TupleTable;
   readonly relays = new Relays();
   readonly counters = noJoinCounters();
 
@@ -53,7 +58,8 @@ export class PathJoiner {
 
   constructor(onPath: (path: Path) => void, options: JoinerOptions = {}) {
     this.#onPath = onPath;
-    this.#open = new OpenPaths(options.openPathLimit);
+    this.#open = new OpenPaths(options.openPathLimit, options.openPathBytes);
+    this.tuples = new TupleTable(tupleLimit(options.tupleBytes));
     this.#windows = new Windows(options.isThinned ?? false);
     const { devices, places, tuples, relays, counters } = this;
     const state = {
@@ -76,6 +82,11 @@ export class PathJoiner {
   /** GSO packets removed before they came to an end because their stream had too many. */
   get gsoPacketsRefused(): number {
     return this.#open.gso.refused;
+  }
+
+  /** The packets under way, estimated, and what they may take. */
+  get openPathBytes(): MemoryUse {
+    return { bytes: this.#open.bytes, limit: this.#open.limitBytes };
   }
 
   get openPaths(): number {

@@ -37,6 +37,8 @@ export class Path implements Invariants {
   /** Key in the joiner's index of copies, 0 for none. */
   identity = 0;
   readonly columns: HopColumns;
+  /** Put to the account of the open paths, while it is one. */
+  bytes = 0;
   /** The path that it was merged into on the way up; that one's end is its own. */
   mergedInto: Path | null = null;
   /** Whether others were merged into it. */

@@ -4,6 +4,8 @@ import type { Path } from './path.js';
 const SLOT_NS = 8e6;
 /** A power of two; together longer than any path is waited for. */
 const SLOTS = 256;
+/** Entries from which on those that mean nothing any more are looked for. */
+export const COMPACT_LEAST = 4_096;
 
 /**
  * Open paths by when they are to be looked at next: what is due is found without a look at
@@ -13,6 +15,13 @@ const SLOTS = 256;
 export class SettleWheel {
   readonly #slots: Path[][] = Array.from({ length: SLOTS }, () => []);
   #swept = Number.NEGATIVE_INFINITY;
+  #filed = 0;
+  #compactAt = COMPACT_LEAST;
+
+  /** Entries, of paths that have ended meanwhile too. */
+  get filed(): number {
+    return this.#filed;
+  }
 
   /** Files a path for `time`, or for the end of the wheel where that is sooner. */
   schedule(path: Path, time: number): void {
@@ -25,6 +34,10 @@ export class SettleWheel {
     }
     path.dueTick = at;
     (this.#slots[at & (SLOTS - 1)] as Path[]).push(path);
+    this.#filed += 1;
+    if (this.#filed > this.#compactAt) {
+      this.#compact();
+    }
   }
 
   /**
@@ -47,11 +60,25 @@ export class SettleWheel {
           found.push(path);
         }
       }
+      this.#filed -= slot.length;
       slot.length = 0;
     }
     // The last slot is not over yet: what is filed now may be due in it.
     this.#swept = until - 1;
     return found;
+  }
+
+  /** Takes out what was evicted or filed anew: else a flood of them would be kept until due. */
+  #compact(): void {
+    this.#filed = 0;
+    for (const [at, slot] of this.#slots.entries()) {
+      const kept = slot.filter(
+        ({ isOpen, dueTick }) => isOpen && ((dueTick - at) & (SLOTS - 1)) === 0,
+      );
+      this.#slots[at] = kept;
+      this.#filed += kept.length;
+    }
+    this.#compactAt = Math.max(COMPACT_LEAST, 2 * this.#filed);
   }
 }
 

@@ -34,5 +34,8 @@ export function isPathOver(path: Path, now: number): boolean {
 
 /** Has a path looked at when it may be over. */
 export function schedule(open: OpenPaths, path: Path): void {
+  if (path.isOpen) {
+    open.account(path);
+  }
   open.wheel.schedule(path, path.lastTime + settleTime(path));
 }

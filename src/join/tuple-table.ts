@@ -1,11 +1,17 @@
 import { linearBucket, splitBucket } from './linear-hash.js';
-import { HighWords, reversedKind, Tuple, tupleKind, tuplePorts } from './tuple.js';
+import { HighWords, reversedKind, swappedPorts, Tuple, tupleKind, tuplePorts } from './tuple.js';
+import { hashOf, isWide, tupleHash } from './tuple-hash.js';
+import { TuplePairs } from './tuple-pairs.js';
 
-/**
- * How many tuples are kept that no flow holds; beyond it those out of use go. What flows
- * hold is bounded by the flow table.
- */
+/** How many tuples are kept as objects; beyond it those out of use go, held by a flow or not. */
 export const TUPLE_LIMIT = 262_144;
+/** A tuple as an object, and its share of the buckets. */
+export const TUPLE_BYTES = 24 + 11 * 8 + 12;
+/** How many tuples so many bytes hold, at most TUPLE_LIMIT. */
+export function tupleLimit(bytes = Number.POSITIVE_INFINITY): number {
+  return Math.min(TUPLE_LIMIT, Math.floor(bytes / TUPLE_BYTES));
+}
+
 /** Time is kept in ticks of 2^26 ns (67 ms), so that it fits a small integer for years. */
 const TICKS_PER_NS = 2 ** -26;
 /** A tuple used this recently (5 s) may still be held by a path that is open. */
@@ -13,18 +19,22 @@ const IN_USE_TICKS = Math.ceil(5e9 * TICKS_PER_NS);
 const INITIAL_BUCKETS = 16;
 /** Buckets looked at for room at one insertion. */
 const SWEEP_BUCKETS = 64;
+/** Users of a pair: one for each object, and so much for each time that a flow holds it. */
+const OBJECT = 1;
+const HOLD = 4;
 
-/** The set of known tuples. */
+/**
+ * The set of known tuples: as objects those that packets had lately, as numbers those that
+ * flows hold, for of these there are millions (see TuplePairs).
+ */
 export class TupleTable {
   /** Grows by linear hashing: one bucket at a time. */
   readonly #buckets = new Array<Tuple | null>(INITIAL_BUCKETS).fill(null);
+  readonly #pairs = new TuplePairs();
   readonly #scratch = new ArrayBuffer(32);
   readonly #words = new Uint32Array(this.#scratch);
   readonly #signed = new Int32Array(this.#scratch);
   readonly #limit: number;
-  /** Numbers of pairs that are free again, and how many were ever given. */
-  readonly #freePairs: number[] = [];
-  #pairs = 0;
   #size = 0;
   #held = 0;
   #hand = 0;
@@ -37,11 +47,21 @@ export class TupleTable {
     this.#limit = limit;
   }
 
+  /** Tuples kept as objects. */
   get size(): number {
     return this.#size;
   }
 
-  /** How many of them flows hold. */
+  get limit(): number {
+    return this.#limit;
+  }
+
+  /** Of the objects, estimated. */
+  get bytes(): number {
+    return this.#size * TUPLE_BYTES;
+  }
+
+  /** How many pairs of tuples flows hold. */
   get held(): number {
     return this.#held;
   }
@@ -67,6 +87,71 @@ export class TupleTable {
   }
 
   internReversed(tuple: Tuple): Tuple {
+    this.#setReversed(tuple);
+    return this.#intern(reversedKind(tuple.kind), swappedPorts(tuple.ports));
+  }
+
+  /** The same as `intern`, for who needs it only now: it is not kept for others. */
+  brief(family: number, protocol: number, sport: number, dport: number): Tuple {
+    return this.#brief(tupleKind(family, protocol, sport, dport), tuplePorts(sport, dport));
+  }
+
+  briefReversed(tuple: Tuple): Tuple {
+    if (tuple.partner !== null) {
+      return tuple.partner;
+    }
+    this.#setReversed(tuple);
+    return this.#brief(reversedKind(tuple.kind), swappedPorts(tuple.ports));
+  }
+
+  /** The tuple of a number that a flow holds: the one object that packets have, if any has. */
+  at(id: number): Tuple {
+    const made = this.#pairs.tuple(id);
+    const bucket = linearBucket(hashOf(made), this.#buckets.length);
+    let tuple = this.#buckets[bucket] as Tuple | null;
+    while (tuple !== null && tuple.id !== id) {
+      tuple = tuple.next;
+    }
+    return tuple ?? made;
+  }
+
+  /** The number of a tuple, or -1 where nobody holds it. */
+  numberOf(tuple: Tuple): number {
+    if (!tuple.interned && (tuple.id < 0 || !this.#pairs.isNumberOf(tuple.id, tuple))) {
+      tuple.id = this.#pairs.numberOf(tuple);
+    }
+    return tuple.id;
+  }
+
+  /** A flow needs it: its number stays, and so does that of its reverse. @returns the number */
+  hold(tuple: Tuple): number {
+    let id = this.numberOf(tuple);
+    if (id < 0) {
+      this.#signed.set(wordsOf(tuple));
+      id = this.#pairs.add(this.#signed, tuple.kind, tuple.ports);
+      tuple.id = id;
+    }
+    this.holdPair(id >> 1);
+    return id;
+  }
+
+  holdPair(pair: number): void {
+    if (this.#pairs.users(pair) < HOLD) {
+      this.#held += 1;
+    }
+    this.#pairs.use(pair, HOLD);
+  }
+
+  /** @param id a number that `hold` gave */
+  release(id: number): void {
+    const pair = id >> 1;
+    if (this.#pairs.users(pair) < 2 * HOLD) {
+      this.#held -= 1;
+    }
+    this.#pairs.use(pair, -HOLD);
+  }
+
+  #setReversed(tuple: Tuple): void {
     const words = this.#words;
     words[0] = tuple.dst0;
     words[1] = tuple.dst1;
@@ -76,73 +161,62 @@ export class TupleTable {
     words[5] = tuple.src1;
     words[6] = tuple.src2;
     words[7] = tuple.src3;
-    return this.#intern(reversedKind(tuple.kind), swapped(tuple.ports));
-  }
-
-  /** A flow's binding needs it: it stays, and so does its reverse. */
-  hold(tuple: Tuple): void {
-    if (!tuple.held) {
-      this.#held += tuple.partner === null ? 1 : 2;
-    }
-    tuple.users += 1;
-  }
-
-  release(tuple: Tuple): void {
-    tuple.users -= 1;
-    if (!tuple.held) {
-      this.#held -= tuple.partner === null ? 1 : 2;
-    }
   }
 
   #intern(kind: number, ports: number): Tuple {
     const words = this.#signed;
     const hash = tupleHash(words, kind & 0xffff, ports);
     const chain = this.#buckets[linearBucket(hash, this.#buckets.length)] as Tuple | null;
-    for (let tuple = chain; tuple !== null; tuple = tuple.next) {
-      if (tuple.ports === ports && tuple.kind === kind && sameWords(tuple, words, 0)) {
-        tuple.lastUsed = this.#tick;
-        return tuple;
-      }
+    const known = find(chain, kind, ports, words, 0);
+    if (known !== null) {
+      known.lastUsed = this.#tick;
+      return known;
     }
-    let reverse = this.#reverse(chain, kind, ports);
-    const isHeld = reverse?.held ?? false;
-    const made = new Tuple(kind, ports, words, isWide(words) ? new HighWords(words) : null);
+    const made = this.#make(kind, ports);
     made.lastUsed = this.#tick;
-    if (!isHeld && this.#size - this.#held >= this.#limit && !this.#makeRoom()) {
+    const id = this.#pairs.find(words, kind, ports);
+    if (this.#size >= this.#limit && !this.#makeRoom()) {
       this.refused += 1;
+      made.id = id;
       return made;
     }
-    reverse = reverse?.interned === true ? reverse : null;
     if (this.#size >= this.#buckets.length) {
       this.#split();
     }
+    // What made room may have been the last user of the number.
+    made.id =
+      id >= 0 && this.#pairs.isNumberOf(id, made) ? id : this.#pairs.add(words, kind, ports);
+    this.#pairs.use(made.id >> 1, OBJECT);
+    made.interned = true;
     const bucket = linearBucket(hash, this.#buckets.length);
-    made.next = this.#buckets[bucket] as Tuple | null;
-    this.#buckets[bucket] = made;
-    this.#size += 1;
-    if (reverse === null) {
-      made.id = (this.#freePairs.pop() ?? this.#pairs++) * 2;
-    } else {
-      made.id = reverse.id ^ 1;
+    const first = this.#buckets[bucket] as Tuple | null;
+    const reverse = find(first, reversedKind(kind), swappedPorts(ports), words, 4);
+    if (reverse !== null) {
       made.partner = reverse;
       reverse.partner = made;
-      this.#held += isHeld ? 1 : 0;
     }
+    made.next = first;
+    this.#buckets[bucket] = made;
+    this.#size += 1;
     return made;
   }
 
-  /** The reverse of the scratch words and these: its hash is the same, and so is its bucket. */
-  #reverse(chain: Tuple | null, kind: number, ports: number): Tuple | null {
-    const itsKind = reversedKind(kind);
-    const itsPorts = swapped(ports);
-    let tuple = chain;
-    while (
-      tuple !== null &&
-      !(tuple.ports === itsPorts && tuple.kind === itsKind && sameWords(tuple, this.#signed, 4))
-    ) {
-      tuple = tuple.next;
+  #brief(kind: number, ports: number): Tuple {
+    const words = this.#signed;
+    const hash = tupleHash(words, kind & 0xffff, ports);
+    const chain = this.#buckets[linearBucket(hash, this.#buckets.length)] as Tuple | null;
+    const known = find(chain, kind, ports, words, 0);
+    if (known !== null) {
+      return known;
     }
-    return tuple;
+    const made = this.#make(kind, ports);
+    made.id = this.#pairs.find(words, kind, ports);
+    return made;
+  }
+
+  #make(kind: number, ports: number): Tuple {
+    const words = this.#signed;
+    return new Tuple(kind, ports, words, isWide(words) ? new HighWords(words) : null);
   }
 
   #split(): void {
@@ -174,54 +248,52 @@ export class TupleTable {
     for (let n = Math.min(SWEEP_BUCKETS, buckets.length); n > 0 && this.#size === before; n--) {
       this.#hand = this.#hand + 1 < buckets.length ? this.#hand + 1 : 0;
       let kept: Tuple | null = null;
-      let gone: Tuple | null = null;
       for (let tuple = buckets[this.#hand] as Tuple | null; tuple !== null; ) {
         const next: Tuple | null = tuple.next;
-        if (tuple.held || tuple.lastUsed >= oldest) {
+        if (tuple.lastUsed >= oldest) {
           tuple.next = kept;
           kept = tuple;
         } else {
-          tuple.next = gone;
-          gone = tuple;
+          this.#forget(tuple);
         }
         tuple = next;
       }
       buckets[this.#hand] = kept;
-      this.#forget(gone);
     }
     return this.#size < before;
   }
 
-  #forget(gone: Tuple | null): void {
-    for (let tuple = gone; tuple !== null; tuple = tuple.next) {
-      if (tuple.partner === null) {
-        this.#freePairs.push(tuple.id >> 1);
-      } else {
-        tuple.partner.partner = null;
-        tuple.partner = null;
-      }
-      tuple.id = -1;
-      this.#size -= 1;
+  /** Whoever has the object still may use it, as one that the table has not. */
+  #forget(tuple: Tuple): void {
+    if (tuple.partner !== null) {
+      tuple.partner.partner = null;
+      tuple.partner = null;
     }
+    tuple.interned = false;
+    tuple.next = null;
+    this.#pairs.use(tuple.id >> 1, -OBJECT);
+    this.#size -= 1;
   }
 }
 
-function isWide(words: Int32Array): boolean {
-  return (
-    words[0] !== 0 ||
-    words[1] !== 0 ||
-    words[2] !== 0 ||
-    words[4] !== 0 ||
-    words[5] !== 0 ||
-    words[6] !== 0
-  );
+/** @param from where in `words` the source is: 4 finds the reverse, whose hash is the same */
+function find(
+  chain: Tuple | null,
+  kind: number,
+  ports: number,
+  words: Int32Array,
+  from: 0 | 4,
+): Tuple | null {
+  let tuple = chain;
+  while (
+    tuple !== null &&
+    !(tuple.ports === ports && tuple.kind === kind && sameWords(tuple, words, from))
+  ) {
+    tuple = tuple.next;
+  }
+  return tuple;
 }
 
-function swapped(ports: number): number {
-  return (ports << 16) | (ports >>> 16);
-}
-
-/** @param from where in `words` the source is: 4 compares with the reverse */
 function sameWords(tuple: Tuple, words: Int32Array, from: 0 | 4): boolean {
   const to = 4 - from;
   if (tuple.srcWord !== words[from + 3] || tuple.dstWord !== words[to + 3]) {
@@ -238,40 +310,8 @@ function sameWords(tuple: Tuple, words: Int32Array, from: 0 | 4): boolean {
   );
 }
 
-function mix(hash: number, word: number): number {
-  const mixed = Math.imul(hash ^ word, 0x9e3779b1);
-  return mixed ^ (mixed >>> 15);
-}
-
-/** The same for a tuple and its reverse. */
-function tupleHash(words: Int32Array, protocol: number, ports: number): number {
-  let src = mix(protocol + (ports >>> 16) * 0x10001, words[3] as number);
-  let dst = mix(protocol + (ports & 0xffff) * 0x10001, words[7] as number);
-  if (words[0] !== 0 || words[4] !== 0) {
-    src = highHash(src, words[0] as number, words[1] as number, words[2] as number);
-    dst = highHash(dst, words[4] as number, words[5] as number, words[6] as number);
-  }
-  return finished(src + dst);
-}
-
-function hashOf(tuple: Tuple): number {
-  const { high, ports } = tuple;
-  const protocol = tuple.kind & 0xffff;
-  let src = mix(protocol + (ports >>> 16) * 0x10001, tuple.srcWord);
-  let dst = mix(protocol + (ports & 0xffff) * 0x10001, tuple.dstWord);
-  if (high !== null && (high.src0 !== 0 || high.dst0 !== 0)) {
-    src = highHash(src, high.src0, high.src1, high.src2);
-    dst = highHash(dst, high.dst0, high.dst1, high.dst2);
-  }
-  return finished(src + dst);
-}
-
-function highHash(hash: number, w0: number, w1: number, w2: number): number {
-  return mix(mix(mix(hash, w0), w1), w2);
-}
-
-/** Spreads the upper bits over the lower ones, which choose the bucket; 30 bits. */
-function finished(sum: number): number {
-  const hash = Math.imul(sum ^ (sum >>> 16), 0x85ebca6b);
-  return (hash ^ (hash >>> 13)) & 0x3fffffff;
+function wordsOf({ srcWord, dstWord, high }: Tuple): readonly number[] {
+  return high === null
+    ? [0, 0, 0, srcWord, 0, 0, 0, dstWord]
+    : [high.src0, high.src1, high.src2, srcWord, high.dst0, high.dst1, high.dst2, dstWord];
 }

@@ -29,13 +29,14 @@ export class HighWords {
 }
 
 /**
- * Addresses and ports of one direction of a connection, interned: equal tuples
- * are the same object, so comparing and looking up cost nothing. Addresses are
- * four words as in DecodedPacket. For an echo both ports are its identifier; -1
+ * Addresses and ports of one direction of a connection. Those that packets have are interned:
+ * equal ones are the same object while they are in use, so comparing and looking up cost
+ * nothing. What only the flow table knows is kept in numbers, and made an object for a reader.
+ * Addresses are four words as in DecodedPacket. For an echo both ports are its identifier; -1
  * where a protocol has none.
  *
- * There are millions of them: all fields are small integers, which V8 keeps in the
- * object itself, and words are signed for that reason.
+ * All fields are small integers, which V8 keeps in the object itself; words are signed for
+ * that reason.
  */
 export class Tuple {
   /** Protocol, family, and which ports there are none of. */
@@ -47,12 +48,12 @@ export class Tuple {
   /** null for IPv4. */
   readonly high: HighWords | null;
   /**
-   * Dense number among the interned tuples; a tuple and its reverse differ in the lowest
-   * bit only. -1 for one that no table has: then an equal one may be made any time.
+   * Number among the tuples known; a tuple and its reverse differ in the lowest bit only.
+   * Sure only while `interned`: for others ask TupleTable.numberOf.
    */
   id = -1;
-  /** How many bindings of the flow table hold it. */
-  users = 0;
+  /** Whether it is the one object of the table for all that equal it. */
+  interned = false;
   /** Newest use, in ticks of TupleTable. */
   lastUsed = 0;
   /** Next in the intern table's bucket. */
@@ -124,11 +125,6 @@ export class Tuple {
     return addressText(this.family, this.dst0, this.dst1, this.dst2, this.dst3);
   }
 
-  /** Whether a table has it. */
-  get interned(): boolean {
-    return this.id >= 0;
-  }
-
   get isIcmp(): boolean {
     return this.protocol === PROTO_ICMP || this.protocol === PROTO_ICMPV6;
   }
@@ -165,13 +161,29 @@ export class Tuple {
   equals(other: Tuple): boolean {
     return (
       this === other ||
-      (this.protocol === other.protocol && this.sameSource(other) && this.sameDestination(other))
+      (this.ports === other.ports &&
+        this.srcWord === other.srcWord &&
+        this.dstWord === other.dstWord &&
+        this.kind === other.kind &&
+        this.sameSource(other) &&
+        this.sameDestination(other))
     );
   }
 
-  /** Whether a flow is found by it: its bindings count for its reverse too. */
-  get held(): boolean {
-    return this.users > 0 || (this.partner !== null && this.partner.users > 0);
+  /** Whether it is the other one's reverse. */
+  reverses(other: Tuple): boolean {
+    return (
+      this.srcWord === other.dstWord &&
+      this.dstWord === other.srcWord &&
+      this.ports === swappedPorts(other.ports) &&
+      this.kind === reversedKind(other.kind) &&
+      (this.high?.src0 ?? 0) === (other.high?.dst0 ?? 0) &&
+      (this.high?.src1 ?? 0) === (other.high?.dst1 ?? 0) &&
+      (this.high?.src2 ?? 0) === (other.high?.dst2 ?? 0) &&
+      (this.high?.dst0 ?? 0) === (other.high?.src0 ?? 0) &&
+      (this.high?.dst1 ?? 0) === (other.high?.src1 ?? 0) &&
+      (this.high?.dst2 ?? 0) === (other.high?.src2 ?? 0)
+    );
   }
 
   /** The tuple of an answer to this one. */
@@ -215,6 +227,11 @@ export function tupleKind(family: number, protocol: number, sport: number, dport
 export function reversedKind(kind: number): number {
   const ports = kind & (NO_SPORT | NO_DPORT);
   return ports === NO_SPORT || ports === NO_DPORT ? kind ^ (NO_SPORT | NO_DPORT) : kind;
+}
+
+/** `Tuple.ports` of the reverse. */
+export function swappedPorts(ports: number): number {
+  return (ports << 16) | (ports >>> 16);
 }
 
 /** `Tuple.ports` of two ports; one that is absent counts as 0. */

@@ -23,6 +23,12 @@ export interface SamplingRecord {
   };
 }
 
+/** Bytes that a part of hopscope takes, and may take. */
+export interface MemoryUse {
+  readonly bytes: number;
+  readonly limit: number;
+}
+
 /** Counters of everything that can be lost between the kernel and a reader. */
 export interface QualityRecord {
   readonly eventsPerSecond: number;
@@ -48,6 +54,8 @@ export interface QualityRecord {
   readonly handed?: { readonly records: string; readonly bytes: string };
   /** Hops that a filter in the kernel left out; absent without one. */
   readonly filtered?: string;
+  /** By part, as shared out by memory-budget.ts; absent where nothing shares it out. */
+  readonly memory?: Readonly<Record<string, MemoryUse>>;
   /** Share of the ring that waits to be read, 0 to 1; `null` where there is no ring. */
   readonly ringFill?: number | null;
   /** How packets are chosen for tracing; `null` or absent while nothing chooses. */

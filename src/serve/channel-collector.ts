@@ -32,7 +32,7 @@ export interface ChannelEvents {
 
 /** The server process's end of the channel. */
 export class ChannelCollector implements Collector {
-  readonly table = new RowTable();
+  #table = new RowTable();
   status: Omit<StatusMessage, 'type'> | null = null;
   readonly #socket: Duplex;
   readonly #events: ChannelEvents;
@@ -52,6 +52,10 @@ export class ChannelCollector implements Collector {
     socket.on('data', (chunk: Buffer) => reader.add(chunk));
     socket.on('error', () => events.onEnd());
     socket.on('close', () => events.onEnd());
+  }
+
+  get table(): RowTable {
+    return this.#table;
   }
 
   newest(): bigint {
@@ -116,6 +120,7 @@ export class ChannelCollector implements Collector {
     switch (message.type) {
       case 'start':
         this.#epochNs = BigInt(message.epochNs);
+        this.#table = new RowTable(message.rows);
         this.#events.onStart(message);
         break;
       case 'catalog':

@@ -26,6 +26,8 @@ export interface StartMessage {
   readonly info: HelloInfo;
   readonly run: string;
   readonly epochNs: string;
+  /** Rows that it may hold. */
+  readonly rows: number;
 }
 
 /** Names have changed; of a catalog what rows need. */

@@ -149,7 +149,11 @@ export class Routes {
       clients: this.#context.clients(),
       channel: collector.status?.channel ?? null,
       loads: { collector: collector.status?.load ?? null, server: this.#context.load() },
-      rows: { held: collector.table.size, evicted: collector.table.evicted },
+      rows: {
+        held: collector.table.size,
+        limit: collector.table.limit,
+        evicted: collector.table.evicted,
+      },
     });
   }
 

@@ -32,6 +32,8 @@ export const DEADLINE_CHECK_MS = 1_000;
 
 /** Rows the server process holds, those that changed last; the longest unchanged one goes. */
 export const ROW_TABLE_LIMIT = 65_536;
+/** Bytes that one of them takes, its texts and its JSON included; measured. */
+export const ROW_HELD_BYTES = 3_072;
 /** Rows looked at in one tick for clients that begin anew, all of them together. */
 export const SCAN_ROWS_PER_TICK = 16_384;
 /** Of these, what each client has at least. */
@@ -67,6 +69,14 @@ export const ANSWER_SHARE = 0.1;
 export const ANSWER_DEADLINE_MS = 2_000;
 /** Heap of the server process, MiB; beyond it ends and is started again. */
 export const SERVER_HEAP_MIB = 256;
+
+/** Of it, what is new; V8 takes three times as much, and by itself 16. */
+export const SERVER_YOUNG_MIB = 4;
+
+/** Rows that the server process holds in so many bytes. */
+export function rowLimit(bytes = Number.POSITIVE_INFINITY): number {
+  return Math.min(ROW_TABLE_LIMIT, Math.floor(bytes / ROW_HELD_BYTES));
+}
 /** Waits before the server process is started again. */
 export const RESTART_LEAST_MS = 100;
 export const RESTART_MOST_MS = 5_000;

@@ -1,5 +1,6 @@
 import type { QualityRecord, SamplingRecord } from '../model/feed.js';
 import type { ChannelCounts } from './channel-messages.js';
+import { ROW_HELD_BYTES } from './limits.js';
 import type { Load } from './load-meter.js';
 import type { ServeCounters } from './serve-counters.js';
 
@@ -17,7 +18,7 @@ export interface Figures {
   /** `null` where no collector of another process has said. */
   readonly channel: ChannelCounts | null;
   readonly loads: Readonly<Record<'collector' | 'server', Load | null>>;
-  readonly rows: { readonly held: number; readonly evicted: number };
+  readonly rows: { readonly held: number; readonly limit: number; readonly evicted: number };
 }
 
 export function renderMetrics(figures: Figures): string {
@@ -58,6 +59,7 @@ export function renderMetrics(figures: Figures): string {
     gauge('flows', 'Flows in the table.', quality.flows),
     gauge('missing_capabilities', 'What kernel or privileges lack.', quality.missing.length),
     ...(sampling === null ? [] : samplingMetrics(sampling)),
+    ...memoryMetrics(figures),
     ...loadMetrics(loads),
     gauge('clients', 'Dashboards connected.', figures.clients),
     gauge('rows', 'Table rows that the server holds.', rows.held),
@@ -106,6 +108,26 @@ function channelMetrics(channel: ChannelCounts): string[] {
   ];
 }
 
+/** What is kept, by part: an estimate of its bytes, and its share of `--memory`. */
+function memoryMetrics({ quality, rows }: Figures): string[] {
+  const parts = Object.entries({
+    ...quality.memory,
+    rows: { bytes: rows.held * ROW_HELD_BYTES, limit: rows.limit * ROW_HELD_BYTES },
+  });
+  return [
+    gauge(
+      'memory_bytes',
+      'Memory of what is kept, by part.',
+      parts.map(([part, { bytes }]) => [{ part }, bytes]),
+    ),
+    gauge(
+      'memory_limit_bytes',
+      'What it may take; past it the oldest goes.',
+      parts.map(([part, { limit }]) => [{ part }, limit]),
+    ),
+  ];
+}
+
 /** One line a process; `process` is `collector` or `server`. */
 function loadMetrics(loads: Figures['loads']): string[] {
   const known = Object.entries(loads).filter((entry): entry is [string, Load] => entry[1] !== null);
@@ -149,7 +171,7 @@ function counter(name: string, help: string, value: number | string | readonly S
   return metric('counter', name, help, value);
 }
 
-function gauge(name: string, help: string, value: number): string {
+function gauge(name: string, help: string, value: number | readonly Sample[]): string {
   return metric('gauge', name, help, value);
 }
 

@@ -15,6 +15,7 @@ import { type RowBuffer, writeId, writeRow } from './row-writer.js';
 const QUEUED = 1;
 const SENT = 2;
 const ROUND = 4;
+const NOTHING: readonly number[] = [];
 
 export interface RowFeedLimits {
   readonly rows?: number;
@@ -46,7 +47,7 @@ export class RowFeed {
   readonly #known: FlowQueue;
   readonly #fresh: FlowQueue;
   /** Rows of a table that begins anew, the newest change first, and how far they were sent. */
-  #fill: readonly Flow[] = [];
+  #fill = NOTHING;
   #filled = 0;
   #removed: string[] = [];
   #round = 0;
@@ -76,22 +77,14 @@ export class RowFeed {
     this.#fresh.clear();
     this.#removed = [];
     this.#seen = this.#flows.version;
-    const fill: Flow[] = [];
-    for (
-      let flow = this.#flows.newest;
-      flow !== null && fill.length < this.#tableLimit;
-      flow = this.#flows.older(flow)
-    ) {
-      fill.push(flow);
-    }
-    this.#fill = fill;
+    this.#fill = this.#flows.newestSlots(0, this.#tableLimit);
     this.#filled = 0;
   }
 
   /** Forgets all, when nobody watches. */
   clear(): void {
     this.restart();
-    this.#fill = [];
+    this.#fill = NOTHING;
   }
 
   /**
@@ -134,25 +127,16 @@ export class RowFeed {
       return;
     }
     for (const id of removed) this.#removed.push(id);
-    const changed: Flow[] = [];
-    let flow = this.#flows.newest;
-    for (
-      let steps = 0;
-      flow !== null && flow.version > this.#seen;
-      steps++, flow = this.#flows.older(flow)
-    ) {
-      if (steps === this.#tableLimit) {
-        this.skipped += 1;
-        break;
-      }
-      if ((this.#bits(flow) & QUEUED) === 0) changed.push(flow);
-    }
+    const changed = this.#flows.newestSlots(this.#seen, this.#tableLimit + 1);
+    if (changed.length > this.#tableLimit) this.skipped += 1;
     this.#seen = this.#flows.version;
-    for (let i = changed.length - 1; i >= 0; i--) {
-      const one = changed[i] as Flow;
-      const sent = this.#bits(one) & SENT;
-      if ((sent === 0 ? this.#fresh : this.#known).push(one)) {
-        this.#mark(one, sent | QUEUED);
+    for (let i = Math.min(changed.length, this.#tableLimit) - 1; i >= 0; i--) {
+      const slot = changed[i] as number;
+      const bits = this.#bits(slot);
+      if ((bits & QUEUED) !== 0) continue;
+      const sent = bits & SENT;
+      if ((sent === 0 ? this.#fresh : this.#known).push(slot)) {
+        this.#mark(slot, sent | QUEUED);
       } else {
         this.skipped += 1;
       }
@@ -161,10 +145,11 @@ export class RowFeed {
 
   #send(queue: FlowQueue, most: number): void {
     for (let sent = 0; sent < most && this.#rows < this.#limit; ) {
-      const flow = queue.shift();
-      if (flow === null) return;
-      // It may have left the table while it waited.
-      if (this.#flows.get(flow.id) !== flow) continue;
+      const slot = queue.shift();
+      if (slot < 0) return;
+      // It may have left the table while it waited, and another flow have the slot.
+      const flow = this.#flows.at(slot);
+      if (flow === null || (this.#bits(slot) & QUEUED) === 0) continue;
       this.#write(flow, false);
       sent += 1;
     }
@@ -172,14 +157,16 @@ export class RowFeed {
 
   #sendFill(most: number): void {
     for (let sent = 0; sent < most && this.#rows < this.#limit; ) {
-      const flow = this.#fill[this.#filled];
-      if (flow === undefined) {
-        this.#fill = [];
+      const slot = this.#fill[this.#filled];
+      if (slot === undefined) {
+        this.#fill = NOTHING;
         this.#filled = 0;
         return;
       }
       this.#filled += 1;
-      if (this.#bits(flow) !== 0 || this.#flows.get(flow.id) !== flow) continue;
+      // Another flow that has the slot by now is in line by itself.
+      const flow = this.#flows.at(slot);
+      if (flow === null || this.#bits(slot) !== 0) continue;
       this.#write(flow, true);
       sent += 1;
     }
@@ -188,17 +175,18 @@ export class RowFeed {
   #write(flow: Flow, old: boolean): void {
     const word = layout.BATCH_WORDS + this.#rows * layout.ROW_WORDS;
     writeRow(flow, this.#to, word, old);
-    this.#mark(flow, SENT);
+    this.#mark(flow.slot, SENT);
     this.#rows += 1;
   }
 
   /** What is known of a flow in this round; of an earlier round nothing counts. */
-  #bits(flow: Flow): number {
+  #bits(slot: number): number {
     const from = this.#round * ROUND;
-    return flow.shown >= from ? flow.shown - from : 0;
+    const shown = this.#flows.shownAt(slot);
+    return shown >= from ? shown - from : 0;
   }
 
-  #mark(flow: Flow, bits: number): void {
-    flow.shown = this.#round * ROUND + bits;
+  #mark(slot: number, bits: number): void {
+    this.#flows.markShown(slot, this.#round * ROUND + bits);
   }
 }

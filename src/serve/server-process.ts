@@ -6,7 +6,14 @@ import { ChannelCounters } from './channel-counters.js';
 import type { HelloInfo, ListeningMessage, StartMessage } from './channel-messages.js';
 import type { Collected } from './collected.js';
 import { CollectorLink } from './collector-link.js';
-import { RESTART_LEAST_MS, RESTART_MOST_MS, SERVER_HEAP_MIB, START_DEADLINE_MS } from './limits.js';
+import {
+  RESTART_LEAST_MS,
+  RESTART_MOST_MS,
+  rowLimit,
+  SERVER_HEAP_MIB,
+  SERVER_YOUNG_MIB,
+  START_DEADLINE_MS,
+} from './limits.js';
 import { LoadMeter } from './load-meter.js';
 import { SLOW_TICK_MS, TICK_MS } from './protocol.js';
 import { RowFeed } from './row-feed.js';
@@ -29,6 +36,8 @@ export interface ServerProcessOptions {
   readonly port: number;
   /** Further Host names to answer to, `name` or `name:port`. */
   readonly allowHosts: readonly string[];
+  /** Bytes of the rows that the process may hold; all that ROW_TABLE_LIMIT allows when absent. */
+  readonly rowBytes?: number;
   /** The compiled server-main.js. */
   readonly program?: string;
   /** Told of what goes wrong while it runs, without stopping it. */
@@ -69,7 +78,7 @@ export class ServerProcess {
 
   private constructor(options: ServerProcessOptions) {
     this.#options = options;
-    this.#feed = new RowFeed(options.collected.flows);
+    this.#feed = new RowFeed(options.collected.flows, { table: rowLimit(options.rowBytes) });
   }
 
   /**
@@ -123,7 +132,11 @@ export class ServerProcess {
   /** Starts the process; resolves once it listens. */
   #launch(): Promise<void> {
     const { program, collected, host, port, allowHosts, uiDirectory, info } = this.#options;
-    const args = [`--max-old-space-size=${SERVER_HEAP_MIB}`, program ?? SERVER_PROGRAM];
+    const args = [
+      `--max-old-space-size=${SERVER_HEAP_MIB}`,
+      `--max-semi-space-size=${SERVER_YOUNG_MIB}`,
+      program ?? SERVER_PROGRAM,
+    ];
     const child = spawn(process.execPath, args, {
       cwd: '/',
       env: {},
@@ -181,6 +194,7 @@ export class ServerProcess {
         info,
         run: this.#run,
         epochNs: String(collected.epochNs),
+        rows: rowLimit(this.#options.rowBytes),
       };
       link.send(start);
       this.#tick();

@@ -19,7 +19,7 @@ import { ObservedNamespaces, sameNamespaces } from './observed-namespaces.js';
 import { RingDrain } from './ring-drain.js';
 import type { HandedOver, Source, SourceSampling, SourceSink } from './source.js';
 import type { Tracer } from './tracer.js';
-import { kernelDropReasons, RING_BYTES } from './tracer-object.js';
+import { kernelDropReasons, RING_BYTES, type TracerOptions } from './tracer-object.js';
 import { scheduleOf } from './tracer-schedule.js';
 import type { TracingSchedule } from './tracing-schedule.js';
 
@@ -28,13 +28,10 @@ const NAMESPACE_SCAN_MS = 400;
 /** Drops after so long without one are worth a look at once. */
 const DROPS_ANEW_NS = 1_000_000_000n;
 
-export interface KernelSourceOptions {
-  /** The compiled tracer, dist/bpf/tracer.bpf.o. */
-  readonly objectFile: string;
+export interface KernelSourceOptions
+  extends Pick<TracerOptions, 'objectFile' | 'hooks' | 'ringBytes'> {
   /** Names of the namespaces to observe; null for all. */
   readonly netns?: readonly string[] | null;
-  /** What sees netfilter hooks; the best this kernel has when absent. */
-  readonly hooks?: HookInstrument;
   /** What leaves packets out in the kernel, all that user space would not show; none when absent. */
   readonly filter?: PacketFilter | null;
   /** Whether every flow is counted in the kernel, whatever is traced. */
@@ -57,6 +54,7 @@ export class KernelSource implements Source {
    */
   ownPort: number | (() => Promise<number>) = 0;
   readonly #options: KernelSourceOptions;
+  readonly #ringBytes: number;
   /** Called with each function that drops come from, as it is resolved. */
   onSymbol: (address: bigint, name: string) => void = () => undefined;
   readonly #observed: ObservedNamespaces;
@@ -87,6 +85,7 @@ export class KernelSource implements Source {
 
   constructor(options: KernelSourceOptions) {
     this.#options = options;
+    this.#ringBytes = options.ringBytes ?? RING_BYTES;
     this.#observed = new ObservedNamespaces(options.netns ?? null);
     this.#sampling = options.sampling ?? SAMPLE_ALL;
     this.#governor = this.#sampling.mode === 'auto' ? new Governor(this.#sampling.budget) : null;
@@ -142,7 +141,7 @@ export class KernelSource implements Source {
   }
 
   ringFill(): number | null {
-    return this.#ring === null || this.#stopped ? null : this.#ring.available() / RING_BYTES;
+    return this.#ring === null || this.#stopped ? null : this.#ring.available() / this.#ringBytes;
   }
 
   symbol(address: bigint): string | null {
@@ -294,7 +293,7 @@ export class KernelSource implements Source {
     const ownPort = typeof this.ownPort === 'number' ? this.ownPort : this.ownPort();
     return attachTracer(
       {
-        ...{ objectFile, hooks, ownPort, limited: netns != null },
+        ...{ objectFile, hooks, ownPort, limited: netns != null, ringBytes: this.#ringBytes },
         ...(this.#sampling.mode === 'one-in' ? { oneIn: this.#sampling.oneIn } : {}),
       },
       filter,
@@ -322,7 +321,8 @@ export class KernelSource implements Source {
       this.#drain = drain;
       if (this.#governor !== null) {
         this.#schedule = scheduleOf(this.#governor, {
-          ...{ tracer, ring, drain, namespaces: () => this.#namespaces },
+          ...{ tracer, ring, ringBytes: this.#ringBytes, drain },
+          namespaces: () => this.#namespaces,
           onWindow: (at, isOpen) => this.#changeWindow(at, isOpen),
           onWarning: (message) => this.#options.onWarning?.(message),
           onMode: (mode) => this.#options.onMode?.(mode),

@@ -14,7 +14,7 @@ import { KernelTypes } from './kernel-types.js';
 import { NamespaceWatcher } from './namespace-watcher.js';
 import { replaceFunction } from './object-function.js';
 
-/** Bytes the kernel may be ahead of the daemon. A power of two. */
+/** Size of the ring where nothing else is said, bytes. */
 export const RING_BYTES = 32 << 20;
 /** What an object that takes over goes on with: one ring, one count of what is lost. */
 export const KEPT_MAPS = [
@@ -46,6 +46,8 @@ export interface TracerOptions {
   readonly limited: boolean;
   /** What sees netfilter hooks; the best this kernel has when absent. */
   readonly hooks?: HookInstrument | undefined;
+  /** Bytes that the kernel may be ahead of the daemon, a power of two; RING_BYTES when absent. */
+  readonly ringBytes?: number | undefined;
   /** Of how many packets one is traced; all when absent. */
   readonly oneIn?: number | undefined;
   /** Which packets are worth a record; all when absent. */
@@ -188,9 +190,11 @@ function openObject({ objectFile, filter }: LoadOptions): BpfObject {
 function prepare(
   object: BpfObject,
   functions: readonly FunctionProgram[],
-  { ownPort, limited, shift, hooks, successorOf, oneIn = 1, filter }: LoadOptions,
+  options: LoadOptions,
 ): void {
-  object.setMapMaxEntries('events', RING_BYTES);
+  const { ownPort, limited, shift, hooks, successorOf, filter } = options;
+  const { oneIn = 1, ringBytes = RING_BYTES } = options;
+  object.setMapMaxEntries('events', ringBytes);
   object.setConstant('has_own_port', ownPort === 0 ? 0 : 1);
   object.setConstant('own_netns', NamespaceWatcher.own());
   object.setConstant('only_observed', limited ? 1 : 0);

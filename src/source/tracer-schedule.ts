@@ -6,19 +6,19 @@ import { sumOfCpus } from './kernel-counters.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 import type { RingDrain } from './ring-drain.js';
 import type { Tracer } from './tracer.js';
-import { RING_BYTES } from './tracer-object.js';
 import { type Scheduled, TracingSchedule } from './tracing-schedule.js';
 
 export interface ScheduledTracer extends Pick<Scheduled, 'onWindow' | 'onWarning' | 'onMode'> {
   readonly tracer: Tracer;
   readonly ring: RingBuffer;
+  readonly ringBytes: number;
   readonly drain: RingDrain;
   readonly namespaces: () => ReadonlyMap<number, FoundNamespace>;
 }
 
 /** A schedule that opens and closes the tracer of the running kernel. */
 export function scheduleOf(governor: Governor, scheduled: ScheduledTracer): TracingSchedule {
-  const { tracer, ring, drain, namespaces } = scheduled;
+  const { tracer, ring, ringBytes, drain, namespaces } = scheduled;
   const counter = (index: number): number => {
     const map = tracer.map('counters');
     return map === undefined ? 0 : Number(sumOfCpus(map, index));
@@ -33,7 +33,7 @@ export function scheduleOf(governor: Governor, scheduled: ScheduledTracer): Trac
     flush: () => tracer.flush(),
     work: () => ({ hops: hops(), trails: counter(COUNTER_TRAILS) }),
     waiting: () => ring.available(),
-    ringBytes: RING_BYTES,
+    ringBytes,
     cpuMs: () => {
       const { user, system } = process.cpuUsage();
       return (user + system) / 1000;

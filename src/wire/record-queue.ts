@@ -12,8 +12,11 @@ import {
 /** Bytes of records held back; beyond it they are given out before their time. */
 export const QUEUE_LIMIT_BYTES = 64 << 20;
 const CHUNK_BYTES = 1 << 20;
-/** Chunks kept for reuse. */
+/** Chunks kept for reuse, and of how much of the limit. */
 const SPARE_CHUNKS = 8;
+const SPARE_SHARE = 8;
+/** Of each record that waits: when it began, where it is, and its place in the order. */
+export const ENTRY_BYTES = 8 + 8 + 8 + 8;
 /** Index of an entry within its sort key; more entries are sorted in several rounds. */
 const KEY_ENTRIES = 1 << 20;
 /** Times of one round of sorting lie this close together, ns: a key must fit a double. */
@@ -50,6 +53,7 @@ export class RecordQueue {
   readonly #cursor: RecordCursor;
   readonly #epoch: Epoch;
   readonly #limit: number;
+  readonly #spares: number;
   #chunks: Chunk[] = [];
   readonly #spare: Chunk[] = [];
   #bytes = 0;
@@ -66,6 +70,7 @@ export class RecordQueue {
     this.#epoch = epoch;
     this.#cursor = new RecordCursor(epoch);
     this.#limit = limit;
+    this.#spares = Math.min(SPARE_CHUNKS, Math.floor(limit / SPARE_SHARE / CHUNK_BYTES));
   }
 
   /** Records that wait. */
@@ -73,14 +78,23 @@ export class RecordQueue {
     return this.#count + this.#deferred.length;
   }
 
-  /** Bytes held for them. */
+  /** Their bytes. */
   get byteLength(): number {
     return this.#bytes;
   }
 
+  /** What is taken for them, the place of each in the order included. */
+  get memory(): number {
+    return this.#bytes + this.waiting * ENTRY_BYTES;
+  }
+
+  get limit(): number {
+    return this.#limit;
+  }
+
   /** Whether what waits must be given out now, whatever its time. */
   get isFull(): boolean {
-    return this.#bytes > this.#limit;
+    return this.memory > this.#limit;
   }
 
   /** Takes the records of a batch over; the batch may be reused afterwards. */
@@ -279,7 +293,7 @@ export class RecordQueue {
     this.#chunks = this.#chunks.filter(({ waiting }) => waiting > 0);
     for (const chunk of empty) {
       chunk.used = 0;
-      if (this.#spare.length < SPARE_CHUNKS && chunk.bytes.byteLength === CHUNK_BYTES) {
+      if (this.#spare.length < this.#spares && chunk.bytes.byteLength === CHUNK_BYTES) {
         this.#spare.push(chunk);
       }
     }

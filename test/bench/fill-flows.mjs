@@ -42,6 +42,8 @@ const PROTO_UDP = 17;
 const GAP_NS = 100_000n;
 /** After the last, all that waits for its end has met it. */
 const SETTLE_NS = 3_000_000_000n;
+/** Rounds between two turns of the event loop. */
+const ROUNDS_A_TURN = 50;
 /** How often a reader looks for what has changed, as the server does. */
 const READ_MS = 1_000;
 
@@ -97,6 +99,48 @@ function timesOf(batches, epochNs) {
 }
 
 /**
+ * Gives a pipeline the records of so many rounds at once, each of other packets, and lets time
+ * pass for a moment in between only: they wait, and then are under way, all together.
+ *
+ * @param {ReturnType<typeof readTemplate>} template
+ * @param {import('../../src/pipeline.js').Pipeline} pipeline
+ * @param {number} rounds
+ */
+export async function playUnended({ batches, last, span }, pipeline, rounds) {
+  for (let round = 0; round < rounds; round += 1) {
+    next(batches, round, 1n);
+    for (const { bytes } of batches) pipeline.batch(bytes, bytes.byteLength);
+    if (round % ROUNDS_A_TURN === 0) await turn();
+  }
+  pipeline.tick(last + span + BigInt(rounds));
+  await turn();
+  pipeline.tick(last + BigInt(rounds) + SETTLE_NS);
+}
+
+/**
+ * Makes other packets of those in the batches.
+ *
+ * @param {readonly ReturnType<typeof editable>[]} batches
+ * @param {number} round
+ * @param {bigint} span time since the round before
+ */
+function next(batches, round, span) {
+  for (const batch of batches) {
+    for (const at of batch.addresses) {
+      batch.view.setUint32(at, STAND_IN * 0x1000000 + round + 1, false);
+    }
+    // The same id in the same buffer would be the same packet, translated.
+    for (const at of batch.ids) {
+      batch.view.setUint16(at, (batch.view.getUint16(at, false) + 1) & 0xffff, false);
+    }
+    if (round === 0) continue;
+    for (const at of batch.times) {
+      batch.view.setBigUint64(at, batch.view.getBigUint64(at, true) + span, true);
+    }
+  }
+}
+
+/**
  * A pipeline that has met `n` flows of one packet each.
  *
  * @param {ReturnType<typeof readTemplate>} template
@@ -114,19 +158,8 @@ export async function fillFlows({ recording, batches, last, span }, n, flowsARou
   let changed = 0;
   let read = performance.now();
   for (let round = 0; round < rounds; round += 1) {
+    next(batches, round, span);
     for (const batch of batches) {
-      for (const at of batch.addresses) {
-        batch.view.setUint32(at, STAND_IN * 0x1000000 + round + 1, false);
-      }
-      // The same id in the same buffer would be the same packet, translated.
-      for (const at of batch.ids) {
-        batch.view.setUint16(at, (batch.view.getUint16(at, false) + 1) & 0xffff, false);
-      }
-      if (round > 0) {
-        for (const at of batch.times) {
-          batch.view.setBigUint64(at, batch.view.getBigUint64(at, true) + span, true);
-        }
-      }
       pipeline.batch(batch.bytes, batch.bytes.byteLength);
     }
     pipeline.tick(last + BigInt(round) * span);

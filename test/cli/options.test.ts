@@ -4,10 +4,12 @@ import {
   commonOptions,
   parse,
   parseDuration,
+  parseMemory,
   parsePort,
   parseSampling,
 } from '../../src/cli/options.js';
 import { UsageError } from '../../src/model/errors.js';
+import { MEMORY_LEAST, MEMORY_MOST, shareOut } from '../../src/model/memory-budget.js';
 
 function fault(action: () => unknown): string {
   try {
@@ -49,6 +51,27 @@ describe('a duration', () => {
   ])('%j is none', (text) => {
     expect(fault(() => parseDuration(text))).toBe('BAD_DURATION');
   });
+});
+
+describe('a size of memory', () => {
+  it.each([
+    ['512M', 512 * 2 ** 20],
+    ['512m', 512 * 2 ** 20],
+    ['1G', 2 ** 30],
+    ['1.5GiB', 1.5 * 2 ** 30],
+    ['524288K', 512 * 2 ** 20],
+    [String(MEMORY_LEAST), MEMORY_LEAST],
+    ['64G', MEMORY_MOST],
+  ])('%s is %d bytes', (text, bytes) => {
+    expect(parseMemory(text)).toBe(bytes);
+  });
+
+  it.each(['', '0', '-1G', '512', 'M', '1T', '1e9', '512 M', String(MEMORY_LEAST - 1), '65G'])(
+    '%j is none',
+    (text) => {
+      expect(fault(() => parseMemory(text))).toBe('BAD_MEMORY');
+    },
+  );
 });
 
 describe('a sampling rate', () => {
@@ -107,6 +130,7 @@ describe('options that commands share', () => {
       filter: null,
       netns: null,
       sampling: { mode: 'auto', budget: 0.05 },
+      memory: shareOut(512 * 2 ** 20),
       json: false,
     });
   });

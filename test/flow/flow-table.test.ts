@@ -595,7 +595,7 @@ describe('age', () => {
     const flow = onlyFlow(joining.end(tape));
     joining.flows.age(flow.last + 60 * SECOND + 1);
     expect(joining.flows.size).toBe(0);
-    expect(flow.original.users).toBe(0);
+    expect(joining.joiner.tuples.held).toBe(0);
     tape.wait(61 * SECOND);
     new Connection(tape, plan).send('original', { id: 2, payload: 8 });
     expect(onlyFlow(joining.end(tape)).id).not.toBe(flow.id);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { HopColumns } from '../../src/join/hop-columns.js';
 import { Path } from '../../src/join/path.js';
-import { SettleWheel } from '../../src/join/settle-wheel.js';
+import { COMPACT_LEAST, SettleWheel } from '../../src/join/settle-wheel.js';
 
 const MS = 1e6;
 /** Of one slot, and of all of them. */
@@ -114,4 +114,17 @@ describe('what is due', () => {
       }),
     );
   });
+});
+
+test('paths that were evicted are not kept until they are due', () => {
+  const wheel = new SettleWheel();
+  const kept = path();
+  wheel.schedule(kept, 500 * MS);
+  for (let n = 0; n < 10 * COMPACT_LEAST; n++) {
+    const evicted = path();
+    wheel.schedule(evicted, 1_000 * MS);
+    evicted.isOpen = false;
+  }
+  expect(wheel.filed).toBeLessThanOrEqual(COMPACT_LEAST + 1);
+  expect(wheel.due(500 * MS)).toEqual([kept]);
 });

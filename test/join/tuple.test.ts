@@ -80,20 +80,21 @@ describe('one past the limit', () => {
     const table = new TupleTable(3);
     table.now = 0;
     const bound = intern(table, 1);
-    table.hold(bound);
+    const number = table.hold(bound);
     const idle = intern(table, 2);
     table.now = 10 * SECOND;
     const inUse = intern(table, 3);
-    intern(table, 4);
-    table.now = 11 * SECOND;
     expect(idle.interned).toBe(true);
+    intern(table, 4);
     intern(table, 5);
     expect(table.refused).toBe(0);
-    expect(idle.interned).toBe(false);
-    expect(intern(table, 1)).toBe(bound);
+    expect([bound.interned, idle.interned]).toEqual([false, false]);
     expect(intern(table, 3)).toBe(inUse);
-    // 2 made room for 5; what a flow holds is not counted.
-    expect([table.size, table.held]).toEqual([4, 1]);
+    expect([table.size, table.held]).toEqual([3, 1]);
+    // As an object it is another; what a flow holds keeps its number.
+    expect(table.numberOf(bound)).toBe(number);
+    expect(table.at(number).equals(bound)).toBe(true);
+    expect(table.numberOf(idle)).toBe(-1);
   });
 
   test('a table full of tuples in use keeps them, refuses and counts', () => {
@@ -141,20 +142,22 @@ describe('a tuple and its reverse', () => {
     expect(table.size).toBe(1);
   });
 
-  test('stay together while a flow holds one of them', () => {
+  test('keep their numbers while a flow holds one of them', () => {
     const table = new TupleTable(2);
     const tuple = intern(table, 1);
     const reversed = tuple.reversed(table);
-    table.hold(tuple);
+    const number = table.hold(tuple);
     table.now = 60 * SECOND;
     for (let sport = 2; sport < 50; sport++) {
       intern(table, sport);
       table.now += 10 * SECOND;
     }
-    expect([tuple.interned, reversed.interned]).toEqual([true, true]);
-    expect(table.held).toBe(2);
-    table.release(tuple);
+    expect([tuple.interned, reversed.interned]).toEqual([false, false]);
+    expect([tuple, reversed].map((one) => table.numberOf(one))).toEqual([number, number ^ 1]);
+    expect(table.held).toBe(1);
+    table.release(number);
     expect(table.held).toBe(0);
+    expect([tuple, reversed].map((one) => table.numberOf(one))).toEqual([-1, -1]);
   });
 
   test('one that went is made anew, the same for all who ask', () => {

@@ -168,8 +168,9 @@ test('stopped under load, it costs the collector nothing, and goes on with the n
   expect(after.external - before.external).toBeLessThan(4 * CHANNEL_BACKLOG_LIMIT);
   expect(delay.percentile(99) / 1e6).toBeLessThan(250);
   const from = client.messages.length;
-  const newest = String(Math.floor(stoppedAt / FLOWS));
-  await client.next('flows', ({ rows }) => rows.some(({ packets }) => packets >= newest), from);
+  const newest = Math.floor(stoppedAt / FLOWS);
+  const isNew = ({ packets }: { packets: string }): boolean => Number(packets) >= newest;
+  await client.next('flows', ({ rows }) => rows.some(isNew), from);
   await expect.poll(() => metric('channel_ticks_skipped_total')).toBeGreaterThan(20);
 });
 

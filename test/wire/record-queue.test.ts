@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { Epoch } from '../../src/wire/clock.js';
 import * as layout from '../../src/wire/layout.gen.js';
 import type { RecordCursor } from '../../src/wire/record-cursor.js';
-import { RecordQueue } from '../../src/wire/record-queue.js';
+import { ENTRY_BYTES, RecordQueue } from '../../src/wire/record-queue.js';
 import {
   connectRecord,
   deliverRecord,
@@ -200,7 +200,7 @@ describe('memory', () => {
 
   test('bytes are counted while they wait, and one past the limit it is full', () => {
     const record = trail(1, 1);
-    const queue = new RecordQueue(new Epoch(EPOCH), 3 * record.length);
+    const queue = new RecordQueue(new Epoch(EPOCH), 3 * (record.length + ENTRY_BYTES));
     add(queue, [record, record, record]);
     expect([queue.byteLength, queue.isFull]).toEqual([3 * record.length, false]);
     add(queue, [record]);

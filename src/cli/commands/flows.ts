@@ -42,6 +42,7 @@ export async function runFlows(args: string[]): Promise<number> {
   };
   const pipeline = new Pipeline(source, {
     filter: options.filter,
+    memory: options.memory,
     limited: options.netns !== null,
     onFlowEnd: (flow) => show(flow, flow.state === 'closed' ? 'closed' : 'expired'),
   });

@@ -48,7 +48,7 @@ export async function runRecord(args: string[]): Promise<number> {
   source.onSymbol = (address, name) => writer.symbol(address, name);
   const full = new AbortController();
   writer.onFailure = () => full.abort();
-  const pipeline = new Pipeline(source, { tap: writer });
+  const pipeline = new Pipeline(source, { tap: writer, memory: options.memory });
   await pipeline.start();
   announceReady(source);
   const progress = setInterval(() => {

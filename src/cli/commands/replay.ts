@@ -7,6 +7,7 @@ import { DEFAULT_HOST, DEFAULT_PORT } from '../../serve/address.js';
 import { Recording } from '../../source/recording.js';
 import { ReplaySource } from '../../source/replay-source.js';
 import { startDashboard } from '../dashboard.js';
+import { boundHeapGrowth } from '../heap-growth.js';
 import { stopRequest, untilStopped, warn } from '../observe.js';
 import { COMMON_OPTIONS, commonOptions, oneInOf, parse, parsePort } from '../options.js';
 import { LineOutput } from '../output.js';
@@ -27,6 +28,7 @@ ${LISTEN_HELP}  --json               JSON Lines instead of text
   -f, --filter EXPR    only what matches EXPR, in pcap-filter(7) syntax, on any
                        device or inside any tunnel
   --sample 1/N         of the packets that --paths prints, one in N
+  --memory SIZE        resident memory of all its processes: 512M (the default), 1G
   -h, --help           this text
 `;
 
@@ -47,6 +49,7 @@ export async function runReplay(args: string[]): Promise<number> {
     throw new UsageError('REPLAY_USAGE', 'replay takes one FILE; see hopscope replay --help');
   }
   const options = commonOptions(values);
+  boundHeapGrowth();
   if (options.netns !== null) {
     throw new UsageError(
       'REPLAY_NETNS',
@@ -85,6 +88,7 @@ export async function runReplay(args: string[]): Promise<number> {
   const pipeline = new Pipeline(source, {
     filter: options.filter,
     limited: recording.header.limited ?? false,
+    memory: options.memory,
     sampleOneIn: oneInOf(options.sampling),
     ...(values.paths === true
       ? {

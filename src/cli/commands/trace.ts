@@ -34,6 +34,7 @@ export async function runTrace(args: string[]): Promise<number> {
   const source = kernelSource(options, warnOfSampling(options));
   const pipeline = new Pipeline(source, {
     filter: options.filter,
+    memory: options.memory,
     limited: options.netns !== null,
     onPath: (finished) => {
       const record = pipeline.pathRecord(finished);

@@ -1,0 +1,87 @@
+const MIB = 1 << 20;
+
+/** Resident memory that hopscope may take, all its processes together, unless it is said otherwise. */
+export const MEMORY_DEFAULT = 512 * MIB;
+/** With less the processes alone, with nothing in their tables, leave no room. */
+export const MEMORY_LEAST = 256 * MIB;
+
+/** A table's rows are numbered with 31 bits, two numbers a tuple. */
+export const MEMORY_MOST = 2 ** 36;
+
+/**
+ * The process that watches, with nothing in its tables: 60 MB of Node and hopscope's code; 33 of
+ * V8's space for what is new, which it fills whatever is kept; and some 20 that V8 lets its heap
+ * grow to before it collects. Measured under load, test/bench/overrun-child.mjs.
+ */
+const COLLECTOR_BASE = 124 * MIB;
+/** The same for the process that serves, whose new space is SERVER_YOUNG_MIB. */
+const SERVER_BASE = 78 * MIB;
+/** Ids of flows that went, for readers; see flow/change-log.ts. */
+const CHANGE_LOG = MIB;
+/** The ring is a power of two; the kernel's own limit of it is source/tracer-object.ts. */
+const RING_MOST = 32 * MIB;
+const RING_SHARE = 24;
+
+/** Of 100, what is left after the above. Flows have what these leave. */
+const SHARES = {
+  recentPaths: 5,
+  recordQueue: 5,
+  openPaths: 7,
+  tuples: 4,
+  rows: 7,
+  /** V8 collects garbage when it is worth it, and arrays that grow are there twice for a moment. */
+  slack: 20,
+} as const;
+/** Past these a part has no use for more: flows have the rest. */
+const MOST = {
+  recentPaths: 48 * MIB,
+  recordQueue: 64 * MIB,
+  openPaths: 96 * MIB,
+  tuples: 32 * MIB,
+  rows: 128 * MIB,
+  slack: 128 * MIB,
+} as const;
+
+/** Bytes that each part of hopscope may take; together they are `total`. */
+export interface MemoryBudget {
+  readonly total: number;
+  /** What the processes take before there is anything to keep. */
+  readonly base: number;
+  /** The kernel's ring, which is mapped. */
+  readonly ring: number;
+  /** Records that wait for their time. */
+  readonly recordQueue: number;
+  /** Packets under way. */
+  readonly openPaths: number;
+  /** Addresses and ports that packets had lately, as objects. */
+  readonly tuples: number;
+  /** Finished paths kept for display. */
+  readonly recentPaths: number;
+  readonly flows: number;
+  /** Ids of flows that have gone. */
+  readonly changeLog: number;
+  /** Rows that the process that serves holds. */
+  readonly rows: number;
+  /** What nothing may fill: garbage not collected yet, arrays that are being moved. */
+  readonly slack: number;
+}
+
+/** The one place where memory is shared out. @param total bytes, at least MEMORY_LEAST */
+export function shareOut(total: number = MEMORY_DEFAULT): MemoryBudget {
+  const base = COLLECTOR_BASE + SERVER_BASE;
+  const ring = Math.min(RING_MOST, 2 ** Math.floor(Math.log2(total / RING_SHARE)));
+  const left = Math.max(0, total - base - ring - CHANGE_LOG);
+  const share = (part: keyof typeof SHARES): number =>
+    Math.min(MOST[part], Math.floor((left * SHARES[part]) / 100));
+  const recentPaths = share('recentPaths');
+  const recordQueue = share('recordQueue');
+  const openPaths = share('openPaths');
+  const tuples = share('tuples');
+  const rows = share('rows');
+  const slack = share('slack');
+  const flows = left - recentPaths - recordQueue - openPaths - tuples - rows - slack;
+  return {
+    ...{ total, base, ring, recordQueue, openPaths, tuples, recentPaths, flows },
+    ...{ changeLog: CHANGE_LOG, rows, slack },
+  };
+}
