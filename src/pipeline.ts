@@ -224,12 +224,12 @@ export class Pipeline implements FlowFeed, SourceSink {
       'flow-reasons-refused': flows.counters.reasonsRefused,
       'flow-links-refused': flows.counters.proxiedRefused,
       'count-places-refused': flows.counters.pointsRefused,
-      'count-checks-refused': flows.countsUnwatched,
     };
     // Nothing of these was pushed out of a table, so they are in no sum.
     const others: Readonly<Record<string, number>> = {
       'records-out-of-order': this.#queue.hurried,
       'counts-stale': flows.counters.countsStale,
+      'count-checks-refused': flows.countsUnwatched,
       'places-forgotten': joiner.places.cleared,
     };
     const malformed = Object.entries({

@@ -35,7 +35,7 @@ export const COMMON_HELP = `Common options:
                        Drops are always seen, and counts of flows are exact
   --cpu-budget PERCENT of one core, that auto may take; ${DEFAULT_BUDGET * 100} by default
   --memory SIZE        resident memory of all its processes, ${MEMORY_LEAST / MIB}M or more: 512M (the
-                       default), 1G. Past it the oldest gives way, and is counted
+                       default), 1G. Past it the oldest is removed, and counted
   -h, --help           this text
 `;
 

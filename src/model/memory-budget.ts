@@ -25,8 +25,8 @@ const RING_SHARE = 24;
 /** Of 100, what is left after the above. Flows have what these leave. */
 const SHARES = {
   recentPaths: 5,
-  recordQueue: 5,
-  openPaths: 7,
+  recordQueue: 8,
+  openPaths: 14,
   tuples: 4,
   rows: 7,
   /** V8 collects garbage when it is worth it, and arrays that grow are there twice for a moment. */
