@@ -4,11 +4,15 @@ import type { TrailCursor } from '../wire/trail-cursor.js';
 import { isSameEncrypted, mayBeEncryptionOf } from './encrypted.js';
 import { isSamePacket } from './identity.js';
 import type { Path } from './path.js';
+import { NO_HOOK } from './place.js';
 
 /** Whether a snapshot of a buffer belongs to the packet last seen in it. */
 export function continues(path: Path, p: DecodedPacket, hop: TrailCursor): boolean {
   const drop = hop.stage === layout.STAGE_DROP;
   if (path.isOverAt(hop.time) && !(drop && path.delivered && !path.dropped)) {
+    return false;
+  }
+  if (isBackAtStart(path, p, hop)) {
     return false;
   }
   if (path.encrypted !== null && p.outerType === OUTER_WIREGUARD) {
@@ -23,4 +27,24 @@ export function continues(path: Path, p: DecodedPacket, hop: TrailCursor): boole
     return true;
   }
   return p.outerType === OUTER_WIREGUARD && mayBeEncryptionOf(path, p);
+}
+
+/**
+ * Whether the buffer is where its packet was first seen, and no router has taken from the TTL in
+ * between: another packet begins there, which may be like the one before to the last byte.
+ */
+function isBackAtStart({ columns, lastPlace }: Path, p: DecodedPacket, hop: TrailCursor): boolean {
+  const first = columns.place[0];
+  return (
+    columns.length > 1 &&
+    first !== undefined &&
+    first !== lastPlace &&
+    first.stage === hop.stage &&
+    first.hook === hop.hook &&
+    (hop.hook === NO_HOOK || first.priority === hop.priority) &&
+    first.device.ifindex === hop.ifindex &&
+    first.device.netns === hop.netns &&
+    columns.ttl[0] === p.ttl &&
+    hop.time > (columns.time[columns.length - 1] as number)
+  );
 }

@@ -419,6 +419,27 @@ describe('buffers are reused', () => {
     expect(joinAll(tape).map((path) => path.payloadLength)).toEqual([32, 33]);
   });
 
+  test('without notice, alike to the last byte: the second begins where the first did', () => {
+    const tape = new Tape();
+    const first = tape.packet({ ...DATAGRAM, id: 0 }).cross(POD1_ETH0, CALI1);
+    tape
+      .packet({ ...DATAGRAM, id: 0 }, { skb: first.skb, head: first.head })
+      .cross(POD1_ETH0, CALI1);
+    // As the kernel has it: a trail begins anew where it began before.
+    const { paths } = new Joining({ grouped: false }).end(tape);
+    expect(paths.map((path) => path.length)).toEqual([2, 2]);
+  });
+
+  test('a packet that a loop brings back to where it began has lost from its TTL', () => {
+    const tape = new Tape();
+    tape
+      .packet({ ...DATAGRAM, id: 0, ttl: 64 })
+      .cross(POD1_ETH0, CALI1)
+      .change({ ttl: 63 })
+      .cross(POD1_ETH0, CALI1);
+    expect(onlyPath(tape).length).toBe(4);
+  });
+
   test('by another protocol with equal everything else', () => {
     const tape = new Tape();
     const first = tape.packet({ ...DATAGRAM, payload: 8 }).ingress(CALI1);
