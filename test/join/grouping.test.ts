@@ -54,7 +54,7 @@ function compare(cpus: fc.Arbitrary<readonly number[]>): void {
         expect(grouped.flows).toEqual(alone.flows);
       },
     ),
-    { numRuns: 50, endOnFailure: true },
+    { numRuns: 30, endOnFailure: true },
   );
 }
 
