@@ -5,6 +5,12 @@ import type { FlowSlots } from './flow-slots.js';
 /** By then every packet that was counted has been traced to its end, or never will be, ns. */
 export const SETTLED_NS = 5e9;
 
+/**
+ * The kernel's counter has the time of its last packet to a tick of the clock, so that packets
+ * which it has counted may have been sent this much later, ns.
+ */
+export const COUNT_TICK_NS = 10e6;
+
 /** Flows watched at a time; one more is watched when it is counted again and others are not. */
 export const MOMENT_LIMIT = 65_536;
 
@@ -58,7 +64,7 @@ export class Losses {
   /** A packet of a flow was traced; it was first seen at `time`. */
   traced(flow: Flow, direction: DirectionIndex, time: number): void {
     const moment = this.#moments.size === 0 ? undefined : this.#moments.get(flow.slot);
-    if (moment !== undefined && time <= moment.at) {
+    if (moment !== undefined && time <= moment.at + COUNT_TICK_NS) {
       moment.traced[direction] += 1;
     }
   }

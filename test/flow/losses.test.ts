@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { SETTLED_NS } from '../../src/flow/losses.js';
+import { COUNT_TICK_NS, SETTLED_NS } from '../../src/flow/losses.js';
 import { CALI1 } from '../fixtures/places.js';
 import { Translated } from './translated.js';
 
@@ -34,6 +34,17 @@ describe('lost', () => {
     it.table.count(it.counted(CALI1, 'in', 25, { last: 41 * SECOND }));
     it.table.age(60 * SECOND);
     expect(it.only.lost).toBe(5);
+  });
+
+  test('what was sent within a tick of the last time counted may have been counted', () => {
+    const it = new Translated();
+    it.table.sampling = 'all';
+    it.table.count(it.counted(CALI1, 'in', 3, { last: SECOND }));
+    for (const late of [0, COUNT_TICK_NS / 4, COUNT_TICK_NS / 2]) {
+      it.table.add(it.path(false, { start: SECOND + late }));
+    }
+    it.table.age(60 * SECOND);
+    expect(it.only.lost).toBe(0);
   });
 
   test('of sampled flows nothing is concluded', () => {
