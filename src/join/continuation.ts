@@ -1,4 +1,5 @@
-import { type DecodedPacket, OUTER_WIREGUARD } from '../packet/decoded-packet.js';
+import { type DecodedPacket, OUTER_NONE, OUTER_WIREGUARD } from '../packet/decoded-packet.js';
+import { PROTO_UDP } from '../packet/proto.js';
 import * as layout from '../wire/layout.gen.js';
 import type { TrailCursor } from '../wire/trail-cursor.js';
 import { isSameEncrypted, mayBeEncryptionOf } from './encrypted.js';
@@ -33,9 +34,14 @@ export function continues(path: Path, p: DecodedPacket, hop: TrailCursor): boole
  * Whether the buffer is where its packet was first seen, and no router has taken from the TTL in
  * between: another packet begins there, which may be like the one before to the last byte.
  */
-function isBackAtStart({ columns, lastPlace }: Path, p: DecodedPacket, hop: TrailCursor): boolean {
+function isBackAtStart(path: Path, p: DecodedPacket, hop: TrailCursor): boolean {
+  const { columns, lastPlace } = path;
   const first = columns.place[0];
+  // Where an id, a sequence number or what is encrypted tells packets apart, they tell it better.
+  const hasIdentity = p.protocol !== PROTO_UDP || p.ipId > 0 || p.outerType !== OUTER_NONE;
   return (
+    !hasIdentity &&
+    path.encrypted === null &&
     columns.length > 1 &&
     first !== undefined &&
     first !== lastPlace &&
