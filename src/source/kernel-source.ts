@@ -355,7 +355,7 @@ export class KernelSource implements Source {
         // Now that all is dealt with: a window is short, and time counts in it.
         if (hasDrops && now - lastDrops >= DROPS_ANEW_NS) this.#schedule?.request();
         if (hasDrops) lastDrops = now;
-        if (this.#counting?.hasNews(now) === true) this.#schedule?.request();
+        if (this.#schedule !== null && this.#counting?.hasNews(now)) this.#schedule.request();
         hasDrops = false;
         this.#onlyDrops = this.#closedSince !== null && now >= this.#closedSince;
       },
