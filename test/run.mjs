@@ -84,6 +84,17 @@ function say(line) {
   stdout.write(`${line}\n`);
 }
 
+/** What failed in any suite, said once more at the end: of a long output that is what is kept. */
+const PROBLEMS = /** @type {string[]} */ ([]);
+
+/** @param {string} suite @param {readonly string[]} problems */
+function sayProblems(suite, problems) {
+  for (const problem of problems) {
+    say(`${suite}: ${problem}`);
+    PROBLEMS.push(`${suite}: ${problem}`);
+  }
+}
+
 /** @param {Suite} suite @returns {Promise<Sum>} */
 async function runSuite(suite) {
   if (suite.name === 'check') return { ...(await runChecks(say)), skipped: 0 };
@@ -136,7 +147,7 @@ async function runSuite(suite) {
   if (result.timedOut || [124, 137].includes(result.status)) {
     problems.push(`the suite took over ${limit} s and was ended`);
   }
-  for (const problem of problems) say(`${suite.name}: ${problem}`);
+  sayProblems(suite.name, problems);
   return sum;
 }
 
@@ -161,8 +172,11 @@ async function runPairSuite({ name, limitSeconds }) {
       onLine: (self, line) => say(`${name}, ${self}: ${line}`),
     });
     return SELVES.map((self, index) =>
-      guestSum(join(share, self), statuses[index] ?? GUEST_FAILED, limitSeconds, (line) =>
-        say(`${name}, ${self}: ${line}`),
+      guestSum(
+        `${name}, ${self}`,
+        join(share, self),
+        statuses[index] ?? GUEST_FAILED,
+        limitSeconds,
       ),
     ).reduce(addSums, emptySum());
   } catch (error) {
@@ -172,17 +186,17 @@ async function runPairSuite({ name, limitSeconds }) {
 }
 
 /**
+ * @param {string} suite
  * @param {string} share
  * @param {number} status
  * @param {number} limitSeconds
- * @param {(line: string) => void} tell
  * @returns {Sum}
  */
-function guestSum(share, status, limitSeconds, tell) {
+function guestSum(suite, share, status, limitSeconds) {
   const { sum, problems } = sumReport(readReport(join(share, 'report.json')), status);
   if (status === TIMED_OUT) problems.push(`took over ${limitSeconds} s and was ended`);
   if (status === GUEST_FAILED) problems.push(`the guest failed:\n${lastWords(share)}`);
-  for (const problem of problems) tell(problem);
+  sayProblems(suite, problems);
   return sum;
 }
 
@@ -207,7 +221,7 @@ async function runGuestSuite(suite, name) {
       onOutput: output.take,
     });
     output.end();
-    return guestSum(share, status, limitSeconds, tell);
+    return guestSum(suite.name, share, status, limitSeconds);
   } catch (error) {
     reportFailure(error);
     return { ...emptySum(), failed: 1 };
@@ -322,6 +336,7 @@ async function main() {
     results.push({ name: 'scenarios by kernel', sum: { ...emptySum(), failed }, seconds: 0 });
   }
   say('');
+  for (const problem of PROBLEMS) say(problem);
   for (const { name, sum, seconds } of results) {
     say(`${name.padEnd(10)} ${sumLine(sum)} (${seconds.toFixed(0)} s)`);
   }

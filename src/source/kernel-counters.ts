@@ -13,9 +13,28 @@ import {
 } from '../wire/layout.gen.js';
 import type { HandedOver } from './source.js';
 
+/**
+ * Runs of programs that the kernel left out: an interrupt came while the same program was at work
+ * on that CPU (kernel/trace/bpf_trace.c, __bpf_trace_run; kernel/bpf/trampoline.c).
+ */
+export interface MissedRuns {
+  /** Of programs that see a hop or an event: it is lost. */
+  readonly hops: bigint;
+  /** Of the one that sees the end of a packet. */
+  readonly ends: bigint;
+}
+
+export const NONE_MISSED: MissedRuns = { hops: 0n, ends: 0n };
+
+export function sumOfMissed(a: MissedRuns, b: MissedRuns): MissedRuns {
+  return { hops: a.hops + b.hops, ends: a.ends + b.ends };
+}
+
 /** What the tracer's programs counted of their own doing. */
 export interface KernelCounts {
   readonly losses: Readonly<Record<string, bigint>>;
+  /** Ends of packets that were not seen: their trails wait for the next flush, and nothing is lost. */
+  readonly endsMissed: bigint;
   /** Drops between windows that are left out on purpose, too many being alike. */
   readonly dropsAlike: bigint;
   readonly handed: HandedOver;
@@ -29,16 +48,17 @@ export interface KernelCounts {
 
 /**
  * @param of a counter of bpf/wire.h by its index
- * @param misses runs that the kernel left out since the program was already on that CPU
+ * @param missed runs that the kernel left out since the program was already on that CPU
  */
-export function kernelCounts(of: (index: number) => bigint, misses: bigint): KernelCounts {
+export function kernelCounts(of: (index: number) => bigint, missed: MissedRuns): KernelCounts {
   return {
     losses: {
       'ring-full-hops': of(COUNTER_LOST_RING),
       'ring-full-events': of(COUNTER_LOST_EVENT),
       'slot-busy': of(COUNTER_LOST_NESTED),
-      'program-recursion': misses,
+      'program-recursion': missed.hops,
     },
+    endsMissed: missed.ends,
     dropsAlike: of(COUNTER_LOST_DROP),
     handed: { records: of(COUNTER_TRAILS), hops: of(COUNTER_PASSED), bytes: of(COUNTER_BYTES) },
     own: of(COUNTER_OWN),

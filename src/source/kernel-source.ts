@@ -11,7 +11,7 @@ import { FlowCounting } from './flow-counting.js';
 import { Governor, type Plan } from './governor.js';
 import type { HookDetail } from './hook-places.js';
 import type { HookInstrument } from './hook-programs.js';
-import { type KernelCounts, kernelCounts, sumOfCpus } from './kernel-counters.js';
+import { type KernelCounts, kernelCounts, NONE_MISSED, sumOfCpus } from './kernel-counters.js';
 import { KernelFunctions } from './kernel-functions.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 import { NetnsDirectory } from './netns-directory.js';
@@ -119,6 +119,7 @@ export class KernelSource implements Source {
   otherLosses(): Readonly<Record<string, bigint>> {
     return {
       'drops-alike': this.#counts().dropsAlike,
+      'ends-missed': this.#counts().endsMissed,
       ...(this.#options.filter == null
         ? {}
         : { 'filter-marks-evicted': this.#counts().marksEvicted }),
@@ -284,8 +285,8 @@ export class KernelSource implements Source {
 
   #counts(): KernelCounts {
     const map = this.#tracer?.map('counters');
-    const misses = this.#tracer?.recursionMisses() ?? 0n;
-    return this.#final ?? kernelCounts((index) => (map ? sumOfCpus(map, index) : 0n), misses);
+    const missed = this.#tracer?.missedRuns() ?? NONE_MISSED;
+    return this.#final ?? kernelCounts((index) => (map ? sumOfCpus(map, index) : 0n), missed);
   }
 
   #attach(before: Promise<unknown>): Promise<Tracer> {

@@ -4,12 +4,15 @@ import { noHooks, noSteps, reasonOf, unsupported } from './tracer-object.js';
 
 /** Drops are always on: they are few, and what goes wrong is what is looked for. */
 const ALWAYS = ['on_drop'] as const;
+/** Says that a packet came to its end; where it does not run, the trail waits for a flush. */
+export const END_PROGRAM = 'on_consume';
+
 /**
  * What opens and closes, in the order of opening: what ends a packet first and what begins
  * one last, so that of a packet that is seen nothing later is missed.
  */
 const WINDOWED = [
-  'on_consume',
+  END_PROGRAM,
   'on_tcp_segment',
   'on_read',
   'on_connect',

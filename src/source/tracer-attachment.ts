@@ -1,9 +1,10 @@
 import { type HookDemand, type HookDetail, type HookPlace, wantedPlaces } from './hook-places.js';
 import { type HookInstrument, LINK_PROGRAM_NAMES } from './hook-programs.js';
+import type { MissedRuns } from './kernel-counters.js';
 import type { MissingCauses } from './missing-causes.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 import { NetfilterLinks } from './netfilter-links.js';
-import { FunctionLinks, TracepointLinks } from './trace-links.js';
+import { END_PROGRAM, FunctionLinks, TracepointLinks } from './trace-links.js';
 import { type LoadedTracer, setFlag } from './tracer-object.js';
 
 /** One loaded object and all that it is attached to. */
@@ -81,13 +82,16 @@ export class TracerAttachment {
   }
 
   /** Runs that the kernel left out because the program was already on that CPU. */
-  recursionMisses(): bigint {
-    let sum = 0n;
+  missedRuns(): MissedRuns {
     const functions = this.loaded.functions.map(({ program }) => program);
+    let hops = 0n;
+    let ends = 0n;
     for (const name of [...TracepointLinks.programs, ...functions]) {
-      sum += this.loaded.object.program(name).info().recursionMisses;
+      const misses = this.loaded.object.program(name).info().recursionMisses;
+      if (name === END_PROGRAM) ends += misses;
+      else hops += misses;
     }
-    return sum;
+    return { hops, ends };
   }
 
   /** Time its programs have run while BPF statistics were on, ns. */

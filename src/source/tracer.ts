@@ -5,6 +5,7 @@ import { PRIORITY_SHIFT_LIMIT } from '../name/netfilter-table.js';
 import { type HookDemand, type HookDetail, NO_DEMAND, UNKNOWN_DEMAND } from './hook-places.js';
 import { type HookInstrument, modulesOf } from './hook-programs.js';
 import { HookSurvey } from './hook-survey.js';
+import { type MissedRuns, NONE_MISSED, sumOfMissed } from './kernel-counters.js';
 import { modulesWithTypes } from './kernel-types.js';
 import { MissingCauses } from './missing-causes.js';
 import type { FoundNamespace } from './namespace-watcher.js';
@@ -55,7 +56,7 @@ export class Tracer {
   #namespaces: ReadonlyMap<number, FoundNamespace> = new Map();
   #observed = new Set<number>();
   /** Of objects that were replaced. */
-  #pastMisses = 0n;
+  #pastMisses = NONE_MISSED;
   /** Modules whose types the loaded object knows, and those that the last look found. */
   #known: readonly string[] = [];
   #seen: readonly string[] = [];
@@ -93,8 +94,8 @@ export class Tracer {
   }
 
   /** Runs of programs that the kernel left out, since each was already on that CPU. */
-  recursionMisses(): bigint {
-    return this.#pastMisses + (this.#current?.recursionMisses() ?? 0n);
+  missedRuns(): MissedRuns {
+    return sumOfMissed(this.#pastMisses, this.#current?.missedRuns() ?? NONE_MISSED);
   }
 
   /** Time the programs have run while BPF statistics were on, ns. */
@@ -259,7 +260,7 @@ export class Tracer {
     if (old === null) return;
     old.silence(true);
     next.silence(false);
-    this.#pastMisses += old.recursionMisses();
+    this.#pastMisses = sumOfMissed(this.#pastMisses, old.missedRuns());
     old.dispose();
   }
 

@@ -40,7 +40,7 @@ export function sumLine(sum) {
  *
  * @param {unknown} report parsed JSON, or `null` when there is none
  * @param {number} status exit status of the run
- * @returns {{ sum: Sum, problems: string[] }}
+ * @returns {{ sum: Sum, problems: string[] }} problems: what failed, a line each
  */
 export function sumReport(report, status) {
   const sum = emptySum();
@@ -50,8 +50,10 @@ export function sumReport(report, status) {
     let failedHere = 0;
     for (const test of file.assertionResults) {
       if (test.status === 'passed') sum.passed += 1;
-      else if (test.status === 'failed') failedHere += 1;
-      else sum.skipped += 1;
+      else if (test.status === 'failed') {
+        failedHere += 1;
+        problems.push(`failed: ${nameOf(test)}: ${reasonOf(test)}`);
+      } else sum.skipped += 1;
     }
     if (file.status === 'failed' && failedHere === 0) {
       failedHere = 1;
@@ -64,6 +66,20 @@ export function sumReport(report, status) {
   if (status !== 0) problems.push(`the suite ended with status ${status}`);
   if (sum.failed === 0 && problems.length > 0) sum.failed = 1;
   return { sum, problems };
+}
+
+/** Of a failure's text, for a line that is read after the whole output is gone. */
+const REASON_LENGTH = 300;
+
+/** @param {FileReport['assertionResults'][number]} test */
+function nameOf(test) {
+  return test.fullName ?? test.title ?? '(no name)';
+}
+
+/** @param {FileReport['assertionResults'][number]} test */
+function reasonOf(test) {
+  const first = test.failureMessages?.[0]?.split('\n', 1)[0] ?? '(no reason)';
+  return first.length > REASON_LENGTH ? `${first.slice(0, REASON_LENGTH)}…` : first;
 }
 
 /** @param {unknown} report @returns {FileReport[]} */

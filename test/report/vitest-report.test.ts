@@ -51,8 +51,9 @@ describe('the reports of real runs', () => {
   });
 
   test('a failed test is one failure', () => {
-    const { sum } = run('bad');
+    const { sum, problems } = run('bad');
     expect(sum).toEqual({ passed: 1, failed: 1, skipped: 0 });
+    expect(problems).toContain('failed: b: Error: no');
   });
 
   test('a hook that throws fails though no test did', () => {

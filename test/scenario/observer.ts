@@ -21,6 +21,8 @@ export class Observer {
   #paths: PathRecord[] = [];
   #ended: FlowRecord[] = [];
   #begin = 0;
+  /** Lost before the scene: an interrupt may cost a hop at any time, and the next scene is whole. */
+  #lostBefore = 0n;
 
   private constructor() {
     const source = new KernelSource({
@@ -46,6 +48,7 @@ export class Observer {
   /** From here on it is the next scene. */
   async begin(): Promise<void> {
     await this.#settle();
+    this.#lostBefore = BigInt(this.#pipeline.quality().lost);
     this.#paths = [];
     this.#ended = [];
     this.#begin = this.#pipeline.flows.version;
@@ -54,6 +57,7 @@ export class Observer {
   /** What the scene was, once every packet of it came to its end. */
   async records(): Promise<{ paths: readonly PathRecord[]; flows: readonly FlowRecord[] }> {
     await this.#settle();
+    this.#requireWhole();
     const changed = this.#pipeline.flows
       .changedSince(this.#begin)
       .map((flow) => this.#pipeline.flowRecord(flow));
@@ -74,13 +78,18 @@ export class Observer {
         throw new Error(`${this.#pipeline.joiner.openPaths} packets did not come to an end`);
       }
     }
-    const { lost, evicted } = this.#pipeline.quality();
-    if (lost !== '0' || evicted !== '0' || this.#warnings.length > 0) {
+  }
+
+  #requireWhole(): void {
+    const { lost: inAll, evicted, losses } = this.#pipeline.quality();
+    const lost = BigInt(inAll) - this.#lostBefore;
+    if (lost !== 0n || evicted !== '0' || this.#warnings.length > 0) {
       const { joiner, flows } = this.#pipeline;
       const counts = JSON.stringify([
         { ...joiner.counters, gsoPackets: joiner.gsoPacketsRefused },
         { devices: joiner.devices.evicted, tuples: joiner.tuples.refused },
         { relays: joiner.relays.forgotten, ...flows.counters },
+        losses,
       ]);
       const what = `hopscope lost ${lost}, evicted ${evicted} of ${counts}`;
       throw new Error([what, ...this.#warnings].join('; '));
