@@ -8,6 +8,7 @@
 #define HOPSCOPE_DROPS_H
 
 #include "observation.h"
+#include "tracing.h"
 
 /* Drops are alike by the hash of where, why and whose they are. A power of two. */
 #define DROP_KINDS 256
@@ -32,14 +33,6 @@ struct {
 	__type(value, struct drop_kinds);
 } drops SEC(".maps");
 
-/* Set between windows: no packet has a trail. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u32);
-} closed SEC(".maps");
-
 static __always_inline __u32 kind_of_drop(const struct observation *o, const struct keys *keys,
 					  int is_ipv6)
 {
@@ -57,11 +50,10 @@ static __always_inline __u32 kind_of_drop(const struct observation *o, const str
 static __always_inline int is_drop_left_out(const struct observation *o, const struct keys *keys,
 					    int is_ipv6, __u64 now)
 {
-	__u32 zero = 0, *is_closed = bpf_map_lookup_elem(&closed, &zero);
 	struct drop_kinds *kinds;
-	__u32 kind;
+	__u32 zero = 0, kind;
 
-	if (!is_closed || !*is_closed)
+	if (!is_closed())
 		return 0;
 	kinds = bpf_map_lookup_elem(&drops, &zero);
 	if (!kinds)

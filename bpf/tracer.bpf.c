@@ -143,8 +143,8 @@ int BPF_PROG(on_tcp_segment, struct sock *sk, struct sk_buff *skb)
 {
 	__u32 netns = sk->__sk_common.skc_net.net->ns.inum;
 
-	if (is_observed(netns) && !add_delivery(skb, (__u64)sk, netns) && !is_left_out(skb) &&
-	    (!filtered || is_match(skb)))
+	if (is_observed(netns) && !add_delivery(skb, (__u64)sk, netns) && !is_closed() &&
+	    !is_left_out(skb) && (!filtered || is_match(skb)))
 		emit_deliver(skb, sk, netns, 0);
 	return 0;
 }
@@ -163,7 +163,7 @@ int BPF_PROG(on_read, struct sk_buff *skb)
 	if (!is_network(skb) || (netns ? !is_observed(netns) : only_observed || is_silent()))
 		return 0;
 	/* Before its end, after which its buffer is known as released. */
-	is_wanted = !is_left_out(skb) && (!filtered || is_match(skb));
+	is_wanted = !is_closed() && !is_left_out(skb) && (!filtered || is_match(skb));
 	end_trail(skb, HS_END_NONE);
 	return is_wanted ? emit_deliver(skb, sk, netns, 1) : 0;
 }

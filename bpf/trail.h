@@ -25,10 +25,14 @@ static __always_inline __u32 slot_index(const void *skb)
 
 static __always_inline void mark_taken(__u32 index, int is_taken)
 {
-	__u32 zero = 0, word = index / 64;
-	struct taken *bits = bpf_map_lookup_elem(&taken, &zero);
+	struct taken *bits;
+	__u32 zero = 0, word;
 
-	if (!bits || word >= SLOT_WORDS)
+	/* Or clang, which knows the hash's width, leaves out what the verifier of 6.1 asks for. */
+	asm volatile("" : "+r"(index));
+	word = (index / 64) & (SLOT_WORDS - 1);
+	bits = bpf_map_lookup_elem(&taken, &zero);
+	if (!bits)
 		return;
 	if (is_taken)
 		__sync_fetch_and_or(&bits->words[word], 1ULL << (index & 63));
@@ -63,6 +67,7 @@ static __always_inline void hand_over(struct slot *slot, __u8 end, __u64 end_tim
 			count(HS_COUNTER_PASSED, slot->trail.hops);
 			count(HS_COUNTER_TRAILS, 1);
 			count(HS_COUNTER_BYTES, size);
+			close_if_full(end_time);
 		}
 	}
 	slot->used = 0;
@@ -117,6 +122,8 @@ static __always_inline void observe(const struct observation *o)
 	__u64 now;
 	__u8 ttl;
 
+	if (!o->end && is_closed())
+		return;
 	/* That is most packets, so before all else. */
 	if (sample_below && !o->end) {
 		slot = bpf_map_lookup_elem(&slots, &index);

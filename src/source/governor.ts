@@ -15,6 +15,15 @@ export const WINDOW_LEAST_MS = 20;
 export const WINDOW_MOST_MS = 400;
 /** Windows take at most this share of the time: with more it might as well stay open. */
 export const OPEN_SHARE_MOST = 0.4;
+/**
+ * Bytes of a window at least: some sixty packets. Each window ends, in the kernel, at as many
+ * bytes as the budget pays for, so that a saturated network cannot make it dear.
+ */
+export const WINDOW_LEAST_BYTES = 64 << 10;
+/** What a byte of trails is taken to cost before a window has shown it, ns: JIT still cold. */
+export const FIRST_BYTE_NS = 50;
+/** A window with less in it says nothing about that. */
+const TELLING_BYTES = 16 << 10;
 /** A window on request is shorter where many ask, at least this, ms. */
 export const REQUESTED_LEAST_MS = 4;
 /** Between windows, when somebody asks for one, ms. */
@@ -25,7 +34,7 @@ export const FULL_SHARE = 0.25;
  * While it stays open the ring is read every 20 ms: this share of it for each core of the budget
  * is more work than the budget allows, and no loss has come of it yet.
  */
-export const FULL_SHARE_OF_BUDGET = 0.6;
+export const FULL_SHARE_OF_BUDGET = 1.2;
 /** What was above the budget must fall below this share of it before all is traced again. */
 export const CALM_SHARE = 0.6;
 /** Calm windows in a row before the tracer stays open; doubled each time that was too soon. */
@@ -37,7 +46,7 @@ export const SETTLED_MS = 10_000;
  * CPU time that tracing may take above the budget before it is closed, ms: a burst, or a start with
  * cold code, is seen whole. Time below the budget gives it back.
  */
-export const CREDIT_MS = 200;
+export const CREDIT_MS = 100;
 /** The part of it that there is when the tracer was just opened again. */
 const CREDIT_OF_REOPENED = 0.25;
 /** Tracing keeps this share of the budget, whatever else the daemon does. */
@@ -77,10 +86,18 @@ export interface Period {
   /** Hops and trails made while it was open, also those that did not fit the ring. */
   readonly hops: number;
   readonly trails: number;
+  /** Bytes of the trails that fitted the ring. */
+  readonly bytes: number;
   /** Hops made while it was closed: drops. */
   readonly closedHops: number;
   /** CPU time of the daemon. */
   readonly cpuMs: number;
+}
+
+/** A window ends at whichever of the two comes first. */
+export interface WindowSize {
+  readonly ms: number;
+  readonly bytes: number;
 }
 
 /** What is to be done until the next decision. */
@@ -90,6 +107,8 @@ export interface Plan {
   /** Length of the next window, ms, and when it begins after the last one began. */
   readonly windowMs: number;
   readonly periodMs: number;
+  /** Bytes of trails at which it ends before. */
+  readonly windowBytes: number;
 }
 
 const OPEN: Plan = {
@@ -97,6 +116,7 @@ const OPEN: Plan = {
   detail: 'all',
   windowMs: WINDOW_FIRST_MS,
   periodMs: WINDOW_PERIOD_MS,
+  windowBytes: WINDOW_LEAST_BYTES,
 };
 
 /**
@@ -121,8 +141,7 @@ export class Governor {
   #calmNeeded = CALM_WINDOWS;
   /** ms since it was opened for good; at first it has not been closed yet. */
   #openFor = SETTLED_MS;
-  /** Set where a window filled the ring: the longest one that did not. */
-  #most = WINDOW_MOST_MS;
+  #byteNs = FIRST_BYTE_NS;
 
   /** @param budget share of one core */
   constructor(budget: number) {
@@ -181,30 +200,31 @@ export class Governor {
       if (this.#openFor >= SETTLED_MS) this.#calmNeeded = CALM_WINDOWS;
       if (this.#creditMs < 0) this.#enterWindows();
     } else if (openMs >= SHORTEST_MS) {
+      if (period.bytes >= TELLING_BYTES) {
+        this.#byteNs = mix(this.#byteNs, ((kernelMs + period.cpuMs) * 1e6) / period.bytes, 0.5);
+      }
       this.#afterWindow((kernelMs + daemonMs) / openMs);
     }
     return this.#plan;
   }
 
-  /** The ring was filling up and the tracer was closed after `openMs`. */
-  crowded(openMs: number): Plan {
+  /** The ring was filling up and the tracer was closed. */
+  crowded(): Plan {
     this.crowdings += 1;
     if (this.#plan.mode === 'open') this.#enterWindows();
-    else this.#most = Math.max(WINDOW_LEAST_MS, openMs / 2);
     this.#calm = 0;
-    this.#plan = { ...this.#plan, windowMs: this.#length(this.#plan.windowMs) };
     return this.#plan;
   }
 
   /**
-   * Length of a window that somebody asks for, ms; null when it is too soon after the last one
-   * began. Shorter the sooner, so that the budget holds however many ask.
+   * A window that somebody asks for; null when it is too soon after the last one began. Smaller
+   * the sooner, so that the budget holds however many ask.
    */
-  requested(sinceLastMs: number): number | null {
-    const { mode, windowMs, periodMs } = this.#plan;
+  requested(sinceLastMs: number): WindowSize | null {
+    const { mode, windowMs, periodMs, windowBytes } = this.#plan;
     if (mode === 'open' || sinceLastMs < REQUEST_GAP_MS) return null;
     const share = Math.min(1, sinceLastMs / periodMs);
-    return Math.max(REQUESTED_LEAST_MS, windowMs * share);
+    return { ms: Math.max(REQUESTED_LEAST_MS, windowMs * share), bytes: windowBytes * share };
   }
 
   #enterWindows(): void {
@@ -217,15 +237,15 @@ export class Governor {
     this.#plan = {
       mode: 'windows',
       detail: 'edges',
-      windowMs: this.#length(WINDOW_FIRST_MS),
+      windowMs: WINDOW_FIRST_MS,
       periodMs: WINDOW_PERIOD_MS,
+      windowBytes: this.#bytesIn(WINDOW_PERIOD_MS),
     };
   }
 
   /** @param tracing share of one core that staying open would cost, by the last window */
   #afterWindow(tracing: number): void {
     this.#tracing = mix(this.#tracing, tracing, 0.5);
-    this.#most = Math.min(WINDOW_MOST_MS, this.#most * 1.25);
     if (tracing <= this.allowed * CALM_SHARE) {
       this.#calm += 1;
       if (this.#calm >= this.#calmNeeded) {
@@ -241,12 +261,15 @@ export class Governor {
     // The load may have grown since: the average alone would be late.
     const expected = Math.max(this.#tracing, tracing, 1e-9);
     const periodMs = this.#calm > 0 ? CALM_PERIOD_MS : WINDOW_PERIOD_MS;
-    const windowMs = this.#length(Math.min(this.allowed / expected, OPEN_SHARE_MOST) * periodMs);
-    this.#plan = { mode: 'windows', detail: 'edges', windowMs, periodMs };
+    const ms = Math.min(this.allowed / expected, OPEN_SHARE_MOST) * periodMs;
+    const windowMs = Math.min(Math.max(ms, WINDOW_LEAST_MS), WINDOW_MOST_MS);
+    const windowBytes = this.#bytesIn(periodMs);
+    this.#plan = { mode: 'windows', detail: 'edges', windowMs, periodMs, windowBytes };
   }
 
-  #length(ms: number): number {
-    return Math.min(Math.max(ms, WINDOW_LEAST_MS), this.#most);
+  /** Bytes of trails that the budget pays for in a period. */
+  #bytesIn(periodMs: number): number {
+    return Math.max((this.allowed * periodMs * 1e6) / this.#byteNs, WINDOW_LEAST_BYTES);
   }
 }
 

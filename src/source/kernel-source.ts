@@ -11,7 +11,7 @@ import { FlowCounting } from './flow-counting.js';
 import { Governor, type Plan } from './governor.js';
 import type { HookDetail } from './hook-places.js';
 import type { HookInstrument } from './hook-programs.js';
-import { type KernelCounts, kernelCounts, NONE_MISSED, sumOfCpus } from './kernel-counters.js';
+import { CountReader, kernelCounts, NONE_MISSED, sumOfCpus } from './kernel-counters.js';
 import { KernelFunctions } from './kernel-functions.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 import { NetnsDirectory } from './netns-directory.js';
@@ -78,7 +78,11 @@ export class KernelSource implements Source {
   #scanTimer: NodeJS.Timeout | null = null;
   #soon: NodeJS.Immediate | null = null;
   /** What the kernel counted by the end; it forgets it then. */
-  #final: KernelCounts | null = null;
+  readonly #kernelCounts = new CountReader(() => {
+    const map = this.#tracer?.map('counters');
+    const missed = this.#tracer?.missedRuns() ?? NONE_MISSED;
+    return kernelCounts((index) => (map ? sumOfCpus(map, index) : 0n), missed);
+  });
   #stopped = false;
   #stopping: Promise<void> | null = null;
   #beginning: Promise<void> = Promise.resolve();
@@ -113,32 +117,32 @@ export class KernelSource implements Source {
   }
 
   losses(): Readonly<Record<string, bigint>> {
-    return this.#counts().losses;
+    return this.#kernelCounts.newest().losses;
   }
 
   otherLosses(): Readonly<Record<string, bigint>> {
     return {
-      'drops-alike': this.#counts().dropsAlike,
-      'ends-missed': this.#counts().endsMissed,
+      'drops-alike': this.#kernelCounts.newest().dropsAlike,
+      'ends-missed': this.#kernelCounts.newest().endsMissed,
       ...(this.#options.filter == null
         ? {}
-        : { 'filter-marks-evicted': this.#counts().marksEvicted }),
+        : { 'filter-marks-evicted': this.#kernelCounts.newest().marksEvicted }),
       ...this.#counting?.losses(),
       'symbols-forgotten': BigInt(this.#functions.forgotten),
     };
   }
 
   handed(): HandedOver {
-    return this.#counts().handed;
+    return this.#kernelCounts.newest().handed;
   }
 
   /** Hops that the filter left out in the kernel. */
   filtered(): bigint {
-    return this.#counts().filtered;
+    return this.#kernelCounts.newest().filtered;
   }
 
   own(): bigint {
-    return this.#counts().own;
+    return this.#kernelCounts.newest().own;
   }
 
   ringFill(): number | null {
@@ -257,7 +261,7 @@ export class KernelSource implements Source {
     this.#drain?.stop();
     await this.#counting?.stop();
     this.#stopped = true;
-    this.#final = this.#counts();
+    this.#kernelCounts.end();
     this.#sink?.end();
     this.#ring?.close();
     this.#tracer?.dispose();
@@ -283,18 +287,15 @@ export class KernelSource implements Source {
     });
   }
 
-  #counts(): KernelCounts {
-    const map = this.#tracer?.map('counters');
-    const missed = this.#tracer?.missedRuns() ?? NONE_MISSED;
-    return this.#final ?? kernelCounts((index) => (map ? sumOfCpus(map, index) : 0n), missed);
-  }
-
   #attach(before: Promise<unknown>): Promise<Tracer> {
     const { objectFile, netns, hooks, filter = null } = this.#options;
     const ownPort = typeof this.ownPort === 'number' ? this.ownPort : this.ownPort();
     return attachTracer(
       {
         ...{ objectFile, hooks, ownPort, limited: netns != null, ringBytes: this.#ringBytes },
+        ...(this.#governor === null
+          ? {}
+          : { limit: Math.floor(this.#governor.fullShare * this.#ringBytes) }),
         ...(this.#sampling.mode === 'one-in' ? { oneIn: this.#sampling.oneIn } : {}),
       },
       filter,
@@ -352,7 +353,7 @@ export class KernelSource implements Source {
       },
       tick: (now) => {
         sink.tick(now);
-        this.#counting?.read();
+        this.#counting?.read(now);
         // Now that all is dealt with: a window is short, and time counts in it.
         if (hasDrops && now - lastDrops >= DROPS_ANEW_NS) this.#schedule?.request();
         if (hasDrops) lastDrops = now;

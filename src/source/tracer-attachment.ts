@@ -6,6 +6,7 @@ import type { FoundNamespace } from './namespace-watcher.js';
 import { NetfilterLinks } from './netfilter-links.js';
 import { END_PROGRAM, FunctionLinks, TracepointLinks } from './trace-links.js';
 import { type LoadedTracer, setFlag } from './tracer-object.js';
+import { TracingGate } from './tracing-gate.js';
 
 /** One loaded object and all that it is attached to. */
 export class TracerAttachment {
@@ -14,6 +15,7 @@ export class TracerAttachment {
   readonly #tracepoints: TracepointLinks;
   readonly #functions: FunctionLinks;
   readonly #netfilter: NetfilterLinks;
+  readonly #gate: TracingGate;
   /** Most namespaces have the same demand, none: their places are found once. */
   readonly #places = new WeakMap<HookDemand, { detail: HookDetail; places: HookPlace[] }>();
 
@@ -28,6 +30,7 @@ export class TracerAttachment {
         object.program(program).attachNetfilter({ family, hook, priority, netns }),
       missing,
     );
+    this.#gate = new TracingGate(object.map('tracing'));
     this.#tracepoints = new TracepointLinks(object);
   }
 
@@ -60,20 +63,29 @@ export class TracerAttachment {
     return this.#netfilter.leave(alive);
   }
 
-  /** From the end of a packet's way to its beginning; see trace-links.ts. */
-  open(): void {
-    setFlag(this.loaded.object.map('closed'), false);
+  /**
+   * From the end of a packet's way to its beginning; see trace-links.ts.
+   *
+   * @param limit see `TracingGate.open`
+   */
+  open(limit: number): void {
     this.#netfilter.open();
     this.#functions.open();
     this.#tracepoints.open();
+    this.#gate.open(limit);
   }
 
   /** All but drops. */
   close(): void {
+    this.#gate.close();
     this.#tracepoints.close();
     this.#functions.close();
     this.#netfilter.close();
-    setFlag(this.loaded.object.map('closed'), true);
+  }
+
+  /** See `TracingGate.shutAt`. */
+  shutAt(): bigint | null {
+    return this.#gate.shutAt();
   }
 
   /** Whether it sees anything: of two that are attached, one is silent. */

@@ -48,6 +48,8 @@ export interface TracerOptions {
   readonly hooks?: HookInstrument | undefined;
   /** Bytes that the kernel may be ahead of the daemon, a power of two; RING_BYTES when absent. */
   readonly ringBytes?: number | undefined;
+  /** See `TracingGate.open`, from the first packet on; 0 when absent. */
+  readonly limit?: number | undefined;
   /** Of how many packets one is traced; all when absent. */
   readonly oneIn?: number | undefined;
   /** Which packets are worth a record; all when absent. */

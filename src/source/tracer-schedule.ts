@@ -1,5 +1,10 @@
 import type { RingBuffer } from 'ebpf-ts';
-import { COUNTER_LOST_RING, COUNTER_PASSED, COUNTER_TRAILS } from '../wire/layout.gen.js';
+import {
+  COUNTER_BYTES,
+  COUNTER_LOST_RING,
+  COUNTER_PASSED,
+  COUNTER_TRAILS,
+} from '../wire/layout.gen.js';
 import type { Governor } from './governor.js';
 import { KernelCostMeter } from './kernel-cost.js';
 import { sumOfCpus } from './kernel-counters.js';
@@ -25,13 +30,18 @@ export function scheduleOf(governor: Governor, scheduled: ScheduledTracer): Trac
   };
   const hops = (): number => counter(COUNTER_PASSED) + counter(COUNTER_LOST_RING);
   return new TracingSchedule(governor, {
-    open: () => tracer.open(),
+    open: (limit) => tracer.open(limit),
+    shutAt: () => tracer.shutAt(),
     close: () => tracer.close(),
     setDetail: (detail) => tracer.setDetail(detail, namespaces()),
     pause: () => drain.pause(),
     resume: () => drain.resume(),
     flush: () => tracer.flush(),
-    work: () => ({ hops: hops(), trails: counter(COUNTER_TRAILS) }),
+    work: () => ({
+      hops: hops(),
+      trails: counter(COUNTER_TRAILS),
+      bytes: counter(COUNTER_BYTES),
+    }),
     waiting: () => ring.available(),
     ringBytes,
     cpuMs: () => {

@@ -50,6 +50,7 @@ export class Tracer {
   #noSurvey: string | null = null;
   #detail: HookDetail = 'all';
   #isOpen = true;
+  #limit: number;
   #isReplacing = false;
   #isDetached = false;
   /** As of the last look: an object takes its time to load, and namespaces come meanwhile. */
@@ -63,6 +64,7 @@ export class Tracer {
 
   constructor(options: TracerOptions) {
     this.#options = options;
+    this.#limit = options.limit ?? 0;
   }
 
   /** What sees netfilter hooks here. */
@@ -166,16 +168,26 @@ export class Tracer {
     this.update(namespaces);
   }
 
-  /** Attaches everything again. Errors: UnsupportedError; then it is closed. */
-  open(): void {
+  /**
+   * Attaches everything again. Errors: UnsupportedError; then it is closed.
+   *
+   * @param limit see `TracingGate.open`
+   */
+  open(limit = 0): void {
     if (this.#isOpen) return;
     this.#isOpen = true;
+    this.#limit = limit;
     try {
-      this.#current?.open();
+      this.#current?.open(limit);
     } catch (error) {
       this.close();
       throw error;
     }
+  }
+
+  /** When the kernel closed it by itself since `open`, CLOCK_MONOTONIC in ns; null: it did not. */
+  shutAt(): bigint | null {
+    return this.#isOpen ? (this.#current?.shutAt() ?? null) : null;
   }
 
   /** Detaches everything but drops. What is attached meanwhile waits for `open`. */
@@ -309,7 +321,7 @@ export class Tracer {
           return null;
         }
       }
-      if (this.#isOpen) next.open();
+      if (this.#isOpen) next.open(this.#limit);
       return next;
     } catch (error) {
       if (next === null) loaded.object.close();

@@ -1,4 +1,4 @@
-import type { Governor, Plan } from './governor.js';
+import type { Governor, Plan, WindowSize } from './governor.js';
 import { DECIDE_MS } from './governor.js';
 import type { HookDetail } from './hook-places.js';
 
@@ -7,8 +7,14 @@ const WATCH_MS = 5;
 
 /** What the schedule opens and closes, and what it reads. */
 export interface Scheduled {
-  /** Errors: UnsupportedError; then it is closed. */
-  open(): void;
+  /**
+   * Errors: UnsupportedError; then it is closed.
+   *
+   * @param limit bytes in the ring at which the kernel closes it by itself
+   */
+  open(limit: number): void;
+  /** When the kernel closed it since, CLOCK_MONOTONIC in ns; null: it did not. */
+  shutAt(): bigint | null;
   close(): void;
   setDetail(detail: HookDetail): void;
   /** While paused the ring is not read: a window ends when it is time and not later. */
@@ -16,8 +22,8 @@ export interface Scheduled {
   resume(): void;
   /** Has all that was made handed over to the ring. */
   flush(): void;
-  /** Hops and trails handed over so far, also those that did not fit the ring. */
-  work(): { readonly hops: number; readonly trails: number };
+  /** Hops and trails handed over so far, also those that did not fit the ring; bytes that did. */
+  work(): { readonly hops: number; readonly trails: number; readonly bytes: number };
   /** Bytes that wait to be read in the ring, and how many it holds. */
   waiting(): number;
   readonly ringBytes: number;
@@ -41,6 +47,7 @@ interface Reading {
   readonly at: number;
   readonly hops: number;
   readonly trails: number;
+  readonly bytes: number;
 }
 
 /** Opens and closes the tracer as the governor decides. */
@@ -61,6 +68,7 @@ export class TracingSchedule {
   #openMs = 0;
   #hops = 0;
   #trails = 0;
+  #bytes = 0;
   #closedHops = 0;
   #wasPlanned: Plan['mode'] = 'open';
   #stopped = false;
@@ -97,10 +105,10 @@ export class TracingSchedule {
   /** Somebody wants to see everything now. */
   request(): void {
     if (this.#isOpen || this.#stopped) return;
-    const length = this.#governor.requested(this.#ms() - this.#openedAt);
-    if (length === null) return;
+    const asked = this.#governor.requested(this.#ms() - this.#openedAt);
+    if (asked === null) return;
     this.requestedWindows += 1;
-    this.#nextWindow(length);
+    this.#nextWindow(asked);
   }
 
   /** Time to decide while it stays open; the ring is looked at each time it is read, too. */
@@ -123,11 +131,15 @@ export class TracingSchedule {
   }
 
   #isCrowded(waiting = this.#on.waiting()): boolean {
-    if (waiting < this.#governor.fullShare * this.#on.ringBytes) return false;
+    if (waiting < this.#fullBytes && this.#on.shutAt() === null) return false;
     this.#close();
-    this.#governor.crowded(this.#last.at - this.#openedAt);
+    this.#governor.crowded();
     this.#toWindows();
     return true;
+  }
+
+  get #fullBytes(): number {
+    return Math.floor(this.#governor.fullShare * this.#on.ringBytes);
   }
 
   #toWindows(): void {
@@ -142,47 +154,47 @@ export class TracingSchedule {
     this.#wait(Math.max(periodMs - sinceOpened, periodMs / 2), () => this.#nextWindow());
   }
 
-  /** @param most ms; of a window that comes before its time */
-  #nextWindow(most = Number.POSITIVE_INFINITY): void {
+  /** @param asked of a window that comes before its time */
+  #nextWindow(asked: WindowSize | null = null): void {
     this.#decide();
-    const { mode, detail, windowMs } = this.#governor.plan;
+    const { mode, detail, windowMs, windowBytes } = this.#governor.plan;
     if (mode === 'windows') {
-      this.#openWindow(Math.min(windowMs, most));
+      this.#openWindow(asked ?? { ms: windowMs, bytes: windowBytes });
       return;
     }
     this.#wasPlanned = mode;
     this.#on.setDetail(detail);
-    if (!this.#open()) return;
+    if (!this.#open(this.#fullBytes)) return;
     this.#on.onMode(mode);
     this.#wait(DECIDE_MS, () => this.#stayOpen());
   }
 
-  #openWindow(length: number): void {
-    if (!this.#open()) return;
+  #openWindow({ ms, bytes }: WindowSize): void {
+    // What waits already is not the window's.
+    const limit = Math.min(this.#on.waiting() + Math.floor(bytes), this.#fullBytes);
+    if (!this.#open(limit)) return;
     this.windows += 1;
     this.#on.meter.begin(this.#openedAt);
     this.#on.pause();
-    const end = this.#openedAt + length;
+    const end = this.#openedAt + ms;
     const look = (): void => {
       const left = end - this.#ms();
-      if (left < 1) {
+      if (left < 1 || this.#on.shutAt() !== null) {
         this.#close();
         this.#on.resume();
         this.#toWindows();
-      } else if (this.#isCrowded()) {
-        this.#on.resume();
       } else {
         this.#wait(Math.min(left, WATCH_MS), look);
       }
     };
-    this.#wait(Math.min(length, WATCH_MS), look);
+    this.#wait(Math.min(ms, WATCH_MS), look);
   }
 
   /** False when it was refused: then it is tried again in time. */
-  #open(): boolean {
+  #open(limit: number): boolean {
     this.#add();
     try {
-      this.#on.open();
+      this.#on.open(limit);
     } catch (error) {
       this.#on.onWarning(`opening the tracer again: ${String(error)}`);
       this.#openedAt = this.#ms();
@@ -196,23 +208,25 @@ export class TracingSchedule {
   }
 
   #close(): void {
-    const at = this.#on.now();
+    const shutAt = this.#on.shutAt();
+    const at = shutAt ?? this.#on.now();
     this.#on.close();
     this.#on.flush();
-    this.#add();
+    this.#add(milliseconds(at));
     this.#isOpen = false;
     this.#on.onWindow(at, false);
     this.#calibrate();
   }
 
   /** Puts what came since the last change to where it belongs. */
-  #add(): void {
+  #add(openUntil = Number.POSITIVE_INFINITY): void {
     const now = this.#read();
     const hops = now.hops - this.#last.hops;
     if (this.#isOpen) {
-      this.#openMs += now.at - this.#last.at;
+      this.#openMs += Math.max(0, Math.min(now.at, openUntil) - this.#last.at);
       this.#hops += hops;
       this.#trails += now.trails - this.#last.trails;
+      this.#bytes += now.bytes - this.#last.bytes;
     } else {
       this.#closedHops += hops;
     }
@@ -228,6 +242,7 @@ export class TracingSchedule {
       openMs: this.#openMs,
       hops: this.#hops,
       trails: this.#trails,
+      bytes: this.#bytes,
       closedHops: this.#closedHops,
       cpuMs: cpuMs - this.#cpuMs,
     });
@@ -236,6 +251,7 @@ export class TracingSchedule {
     this.#openMs = 0;
     this.#hops = 0;
     this.#trails = 0;
+    this.#bytes = 0;
     this.#closedHops = 0;
     if (this.#isOpen) this.#calibrate();
   }
@@ -250,11 +266,15 @@ export class TracingSchedule {
   }
 
   #ms(): number {
-    return Number(this.#on.now() / 1000n) / 1000;
+    return milliseconds(this.#on.now());
   }
 
   #wait(ms: number, then: () => void): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     if (!this.#stopped) this.#timer = setTimeout(then, ms);
   }
+}
+
+function milliseconds(ns: bigint): number {
+  return Number(ns / 1000n) / 1000;
 }

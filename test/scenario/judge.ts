@@ -112,21 +112,49 @@ interface CapturedPacket {
 }
 
 function withSegments(packets: readonly CapturedPacket[]): CapturedPacket[] {
+  return joinWith(joinWith(packets, isCutFrom), isMergedFrom);
+}
+
+/** Adds the frames of each packet that is `of` another one to that one's. */
+function joinWith(
+  packets: readonly CapturedPacket[],
+  of: (packet: CapturedPacket, other: CapturedPacket) => boolean,
+): CapturedPacket[] {
   return packets.filter((packet) => {
-    const whole = packets.find((other) => isCutFrom(packet, other));
-    whole?.frames.push(...packet.frames);
-    whole?.frames.sort(inTime);
-    return whole === undefined;
+    const other = packets.find((one) => of(packet, one));
+    other?.frames.push(...packet.frames);
+    other?.frames.sort(inTime);
+    return other === undefined;
   });
 }
 
-/** Whether a packet is first seen where another one that holds its bytes has been. */
+/** Whether a packet is first seen where another one that holds its bytes has been before. */
 function isCutFrom(packet: CapturedPacket, whole: CapturedPacket): boolean {
-  const [part, all] = [packet.frames[0]?.frame, whole.frames[0]?.frame];
-  if (part?.tcp?.seq == null || all?.tcp?.seq == null || part.place === all.place) return false;
+  const [part, all] = [packet.frames[0], whole.frames[0]];
+  const offset = offsetIn(whole, packet);
+  if (offset === null || part === undefined || all === undefined) return false;
+  const isLess = payloadOf(packet) < payloadOf(whole);
+  return isLess && offset < payloadOf(whole) && all.time <= part.time;
+}
+
+/** Whether a packet was merged from several of which the other, seen before, is the first. */
+function isMergedFrom(packet: CapturedPacket, first: CapturedPacket): boolean {
+  const [merged, part] = [packet.frames[0], first.frames[0]];
+  if (merged === undefined || part === undefined) return false;
+  const isMore = payloadOf(packet) > payloadOf(first);
+  return offsetIn(first, packet) === 0 && isMore && part.time <= merged.time;
+}
+
+/** How far after the other's first byte a packet of the same stream begins; null: it is of none. */
+function offsetIn(other: CapturedPacket, packet: CapturedPacket): number | null {
+  const [part, all] = [packet.frames[0]?.frame, other.frames[0]?.frame];
+  if (part?.tcp?.seq == null || all?.tcp?.seq == null || part.place === all.place) return null;
   const isOfStream = part.src === all.src && part.sport === all.sport;
-  const offset = (part.tcp.seq - all.tcp.seq) >>> 0;
-  return isOfStream && part.tcp.payload < all.tcp.payload && offset < all.tcp.payload;
+  return isOfStream ? (part.tcp.seq - all.tcp.seq) >>> 0 : null;
+}
+
+function payloadOf({ frames }: CapturedPacket): number {
+  return frames[0]?.frame.tcp?.payload ?? 0;
 }
 
 /**

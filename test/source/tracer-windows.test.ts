@@ -237,3 +237,42 @@ function pipelineOn(paths: PathRecord[]): Pipeline {
   });
   return pipeline;
 }
+
+it('the kernel itself closes it once so much waits in the ring, and still sees drops', async () => {
+  const { tracer, namespaces } = tracerOf();
+  const limit = 8_192;
+  try {
+    await tracer.attach(namespaces.scan());
+    const events = tracer.map('events');
+    if (events === undefined) throw new Error('no ring');
+    const ring = new RingBuffer(events);
+    tracer.close();
+    tracer.flush();
+    ring.drain(new Uint8Array(1 << 20));
+    expect(ring.available()).toBe(0);
+    const before = process.hrtime.bigint();
+    tracer.open(limit);
+    expect(tracer.shutAt()).toBeNull();
+    const flood = ['ping', '-q', '-n', '-c', '60', '-i', '0.002', RIGHT.address];
+    await runIn(LEFT.netns, 'timeout', ['10', ...flood]);
+    const shutAt = tracer.shutAt() ?? 0n;
+    expect(shutAt).toBeGreaterThan(before);
+    expect(shutAt).toBeLessThan(process.hrtime.bigint());
+    tracer.flush();
+    const waiting = ring.available();
+    // Each CPU may have had a trail under way.
+    expect(waiting).toBeGreaterThanOrEqual(limit);
+    expect(waiting).toBeLessThan(2 * limit);
+    await runIn(LEFT.netns, 'timeout', ['10', ...flood]);
+    tracer.flush();
+    expect(ring.available()).toBe(waiting);
+    await runIn(LEFT.netns, 'bash', ['-c', `echo > /dev/udp/${RIGHT.address}/9 || true`]);
+    expect(ring.available()).toBeGreaterThan(waiting);
+    tracer.close();
+    tracer.open();
+    expect(tracer.shutAt()).toBeNull();
+    ring.close();
+  } finally {
+    tracer.dispose();
+  }
+});

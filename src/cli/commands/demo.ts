@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { labDown } from '../../lab/down.js';
 import { ENCAPS } from '../../lab/options.js';
 import { labTraffic } from '../../lab/traffic.js';
@@ -9,14 +8,16 @@ import { DEFAULT_HOST, DEFAULT_PORT } from '../../serve/address.js';
 import { Recording } from '../../source/recording.js';
 import { ReplaySource } from '../../source/replay-source.js';
 import { type Dashboard, startDashboard } from '../dashboard.js';
-import { announceReady, kernelSource, stopRequest, untilStopped, warn } from '../observe.js';
+import {
+  announceReady,
+  DEMO_RECORDING,
+  kernelSource,
+  stopRequest,
+  untilStopped,
+  warn,
+} from '../observe.js';
 import { COMMON_HELP, COMMON_OPTIONS, commonOptions, parse, parsePort } from '../options.js';
 import { LISTEN_HELP, LISTEN_OPTIONS } from './serve.js';
-
-/** A recording of the lab, shown where the kernel cannot be used. */
-export const DEMO_RECORDING = fileURLToPath(
-  new URL('../../source/demo-recording.hops.gz', import.meta.url),
-);
 
 const HELP = `Usage: hopscope demo [options]
 

@@ -47,9 +47,13 @@ export function payloadScenes(encap: Mode): void {
     expect(long.length).toBeGreaterThan(0);
     const sizes = long.flatMap(({ hops }) => hops.flatMap(({ gso }) => gso?.size ?? []));
     expect(Math.max(...sizes)).toBeLessThanOrEqual(POD_MTU[encap] - 40);
-    // WireGuard's device takes a long one apart, so behind it there is none.
-    const devices = long.flatMap(({ hops }) => hops.filter(isAtDevice));
-    if (encap !== 'wireguard') for (const { gso } of devices) expect(gso).not.toBeNull();
+    // WireGuard's device takes a long one apart, so behind it there is none. Receive offload
+    // makes a long one of short ones, on their way.
+    for (const { hops } of encap === 'wireguard' ? [] : long) {
+      const devices = hops.filter(isAtDevice);
+      const first = devices.findIndex(({ gso }) => gso !== null);
+      for (const { gso } of devices.slice(first)) expect(gso).not.toBeNull();
+    }
     expect(flow.mtu).toEqual({
       path: POD_MTU[encap],
       largest: POD_MTU[encap],
