@@ -12,6 +12,7 @@ import { Governor, type Plan } from './governor.js';
 import type { HookDetail } from './hook-places.js';
 import type { HookInstrument } from './hook-programs.js';
 import { type KernelCounts, kernelCounts, NONE_MISSED, sumOfCpus } from './kernel-counters.js';
+import { functionObjectBeside, KernelFunctionLookup } from './kernel-function-lookup.js';
 import { KernelFunctions } from './kernel-functions.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 import { NetnsDirectory } from './netns-directory.js';
@@ -61,6 +62,7 @@ export class KernelSource implements Source {
   readonly #directory = new NetnsDirectory(() => this.#lookSoon());
   readonly #functions = new KernelFunctions({
     onResolved: (address, name) => this.onSymbol(address, name),
+    onWarning: (message) => this.#options.onWarning?.(message),
   });
   #tracer: Tracer | null = null;
   #ring: RingBuffer | null = null;
@@ -228,13 +230,10 @@ export class KernelSource implements Source {
 
   /** The ring holds what comes meanwhile, so that the first drop has its place named too. */
   async #begin(): Promise<void> {
-    try {
-      // After `start` has resolved: there are 5 MB to read.
-      await new Promise((resolve) => setImmediate(resolve));
-      this.#functions.load();
-    } catch (error) {
-      this.#options.onWarning?.(`drops have no place: ${String(error)}`);
-    }
+    // After `start` has resolved: nobody waits for it.
+    await new Promise((resolve) => setImmediate(resolve));
+    const objectFile = functionObjectBeside(this.#options.objectFile);
+    await this.#functions.load(() => KernelFunctionLookup.open(objectFile));
     this.#drain?.start();
     this.#schedule?.start();
   }
@@ -245,7 +244,7 @@ export class KernelSource implements Source {
   }
 
   async #stop(): Promise<void> {
-    // What is in the ring is judged by the kernel's symbols: have them first.
+    // What is in the ring is judged by the functions it comes from: have them named.
     await this.#beginning;
     this.#schedule?.stop();
     // Detach first, then take what is still in the ring.
@@ -259,6 +258,7 @@ export class KernelSource implements Source {
     this.#stopped = true;
     this.#final = this.#counts();
     this.#sink?.end();
+    this.#functions.close();
     this.#ring?.close();
     this.#tracer?.dispose();
   }

@@ -1,0 +1,186 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { runCommand } from '../../src/lab/run-command.js';
+import {
+  functionObjectBeside,
+  KernelFunctionLookup,
+} from '../../src/source/kernel-function-lookup.js';
+import { KernelFunctions } from '../../src/source/kernel-functions.js';
+import { TRACER_OBJECT } from './tracer-object.js';
+
+const OBJECT = functionObjectBeside(TRACER_OBJECT);
+const COMPILED = fileURLToPath(
+  new URL('../../dist/source/kernel-function-lookup.js', import.meta.url),
+);
+/** Functions that are asked for, of the kernel and of all modules. */
+const SAMPLE = 300;
+/** A module that nothing here needs; Debian's kernels have it as one. */
+const MODULE = 'dummy';
+
+interface Symbol {
+  readonly address: bigint;
+  readonly type: string;
+  readonly name: string;
+  readonly module: string | null;
+}
+
+/** All that the kernel has a name for, upwards. */
+function kernelSymbols(): Symbol[] {
+  const symbols = readFileSync('/proc/kallsyms', 'latin1')
+    .split('\n')
+    .flatMap((line): Symbol[] => {
+      const [, address, type = '', name = '', module = null] =
+        /^([0-9a-f]{16}) (\S) (\S+)(?:\t\[(.+)\])?$/u.exec(line) ?? [];
+      return address === undefined ? [] : [{ address: BigInt(`0x${address}`), type, name, module }];
+    });
+  return symbols.sort((a, b) => Number(a.address - b.address));
+}
+
+/** Of each address in a sample: all its names, and how many bytes it is to the next one. */
+function sampleOf(symbols: readonly Symbol[], all: readonly Symbol[]): Sampled[] {
+  const step = Math.max(1, Math.floor(symbols.length / SAMPLE));
+  return symbols
+    .filter((_, index) => index % step === 0)
+    .map(({ address, type }) => ({
+      address,
+      type,
+      names: all.filter((symbol) => symbol.address === address).map(({ name }) => name),
+      bytes: Number((all.find((symbol) => symbol.address > address)?.address ?? 0n) - address),
+    }));
+}
+
+interface Sampled {
+  readonly address: bigint;
+  readonly type: string;
+  readonly names: readonly string[];
+  readonly bytes: number;
+}
+
+const symbols = kernelSymbols();
+const textEnd = symbols.find(({ name }) => name === '_etext')?.address ?? 0n;
+const isFunction = ({ type }: Symbol): boolean => 'tTwW'.includes(type);
+const own = symbols.filter((symbol) => isFunction(symbol) && symbol.address < textEnd);
+const ofModules = symbols.filter(
+  (symbol) => isFunction(symbol) && !/^$|^bpf$|^__builtin/u.test(symbol.module ?? ''),
+);
+const ofPrograms = symbols.filter(({ module }) => module === 'bpf');
+const variables = symbols.filter(
+  ({ type, module, address }) => 'dDbB'.includes(type) && module === null && address > textEnd,
+);
+const isLoadable = await runCommand('modinfo', ['-n', MODULE]).then(
+  (file) => !file.includes('builtin'),
+  () => false,
+);
+
+let lookup: KernelFunctionLookup;
+
+beforeAll(async () => {
+  expect(process.getuid?.(), 'these tests load kernel programs: run them as root').toBe(0);
+  lookup = await KernelFunctionLookup.open(OBJECT);
+});
+afterAll(() => lookup?.close());
+
+function expectNames(sample: readonly Sampled[]): void {
+  for (const { address, names, bytes } of sample) {
+    expect(names).toContain(lookup.name(address));
+    if (bytes > 1) expect(names).toContain(lookup.name(address + 1n));
+    if (bytes > 1) expect(names).toContain(lookup.name(address + BigInt(bytes) - 1n));
+  }
+}
+
+it('names the kernel’s functions, from their first byte to their last, static ones too', () => {
+  const sample = sampleOf(own, symbols);
+  expect(sample.length).toBeGreaterThanOrEqual(SAMPLE);
+  expect(sample.filter(({ type }) => type === 't').length).toBeGreaterThan(SAMPLE / 10);
+  expectNames(sample);
+});
+
+it('names what drops packets', () => {
+  const address = symbols.find(({ name }) => name === 'ip_error')?.address ?? 0n;
+  expect(lookup.name(address + 20n)).toBe('ip_error');
+});
+
+const noModules = ofModules.length === 0;
+it.skipIf(noModules)(
+  `names functions of modules${noModules ? ' (none is loaded)' : ''}`,
+  // The last one of a module may reach up to the next module, for all this list says.
+  () => expectNames(sampleOf(ofModules, symbols).map((sampled) => ({ ...sampled, bytes: 1 }))),
+);
+
+it('knows where the kernel’s text ends, and names nothing beyond it but modules', () => {
+  expect(lookup.textEnd).toBe(textEnd);
+  expect(lookup.name(textEnd - 1n)).not.toBeNull();
+  for (const { address } of sampleOf([...variables, ...ofPrograms], symbols)) {
+    expect(lookup.name(address)).toBeNull();
+  }
+  const inText = { type: '', address: textEnd, names: [], bytes: 0 };
+  expect(lookup.name(inText.address)).toBeNull();
+});
+
+it.each([
+  ['0', 0n],
+  ['a process', 0x7fff_0000_1000n],
+  // "%ps" has the last variable's name for it.
+  ['the vsyscall page', 0xffff_ffff_ff60_0000n],
+  ['the last address', 0xffff_ffff_ffff_ffffn],
+])('no function is at %s', (_, address) => {
+  expect(lookup.name(address)).toBeNull();
+});
+
+it('is right again after an address of no function, whose text is longer', () => {
+  const [first] = own.filter(({ name }) => name === 'ip_rcv');
+  expect(first).toBeDefined();
+  lookup.name(0xffff_ffff_ffff_ffffn);
+  expect(lookup.name(first?.address ?? 0n)).toBe('ip_rcv');
+});
+
+const notLoadable = isLoadable ? '' : ` (${MODULE} is no module on this kernel)`;
+it.skipIf(!isLoadable)(`forgets a module that was unloaded${notLoadable}`, async () => {
+  const functions = new KernelFunctions();
+  await functions.load(() => KernelFunctionLookup.open(OBJECT));
+  try {
+    await runCommand('modprobe', [MODULE, 'numdummies=0']);
+    expect(functions.refresh()).toBe(true);
+    const { address, name } = kernelSymbols().find(
+      (symbol) => symbol.module === MODULE && isFunction(symbol),
+    ) as Symbol;
+    expect(functions.name(address)).toBe(name);
+    await runCommand('rmmod', [MODULE]);
+    expect(functions.refresh()).toBe(true);
+    expect(functions.name(address)).toBeNull();
+    await delay(120);
+    expect(lookup.name(address)).toBeNull();
+  } finally {
+    functions.close();
+  }
+});
+
+it('names functions where the kernel keeps their addresses secret', () => {
+  const address = symbols.find(({ name }) => name === 'ip_error')?.address ?? 0n;
+  const script = `
+    import { readFileSync } from 'node:fs';
+    import { KernelFunctionLookup } from ${JSON.stringify(COMPILED)};
+    const lookup = await KernelFunctionLookup.open(${JSON.stringify(OBJECT)});
+    const shown = /^0*[1-9a-f]/mu.test(readFileSync('/proc/kallsyms', 'latin1').slice(0, 1e5));
+    console.log(JSON.stringify([shown, lookup.textEnd, lookup.name(${address}n)]));
+    lookup.close();`;
+  // Without CAP_SYSLOG, which nothing else here needs (kallsyms_show_value of kernel/ksyms_common.c).
+  const out = execFileSync('setpriv', [
+    ...['--bounding-set', '-syslog', '--inh-caps', '-syslog', process.execPath],
+    ...['--input-type=module', '--eval', script],
+  ]);
+  expect(JSON.parse(out.toString())).toEqual([false, null, 'ip_error']);
+});
+
+it('says so when it is closed, and when its object is missing', async () => {
+  const closed = await KernelFunctionLookup.open(OBJECT);
+  closed.close();
+  closed.close();
+  expect(() => closed.name(0n)).toThrow(expect.objectContaining({ code: 'BPF_CLOSED' }));
+  await expect(KernelFunctionLookup.open('/absent/object.o')).rejects.toMatchObject({
+    code: 'ENOENT',
+  });
+});
