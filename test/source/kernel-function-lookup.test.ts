@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -9,6 +11,7 @@ import {
   KernelFunctionLookup,
 } from '../../src/source/kernel-function-lookup.js';
 import { KernelFunctions } from '../../src/source/kernel-functions.js';
+import { KernelSource } from '../../src/source/kernel-source.js';
 import { TRACER_OBJECT } from './tracer-object.js';
 
 const OBJECT = functionObjectBeside(TRACER_OBJECT);
@@ -158,7 +161,9 @@ it.skipIf(!isLoadable)(`forgets a module that was unloaded${notLoadable}`, async
 it('names functions where the kernel keeps their addresses secret', () => {
   const address = symbols.find(({ name }) => name === 'ip_error')?.address ?? 0n;
   const script = `
-    import { readFileSync } from 'node:fs';
+    import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
     import { KernelFunctionLookup } from ${JSON.stringify(COMPILED)};
     const lookup = await KernelFunctionLookup.open(${JSON.stringify(OBJECT)});
     const shown = /^0*[1-9a-f]/mu.test(readFileSync('/proc/kallsyms', 'latin1').slice(0, 1e5));
@@ -180,4 +185,25 @@ it('says so when it is closed, and when its object is missing', async () => {
   await expect(KernelFunctionLookup.open('/absent/object.o')).rejects.toMatchObject({
     code: 'ENOENT',
   });
+});
+
+it('a source without it warns once, and its drops have no place', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'hopscope-objects-'));
+  const warnings: string[] = [];
+  try {
+    cpSync(dirname(OBJECT), folder, { recursive: true });
+    rmSync(join(folder, basename(OBJECT)));
+    const objectFile = join(folder, basename(TRACER_OBJECT));
+    const onWarning = (message: string): unknown => warnings.push(message);
+    const source = new KernelSource({ objectFile, hooks: 'none', onWarning });
+    const ignore = (): void => undefined;
+    await source.start({ batch: ignore, tick: ignore, catalog: ignore, end: ignore });
+    const address = own.find(({ name }) => name === 'ip_error')?.address ?? 0n;
+    await expect.poll(() => warnings.length).toBe(1);
+    expect(source.symbol(address)).toBeNull();
+    await source.stop();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  expect(warnings).toEqual([expect.stringMatching(/^drops have no place: .*ENOENT/u)]);
 });
