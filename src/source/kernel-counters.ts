@@ -67,6 +67,18 @@ export function kernelCounts(of: (index: number) => bigint, missed: MissedRuns):
   };
 }
 
+interface Counted {
+  map(name: 'counters'): BpfMap | undefined;
+  missedRuns(): MissedRuns;
+}
+
+/** What a tracer has counted so far; nothing when there is none. */
+export function countsOf(tracer: Counted | null): KernelCounts {
+  const map = tracer?.map('counters');
+  const missed = tracer?.missedRuns() ?? NONE_MISSED;
+  return kernelCounts((index) => (map ? sumOfCpus(map, index) : 0n), missed);
+}
+
 /** What was read this long ago is read again, ms. */
 const FRESH_MS = 5;
 

@@ -1,60 +1,63 @@
 import { readFileSync } from 'node:fs';
-import { KernelSymbols, parseModules } from './kernel-symbols.js';
 
 /** Places that drops come from and are remembered; a kernel has a few thousand. */
 const SYMBOL_LIMIT = 65_536;
-/** Between looks at the list of modules because of an unknown address. */
-const UNKNOWN_LOOK_MS = 100;
-/** Symbols need a look at all of them, 5 MB: not more often than this. */
-const RELOAD_MS = 1_000;
+/** Addresses of no function that are not asked for again at once. */
+const UNKNOWN_LIMIT = 1_024;
+/** For so long: a module may come that has a function there. */
+const UNKNOWN_MS = 100;
+
+/** What knows which function lies at an address now; `name` may throw. */
+export interface FunctionLookup {
+  name(address: bigint): string | null;
+  close(): void;
+}
 
 export interface KernelFunctionsOptions {
   /** Called once for each address that is resolved, and again when its function is another. */
   readonly onResolved?: (address: bigint, name: string) => void;
-  readonly symbolsPath?: string;
+  /** Called once, when functions cannot be named. */
+  readonly onWarning?: (message: string) => void;
   readonly modulesPath?: string;
 }
 
 /**
- * Names the functions that addresses lie in, of modules that come and go too: everything is
- * read anew when the list of modules is another.
+ * Names the functions that addresses lie in, of modules that come and go too: names are
+ * forgotten when the list of modules is another.
  */
 export class KernelFunctions {
   readonly #options: KernelFunctionsOptions;
   readonly #resolved = new Map<bigint, string>();
-  #symbols: KernelSymbols | null = null;
+  readonly #unknown = new Set<bigint>();
+  #unknownSince = Number.NEGATIVE_INFINITY;
+  #lookup: FunctionLookup | null = null;
   #modules = '';
-  #unknownLookAt = Number.NEGATIVE_INFINITY;
-  #loadedAt = Number.NEGATIVE_INFINITY;
-  /** Addresses that were not remembered: SYMBOL_LIMIT was reached. */
+  #hasWarned = false;
+  /** Times that an address was not remembered: SYMBOL_LIMIT or UNKNOWN_LIMIT was reached. */
   forgotten = 0;
 
   constructor(options: KernelFunctionsOptions = {}) {
     this.#options = options;
   }
 
-  /** Reads the symbols. Errors: those of reading a file. */
-  load(): void {
-    const text = this.#modulesText();
-    this.#loadedAt = performance.now();
-    this.#symbols = KernelSymbols.load(
-      this.#options.symbolsPath ?? '/proc/kallsyms',
-      parseModules(text),
-    );
-    this.#modules = stable(text);
-    this.#resolved.clear();
+  /** Begins to name functions. Where `open` fails, there is a warning, and names are null. */
+  async load(open: () => Promise<FunctionLookup>): Promise<void> {
+    this.#modules = this.#loadedModules();
+    try {
+      this.#lookup = await open();
+    } catch (error) {
+      this.#warn(error);
+    }
   }
 
-  /** Reads them anew when modules came or went since; true when it did. */
+  /** Forgets all names when modules came or went since; true when they did. */
   refresh(): boolean {
-    if (
-      this.#symbols === null ||
-      performance.now() - this.#loadedAt < RELOAD_MS ||
-      stable(this.#modulesText()) === this.#modules
-    ) {
-      return false;
-    }
-    this.load();
+    if (this.#lookup === null) return false;
+    const modules = this.#loadedModules();
+    if (modules === this.#modules) return false;
+    this.#modules = modules;
+    this.#resolved.clear();
+    this.#unknown.clear();
     return true;
   }
 
@@ -62,44 +65,76 @@ export class KernelFunctions {
   name(address: bigint): string | null {
     const known = this.#resolved.get(address);
     if (known !== undefined) return known;
-    const name = this.#find(address);
-    if (name === null) return null;
-    if (this.#resolved.size >= SYMBOL_LIMIT) {
-      this.forgotten += 1;
-      return name;
-    }
-    this.#resolved.set(address, name);
-    this.#options.onResolved?.(address, name);
+    if (this.#lookup === null || this.#isUnknown(address)) return null;
+    const name = this.#ask(this.#lookup, address);
+    if (name === null) this.#rememberUnknown(address);
+    else this.#remember(address, name);
     return name;
   }
 
-  /** Every address asked for since the symbols were last read, with its function. */
+  /** Every address that was named since modules last came or went, with its function. */
   resolved(): ReadonlyMap<bigint, string> {
     return this.#resolved;
   }
 
-  #find(address: bigint): string | null {
-    const name = this.#symbols?.find(address) ?? null;
-    const now = performance.now();
-    if (name !== null || this.#symbols === null || now - this.#unknownLookAt < UNKNOWN_LOOK_MS) {
-      return name;
+  /** Names no more than it knows. */
+  close(): void {
+    this.#lookup?.close();
+    this.#lookup = null;
+  }
+
+  #ask(lookup: FunctionLookup, address: bigint): string | null {
+    try {
+      return lookup.name(address);
+    } catch (error) {
+      this.#warn(error);
+      return null;
     }
-    // It may be of a module that came just now.
-    this.#unknownLookAt = now;
-    return this.refresh() ? this.#symbols.find(address) : null;
+  }
+
+  #remember(address: bigint, name: string): void {
+    if (this.#resolved.size >= SYMBOL_LIMIT) {
+      this.forgotten += 1;
+      return;
+    }
+    this.#resolved.set(address, name);
+    this.#options.onResolved?.(address, name);
+  }
+
+  #rememberUnknown(address: bigint): void {
+    if (this.#unknown.size >= UNKNOWN_LIMIT) this.forgotten += 1;
+    else this.#unknown.add(address);
+  }
+
+  #isUnknown(address: bigint): boolean {
+    const now = performance.now();
+    if (now - this.#unknownSince >= UNKNOWN_MS) {
+      this.#unknownSince = now;
+      this.#unknown.clear();
+    }
+    return this.#unknown.has(address);
+  }
+
+  #warn(error: unknown): void {
+    if (this.#hasWarned) return;
+    this.#hasWarned = true;
+    this.#options.onWarning?.(`drops have no place: ${String(error)}`);
   }
 
   /** Empty for a kernel that has no modules. */
-  #modulesText(): string {
+  #loadedModules(): string {
     try {
-      return readFileSync(this.#options.modulesPath ?? '/proc/modules', 'latin1');
+      return stable(readFileSync(this.#options.modulesPath ?? '/proc/modules', 'latin1'));
     } catch {
       return '';
     }
   }
 }
 
-/** What of /proc/modules changes only when a module comes or goes: its name and its place. */
+/**
+ * What of /proc/modules changes only when a module comes or goes (proc_modules(5): name, size,
+ * users, who, state, address): its name, its size and its place.
+ */
 function stable(text: string): string {
-  return JSON.stringify([...parseModules(text)]);
+  return text.replaceAll(/^(\S+ \d+) .* (0x[0-9a-f]+).*$/gmu, '$1 $2');
 }

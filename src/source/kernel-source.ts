@@ -11,7 +11,8 @@ import { FlowCounting } from './flow-counting.js';
 import { Governor, type Plan } from './governor.js';
 import type { HookDetail } from './hook-places.js';
 import type { HookInstrument } from './hook-programs.js';
-import { CountReader, kernelCounts, NONE_MISSED, sumOfCpus } from './kernel-counters.js';
+import { CountReader, countsOf } from './kernel-counters.js';
+import { functionObjectBeside, KernelFunctionLookup } from './kernel-function-lookup.js';
 import { KernelFunctions } from './kernel-functions.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 import { NetnsDirectory } from './netns-directory.js';
@@ -61,6 +62,7 @@ export class KernelSource implements Source {
   readonly #directory = new NetnsDirectory(() => this.#lookSoon());
   readonly #functions = new KernelFunctions({
     onResolved: (address, name) => this.onSymbol(address, name),
+    onWarning: (message) => this.#options.onWarning?.(message),
   });
   #tracer: Tracer | null = null;
   #ring: RingBuffer | null = null;
@@ -78,11 +80,7 @@ export class KernelSource implements Source {
   #scanTimer: NodeJS.Timeout | null = null;
   #soon: NodeJS.Immediate | null = null;
   /** What the kernel counted by the end; it forgets it then. */
-  readonly #kernelCounts = new CountReader(() => {
-    const map = this.#tracer?.map('counters');
-    const missed = this.#tracer?.missedRuns() ?? NONE_MISSED;
-    return kernelCounts((index) => (map ? sumOfCpus(map, index) : 0n), missed);
-  });
+  readonly #kernelCounts = new CountReader(() => countsOf(this.#tracer));
   #stopped = false;
   #stopping: Promise<void> | null = null;
   #beginning: Promise<void> = Promise.resolve();
@@ -232,13 +230,10 @@ export class KernelSource implements Source {
 
   /** The ring holds what comes meanwhile, so that the first drop has its place named too. */
   async #begin(): Promise<void> {
-    try {
-      // After `start` has resolved: there are 5 MB to read.
-      await new Promise((resolve) => setImmediate(resolve));
-      this.#functions.load();
-    } catch (error) {
-      this.#options.onWarning?.(`drops have no place: ${String(error)}`);
-    }
+    // After `start` has resolved: nobody waits for it.
+    await new Promise((resolve) => setImmediate(resolve));
+    const objectFile = functionObjectBeside(this.#options.objectFile);
+    await this.#functions.load(() => KernelFunctionLookup.open(objectFile));
     this.#drain?.start();
     this.#schedule?.start();
   }
@@ -249,7 +244,7 @@ export class KernelSource implements Source {
   }
 
   async #stop(): Promise<void> {
-    // What is in the ring is judged by the kernel's symbols: have them first.
+    // What is in the ring is judged by the functions it comes from: have them named.
     await this.#beginning;
     this.#schedule?.stop();
     // Detach first, then take what is still in the ring.
@@ -263,6 +258,7 @@ export class KernelSource implements Source {
     this.#stopped = true;
     this.#kernelCounts.end();
     this.#sink?.end();
+    this.#functions.close();
     this.#ring?.close();
     this.#tracer?.dispose();
   }
