@@ -279,10 +279,20 @@ static __always_inline void read_transport(struct __sk_buff *skb, struct counted
 		c->headers = c->transport + 8;
 }
 
+static __always_inline int is_tunnel_port(__u16 wanted)
+{
+#pragma unroll
+	for (int i = 0; i < TUNNEL_PORTS; i++) {
+		__u16 port = tunnel_ports[i];
+
+		if (port && wanted == port)
+			return 1;
+	}
+	return 0;
+}
+
 static __always_inline int is_tunnelled(const struct counted *c)
 {
-	__u16 sport, dport;
-
 	switch (c->key.protocol) {
 	case IPPROTO_IPIP:
 	case IPPROTO_IPV6:
@@ -295,17 +305,8 @@ static __always_inline int is_tunnelled(const struct counted *c)
 	}
 	if (c->key.ports != HS_COUNT_PORTS_REAL)
 		return 0;
-	sport = bpf_ntohs(c->key.sport);
-	dport = bpf_ntohs(c->key.dport);
-#pragma unroll
-	for (int i = 0; i < TUNNEL_PORTS; i++) {
-		__u16 port = tunnel_ports[i];
-
-		/* WireGuard answers to the port a peer sends from. */
-		if (port && (dport == port || sport == port))
-			return 1;
-	}
-	return 0;
+	/* WireGuard answers to the port a peer sends from. */
+	return is_tunnel_port(bpf_ntohs(c->key.dport)) || is_tunnel_port(bpf_ntohs(c->key.sport));
 }
 
 /*

@@ -53,19 +53,46 @@ static __always_inline void note_conntrack(struct counted *c, struct hs_count *c
 	__sync_fetch_and_add(&count->ct_ended, 1);
 }
 
+/*
+ * Whether a packet is a tunnel's, seen at once: on an uplink most are, and what read_packet
+ * would find out of them is not needed. False says nothing.
+ */
+static __always_inline int is_plainly_tunnelled(const struct __sk_buff *skb, __u32 link)
+{
+	const struct ipv4_header *ip = (void *)(long)skb->data + (link & IN_PLACE_MASK);
+	const __be16 *ports = (const void *)(ip + 1);
+
+	if (skb->protocol != bpf_htons(ETH_P_IP) || link > IN_PLACE_MASK ||
+	    (const void *)(ports + 2) > (void *)(long)skb->data_end || ip->version_ihl != 0x45)
+		return 0;
+	if (ip->protocol == IPPROTO_IPIP)
+		return 1;
+	if (ip->protocol != IPPROTO_UDP ||
+	    ip->fragment & bpf_htons(IPV4_OFFSET_MASK | IPV4_MORE_FRAGMENTS))
+		return 0;
+	return is_tunnel_port(bpf_ntohs(ports[1]));
+}
+
 static __always_inline int count_at(struct __sk_buff *skb, __u8 direction, int is_uplink)
 {
-	struct counted c = {};
 	struct hs_count *count;
 	struct sk_buff *kernel_skb = bpf_cast_to_kern_ctx(skb);
 	__u32 link = kernel_skb->network_header - kernel_skb->mac_header;
+	struct counted c;
 	__u32 zero = 0;
+	struct hs_tallies *sums;
 
 	if (has_ended())
 		return TCX_NEXT;
-	c.tallies = bpf_map_lookup_elem(&tallies, &zero);
-	if (!c.tallies)
+	sums = bpf_map_lookup_elem(&tallies, &zero);
+	if (!sums)
 		return TCX_NEXT;
+	if (is_uplink && is_plainly_tunnelled(skb, link)) {
+		sums->value[HS_TALLY_ENCAPSULATED]++;
+		return TCX_NEXT;
+	}
+	__builtin_memset(&c, 0, sizeof(c));
+	c.tallies = sums;
 	c.key.netns = kernel_skb->dev->nd_net.net->ns.inum;
 	c.key.ifindex = skb->ifindex;
 	c.key.direction = direction;

@@ -16,8 +16,8 @@
 #define DROP_PERIOD_NS 100000000ULL
 /* In each period, on each CPU: of a kind always, at most, and of all kinds above the first. */
 #define DROP_FIRST 2
-#define DROP_MOST 64
-#define DROP_TOTAL 512
+#define DROP_MOST 8
+#define DROP_TOTAL 128
 
 struct drop_kinds {
 	__u64 since;

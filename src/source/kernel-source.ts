@@ -312,6 +312,7 @@ export class KernelSource implements Source {
         ring,
         flush: () => tracer.flush(),
         finish: () => tracer.finish(),
+        isOpen: () => tracer.isOpen,
         now: () => process.hrtime.bigint(),
         sink: this.#watched(this.#sink),
         onWaiting: (bytes) => this.#schedule?.watch(bytes),

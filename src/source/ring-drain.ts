@@ -9,6 +9,8 @@ const BATCH_BYTES = 1 << 20;
  */
 const BUSY_WAIT_MS = 20;
 const IDLE_WAIT_MS = 50;
+/** While drops alone come, of which the kernel shows a bounded number. */
+const CLOSED_WAIT_MS = 100;
 /** Batches taken before timers and sockets get their turn. */
 const BATCHES_PER_TURN = 8;
 
@@ -18,6 +20,8 @@ export interface RingDrainOptions {
   readonly flush: () => boolean;
   /** The same for the last time. */
   readonly finish?: () => boolean;
+  /** Whether packets are traced, or drops alone are seen; absent: they always are. */
+  readonly isOpen?: () => boolean;
   /** CLOCK_MONOTONIC, ns. */
   readonly now: () => bigint;
   readonly sink: SourceSink;
@@ -91,7 +95,9 @@ export class RingDrain {
       this.#soon();
       return;
     }
-    const wait = this.#records > 0 ? BUSY_WAIT_MS : IDLE_WAIT_MS;
+    const isOpen = this.#options.isOpen?.() ?? true;
+    const open = this.#records > 0 ? BUSY_WAIT_MS : IDLE_WAIT_MS;
+    const wait = isOpen ? open : CLOSED_WAIT_MS;
     const later = setTimeout(() => this.#turn(), wait);
     this.#cancel = () => clearTimeout(later);
   }

@@ -1,6 +1,7 @@
 import { DEFAULT_HOST, DEFAULT_PORT } from '../../serve/address.js';
 import { startDashboard } from '../dashboard.js';
 import { announceReady, kernelSource, stopRequest, untilStopped } from '../observe.js';
+import { warmUp } from '../warm-up.js';
 import { COMMON_HELP, COMMON_OPTIONS, commonOptions, parse, parsePort } from '../options.js';
 
 /** Where a dashboard listens and whom it answers. */
@@ -32,6 +33,7 @@ export async function runServe(args: string[]): Promise<number> {
   const options = commonOptions(values);
   const stop = stopRequest();
   const source = kernelSource(options);
+  const warm = warmUp(stop);
   const dashboard = await startDashboard({
     source,
     options,
@@ -45,6 +47,7 @@ export async function runServe(args: string[]): Promise<number> {
     },
   });
   process.stderr.write(`hopscope: dashboard on ${dashboard.server.url}\n`);
+  await warm;
   announceReady(source);
   await untilStopped(stop, options.durationMs);
   await dashboard.stop();
