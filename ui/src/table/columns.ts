@@ -1,10 +1,10 @@
-import {
-  type Endpoint,
-  endpointText,
-  type FilterField,
-  type FilterTerm,
-  type FlowRow,
-  type RowVerdict,
+import { endpointText } from '../../../src/serve/endpoint-text.js';
+import type {
+  Endpoint,
+  FilterField,
+  FilterTerm,
+  FlowRow,
+  RowVerdict,
 } from '../../../src/serve/protocol.js';
 import { fieldTerm } from '../filter/grammar.js';
 import { clockTime, dateTime, elapsed, shortAge } from '../format/clock.js';
