@@ -22,7 +22,7 @@ const FLOWS: View = {
   component: FlowsView as Component<Params>,
 };
 
-export const VIEWS: readonly View[] = [
+const VIEWS: readonly View[] = [
   FLOWS,
   {
     name: 'flow',
