@@ -1,7 +1,7 @@
 /**
  * Bit numbers of the capabilities tracing rests on (include/uapi/linux/capability.h).
  */
-export const CAPABILITY_BITS = {
+const CAPABILITY_BITS = {
   CAP_NET_ADMIN: 12,
   CAP_SYS_PTRACE: 19,
   CAP_SYS_ADMIN: 21,

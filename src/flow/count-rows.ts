@@ -36,11 +36,6 @@ export class CountRows {
   /** By flow, direction and end: only those that began anew. At most four for each flow. */
   readonly #before = new Map<number, Before>();
 
-  /** How many counts have begun anew, of flows that are in the table. */
-  get renewed(): number {
-    return this.#before.size;
-  }
-
   /** Takes a count. @returns whether the flow's numbers are others now */
   take(flow: Flow, direction: DirectionIndex, point: number, count: DeviceCount): boolean {
     const source = flow.wordAt(POINTS + direction * 2);

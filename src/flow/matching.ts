@@ -1,5 +1,6 @@
-import { CT_IS_REPLY, CT_UNTRACKED, ownConntrack } from '../join/conntrack.js';
+import { type Conntrack, CT_IS_REPLY, CT_UNTRACKED } from '../join/conntrack.js';
 import type { Headers } from '../join/headers.js';
+import { nextOwnConntrack } from '../join/own-conntrack.js';
 import type { Path } from '../join/path.js';
 import type { Place } from '../join/place.js';
 import { PROTOCOL_ARP, type Tuple } from '../join/tuple.js';
@@ -82,13 +83,13 @@ export class Matching {
 
   /** What is first seen after its translation has its own tuple in the conntrack entry alone. */
   #byConntrack(path: Path): Flow | null {
-    const { headers, place, ct, length } = path.columns;
-    for (let i = 0; i < length; i++) {
-      const entry = ownConntrack(headers[i] as Headers, ct[i] ?? null);
-      if (entry === null || entry.info === CT_UNTRACKED) {
+    const { columns } = path;
+    for (let i = nextOwnConntrack(columns, 0); i >= 0; i = nextOwnConntrack(columns, i + 1)) {
+      const entry = columns.ct[i] as Conntrack;
+      if (entry.info === CT_UNTRACKED) {
         continue;
       }
-      const { netns } = (place[i] as Place).device;
+      const { netns } = (columns.place[i] as Place).device;
       for (const [tuple, way] of [
         [entry.original, ORIGINAL],
         [entry.reply, REPLY],

@@ -1,6 +1,8 @@
-import { CT_UNTRACKED, ownConntrack } from '../join/conntrack.js';
+import { type Conntrack, CT_UNTRACKED } from '../join/conntrack.js';
 import { answers } from '../join/direction.js';
 import type { Headers } from '../join/headers.js';
+import type { HopColumns } from '../join/hop-columns.js';
+import { nextOwnConntrack } from '../join/own-conntrack.js';
 import type { Path } from '../join/path.js';
 import type { Place } from '../join/place.js';
 import type { Tuple } from '../join/tuple.js';
@@ -135,16 +137,22 @@ export class TupleLearning {
 
 /** The original tuple of a connection first seen by an answer. */
 export function conntrackOriginal(path: Path, tuples: TupleTable): Tuple {
-  const { headers, ct, length } = path.columns;
+  const { columns } = path;
   let original: Tuple | null = null;
-  let last: Tuple | null = null;
-  for (let i = 0; i < length; i++) {
-    // The last node on the way is nearest to who began it.
-    original = ownConntrack(headers[i] as Headers, ct[i] ?? null)?.original ?? original;
-    // Not every hop's headers can be read.
-    last = headers[i]?.tuple ?? last;
+  // The last node on the way is nearest to who began it.
+  for (let i = nextOwnConntrack(columns, 0); i >= 0; i = nextOwnConntrack(columns, i + 1)) {
+    original = (columns.ct[i] as Conntrack).original ?? original;
   }
-  return original ?? (last as Tuple).reversed(tuples);
+  return original ?? lastTuple(columns).reversed(tuples);
+}
+
+/** The tuple of the last hop whose headers could be read. */
+function lastTuple({ headers, length }: HopColumns): Tuple {
+  let last = length - 1;
+  while (last > 0 && (headers[last] as Headers).tuple === null) {
+    last -= 1;
+  }
+  return headers[last]?.tuple as Tuple;
 }
 
 function isSamePair(a: Tuple, b: Tuple | null): boolean {
@@ -153,11 +161,11 @@ function isSamePair(a: Tuple, b: Tuple | null): boolean {
 
 /** The original tuple that the first node on the way knows, and where; null without an entry. */
 export function firstConntrack(path: Path): { original: Tuple; netns: number } | null {
-  const { headers, place, ct, length } = path.columns;
-  for (let i = 0; i < length; i++) {
-    const entry = ownConntrack(headers[i] as Headers, ct[i] ?? null);
-    if (entry?.original != null && entry.info !== CT_UNTRACKED) {
-      return { original: entry.original, netns: (place[i] as Place).device.netns };
+  const { columns } = path;
+  for (let i = nextOwnConntrack(columns, 0); i >= 0; i = nextOwnConntrack(columns, i + 1)) {
+    const { original, info } = columns.ct[i] as Conntrack;
+    if (original !== null && info !== CT_UNTRACKED) {
+      return { original, netns: (columns.place[i] as Place).device.netns };
     }
   }
   return null;
@@ -165,10 +173,10 @@ export function firstConntrack(path: Path): { original: Tuple; netns: number } |
 
 /** What an answer will look like when it leaves, according to the last node on the way. */
 function conntrackReply(path: Path, direction: DirectionIndex): Tuple | null {
-  const { headers, ct, length } = path.columns;
+  const { columns } = path;
   let reply: Tuple | null = null;
-  for (let i = 0; i < length; i++) {
-    const seen = ownConntrack(headers[i] as Headers, ct[i] ?? null)?.reply ?? null;
+  for (let i = nextOwnConntrack(columns, 0); i >= 0; i = nextOwnConntrack(columns, i + 1)) {
+    const seen = (columns.ct[i] as Conntrack).reply;
     if (seen !== null) {
       reply = direction === ORIGINAL ? seen : (reply ?? seen);
     }

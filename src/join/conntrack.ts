@@ -1,4 +1,3 @@
-import type { Headers } from './headers.js';
 import type { Tuple } from './tuple.js';
 
 /** `info` of an observation without a conntrack entry. */
@@ -18,9 +17,4 @@ export interface Conntrack {
   readonly address: number;
   readonly original: Tuple | null;
   readonly reply: Tuple | null;
-}
-
-/** The entry of the innermost packet itself; null inside a tunnel, whose entry it then is. */
-export function ownConntrack(headers: Headers, ct: Conntrack | null): Conntrack | null {
-  return headers.outer === null ? ct : null;
 }

@@ -2,8 +2,8 @@ import { ICMP_ECHO, ICMP_ECHO_REPLY } from '../packet/icmp.js';
 import { ICMPV6_ECHO, ICMPV6_ECHO_REPLY } from '../packet/icmpv6.js';
 import { PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP } from '../packet/proto.js';
 import { TCP_ACK, TCP_SYN } from '../packet/tcp.js';
-import { CT_IS_REPLY, CT_UNTRACKED, ownConntrack } from './conntrack.js';
-import type { Headers } from './headers.js';
+import { type Conntrack, CT_IS_REPLY, CT_UNTRACKED } from './conntrack.js';
+import { nextOwnConntrack } from './own-conntrack.js';
 import type { Path } from './path.js';
 
 /** Whether a packet, of whose connection nothing else is known, is an answer. */
@@ -24,11 +24,11 @@ export function answers(path: Path): boolean | null {
     if (path.icmpType === ICMPV6_ECHO_REPLY) return true;
     if (path.icmpType === ICMPV6_ECHO) return false;
   }
-  const { length, ct, headers } = path.columns;
-  for (let i = 0; i < length; i++) {
-    const own = ownConntrack(headers[i] as Headers, ct[i] ?? null);
-    if (own !== null && own.info !== CT_UNTRACKED) {
-      return own.info >= CT_IS_REPLY;
+  const { columns } = path;
+  for (let i = nextOwnConntrack(columns, 0); i >= 0; i = nextOwnConntrack(columns, i + 1)) {
+    const { info } = columns.ct[i] as Conntrack;
+    if (info !== CT_UNTRACKED) {
+      return info >= CT_IS_REPLY;
     }
   }
   return null;

@@ -26,8 +26,6 @@ export class OpenPaths {
   readonly gso = new GsoPackets();
   readonly fragmented = new Map<string, Path>();
   readonly wheel = new SettleWheel();
-  /** Paths closed early because too many were open. */
-  evicted = 0;
   readonly #limit: number;
   readonly #limitBytes: number;
   readonly #spare: HopColumns[] = [];

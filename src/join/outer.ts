@@ -1,3 +1,4 @@
+import { addressText } from '../packet/address-text.js';
 import type { DecodedPacket } from '../packet/decoded-packet.js';
 import type { Device } from './device-table.js';
 
@@ -29,8 +30,8 @@ export function outerOf(p: DecodedPacket, last: Outer | null, device: Device): O
   }
   device.outer = {
     type: p.outerType,
-    src: p.outerSrcText(),
-    dst: p.outerDstText(),
+    src: addressText(p.outerFamily, p.outerSrc0, p.outerSrc1, p.outerSrc2, p.outerSrc3),
+    dst: addressText(p.outerFamily, p.outerDst0, p.outerDst1, p.outerDst2, p.outerDst3),
     sport: p.outerSport,
     dport: p.outerDport,
     vni: p.vni,

@@ -159,8 +159,4 @@ export class Path implements Invariants {
   get lastHeaders(): Headers | null {
     return this.columns.headers[this.columns.length - 1] ?? null;
   }
-
-  get lastConntrack(): Conntrack | null {
-    return this.columns.ct[this.columns.length - 1] ?? null;
-  }
 }

@@ -12,7 +12,7 @@ const SETTLE_INPUT_NS = 250e6;
 const SETTLE_NS = 1e9;
 
 /** How long after its newest record a path is over, ns. */
-export function settleTime(path: Path): number {
+function settleTime(path: Path): number {
   const last = path.lastPlace;
   if (path.ended) {
     // Its segments cannot be recognized before they come out of the tunnel.

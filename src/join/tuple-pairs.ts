@@ -1,4 +1,4 @@
-import { linearBucket, splitBucket } from './linear-hash.js';
+import { LinearBuckets } from './linear-buckets.js';
 import { HighWords, reversedKind, swappedPorts, Tuple } from './tuple.js';
 import { isWide, tupleHash } from './tuple-hash.js';
 import { WordRows } from './word-rows.js';
@@ -14,7 +14,6 @@ const HIGH = 5;
 const USERS = 6;
 const PAIR_WORDS = 7;
 const HIGH_ROW_WORDS = 6;
-const INITIAL_BUCKETS = 64;
 const NONE = -1;
 
 /** Of a pair: 28 bytes of its own, and its share of the buckets. */
@@ -28,29 +27,25 @@ export const PAIR_BYTES = PAIR_WORDS * 4 + 6;
 export class TuplePairs {
   readonly #rows = new WordRows(PAIR_WORDS);
   readonly #high = new WordRows(HIGH_ROW_WORDS);
-  /** Row of the first pair in each bucket; grows by linear hashing. */
-  #heads = new Int32Array(INITIAL_BUCKETS).fill(NONE);
-  #count = INITIAL_BUCKETS;
+  readonly #buckets = new LinearBuckets();
   #free = NONE;
   #fresh = 0;
-  #size = 0;
   #freeHigh = NONE;
   #freshHigh = 0;
   readonly #words = new Int32Array(8);
 
   get size(): number {
-    return this.#size;
+    return this.#buckets.size;
   }
 
   get byteLength(): number {
-    return this.#rows.byteLength + this.#high.byteLength + this.#heads.byteLength;
+    return this.#rows.byteLength + this.#high.byteLength + this.#buckets.byteLength;
   }
 
   /** The number of the tuple of these words, or -1. */
   find(words: Int32Array, kind: number, ports: number): number {
     const rows = this.#rows;
-    const bucket = linearBucket(tupleHash(words, kind & 0xffff, ports), this.#count);
-    let pair = this.#heads[bucket] as number;
+    let pair = this.#buckets.first(tupleHash(words, kind & 0xffff, ports));
     while (pair >= 0) {
       if (this.#has(pair, words, kind, ports, 0)) {
         return pair * 2;
@@ -90,9 +85,7 @@ export class TuplePairs {
 
   /** A pair for a tuple of which none is known; nobody uses it yet. @returns the tuple's number */
   add(words: Int32Array, kind: number, ports: number): number {
-    if (this.#size >= this.#count) {
-      this.#split();
-    }
+    this.#makeRoom();
     const rows = this.#rows;
     let pair = this.#free;
     if (pair >= 0) {
@@ -101,16 +94,13 @@ export class TuplePairs {
       pair = this.#fresh++;
       rows.reserve(this.#fresh);
     }
-    const bucket = linearBucket(tupleHash(words, kind & 0xffff, ports), this.#count);
-    rows.set(pair, NEXT, this.#heads[bucket] as number);
     rows.set(pair, SRC, words[3] as number);
     rows.set(pair, DST, words[7] as number);
     rows.set(pair, PORTS, ports);
     rows.set(pair, KIND, kind);
     rows.set(pair, HIGH, isWide(words) ? this.#addHigh(words) : NONE);
     rows.set(pair, USERS, 0);
-    this.#heads[bucket] = pair;
-    this.#size += 1;
+    rows.set(pair, NEXT, this.#buckets.put(pair, tupleHash(words, kind & 0xffff, ports)));
     return pair * 2;
   }
 
@@ -147,12 +137,9 @@ export class TuplePairs {
 
   #remove(pair: number): void {
     const rows = this.#rows;
-    const bucket = linearBucket(this.#hash(pair), this.#count);
     const next = rows.get(pair, NEXT);
-    if (this.#heads[bucket] === pair) {
-      this.#heads[bucket] = next;
-    } else {
-      let before = this.#heads[bucket] as number;
+    let before = this.#buckets.remove(pair, this.#hash(pair), next);
+    if (before >= 0) {
       while (rows.get(before, NEXT) !== pair) {
         before = rows.get(before, NEXT);
       }
@@ -166,27 +153,14 @@ export class TuplePairs {
     rows.set(pair, USERS, NONE);
     rows.set(pair, NEXT, this.#free);
     this.#free = pair;
-    this.#size -= 1;
   }
 
-  #split(): void {
+  #makeRoom(): void {
     const rows = this.#rows;
-    const count = this.#count;
-    if (count === this.#heads.length) {
-      const larger = new Int32Array(count * 2);
-      larger.set(this.#heads);
-      this.#heads = larger;
-    }
-    const from = splitBucket(count);
-    let pair = this.#heads[from] as number;
-    this.#heads[from] = NONE;
-    this.#heads[count] = NONE;
-    this.#count = count + 1;
+    let pair = this.#buckets.makeRoom();
     while (pair >= 0) {
       const next = rows.get(pair, NEXT);
-      const bucket = linearBucket(this.#hash(pair), this.#count);
-      rows.set(pair, NEXT, this.#heads[bucket] as number);
-      this.#heads[bucket] = pair;
+      rows.set(pair, NEXT, this.#buckets.put(pair, this.#hash(pair)));
       pair = next;
     }
   }

@@ -233,7 +233,7 @@ function describe(state: LabState): string {
 }
 
 /** Runs `work` with a signal that an interrupt aborts, so that it undoes what it did. */
-export async function untilSignalled<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+async function untilSignalled<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   const stop = (): void => controller.abort();
   process.once('SIGINT', stop).once('SIGTERM', stop);

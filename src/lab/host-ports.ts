@@ -60,11 +60,7 @@ export async function installHostPorts(
 }
 
 /** What the plugin reads: its configuration with the result of the plugin before it. */
-export function portmapConfig(
-  pod: LabPod,
-  ports: readonly LabHostPort[],
-  dualStack: boolean,
-): unknown {
+function portmapConfig(pod: LabPod, ports: readonly LabHostPort[], dualStack: boolean): unknown {
   const addresses = [
     { version: '4', interface: 1, address: `${pod.ip}/32` },
     ...(dualStack ? [{ version: '6', interface: 1, address: `${pod.ip6}/128` }] : []),

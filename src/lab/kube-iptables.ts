@@ -15,7 +15,7 @@ import {
 } from './topology.js';
 
 export const MASQUERADE_MARK = '0x4000';
-export const DROP_MARK = '0x8000';
+const DROP_MARK = '0x8000';
 
 /** Sixteen letters of base32 of SHA-256, as kube-proxy names its chains. */
 export function chainHash(...parts: readonly string[]): string {
@@ -45,14 +45,11 @@ export function serviceName(service: LabService): string {
   return `${K8S_NAMESPACE}/${service.name}`;
 }
 
-export function serviceChain(
-  prefix: 'KUBE-SVC' | 'KUBE-SVL' | 'KUBE-EXT',
-  service: LabService,
-): string {
+function serviceChain(prefix: 'KUBE-SVC' | 'KUBE-SVL' | 'KUBE-EXT', service: LabService): string {
   return `${prefix}-${chainHash(serviceName(service), service.protocol)}`;
 }
 
-export function endpointChain(service: LabService, endpoint: LabEndpoint, family: Family): string {
+function endpointChain(service: LabService, endpoint: LabEndpoint, family: Family): string {
   const at = endpointAddress(endpoint, family);
   return `KUBE-SEP-${chainHash(serviceName(service), service.protocol, at)}`;
 }

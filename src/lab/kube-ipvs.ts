@@ -7,7 +7,7 @@ import { addressOf, endpointAddress, type Family, families, podCidr } from './fa
 import { comment, localEndpoints, MASQUERADE_MARK } from './kube-iptables.js';
 import { type LabNode, podNamed, podsOf, SERVICES } from './topology.js';
 
-export const IPVS_DEVICE = 'kube-ipvs0';
+const IPVS_DEVICE = 'kube-ipvs0';
 
 /** Commands of `ip`: the dummy device that makes the service addresses local. */
 export function ipvsDevice(dualStack: boolean): string[] {

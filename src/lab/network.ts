@@ -169,7 +169,7 @@ export function podSetup(pod: LabPod, shape: LabShape): string[] {
 }
 
 /** EUI-64 of HOST_SIDE_MAC (RFC 4291, appendix A). */
-export const HOST_SIDE_LINK_LOCAL = 'fe80::ecee:eeff:feee:eeee';
+const HOST_SIDE_LINK_LOCAL = 'fe80::ecee:eeff:feee:eeee';
 
 export function netnsLines(verb: 'add' | 'del', names: readonly string[] = ALL_NETNS): string[] {
   return names.map((name) => `netns ${verb} ${name}`);

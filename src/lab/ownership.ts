@@ -15,7 +15,7 @@ const NETNS_DIRECTORY = '/run/netns';
 /** A namespace the lab needs exists and is not the lab's. */
 export class LabNameTakenError extends HopscopeError {}
 
-export function netnsExists(name: string): boolean {
+function netnsExists(name: string): boolean {
   return existsSync(`${NETNS_DIRECTORY}/${name}`);
 }
 

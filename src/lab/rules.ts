@@ -1,4 +1,5 @@
-import { calicoIptables, calicoSets } from './calico-iptables.js';
+import { calicoIptables } from './calico-iptables.js';
+import { calicoSets } from './calico-sets.js';
 import { type Family, families } from './family.js';
 import { kubeIptables } from './kube-iptables.js';
 import { IPVS_SYSCTLS, ipvsDevice, ipvsIptables, ipvsServers, ipvsSets } from './kube-ipvs.js';

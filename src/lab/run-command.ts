@@ -77,7 +77,7 @@ export function runCommand(
   });
 }
 
-export function missingTool(tool: string, cause?: unknown): UnsupportedError {
+function missingTool(tool: string, cause?: unknown): UnsupportedError {
   const name = PACKAGES[tool] ?? (tool.startsWith('iptables') ? 'iptables' : tool);
   return new UnsupportedError(
     'LAB_TOOL_MISSING',

@@ -16,8 +16,8 @@ import { CLIENT, K8S_NAMESPACE, NODES, PODS, podNamed, SERVICES, WIRES } from '.
 import { tunnelsOf } from './tunnels.js';
 
 export const LAB_DIRECTORY = '/run/hopscope/lab';
-export const STATE_FILE = `${LAB_DIRECTORY}/state.json`;
-export const STATE_VERSION = 1;
+const STATE_FILE = `${LAB_DIRECTORY}/state.json`;
+const STATE_VERSION = 1;
 
 export type NetnsRole = 'node' | 'pod' | 'client' | 'wire';
 

@@ -1,4 +1,3 @@
-import { addressText, ipv4Text, macText } from './address-text.js';
 import { PACKET_OK } from './packet-error.js';
 
 /** Kinds of encapsulation, the values of `DecodedPacket.outerType`. */
@@ -26,8 +25,7 @@ const U32 = 0xffffffff;
 
 /**
  * One packet's headers, decoded in place: make one, hand it to `decodeEthernet` or
- * `decodeIp` again and again. Nothing is allocated while decoding; the text
- * methods allocate.
+ * `decodeIp` again and again. Nothing is allocated while decoding.
  *
  * Conventions: absent numbers are -1 where 0 is a value, else 0. Addresses are
  * four unsigned 32-bit words in host order, most significant first; IPv4 sits in
@@ -324,92 +322,6 @@ export class DecodedPacket {
     this.arpTargetMacHi = 0;
     this.arpTargetMacLo = 0;
     this.arpTargetIp = 0;
-  }
-
-  macSrc(): string {
-    return macText(this.macSrcHi, this.macSrcLo);
-  }
-
-  macDst(): string {
-    return macText(this.macDstHi, this.macDstLo);
-  }
-
-  innerMacSrc(): string {
-    return macText(this.innerMacSrcHi, this.innerMacSrcLo);
-  }
-
-  innerMacDst(): string {
-    return macText(this.innerMacDstHi, this.innerMacDstLo);
-  }
-
-  /** Empty when `family` is 0. */
-  srcText(): string {
-    return addressText(this.family, this.src0, this.src1, this.src2, this.src3);
-  }
-
-  dstText(): string {
-    return addressText(this.family, this.dst0, this.dst1, this.dst2, this.dst3);
-  }
-
-  outerSrcText(): string {
-    return addressText(
-      this.outerFamily,
-      this.outerSrc0,
-      this.outerSrc1,
-      this.outerSrc2,
-      this.outerSrc3,
-    );
-  }
-
-  outerDstText(): string {
-    return addressText(
-      this.outerFamily,
-      this.outerDst0,
-      this.outerDst1,
-      this.outerDst2,
-      this.outerDst3,
-    );
-  }
-
-  embeddedSrcText(): string {
-    return addressText(
-      this.embeddedFamily,
-      this.embeddedSrc0,
-      this.embeddedSrc1,
-      this.embeddedSrc2,
-      this.embeddedSrc3,
-    );
-  }
-
-  embeddedDstText(): string {
-    return addressText(
-      this.embeddedFamily,
-      this.embeddedDst0,
-      this.embeddedDst1,
-      this.embeddedDst2,
-      this.embeddedDst3,
-    );
-  }
-
-  arpSenderMac(): string {
-    return macText(this.arpSenderMacHi, this.arpSenderMacLo);
-  }
-
-  arpTargetMac(): string {
-    return macText(this.arpTargetMacHi, this.arpTargetMacLo);
-  }
-
-  arpSenderText(): string {
-    return this.isArp ? ipv4Text(this.arpSenderIp) : '';
-  }
-
-  arpTargetText(): string {
-    return this.isArp ? ipv4Text(this.arpTargetIp) : '';
-  }
-
-  /** Six-bit differentiated services code point (RFC 2474), or -1. */
-  dscp(): number {
-    return this.tos < 0 ? -1 : this.tos >> 2;
   }
 
   /** Note the first thing found wrong; decoding may go on. */

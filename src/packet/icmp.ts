@@ -26,7 +26,7 @@ export const ICMP_FRAGMENTATION_NEEDED = 4;
  */
 
 /** Whether messages of a type carry identifier and sequence (queries and their replies). */
-export function icmpHasId(type: number): boolean {
+function icmpHasId(type: number): boolean {
   return type === ICMP_ECHO || type === ICMP_ECHO_REPLY || (type >= 13 && type <= 18);
 }
 

@@ -5,10 +5,7 @@ import { ERROR_TRANSPORT_SHORT } from './packet-error.js';
 const HEADER = 4;
 const QUERY_HEADER = 8;
 
-export const ICMPV6_UNREACHABLE = 1;
 export const ICMPV6_PACKET_TOO_BIG = 2;
-export const ICMPV6_TIME_EXCEEDED = 3;
-export const ICMPV6_PARAMETER_PROBLEM = 4;
 export const ICMPV6_ECHO = 128;
 export const ICMPV6_ECHO_REPLY = 129;
 export const ICMPV6_LISTENER_QUERY = 130;

@@ -12,7 +12,6 @@ export const PROTO_GRE = 47;
 export const PROTO_ESP = 50;
 export const PROTO_AH = 51;
 export const PROTO_ICMPV6 = 58;
-export const PROTO_NO_NEXT = 59;
 export const PROTO_DESTINATION = 60;
 export const PROTO_SCTP = 132;
 export const PROTO_MOBILITY = 135;
@@ -54,9 +53,4 @@ const NAMES: readonly string[] = Array.from({ length: 256 }, (_, number) => {
 /** The name records use for an IP protocol number: `tcp`, `udp`, …, else `ip-<number>`. */
 export function protocolName(protocol: number): string {
   return NAMES[protocol] ?? `ip-${protocol}`;
-}
-
-/** The number behind a name that `protocolName` gives, or -1. */
-export function protocolNumber(name: string): number {
-  return NAMES.indexOf(name);
 }

@@ -1,5 +1,6 @@
 import { CLIENT_REMOVED_LIMIT } from './limits.js';
-import { type FilterTerm, matchesFilter, ROW_WINDOW } from './protocol.js';
+import { type FilterTerm, ROW_WINDOW } from './protocol.js';
+import { matchesFilter } from './row-filter.js';
 import type { RowListener, RowTable } from './row-table.js';
 import { SlotSet } from './slot-set.js';
 

@@ -1,4 +1,5 @@
 import type { RawData, WebSocket } from 'ws';
+import { parseClientMessage } from './client-message.js';
 import { ClientRows } from './client-rows.js';
 import type { FlowDetails, KnownFlow } from './flow-details.js';
 import { withRates } from './flow-row.js';
@@ -9,7 +10,6 @@ import {
   type FlowMessage,
   type HelloMessage,
   PATHS_PER_MESSAGE,
-  parseClientMessage,
   ROWS_PER_MESSAGE,
   SUBSCRIPTION_LIMIT,
 } from './protocol.js';

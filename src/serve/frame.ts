@@ -5,7 +5,7 @@ import { HopscopeError } from '../model/errors.js';
  * frames on it: 4 bytes of payload length, 4 bytes of type, the payload. Both in the
  * byte order of the machine, since both ends are on it.
  */
-export const FRAME_HEAD = 8;
+const FRAME_HEAD = 8;
 /** One JSON text. */
 export const FRAME_JSON = 1;
 /** A batch of rows, see row-layout.ts; only towards the server process. */

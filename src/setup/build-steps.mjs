@@ -29,7 +29,7 @@ export const STATE_FOLDER = join('dist', '.build');
  */
 
 /** In the order they depend on each other. @type {readonly BuildStep[]} */
-export const BUILD_STEPS = [
+const BUILD_STEPS = [
   {
     name: 'native',
     what: 'the native package ebpf-ts',

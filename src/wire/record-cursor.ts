@@ -5,7 +5,7 @@ import * as layout from './layout.gen.js';
 export const FRAME_HEADER = 8;
 
 /** Why a record, or what was left of a trail, was refused; the keys of the `malformed` counters. */
-export const WIRE_ERRORS = [
+const WIRE_ERRORS = [
   'WIRE_TRUNCATED_FRAME',
   'WIRE_SHORT_RECORD',
   'WIRE_SIZE_MISMATCH',

@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { decodeEthernet, decodeIp, decodeNetwork } from '../../src/packet/decode.js';
 import { DecodedPacket } from '../../src/packet/decoded-packet.js';
 import { FIXTURES } from '../packet/fixtures.js';
+import { PACKET_TEXT } from '../packet/packet-text.js';
 import { RESULT_FIELDS } from '../packet/summary.js';
 import { disagreement } from '../packet/truncation.js';
 import { campaign } from './campaign.js';
@@ -47,10 +48,10 @@ it.each(['ethernet', 'ip'] as const)('decodes anything that begins with %s', asy
     if (wrong !== null) throw new Error(wrong);
     if (fresh.error === 0 && !fresh.truncated && fresh.family !== 0) whole++;
     for (const text of [
-      fresh.srcText(),
-      fresh.outerDstText(),
-      fresh.embeddedSrcText(),
-      fresh.arpSenderText(),
+      PACKET_TEXT.src(fresh),
+      PACKET_TEXT.outerDst(fresh),
+      PACKET_TEXT.embeddedSrc(fresh),
+      PACKET_TEXT.arpSenderIp(fresh),
     ]) {
       if (!/^[0-9a-f:.]*$/.test(text)) throw new Error(`address '${text}'`);
     }

@@ -1,11 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import {
-  calicoIptables,
-  calicoSets,
-  POLICY_CHAIN,
-  policyIptables,
-  selectorSet,
-} from '../../src/lab/calico-iptables.js';
+import { calicoIptables, policyIptables } from '../../src/lab/calico-iptables.js';
+import { POLICY_CHAIN } from '../../src/lab/calico-policy.js';
+import { calicoSets, selectorSet } from '../../src/lab/calico-sets.js';
 import { kubeIptables } from '../../src/lab/kube-iptables.js';
 import { ipvsIptables, ipvsServers, ipvsSets } from '../../src/lab/kube-ipvs.js';
 import { kubeNftables } from '../../src/lab/kube-nftables.js';

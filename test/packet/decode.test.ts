@@ -3,6 +3,7 @@ import { decodeEthernet, decodeIp, decodeNetwork } from '../../src/packet/decode
 import { DecodedPacket } from '../../src/packet/decoded-packet.js';
 import { FIXTURES, type Fixture, fixture } from './fixtures.js';
 import { hex, viewOf } from './hex.js';
+import { PACKET_TEXT } from './packet-text.js';
 import { summary } from './summary.js';
 
 function decode(p: DecodedPacket, { link, bytes, wireLength }: Fixture, length = bytes.length) {
@@ -55,7 +56,7 @@ describe('decode', () => {
     const { bytes } = fixture('IPv4 super-packet beyond 64 KiB: length 0, told by the frame');
     decodeIp(p, viewOf(bytes), 0, bytes.length);
     expect(p.error).not.toBe(0);
-    expect(p.srcText()).toBe('10.244.153.204');
+    expect(PACKET_TEXT.src(p)).toBe('10.244.153.204');
   });
 
   it('clamps a length beyond the view', () => {
@@ -72,7 +73,7 @@ describe('decode', () => {
     const arp = fixture('ARP request for the pod gateway').bytes.slice(14);
     decodeNetwork(p, viewOf(arp), 0, arp.length, 0x0806);
     expect(p.isArp).toBe(true);
-    expect(p.arpTargetText()).toBe('169.254.1.1');
+    expect(PACKET_TEXT.arpTargetIp(p)).toBe('169.254.1.1');
     const echo = fixture('ICMP echo request on a veth, 98 bytes').bytes.slice(14);
     decodeNetwork(p, viewOf(echo), 0, echo.length, 0x0800);
     expect(p.icmpSeq).toBe(1);

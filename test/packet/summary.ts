@@ -1,4 +1,5 @@
 import { DecodedPacket } from '../../src/packet/decoded-packet.js';
+import { hasPacketText, PACKET_TEXT } from './packet-text.js';
 
 export type Summary = Record<string, string | number | boolean>;
 
@@ -17,23 +18,6 @@ export function absent(name: keyof DecodedPacket): unknown {
   return FRESH[name];
 }
 
-const ADDRESS: readonly (readonly [string, RegExp, (p: DecodedPacket) => string])[] = [
-  ['src', /^src[0-3]$/, (p) => p.srcText()],
-  ['dst', /^dst[0-3]$/, (p) => p.dstText()],
-  ['outerSrc', /^outerSrc[0-3]$/, (p) => p.outerSrcText()],
-  ['outerDst', /^outerDst[0-3]$/, (p) => p.outerDstText()],
-  ['embeddedSrc', /^embeddedSrc[0-3]$/, (p) => p.embeddedSrcText()],
-  ['embeddedDst', /^embeddedDst[0-3]$/, (p) => p.embeddedDstText()],
-  ['macSrc', /^macSrc(Hi|Lo)$/, (p) => p.macSrc()],
-  ['macDst', /^macDst(Hi|Lo)$/, (p) => p.macDst()],
-  ['innerMacSrc', /^innerMacSrc(Hi|Lo)$/, (p) => p.innerMacSrc()],
-  ['innerMacDst', /^innerMacDst(Hi|Lo)$/, (p) => p.innerMacDst()],
-  ['arpSenderMac', /^arpSenderMac(Hi|Lo)$/, (p) => p.arpSenderMac()],
-  ['arpTargetMac', /^arpTargetMac(Hi|Lo)$/, (p) => p.arpTargetMac()],
-  ['arpSenderIp', /^arpSenderIp$/, (p) => p.arpSenderText()],
-  ['arpTargetIp', /^arpTargetIp$/, (p) => p.arpTargetText()],
-];
-
 /**
  * What a packet says, with nothing left out: every field that differs from that of
  * a packet of which nothing is known, addresses as text.
@@ -43,8 +27,9 @@ export function summary(p: DecodedPacket): Summary {
   for (const name of RESULT_FIELDS) {
     const value = p[name];
     if (value === absent(name)) continue;
-    const address = ADDRESS.find(([, pattern]) => pattern.test(name));
-    if (address !== undefined) result[address[0]] = address[2](p);
+    // An address lies in several fields: src0 to src3, macSrcHi and macSrcLo.
+    const address = name.replace(/([0-3]|Hi|Lo)$/, '');
+    if (hasPacketText(address)) result[address] = PACKET_TEXT[address](p);
     else result[name] = value as string | number | boolean;
   }
   return result;

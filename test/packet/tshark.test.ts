@@ -5,6 +5,7 @@ import { DecodedPacket, OUTER_WIREGUARD } from '../../src/packet/decoded-packet.
 import { packetErrorName } from '../../src/packet/packet-error.js';
 import { FIXTURES } from './fixtures.js';
 import { viewOf } from './hex.js';
+import { hasPacketText, PACKET_TEXT } from './packet-text.js';
 
 /** Every occurrence of a field in a packet, outermost layer first. */
 type Verdict = Readonly<Record<string, readonly string[]>>;
@@ -128,9 +129,9 @@ function expected(verdict: Verdict, p: DecodedPacket): Record<string, unknown> {
   if (p.isArp) {
     result['arpOp'] = number(verdict, 'arp.opcode');
     result['arpSenderMac'] = verdict['arp.src.hw_mac']?.[0];
-    result['arpSenderText'] = verdict['arp.src.proto_ipv4']?.[0];
+    result['arpSenderIp'] = verdict['arp.src.proto_ipv4']?.[0];
     result['arpTargetMac'] = verdict['arp.dst.hw_mac']?.[0];
-    result['arpTargetText'] = verdict['arp.dst.proto_ipv4']?.[0];
+    result['arpTargetIp'] = verdict['arp.dst.proto_ipv4']?.[0];
   }
   if (p.hasMac) {
     result['macSrc'] = verdict['eth.src']?.[0];
@@ -170,24 +171,11 @@ function expected(verdict: Verdict, p: DecodedPacket): Record<string, unknown> {
 
 /** The same of the decoder. */
 function decoded(p: DecodedPacket, fields: readonly string[]): Record<string, unknown> {
-  const texts: Record<string, () => string> = {
-    src: () => p.srcText(),
-    dst: () => p.dstText(),
-    outerSrc: () => p.outerSrcText(),
-    outerDst: () => p.outerDstText(),
-    embeddedSrc: () => p.embeddedSrcText(),
-    embeddedDst: () => p.embeddedDstText(),
-    macSrc: () => p.macSrc(),
-    macDst: () => p.macDst(),
-    innerMacSrc: () => p.innerMacSrc(),
-    innerMacDst: () => p.innerMacDst(),
-    arpSenderMac: () => p.arpSenderMac(),
-    arpTargetMac: () => p.arpTargetMac(),
-    arpSenderText: () => p.arpSenderText(),
-    arpTargetText: () => p.arpTargetText(),
-  };
   return Object.fromEntries(
-    fields.map((name) => [name, texts[name]?.() ?? p[name as keyof DecodedPacket]]),
+    fields.map((name) => [
+      name,
+      hasPacketText(name) ? PACKET_TEXT[name](p) : p[name as keyof DecodedPacket],
+    ]),
   );
 }
 

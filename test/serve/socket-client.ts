@@ -1,10 +1,7 @@
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
-import {
-  type ClientMessage,
-  parseServerMessage,
-  type ServerMessage,
-} from '../../src/serve/protocol.js';
+import type { ClientMessage, ServerMessage } from '../../src/serve/protocol.js';
+import { parseServerMessage } from '../../src/serve/server-message.js';
 
 type Waiter = () => void;
 

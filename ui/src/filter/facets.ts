@@ -1,10 +1,5 @@
-import {
-  type FilterField,
-  type FilterTerm,
-  type FlowRow,
-  fieldValues,
-  matchesFilter,
-} from '../../../src/serve/protocol.js';
+import type { FilterField, FilterTerm, FlowRow } from '../../../src/serve/protocol.js';
+import { fieldValues, matchesFilter } from '../../../src/serve/row-filter.js';
 
 export interface Facet {
   readonly field: FilterField;

@@ -26,7 +26,7 @@ export function parseFilter(text: string): FilterTerm[] {
   return terms;
 }
 
-export function formatTerm(term: FilterTerm): string {
+function formatTerm(term: FilterTerm): string {
   const plain = !/[\s"]/.test(term.value);
   const value = plain ? term.value : `"${term.value.replaceAll('"', '')}"`;
   return `${term.negate ? '-' : ''}${term.field === null ? '' : `${term.field}:`}${value}`;

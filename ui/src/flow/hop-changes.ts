@@ -1,5 +1,5 @@
 import type { HopRecord, OuterRecord, TupleRecord } from '../../../src/model/records.js';
-import { endpointText } from '../../../src/serve/protocol.js';
+import { endpointText } from '../../../src/serve/endpoint-text.js';
 import { tablesBetween } from './netfilter-tables.js';
 
 export type ChangeKind =

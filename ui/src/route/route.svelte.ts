@@ -14,7 +14,7 @@ function decode(text: string): string {
   }
 }
 
-export function parseRoute(hash: string): Route {
+function parseRoute(hash: string): Route {
   const [path = '', query = ''] = hash.replace(/^#\/?/, '').split(/\?(.*)/s, 2);
   const segments = path
     .split('/')
@@ -23,7 +23,7 @@ export function parseRoute(hash: string): Route {
   return { segments, params: Object.fromEntries(new URLSearchParams(query)) };
 }
 
-export function formatRoute(route: Route): string {
+function formatRoute(route: Route): string {
   const query = new URLSearchParams(
     Object.entries(route.params).filter(([, value]) => value !== ''),
   ).toString();

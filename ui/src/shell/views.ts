@@ -1,7 +1,7 @@
 import type { Component } from 'svelte';
 import FlowPage from '../flow/flow-page.svelte';
 import type { Dashboard } from '../store/dashboard.svelte.js';
-import { shortService } from '../table/columns.js';
+import { shortService } from '../table/flow-label.js';
 import FlowsView from '../table/flows-view.svelte';
 
 type Params = Record<string, string>;
@@ -22,7 +22,7 @@ const FLOWS: View = {
   component: FlowsView as Component<Params>,
 };
 
-export const VIEWS: readonly View[] = [
+const VIEWS: readonly View[] = [
   FLOWS,
   {
     name: 'flow',

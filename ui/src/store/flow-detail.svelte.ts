@@ -1,10 +1,6 @@
 import type { FlowRecord, LegRecord, PathRecord } from '../../../src/model/records.js';
-import {
-  type FlowMessage,
-  type FlowRow,
-  pathDirection,
-  type Rate,
-} from '../../../src/serve/protocol.js';
+import { pathDirection } from '../../../src/serve/path-direction.js';
+import type { FlowMessage, FlowRow, Rate } from '../../../src/serve/protocol.js';
 import { toSeconds } from '../format/clock.js';
 import { History } from './history.js';
 import { LegWindow, placeKeys } from './leg-window.js';

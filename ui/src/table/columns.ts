@@ -1,69 +1,11 @@
-import {
-  type Endpoint,
-  endpointText,
-  type FilterField,
-  type FilterTerm,
-  type FlowRow,
-  type RowVerdict,
-} from '../../../src/serve/protocol.js';
+import { endpointText } from '../../../src/serve/endpoint-text.js';
+import type { Endpoint, FilterField } from '../../../src/serve/protocol.js';
 import { fieldTerm } from '../filter/grammar.js';
 import { clockTime, dateTime, elapsed, shortAge } from '../format/clock.js';
 import { formatBytes, formatCount, formatDuration, formatExact } from '../format/quantity.js';
-
-export type Tone = 'plain' | 'name' | 'dim' | 'good' | 'warn' | 'bad' | 'mark';
-
-/** A piece of a cell. One with a term is a button that filters by it. */
-export interface Part {
-  readonly text: string;
-  readonly tone?: Tone;
-  readonly term?: FilterTerm;
-  readonly title?: string;
-}
-
-export interface CellContext {
-  /** The feed's time, wall-clock nanoseconds. */
-  readonly now: string;
-}
-
-/** A column is data: adding one here is all it takes to have it in the table. */
-export interface Column {
-  readonly id: string;
-  readonly label: string;
-  readonly help: string;
-  /** Share of the width, and the pixels below which it does not shrink. */
-  readonly grow: number;
-  readonly width: number;
-  readonly numeric?: boolean;
-  /** Columns of a higher number give way first in a narrow window. */
-  readonly rank: number;
-  /** What it is ordered by; `null` sorts last either way. */
-  readonly key: (row: FlowRow) => string | number | null;
-  /** Large values first when first clicked. */
-  readonly descending?: boolean;
-  readonly parts: (row: FlowRow, context: CellContext) => readonly Part[];
-}
-
-export const VERDICT_TONE: Readonly<Record<RowVerdict, Tone>> = {
-  delivered: 'good',
-  forwarded: 'good',
-  lossy: 'warn',
-  dropped: 'bad',
-  unknown: 'dim',
-};
-
-/** Shape as well as colour, for those who do not see the difference. */
-export const VERDICT_SIGN: Readonly<Record<RowVerdict, string>> = {
-  delivered: '●',
-  forwarded: '◐',
-  lossy: '▲',
-  dropped: '✕',
-  unknown: '○',
-};
-
-/** `default/nginx-service` is `nginx-service` where people read it. */
-export function shortService(service: string): string {
-  return service.startsWith('default/') ? service.slice('default/'.length) : service;
-}
+import type { Column, Part } from './column.js';
+import { destinationLabel, shortService, sourceLabel } from './flow-label.js';
+import { VERDICT_SIGN, VERDICT_TONE } from './verdict-sign.js';
 
 function place(name: string | null, field: FilterField, endpoint: Endpoint): Part[] {
   const address = endpointText(endpoint);
@@ -80,15 +22,6 @@ function place(name: string | null, field: FilterField, endpoint: Endpoint): Par
 
 function time(nanoseconds: string): number {
   return Number(nanoseconds);
-}
-
-export function sourceLabel(row: FlowRow): string {
-  return row.srcName ?? row.src.address;
-}
-
-export function destinationLabel(row: FlowRow): string {
-  if (row.service !== null) return shortService(row.service);
-  return row.dstName ?? row.dst.address;
 }
 
 export const COLUMNS: readonly Column[] = [
@@ -367,38 +300,3 @@ export const NARROW_COLUMNS: readonly Column[] = [
   },
   ...COLUMNS.filter(({ id }) => id === 'verdict' || id === 'p99'),
 ];
-
-export interface Order {
-  readonly column: string;
-  readonly descending: boolean;
-}
-
-/** Newest first: rows stay where they are while their packets go on. */
-export const DEFAULT_ORDER: Order = { column: 'start', descending: true };
-
-/** `-p99` is by p99, large first. */
-export function parseOrder(text: string): Order {
-  const descending = text.startsWith('-');
-  const column = descending ? text.slice(1) : text;
-  return COLUMNS.some(({ id }) => id === column) ? { column, descending } : DEFAULT_ORDER;
-}
-
-export function formatOrder({ column, descending }: Order): string {
-  return `${descending ? '-' : ''}${column}`;
-}
-
-export function compareRows(order: Order): (a: FlowRow, b: FlowRow) => number {
-  const key = COLUMNS.find(({ id }) => id === order.column)?.key ?? (() => null);
-  const sign = order.descending ? -1 : 1;
-  return (a, b) => {
-    const left = key(a);
-    const right = key(b);
-    if (left !== right) {
-      if (left === null) return 1;
-      if (right === null) return -1;
-      return left < right ? -sign : sign;
-    }
-    // Equal rows keep a fixed order, or they would jump at every tick.
-    return a.id < b.id ? -1 : 1;
-  };
-}

@@ -1,10 +1,10 @@
 import { createContext } from 'svelte';
 import type { FilterTerm } from '../../../src/serve/protocol.js';
-import { matchesFilter } from '../../../src/serve/protocol.js';
+import { matchesFilter } from '../../../src/serve/row-filter.js';
 import { formatFilter, parseFilter, toggleTerm } from '../filter/grammar.js';
 import type { Router } from '../route/route.svelte.js';
 import type { FlowTableStore, RowCell } from '../store/flow-table.svelte.js';
-import { compareRows, DEFAULT_ORDER, formatOrder, parseOrder } from './columns.js';
+import { compareRows, DEFAULT_ORDER, formatOrder, parseOrder } from './row-order.js';
 
 /**
  * What of the table is seen, in what order, and which row is marked. Filter and

@@ -1,0 +1,41 @@
+import { describe, expect, test } from 'vitest';
+import { flowRow } from '../../src/serve/flow-row.js';
+import type { FilterTerm, FlowRow } from '../../src/serve/protocol.js';
+import { fieldValues, matchesFilter } from '../../src/serve/row-filter.js';
+import { droppedFlow, serviceFlow } from './fixture-feed.js';
+
+const ROW: FlowRow = {
+  ...flowRow(serviceFlow('a', 3)),
+  snat: { address: '10.244.153.192', port: 4123 },
+};
+
+function term(field: FilterTerm['field'], value: string, negate = false): FilterTerm {
+  return { field, value, negate };
+}
+
+describe('a filter', () => {
+  test.each<[string, boolean, FilterTerm[]]>([
+    ['nothing', true, []],
+    ['a word anywhere', true, [term(null, 'nginx')]],
+    ['a word nowhere', false, [term(null, 'apache')]],
+    ['a name, whatever its case', true, [term('src', 'POD1')]],
+    ['not part of a value', false, [term('src', 'pod')]],
+    ['the beginning of a value', true, [term('src', '10.244.153.*')]],
+    ['an address with its port', true, [term('dst', '10.107.161.255:8080')]],
+    ['where it arrives', true, [term('to', '10.244.146.205')]],
+    ['the translated source', true, [term('src', '10.244.153.192')]],
+    ['any port', true, [term('port', '4123')]],
+    ['one of two values', true, [term('proto', 'udp'), term('proto', 'tcp')]],
+    ['two fields, one wrong', false, [term('proto', 'tcp'), term('verdict', 'dropped')]],
+    ['two words, one wrong', false, [term(null, 'pod1'), term(null, 'pod9')]],
+    ['excluded', false, [term('proto', 'tcp'), term('service', 'default/nginx-service', true)]],
+    ['excluding something else', true, [term('proto', 'udp', true)]],
+    ['an encapsulation', true, [term('encap', 'vxlan')]],
+  ])('%s', (_name, expected, terms) => {
+    expect(matchesFilter(ROW, terms)).toBe(expected);
+  });
+
+  test('finds flows without encapsulation as none', () => {
+    expect(fieldValues(flowRow(droppedFlow('d', 1)), 'encap')).toEqual(['none']);
+  });
+});
