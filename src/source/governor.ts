@@ -20,6 +20,8 @@ export const OPEN_SHARE_MOST = 0.4;
  * bytes as the budget pays for, so that a saturated network cannot make it dear.
  */
 export const WINDOW_LEAST_BYTES = 64 << 10;
+/** And at most in a second: more than some 1,500 packets show nothing more of a flood. */
+export const BYTES_A_SECOND_MOST = 3e6;
 /** What a byte of trails is taken to cost before a window has shown it, ns: JIT still cold. */
 export const FIRST_BYTE_NS = 50;
 /** A window with less in it says nothing about that. */
@@ -92,6 +94,11 @@ export interface Period {
   readonly closedHops: number;
   /** CPU time of the daemon. */
   readonly cpuMs: number;
+  /**
+   * Share of one core that the daemon took once a window's packets were dealt with; null when
+   * the next window came before.
+   */
+  readonly quiet: number | null;
 }
 
 /** A window ends at whichever of the two comes first. */
@@ -135,6 +142,8 @@ export class Governor {
   /** Share of one core, averages: of all, of what is not due to tracing, of tracing all. */
   #cost: number | null = null;
   #other = 0;
+  /** What is not due to the packets of windows, while they are open in windows. */
+  #quiet = 0;
   #tracing = 0;
   #creditMs = CREDIT_MS;
   #calm = 0;
@@ -191,7 +200,10 @@ export class Governor {
     const weight = 1 - Math.exp(-elapsedMs / AVERAGE_MS);
     const all = (kernelMs + dropsMs + period.cpuMs) / elapsedMs;
     this.#cost = this.#cost === null ? all : mix(this.#cost, all, weight);
-    this.#other = mix(this.#other, (period.cpuMs - daemonMs) / elapsedMs, weight);
+    if (period.quiet !== null) this.#quiet = mix(this.#quiet, period.quiet, 0.5);
+    const ofWindowMs = Math.min(Math.max(period.cpuMs - this.#quiet * elapsedMs, 0), daemonMs);
+    const tracingMs = this.#plan.mode === 'open' ? daemonMs : ofWindowMs;
+    this.#other = mix(this.#other, (period.cpuMs - tracingMs) / elapsedMs, weight);
     if (this.#plan.mode === 'open') {
       this.#tracing = mix(this.#tracing, (kernelMs + daemonMs) / elapsedMs, weight);
       this.#creditMs += this.allowed * elapsedMs - kernelMs - daemonMs;
@@ -201,9 +213,9 @@ export class Governor {
       if (this.#creditMs < 0) this.#enterWindows();
     } else if (openMs >= SHORTEST_MS) {
       if (period.bytes >= TELLING_BYTES) {
-        this.#byteNs = mix(this.#byteNs, ((kernelMs + period.cpuMs) * 1e6) / period.bytes, 0.5);
+        this.#byteNs = mix(this.#byteNs, ((kernelMs + tracingMs) * 1e6) / period.bytes, 0.5);
       }
-      this.#afterWindow((kernelMs + daemonMs) / openMs);
+      this.#afterWindow((kernelMs + tracingMs) / openMs);
     }
     return this.#plan;
   }
@@ -269,7 +281,9 @@ export class Governor {
 
   /** Bytes of trails that the budget pays for in a period. */
   #bytesIn(periodMs: number): number {
-    return Math.max((this.allowed * periodMs * 1e6) / this.#byteNs, WINDOW_LEAST_BYTES);
+    const paid = (this.allowed * periodMs * 1e6) / Math.max(this.#byteNs, 1e-3);
+    const most = (BYTES_A_SECOND_MOST * periodMs) / 1_000;
+    return Math.max(Math.min(paid, most), WINDOW_LEAST_BYTES);
   }
 }
 

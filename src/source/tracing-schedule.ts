@@ -4,6 +4,8 @@ import type { HookDetail } from './hook-places.js';
 
 /** Between looks at the ring while a window is open, ms. */
 const WATCH_MS = 5;
+/** What a shorter time says about the daemon without a window is chance, ms. */
+const QUIET_LEAST_MS = 100;
 
 /** What the schedule opens and closes, and what it reads. */
 export interface Scheduled {
@@ -71,6 +73,8 @@ export class TracingSchedule {
   #bytes = 0;
   #closedHops = 0;
   #wasPlanned: Plan['mode'] = 'open';
+  /** Set between windows, half way to the next. */
+  #quietSince: { readonly at: number; readonly cpuMs: number } | null = null;
   #stopped = false;
 
   constructor(governor: Governor, on: Scheduled) {
@@ -151,7 +155,20 @@ export class TracingSchedule {
     }
     const sinceOpened = this.#ms() - this.#openedAt;
     // What the window brought is to be dealt with first, however long it was.
-    this.#wait(Math.max(periodMs - sinceOpened, periodMs / 2), () => this.#nextWindow());
+    const wait = Math.max(periodMs - sinceOpened, periodMs / 2);
+    this.#wait(wait / 2, () => {
+      this.#quietSince = { at: this.#ms(), cpuMs: this.#on.cpuMs() };
+      this.#wait(wait / 2, () => this.#nextWindow());
+    });
+  }
+
+  /** Share of one core taken since the last window's packets were dealt with. */
+  #quiet(at: number, cpuMs: number): number | null {
+    const since = this.#quietSince;
+    this.#quietSince = null;
+    return since === null || at - since.at < QUIET_LEAST_MS
+      ? null
+      : (cpuMs - since.cpuMs) / (at - since.at);
   }
 
   /** @param asked of a window that comes before its time */
@@ -245,6 +262,7 @@ export class TracingSchedule {
       bytes: this.#bytes,
       closedHops: this.#closedHops,
       cpuMs: cpuMs - this.#cpuMs,
+      quiet: this.#quiet(this.#last.at, cpuMs),
     });
     this.#decidedAt = this.#last.at;
     this.#cpuMs = cpuMs;

@@ -56,7 +56,7 @@ class Machine {
       const cpuMs = (hops * DAEMON_NS) / 1e6 + other * elapsedMs;
       const trails = hops / HOPS_OF_TRAIL;
       const plan = this.governor.decide({
-        ...{ elapsedMs, openMs, hops, trails, bytes, closedHops: 0, cpuMs },
+        ...{ elapsedMs, openMs, hops, trails, bytes, closedHops: 0, cpuMs, quiet: other },
       });
       if (plan.mode !== mode) this.changes.push({ at: this.now, mode: plan.mode });
     }
@@ -128,10 +128,10 @@ describe('above the budget', () => {
     governor.crowded();
     const first = governor.plan.windowBytes;
     const window = { elapsedMs: 1_000, openMs: 5, hops: first / 40, trails: 100, bytes: first };
-    governor.decide({ ...window, closedHops: 0, cpuMs: 200 });
+    governor.decide({ ...window, closedHops: 0, quiet: 0, cpuMs: 200 });
     const second = governor.plan.windowBytes;
     expect(second).toBeLessThan(first / 2);
-    for (let i = 0; i < 10; i++) governor.decide({ ...window, closedHops: 0, cpuMs: 10 });
+    for (let i = 0; i < 10; i++) governor.decide({ ...window, closedHops: 0, quiet: 0, cpuMs: 10 });
     expect(governor.plan.windowBytes).toBeGreaterThan(first);
   });
 
@@ -152,6 +152,7 @@ describe('above the budget', () => {
       bytes: count,
       closedHops: count,
       cpuMs: ms,
+      quiet: fc.option(fc.double({ min: 0, max: 4, noNaN: true })),
     });
     fc.assert(
       fc.property(

@@ -1,8 +1,8 @@
 import { DEFAULT_HOST, DEFAULT_PORT } from '../../serve/address.js';
 import { startDashboard } from '../dashboard.js';
 import { announceReady, kernelSource, stopRequest, untilStopped } from '../observe.js';
-import { warmUp } from '../warm-up.js';
 import { COMMON_HELP, COMMON_OPTIONS, commonOptions, parse, parsePort } from '../options.js';
+import { warmUp } from '../warm-up.js';
 
 /** Where a dashboard listens and whom it answers. */
 export const LISTEN_OPTIONS = {
