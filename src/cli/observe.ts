@@ -20,7 +20,7 @@ export function kernelSource(
   options: CommonOptions,
   { onMode, filter = options.filter }: Pick<KernelSourceOptions, 'onMode' | 'filter'> = {},
 ): KernelSource {
-  boundHeapGrowth();
+  boundHeapGrowth(options.memory.slack);
   return new KernelSource({
     objectFile: TRACER_OBJECT,
     netns: options.netns,

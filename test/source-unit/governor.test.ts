@@ -289,6 +289,7 @@ describe('what was measured of the kernel', () => {
         trails: 100,
         bytes: 30_000,
         closedHops: 0,
+        quiet: 0,
         cpuMs: 900,
       },
     });
