@@ -32,8 +32,8 @@ const KIB = 1_024;
 const WATCH_MS = 3_000;
 const [mib, flows, file = '', source = '', rounds] = argv.slice(2);
 
-boundHeapGrowth();
 const memory = shareOut(Number(mib) * 2 ** 20);
+boundHeapGrowth(memory.slack);
 const pipeline = emptyPipeline({ memory });
 const server = await ServerProcess.start({
   collected: {

@@ -49,7 +49,7 @@ export async function runReplay(args: string[]): Promise<number> {
     throw new UsageError('REPLAY_USAGE', 'replay takes one FILE; see hopscope replay --help');
   }
   const options = commonOptions(values);
-  boundHeapGrowth();
+  boundHeapGrowth(options.memory.slack);
   if (options.netns !== null) {
     throw new UsageError(
       'REPLAY_NETNS',
