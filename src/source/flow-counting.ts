@@ -13,8 +13,8 @@ const SOON_MS = 300;
 /** And so often without one: a device may come to a namespace that is known. */
 const SELDOM_MS = 10_000;
 
-/** Between walks over the table, ns: the kernel looks at every bucket, 1 ms of a core. */
-const COUNT_READ_NS = 200_000_000n;
+/** Between walks over the table, ns: the kernel looks at every bucket. */
+const COUNT_READ_NS = 40_000_000n;
 
 export interface FlowCountingOptions {
   readonly objects: CountObjects;

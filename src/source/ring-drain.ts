@@ -9,8 +9,6 @@ const BATCH_BYTES = 1 << 20;
  */
 const BUSY_WAIT_MS = 20;
 const IDLE_WAIT_MS = 50;
-/** While drops alone come, of which the kernel shows a bounded number. */
-const CLOSED_WAIT_MS = 100;
 /** Batches taken before timers and sockets get their turn. */
 const BATCHES_PER_TURN = 8;
 
@@ -95,9 +93,9 @@ export class RingDrain {
       this.#soon();
       return;
     }
-    const isOpen = this.#options.isOpen?.() ?? true;
-    const open = this.#records > 0 ? BUSY_WAIT_MS : IDLE_WAIT_MS;
-    const wait = isOpen ? open : CLOSED_WAIT_MS;
+    // Of drops the kernel shows a bounded number.
+    const isBusy = this.#records > 0 && (this.#options.isOpen?.() ?? true);
+    const wait = isBusy ? BUSY_WAIT_MS : IDLE_WAIT_MS;
     const later = setTimeout(() => this.#turn(), wait);
     this.#cancel = () => clearTimeout(later);
   }
