@@ -8,7 +8,8 @@ import { scratch } from './load-program.mjs';
 import { FIRST_PORT, send, startSink } from './loads.mjs';
 import { output } from './processes.mjs';
 
-const CHILD = fileURLToPath(new URL('memory-child.mjs', import.meta.url));
+const TRACED = fileURLToPath(new URL('memory-child.mjs', import.meta.url));
+const COUNTED = fileURLToPath(new URL('counted-child.mjs', import.meta.url));
 /** A round takes a few milliseconds, less than what may hold up the event loop. */
 const FLOWS_A_ROUND = 25;
 /** Until all that was sent has been drained and written. */
@@ -19,13 +20,14 @@ const WORDS_KEPT = 160;
 
 /**
  * @typedef {object} MemoryRow
+ * @property {'counted' | 'traced'} seen whether each flow is only counted, or each packet traced
  * @property {number} wanted flows
  * @property {string | null} failure why there is no figure
  * @property {MemoryFigures | null} figures
  *
  * @typedef {object} MemoryFigures
  * @property {number} flows in the table at the end
- * @property {number} hops joined for them
+ * @property {number} [hops] joined for them, where they are traced
  * @property {number} seconds
  * @property {{ rss: number, heapUsed: number }} before bytes, before the first flow
  * @property {{ rss: number, heapUsed: number }} after bytes, with all
@@ -49,9 +51,19 @@ export async function benchMemory(way, sizes, limitSeconds, report) {
   /** @type {MemoryRow[]} */
   const rows = [];
   for (const wanted of sizes) {
-    const row = await measure(file, way.source, wanted, limitSeconds);
-    report(`memory, ${wanted} flows: ${row.failure ?? `${row.figures?.flows} in the table`}`);
-    rows.push(row);
+    for (const row of [
+      await measure('counted', wanted, [COUNTED, String(wanted)], limitSeconds),
+      await measure(
+        'traced',
+        wanted,
+        [TRACED, file, way.source, String(wanted), String(FLOWS_A_ROUND)],
+        limitSeconds,
+      ),
+    ]) {
+      const kept = row.failure ?? `${row.figures?.flows} in the table`;
+      report(`memory, ${wanted} flows, ${row.seen}: ${kept}`);
+      rows.push(row);
+    }
   }
   return rows;
 }
@@ -75,22 +87,21 @@ async function recordFlows(file, way) {
 }
 
 /**
- * @param {string} file
- * @param {string} source
+ * @param {MemoryRow['seen']} seen
  * @param {number} wanted
+ * @param {readonly string[]} child and its arguments
  * @param {number} limitSeconds
  * @returns {Promise<MemoryRow>}
  */
-async function measure(file, source, wanted, limitSeconds) {
-  const words = [file, source, String(wanted), String(FLOWS_A_ROUND)];
+async function measure(seen, wanted, child, limitSeconds) {
   try {
     const text = await output(
-      [execPath, '--expose-gc', `--max-old-space-size=${HEAP_MIB}`, CHILD, ...words],
+      [execPath, '--expose-gc', `--max-old-space-size=${HEAP_MIB}`, ...child],
       { timeoutMs: limitSeconds * 1000 },
     );
-    return { wanted, failure: null, figures: JSON.parse(text) };
+    return { seen, wanted, failure: null, figures: JSON.parse(text) };
   } catch (error) {
-    return { wanted, failure: failureText(error, limitSeconds), figures: null };
+    return { seen, wanted, failure: failureText(error, limitSeconds), figures: null };
   }
 }
 

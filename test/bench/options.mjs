@@ -34,7 +34,7 @@ Parts, all of them unless --only names some (--only load,kernel):
   latency   from the first packet of a new flow to the WebSocket message that shows it, with
             10,000 and 100,000 other packets a second
   memory    resident memory, heap and delay of the event loop with 1,000, 100,000 and
-            1,000,000 flows
+            1,000,000 flows, all only counted, and all traced
 
 Loads, named KIND-WAY-FLOWS; across is from node to node, same within one:
 ${LOADS.map(({ id }) => `  ${id}${DEFAULT_LOADS.includes(id) ? ' *' : ''}`).join('\n')}

@@ -187,20 +187,24 @@ export function renderLatency(rows) {
 export function renderMemory(rows) {
   return table([
     ...[
-      ['flows', 'kept', 'RSS MiB', 'most MiB', 'heap MiB', 'loop p99 ms', 'loop most ms', 'hops/s'],
+      ['flows', 'each is', 'kept', 'RSS MiB', 'most MiB', 'heap MiB', 'loop p99 ms'].concat([
+        'loop most ms',
+        'hops/s',
+      ]),
     ],
-    ...rows.map(({ wanted, failure, figures }) =>
+    ...rows.map(({ seen, wanted, failure, figures }) =>
       figures === null
-        ? [figure(wanted), failure ?? NOT_KNOWN]
+        ? [figure(wanted), seen, failure ?? NOT_KNOWN]
         : [
             figure(wanted),
+            seen,
             figure(figures.flows),
             mebibytes(figures.after.rss),
             mebibytes(figures.peakRss),
             mebibytes(figures.after.heapUsed),
             figure(figures.loopP99Ms, 1),
             figure(figures.loopMostMs, 1),
-            figure(figures.hops / figures.seconds),
+            figures.hops === undefined ? NOT_KNOWN : figure(figures.hops / figures.seconds),
           ],
     ),
   ]);
