@@ -68,7 +68,9 @@ test('a load has a line an observer, and hopscope one of what it saw', () => {
 });
 
 test('a size that could not be reached says why', () => {
-  const text = renderMemory([{ seen: 'traced', wanted: 1_000_000, failure: 'no room', figures: null }]);
+  const text = renderMemory([
+    { seen: 'traced', wanted: 1_000_000, failure: 'no room', figures: null },
+  ]);
   expect(text).toMatch(/1,000,000 +\| +traced \| +no room \|/u);
 });
 
