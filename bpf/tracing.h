@@ -13,11 +13,30 @@
 struct hs_tracing {
 	__u64 limit;		/* bytes that may wait in the ring; 0: all of it */
 	__u64 shut_at;		/* CLOCK_MONOTONIC, when the kernel closed; 0: it did not */
+	__u64 fair_from;	/* bytes in the ring from which on a flow has a share; 0: none has */
+	__u64 opened_at;	/* tells one window from another */
+	__u32 share;		/* bytes of a flow's trails, on each CPU */
 	__u32 closed;		/* no packet has a trail: drops alone are seen */
-	__u32 reserved;
 };
 
-_Static_assert(sizeof(struct hs_tracing) == 24, "hs_tracing");
+_Static_assert(sizeof(struct hs_tracing) == 40, "hs_tracing");
+
+/* Flows are told apart by a hash. A power of two. */
+#define SHARES 64
+#define SHARES_BITS 6
+
+/* What flows have had of the window. */
+struct shares {
+	__u64 opened_at;
+	__u32 bytes[SHARES];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct shares);
+} shares SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -48,6 +67,32 @@ static __always_inline void close_if_full(__u64 now)
 		return;
 	state->shut_at = now;
 	state->closed = 1;
+}
+
+/*
+ * Whether a trail of `size` bytes is left out, because its flow (any number that is its own)
+ * has had its share of a window: what a flood leaves is for the others.
+ */
+static __always_inline int is_past_share(__u64 flow, __u32 size)
+{
+	__u32 zero = 0, at = (flow * 0x9e3779b97f4a7c15ULL) >> (64 - SHARES_BITS);
+	struct hs_tracing *state = bpf_map_lookup_elem(&tracing, &zero);
+	struct shares *had;
+
+	if (!state || !state->fair_from || state->closed)
+		return 0;
+	had = bpf_map_lookup_elem(&shares, &zero);
+	if (!had || at >= SHARES)
+		return 0;
+	if (had->opened_at != state->opened_at) {
+		__builtin_memset(had->bytes, 0, sizeof(had->bytes));
+		had->opened_at = state->opened_at;
+	}
+	if (had->bytes[at] >= state->share &&
+	    bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= state->fair_from)
+		return 1;
+	had->bytes[at] += size;
+	return 0;
 }
 
 #endif

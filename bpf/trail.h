@@ -45,6 +45,20 @@ static __always_inline __u32 place_of(const struct observation *o)
 	return (__u32)(__u16)o->priority << 16 | (__u32)o->hook << 8 | o->stage;
 }
 
+/* Whose the newest outermost header is: addresses, and ports where the protocol has them. */
+static __always_inline __u64 flow_of(const struct slot *slot)
+{
+	const __u64 *words = slot->keys.words;
+	int is_ipv6 = (words[0] & 0xf0) == 0x60;
+	__u8 protocol = is_ipv6 ? words[0] >> 48 : words[1] >> 8;
+	int has_ports = protocol == PROTO_TCP || protocol == PROTO_UDP;
+
+	if (!is_ipv6)
+		return (words[1] >> 32) ^ (has_ports ? words[2] : (__u32)words[2]);
+	return words[1] ^ words[2] * 3 ^ words[3] * 5 ^ words[4] * 7 ^
+	       (has_ports ? (__u32)words[5] : 0);
+}
+
 /*
  * Hands the trail to the ring, unless the filter leaves it out, and leaves the slot
  * empty. is_over: the packet will not be seen in this buffer again.
@@ -56,6 +70,8 @@ static __always_inline void hand_over(struct slot *slot, __u8 end, __u64 end_tim
 
 	if (used && filtered && wish_for(slot, is_over) == WISH_NO) {
 		count(HS_COUNTER_FILTERED, slot->trail.hops);
+	} else if (used && end != HS_END_DROP && is_past_share(flow_of(slot), used)) {
+		count(HS_COUNTER_PAST_SHARE, slot->trail.hops);
 	} else if (used) {
 		size = sizeof(slot->trail) + used;
 		slot->trail.header.size = size;

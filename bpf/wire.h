@@ -188,6 +188,7 @@ enum hs_counter {
 	HS_COUNTER_LOST_DROP = 7,	/* left out: drops between windows, too many alike */
 	HS_COUNTER_FILTERED = 8,	/* left out: the filter matched nothing of their packet */
 	HS_COUNTER_MARKS_EVICTED = 9,	/* packets no longer known to match, for want of room */
+	HS_COUNTER_PAST_SHARE = 10,	/* left out: hops of flows that had their share of a window */
 	HS_COUNTER_MAX,
 };
 

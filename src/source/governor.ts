@@ -27,7 +27,7 @@ export const FIRST_BYTE_NS = 50;
 /** A window with less in it says nothing about that. */
 const TELLING_BYTES = 16 << 10;
 /** A window on request is shorter where many ask, at least this, ms. */
-export const REQUESTED_LEAST_MS = 4;
+export const REQUESTED_LEAST_MS = 10;
 /** Between windows, when somebody asks for one, ms. */
 export const REQUEST_GAP_MS = 250;
 /** Share of the ring that may wait for the daemon before the tracer is closed. */

@@ -9,6 +9,7 @@ import {
   COUNTER_MARKS_EVICTED,
   COUNTER_OWN,
   COUNTER_PASSED,
+  COUNTER_PAST_SHARE,
   COUNTER_TRAILS,
 } from '../wire/layout.gen.js';
 import type { HandedOver } from './source.js';
@@ -37,6 +38,8 @@ export interface KernelCounts {
   readonly endsMissed: bigint;
   /** Drops between windows that are left out on purpose, too many being alike. */
   readonly dropsAlike: bigint;
+  /** Hops of flows that had their share of a window that was asked for. */
+  readonly pastShare: bigint;
   readonly handed: HandedOver;
   /** Records left out because they were hopscope's own traffic. */
   readonly own: bigint;
@@ -60,6 +63,7 @@ export function kernelCounts(of: (index: number) => bigint, missed: MissedRuns):
     },
     endsMissed: missed.ends,
     dropsAlike: of(COUNTER_LOST_DROP),
+    pastShare: of(COUNTER_PAST_SHARE),
     handed: { records: of(COUNTER_TRAILS), hops: of(COUNTER_PASSED), bytes: of(COUNTER_BYTES) },
     own: of(COUNTER_OWN),
     filtered: of(COUNTER_FILTERED),

@@ -22,6 +22,7 @@ import type { HandedOver, Source, SourceSampling, SourceSink } from './source.js
 import type { Tracer } from './tracer.js';
 import { kernelDropReasons, RING_BYTES, type TracerOptions } from './tracer-object.js';
 import { scheduleOf } from './tracer-schedule.js';
+import { roomOf } from './tracing-gate.js';
 import type { TracingSchedule } from './tracing-schedule.js';
 
 /** Between looks at namespaces, their hooks and the kernel's modules. */
@@ -121,6 +122,7 @@ export class KernelSource implements Source {
   otherLosses(): Readonly<Record<string, bigint>> {
     return {
       'drops-alike': this.#kernelCounts.newest().dropsAlike,
+      'flow-share-exceeded': this.#kernelCounts.newest().pastShare,
       'ends-missed': this.#kernelCounts.newest().endsMissed,
       ...(this.#options.filter == null
         ? {}
@@ -291,7 +293,7 @@ export class KernelSource implements Source {
         ...{ objectFile, hooks, ownPort, limited: netns != null, ringBytes: this.#ringBytes },
         ...(this.#governor === null
           ? {}
-          : { limit: Math.floor(this.#governor.fullShare * this.#ringBytes) }),
+          : { room: roomOf(this.#governor.fullShare * this.#ringBytes) }),
         ...(this.#sampling.mode === 'one-in' ? { oneIn: this.#sampling.oneIn } : {}),
       },
       filter,

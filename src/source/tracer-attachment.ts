@@ -6,7 +6,7 @@ import type { FoundNamespace } from './namespace-watcher.js';
 import { NetfilterLinks } from './netfilter-links.js';
 import { END_PROGRAM, FunctionLinks, TracepointLinks } from './trace-links.js';
 import { type LoadedTracer, setFlag } from './tracer-object.js';
-import { TracingGate } from './tracing-gate.js';
+import { TracingGate, type WindowRoom } from './tracing-gate.js';
 
 /** One loaded object and all that it is attached to. */
 export class TracerAttachment {
@@ -66,13 +66,13 @@ export class TracerAttachment {
   /**
    * From the end of a packet's way to its beginning; see trace-links.ts.
    *
-   * @param limit see `TracingGate.open`
+   * @param room see `TracingGate.open`
    */
-  open(limit: number): void {
+  open(room: WindowRoom): void {
     this.#netfilter.open();
     this.#functions.open();
     this.#tracepoints.open();
-    this.#gate.open(limit);
+    this.#gate.open(room);
   }
 
   /** All but drops. */

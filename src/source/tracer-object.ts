@@ -13,6 +13,7 @@ import {
 import { KernelTypes } from './kernel-types.js';
 import { NamespaceWatcher } from './namespace-watcher.js';
 import { replaceFunction } from './object-function.js';
+import type { WindowRoom } from './tracing-gate.js';
 
 /** Size of the ring where nothing else is said, bytes. */
 export const RING_BYTES = 32 << 20;
@@ -48,8 +49,8 @@ export interface TracerOptions {
   readonly hooks?: HookInstrument | undefined;
   /** Bytes that the kernel may be ahead of the daemon, a power of two; RING_BYTES when absent. */
   readonly ringBytes?: number | undefined;
-  /** See `TracingGate.open`, from the first packet on; 0 when absent. */
-  readonly limit?: number | undefined;
+  /** See `TracingGate.open`, from the first packet on; all of it when absent. */
+  readonly room?: WindowRoom | undefined;
   /** Of how many packets one is traced; all when absent. */
   readonly oneIn?: number | undefined;
   /** Which packets are worth a record; all when absent. */

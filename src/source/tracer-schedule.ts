@@ -30,7 +30,7 @@ export function scheduleOf(governor: Governor, scheduled: ScheduledTracer): Trac
   };
   const hops = (): number => counter(COUNTER_PASSED) + counter(COUNTER_LOST_RING);
   return new TracingSchedule(governor, {
-    open: (limit) => tracer.open(limit),
+    open: (room) => tracer.open(room),
     shutAt: () => tracer.shutAt(),
     close: () => tracer.close(),
     setDetail: (detail) => tracer.setDetail(detail, namespaces()),

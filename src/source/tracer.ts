@@ -20,6 +20,7 @@ import {
   setValue,
   type TracerOptions,
 } from './tracer-object.js';
+import { ALL_ROOM, type WindowRoom } from './tracing-gate.js';
 
 /** Run on each CPU, not attached; see bpf/tracer.bpf.c. */
 const FLUSH_PROGRAM = 'flush_trails';
@@ -50,7 +51,7 @@ export class Tracer {
   #noSurvey: string | null = null;
   #detail: HookDetail = 'all';
   #isOpen = true;
-  #limit: number;
+  #room: WindowRoom;
   #isReplacing = false;
   #isDetached = false;
   /** As of the last look: an object takes its time to load, and namespaces come meanwhile. */
@@ -64,7 +65,7 @@ export class Tracer {
 
   constructor(options: TracerOptions) {
     this.#options = options;
-    this.#limit = options.limit ?? 0;
+    this.#room = options.room ?? ALL_ROOM;
   }
 
   /** What sees netfilter hooks here. */
@@ -171,14 +172,14 @@ export class Tracer {
   /**
    * Attaches everything again. Errors: UnsupportedError; then it is closed.
    *
-   * @param limit see `TracingGate.open`
+   * @param room see `TracingGate.open`
    */
-  open(limit = 0): void {
+  open(room = ALL_ROOM): void {
     if (this.#isOpen) return;
     this.#isOpen = true;
-    this.#limit = limit;
+    this.#room = room;
     try {
-      this.#current?.open(limit);
+      this.#current?.open(room);
     } catch (error) {
       this.close();
       throw error;
@@ -321,7 +322,7 @@ export class Tracer {
           return null;
         }
       }
-      if (this.#isOpen) next.open(this.#limit);
+      if (this.#isOpen) next.open(this.#room);
       return next;
     } catch (error) {
       if (next === null) loaded.object.close();

@@ -1,6 +1,7 @@
 import type { Governor, Plan, WindowSize } from './governor.js';
 import { DECIDE_MS } from './governor.js';
 import type { HookDetail } from './hook-places.js';
+import { roomOf, type WindowRoom } from './tracing-gate.js';
 
 /** Between looks at the ring while a window is open, ms. */
 const WATCH_MS = 5;
@@ -11,10 +12,8 @@ const QUIET_LEAST_MS = 100;
 export interface Scheduled {
   /**
    * Errors: UnsupportedError; then it is closed.
-   *
-   * @param limit bytes in the ring at which the kernel closes it by itself
    */
-  open(limit: number): void;
+  open(room: WindowRoom): void;
   /** When the kernel closed it since, CLOCK_MONOTONIC in ns; null: it did not. */
   shutAt(): bigint | null;
   close(): void;
@@ -176,20 +175,24 @@ export class TracingSchedule {
     this.#decide();
     const { mode, detail, windowMs, windowBytes } = this.#governor.plan;
     if (mode === 'windows') {
-      this.#openWindow(asked ?? { ms: windowMs, bytes: windowBytes });
+      this.#openWindow(asked ?? { ms: windowMs, bytes: windowBytes }, asked !== null);
       return;
     }
     this.#wasPlanned = mode;
     this.#on.setDetail(detail);
-    if (!this.#open(this.#fullBytes)) return;
+    if (!this.#open(roomOf(this.#fullBytes))) return;
     this.#on.onMode(mode);
     this.#wait(DECIDE_MS, () => this.#stayOpen());
   }
 
-  #openWindow({ ms, bytes }: WindowSize): void {
+  /** @param isFair of one that was asked for a flood has no more than its share */
+  #openWindow({ ms, bytes }: WindowSize, isFair: boolean): void {
     // What waits already is not the window's.
-    const limit = Math.min(this.#on.waiting() + Math.floor(bytes), this.#fullBytes);
-    if (!this.#open(limit)) return;
+    const waiting = this.#on.waiting();
+    const limit = Math.min(waiting + bytes, this.#fullBytes);
+    const fair = { fairFrom: Math.floor((waiting + limit) / 2), share: Math.floor(bytes / 8) };
+    const room = roomOf(limit);
+    if (!this.#open(isFair ? { ...room, ...fair } : room)) return;
     this.windows += 1;
     this.#on.meter.begin(this.#openedAt);
     this.#on.pause();
@@ -208,10 +211,10 @@ export class TracingSchedule {
   }
 
   /** False when it was refused: then it is tried again in time. */
-  #open(limit: number): boolean {
+  #open(room: WindowRoom): boolean {
     this.#add();
     try {
-      this.#on.open(limit);
+      this.#on.open(room);
     } catch (error) {
       this.#on.onWarning(`opening the tracer again: ${String(error)}`);
       this.#openedAt = this.#ms();

@@ -36,7 +36,8 @@ export const COUNTER_BYTES = 6;
 export const COUNTER_LOST_DROP = 7;
 export const COUNTER_FILTERED = 8;
 export const COUNTER_MARKS_EVICTED = 9;
-export const COUNTER_MAX = 10;
+export const COUNTER_PAST_SHARE = 10;
+export const COUNTER_MAX = 11;
 
 export const SIZEOF_HEADER = 24;
 export const HEADER_TYPE = 0;

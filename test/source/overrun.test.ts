@@ -38,7 +38,7 @@ afterAll(() => removePair());
 describe('a daemon that stood still until its ring was full', () => {
   it('says how much it lost, and goes on joining as before', async () => {
     const args = ['--json', '--netns', LEFT.netns, '--netns', RIGHT.netns];
-    const trace = await HopscopeProcess.ready(['trace', ...args, 'icmp or udp']);
+    const trace = await HopscopeProcess.ready(['trace', '--sample', 'all', ...args, 'icmp or udp']);
     try {
       trace.child.kill('SIGSTOP');
       await runIn(LEFT.netns, process.execPath, ['-e', SENDER]);
