@@ -25,10 +25,6 @@ export class KernelCostMeter {
     this.#work = work;
   }
 
-  get isMeasuring(): boolean {
-    return this.#stats !== null;
-  }
-
   /** Begins if it is time; `now` in ms. */
   begin(now: number): void {
     if (this.#refused || this.#stats !== null || now < this.#due) return;

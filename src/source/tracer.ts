@@ -309,7 +309,7 @@ export class Tracer {
     try {
       next = new TracerAttachment(loaded, shift, missing);
       if (old === null) {
-        // The map is new: one before it may have had to give way.
+        // The map is new: an object before it may have been refused its priorities.
         this.#observed = new Set();
         this.#observe(next, namespaces);
       }
