@@ -13,8 +13,14 @@ const SOON_MS = 300;
 /** And so often without one: a device may come to a namespace that is known. */
 const SELDOM_MS = 10_000;
 
-/** Between walks over the table, ns: the kernel looks at every bucket. */
-const COUNT_READ_NS = 40_000_000n;
+/** Between walks over the table, ms, and at most. */
+const COUNT_READ_MS = 40;
+const COUNT_READ_MOST_MS = 1_000;
+/**
+ * A walk is followed by this many times its own length: of thousands of flows under way all
+ * have changed each time, and reading 4,000 entries every 40 ms took a third of a core.
+ */
+const COUNT_READ_PAUSES = 30;
 
 export interface FlowCountingOptions {
   readonly objects: CountObjects;
@@ -42,6 +48,8 @@ export class FlowCounting {
   #isFinal = false;
   #packets = 0;
   #readAt = 0n;
+  /** Taken by the walk that goes on. */
+  #walkMs = 0;
   #losses: Readonly<Record<string, bigint>> = {};
   readonly #news = new CountNews();
 
@@ -107,8 +115,13 @@ export class FlowCounting {
    */
   read(now: bigint): void {
     if (this.#isFinal || this.#counter === null || now < this.#readAt) return;
+    const begun = performance.now();
     const isWhole = this.#counter.read(this.#options.onCount);
-    if (isWhole) this.#readAt = now + COUNT_READ_NS;
+    this.#walkMs += performance.now() - begun;
+    if (!isWhole) return;
+    const pause = Math.max(COUNT_READ_MS, COUNT_READ_PAUSES * this.#walkMs);
+    this.#readAt = now + BigInt(Math.round(Math.min(pause, COUNT_READ_MOST_MS) * 1e6));
+    this.#walkMs = 0;
   }
 
   /**
