@@ -70,7 +70,7 @@ static __always_inline void hand_over(struct slot *slot, __u8 end, __u64 end_tim
 
 	if (used && filtered && wish_for(slot, is_over) == WISH_NO) {
 		count(HS_COUNTER_FILTERED, slot->trail.hops);
-	} else if (used && end != HS_END_DROP && is_past_share(flow_of(slot), used)) {
+	} else if (used && is_past_share(flow_of(slot), used)) {
 		count(HS_COUNTER_PAST_SHARE, slot->trail.hops);
 	} else if (used) {
 		size = sizeof(slot->trail) + used;

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { BpfObject, type Link, probe, RingBuffer } from 'ebpf-ts';
+import { type BpfMap, BpfObject, type Link, probe, RingBuffer } from 'ebpf-ts';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { runCommand, runIn } from '../../src/lab/run-command.js';
 import type { HopRecord, PathRecord } from '../../src/model/records.js';
@@ -241,24 +241,39 @@ function pipelineOn(paths: PathRecord[]): Pipeline {
   return pipeline;
 }
 
+/** Closes a tracer and empties its ring. */
+function closed(tracer: Tracer): { ring: RingBuffer; counters: BpfMap } {
+  const events = tracer.map('events');
+  const counters = tracer.map('counters');
+  if (events === undefined || counters === undefined) throw new Error('no maps');
+  const ring = new RingBuffer(events);
+  tracer.close();
+  tracer.flush();
+  ring.drain(new Uint8Array(1 << 20));
+  expect(ring.available()).toBe(0);
+  return { ring, counters };
+}
+
+function pings(count: number): Promise<string> {
+  const ping = ['ping', '-q', '-n', '-c', String(count), '-i', '0.002', RIGHT.address];
+  return runIn(LEFT.netns, 'timeout', ['10', ...ping]);
+}
+
+/** To a port that nobody listens on. */
+function datagram(): Promise<string> {
+  return runIn(LEFT.netns, 'bash', ['-c', `echo > /dev/udp/${RIGHT.address}/9 || true`]);
+}
+
 it('the kernel itself closes it once so much waits in the ring, and still sees drops', async () => {
   const { tracer, namespaces } = tracerOf();
   const limit = 8_192;
   try {
     await tracer.attach(namespaces.scan());
-    const events = tracer.map('events');
-    const counters = tracer.map('counters');
-    if (events === undefined || counters === undefined) throw new Error('no maps');
-    const ring = new RingBuffer(events);
-    tracer.close();
-    tracer.flush();
-    ring.drain(new Uint8Array(1 << 20));
-    expect(ring.available()).toBe(0);
+    const { ring, counters } = closed(tracer);
     const before = process.hrtime.bigint();
     tracer.open(roomOf(limit));
     expect(tracer.shutAt()).toBeNull();
-    const flood = ['ping', '-q', '-n', '-c', '60', '-i', '0.002', RIGHT.address];
-    await runIn(LEFT.netns, 'timeout', ['10', ...flood]);
+    await pings(60);
     const shutAt = tracer.shutAt() ?? 0n;
     expect(shutAt).toBeGreaterThan(before);
     expect(shutAt).toBeLessThan(process.hrtime.bigint());
@@ -268,11 +283,11 @@ it('the kernel itself closes it once so much waits in the ring, and still sees d
     expect(waiting).toBeGreaterThanOrEqual(limit);
     expect(waiting).toBeLessThan(4 * limit);
     const passed = sumOfCpus(counters, COUNTER_PASSED);
-    await runIn(LEFT.netns, 'timeout', ['10', ...flood]);
+    await pings(60);
     tracer.flush();
     // A raw socket refuses a copy of each packet, which looks like a drop: it is one hop.
     expect(sumOfCpus(counters, COUNTER_PASSED) - passed).toBeLessThanOrEqual(2n * 60n);
-    await runIn(LEFT.netns, 'bash', ['-c', `echo > /dev/udp/${RIGHT.address}/9 || true`]);
+    await datagram();
     expect(ring.available()).toBeGreaterThan(waiting);
     tracer.close();
     tracer.open();
@@ -288,23 +303,16 @@ it('of a window that is asked for, a flow has its share and leaves the rest to o
   const share = 8_192;
   try {
     await tracer.attach(namespaces.scan());
-    const events = tracer.map('events');
-    const counters = tracer.map('counters');
-    if (events === undefined || counters === undefined) throw new Error('no maps');
-    const ring = new RingBuffer(events);
-    tracer.close();
-    tracer.flush();
-    ring.drain(new Uint8Array(1 << 20));
+    const { ring, counters } = closed(tracer);
     tracer.open({ limit: 1 << 20, fairFrom: share, share });
-    const flood = ['ping', '-q', '-n', '-c', '200', '-i', '0.002', RIGHT.address];
-    await runIn(LEFT.netns, 'timeout', ['10', ...flood]);
+    await pings(200);
     tracer.flush();
     const ofOne = ring.available();
     const leftOut = sumOfCpus(counters, COUNTER_PAST_SHARE);
     expect(leftOut).toBeGreaterThan(0n);
     expect(tracer.shutAt()).toBeNull();
     // A datagram is of another flow.
-    await runIn(LEFT.netns, 'bash', ['-c', `echo > /dev/udp/${RIGHT.address}/9 || true`]);
+    await datagram();
     tracer.flush();
     expect(ring.available()).toBeGreaterThan(ofOne);
     ring.close();
