@@ -13,9 +13,9 @@ export function countedOf(row: CountCursor, tuples: TupleTable): Counted | null 
     return null;
   }
   tuples.now = row.last;
-  const { netns, ifindex, direction, packets, bytes, largest, tcpFlags, first, last } = row;
+  const { netns, ifindex, direction, packets, bytes, largest, tcpFlags, first, last, gone } = row;
   return {
-    ...{ netns, ifindex, direction, packets, bytes, largest, tcpFlags, first, last },
+    ...{ netns, ifindex, direction, packets, bytes, largest, tcpFlags, first, last, gone },
     tuple: interned(row, tuples),
     ctOriginal: internedOrNull(row.ctOriginal, tuples),
     ctReply: internedOrNull(row.ctReply, tuples),

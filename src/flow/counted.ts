@@ -38,6 +38,8 @@ export interface Counted {
   /** Nanoseconds since the source's epoch. */
   readonly first: number;
   readonly last: number;
+  /** Whether the counter has removed it: it says these numbers for the last time. */
+  readonly gone: boolean;
   /** Of the packet's own conntrack entry, where it had one there. */
   readonly ctOriginal: Tuple | null;
   readonly ctReply: Tuple | null;
@@ -84,6 +86,10 @@ export class CountIntake {
     const proof = directionByConntrack(count);
     let flow = this.#find(count, point, proof);
     const isNew = flow === null;
+    if (isNew && count.gone) {
+      // What it counted was given before: its flow has been idle, and was removed.
+      return null;
+    }
     if (isNew && now - count.last > IDLE_NS.tcpNew) {
       this.#counters.countsStale += 1;
       return null;

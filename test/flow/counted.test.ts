@@ -79,13 +79,28 @@ describe('a flow that nobody traced', () => {
     }
   });
 
+  test('is not begun again by the removal of what it counted, long after it has ended', () => {
+    const it = new Translated();
+    const flags = { tcpFlags: TCP_SYN | TCP_ACK | TCP_RST };
+    it.table.count(it.counted(CALI1, 'in', 5, flags));
+    it.table.count(it.counted(CALI1, 'out', 4, flags));
+    const last = it.only.last;
+    it.table.count(it.counted(CALI1, 'in', 6, { ...flags, gone: true }));
+    expect(packets(it.only)).toEqual([6, 4]);
+    it.table.age(last + IDLE_NS.closed + 1);
+    expect(it.table.size).toBe(0);
+    it.table.count(it.counted(CALI1, 'in', 6, { ...flags, gone: true }));
+    it.table.count(it.counted(CALI1, 'out', 4, { ...flags, gone: true }));
+    expect(it.table.size).toBe(0);
+  });
+
   test('without conntrack the direction that was counted first is the original', () => {
     const maker = new PathMaker();
     const table = new FlowTable(maker.tuples);
     const asked = maker.tuple({ src: '10.0.0.1', dst: '10.0.0.2', sport: 5, dport: 53 }, 'udp');
     const count = {
       ...{ netns: 1, ifindex: 2, packets: 3, bytes: 300, largest: 100, tcpFlags: 0 },
-      ...{ last: 9_000, ctOriginal: null, ctReply: null },
+      ...{ last: 9_000, gone: false, ctOriginal: null, ctReply: null },
     };
     const answered = asked.reversed(maker.tuples);
     table.count({ ...count, direction: 'out', tuple: answered, first: 2_000 });

@@ -46,7 +46,7 @@ describe('the estimate is what is measured, to within 30 %', () => {
       const tuple = maker.tuple({ src, dst: '10.0.0.1', sport: 1_024 + n, dport: 443 });
       const reply = tuple.reversed(maker.tuples);
       const both = {
-        ...{ netns: NETNS.node111, bytes: 4e9 + n, largest: 1_500, tcpFlags: 0x12 },
+        ...{ netns: NETNS.node111, bytes: 4e9 + n, largest: 1_500, tcpFlags: 0x12, gone: false },
         ...{ first: 1e12 + n, last: 2e12 + n, ctOriginal: tuple, ctReply: reply, packets: 10 + n },
       };
       table.count({ ...both, ifindex: 5, direction: 'in', tuple });

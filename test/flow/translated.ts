@@ -81,6 +81,7 @@ export class Translated {
       tcpFlags: TCP_ACK,
       first: 1_000_000 + (isFirst ? 0 : 10) + (at === CALI2 ? 20 : 0),
       last: 2_000_000,
+      gone: false,
       ctOriginal: isFirst ? null : this.asked,
       ctReply: isFirst ? null : this.answer,
       ...more,
