@@ -50,6 +50,14 @@ export function isLastPlaintextHop(place: Place | null): boolean {
   return place !== null && place.stage === layout.STAGE_EGRESS && place.device.kind === KIND;
 }
 
+/**
+ * Whether a packet was cut into segments by the tunnel device itself, which encrypts them before
+ * anybody sees them: its buffer is released there, and that is not its end.
+ */
+export function isCutInTunnel(path: Path): boolean {
+  return path.gsoTuples.length > 0 && isLastPlaintextHop(path.lastPlace);
+}
+
 /** Whether an encrypted packet can be what its buffer held at the hop before. */
 export function mayBeEncryptionOf(path: Path, p: DecodedPacket): boolean {
   return (
@@ -69,8 +77,9 @@ export function mayBeDecryptionOf(
   p: DecodedPacket,
   device: Device,
   gsoSize: number,
+  time: number,
 ): boolean {
-  if (path.encrypted === null || path.ended || device.kind !== KIND || p.family === 0) {
+  if (path.encrypted === null || path.isOverAt(time) || device.kind !== KIND || p.family === 0) {
     return false;
   }
   if (path.lastHeaders?.outer?.type === OUTER_WIREGUARD) {

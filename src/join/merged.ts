@@ -3,6 +3,7 @@ import { HOOK_INPUT } from '../packet/netfilter-hook.js';
 import { PROTO_TCP } from '../packet/proto.js';
 import * as layout from '../wire/layout.gen.js';
 import type { Device } from './device-table.js';
+import { isCutInTunnel } from './encrypted.js';
 import type { Path } from './path.js';
 import type { Tuple } from './tuple.js';
 
@@ -20,10 +21,16 @@ interface Merge {
 }
 
 /**
- * Whether a buffer on its way up holds more of its packet's stream than it did: what
+ * Whether a buffer on its way up holds more of its packet's stream at `time` than it did: what
  * followed was merged into it (net/core/gro.c), before or after a tunnel.
  */
-export function isMergedAt(path: Path, p: DecodedPacket, stage: number, gsoSize: number): boolean {
+export function isMergedAt(
+  path: Path,
+  p: DecodedPacket,
+  stage: number,
+  gsoSize: number,
+  time: number,
+): boolean {
   return (
     stage === layout.STAGE_INGRESS &&
     p.protocol === PROTO_TCP &&
@@ -32,7 +39,7 @@ export function isMergedAt(path: Path, p: DecodedPacket, stage: number, gsoSize:
     path.tcpSeq === p.tcpSeq &&
     p.payloadLength > path.payloadLength &&
     gsoSize > 0 &&
-    !path.ended
+    !path.isOverAt(time)
   );
 }
 
@@ -68,7 +75,10 @@ export class Merges {
     }
   }
 
-  /** The packet that one without an end was merged into; null when it was not. */
+  /**
+   * The packet that one was merged into, of which neither a drop nor a delivery was seen; null
+   * when it was not. Its buffer may be released with the other's, but not before.
+   */
   find(path: Path): Path | null {
     const merges = this.#byTuple.get(path.lastHeaders?.tuple as Tuple);
     if (merges === undefined || path.protocol !== PROTO_TCP || path.payloadLength === 0) {
@@ -80,6 +90,7 @@ export class Merges {
       if (
         head !== path &&
         last <= time &&
+        (!path.isOverAt(time) || (isCutInTunnel(path) && path.children === 0)) &&
         (path.tcpSeq - seq) >>> 0 < length &&
         isWhereMerged(path, device)
       ) {

@@ -178,7 +178,7 @@ export class PathJoiner {
 
   #finish(path: Path): void {
     this.#open.close(path);
-    if (!path.ended) {
+    if (!path.dropped && !path.delivered) {
       path.mergedInto = this.#merges.find(path);
       if (path.mergedInto !== null) {
         path.mergedInto.hasMerged = true;

@@ -1,6 +1,6 @@
 import { HOOK_INPUT } from '../packet/netfilter-hook.js';
 import * as layout from '../wire/layout.gen.js';
-import { isLastPlaintextHop } from './encrypted.js';
+import { isCutInTunnel } from './encrypted.js';
 import type { OpenPaths } from './open-paths.js';
 import { ORIGIN_FRAGMENT, type Path } from './path.js';
 
@@ -16,7 +16,7 @@ function settleTime(path: Path): number {
   const last = path.lastPlace;
   if (path.ended) {
     // Its segments cannot be recognized before they come out of the tunnel.
-    return path.gsoTuples.length > 0 && isLastPlaintextHop(last) ? SETTLE_NS : LINGER_NS;
+    return isCutInTunnel(path) ? SETTLE_NS : LINGER_NS;
   }
   return last !== null && last.stage === layout.STAGE_NETFILTER && last.hook === HOOK_INPUT
     ? SETTLE_INPUT_NS

@@ -11,7 +11,7 @@ import { ConntrackEntries } from './conntrack-entry.js';
 import { continues } from './continuation.js';
 import type { Deliveries } from './deliveries.js';
 import type { Device } from './device-table.js';
-import { decrypt, encryptedOf, isLastPlaintextHop, mayBeDecryptionOf } from './encrypted.js';
+import { decrypt, encryptedOf, isCutInTunnel, mayBeDecryptionOf } from './encrypted.js';
 import type { Headers } from './headers.js';
 import { identityKey } from './identity.js';
 import type { JoinState } from './join-state.js';
@@ -157,8 +157,8 @@ export class TrailJoiner {
     const isDecrypted =
       path !== undefined &&
       stage === layout.STAGE_INGRESS &&
-      mayBeDecryptionOf(path, p, device, gsoSize);
-    const isMerged = path !== undefined && isMergedAt(path, p, stage, gsoSize);
+      mayBeDecryptionOf(path, p, device, gsoSize, hop.time);
+    const isMerged = path !== undefined && isMergedAt(path, p, stage, gsoSize, hop.time);
     if (!isFirst && !isDecrypted && !isMerged && !(path !== undefined && continues(path, p, hop))) {
       return ANOTHER_PACKET;
     }
@@ -298,10 +298,9 @@ export class TrailJoiner {
   #decrypt(path: Path, hop: TrailCursor, gsoSize: number): void {
     const p = this.#packet;
     const tuple = tupleOf(p, null, this.#state.tuples);
-    const isCutInDevice = (whole: Path): boolean => isLastPlaintextHop(whole.lastPlace);
     const whole =
       p.protocol === PROTO_TCP
-        ? this.#state.open.gso.find(tuple, p, hop.time, isCutInDevice)
+        ? this.#state.open.gso.find(tuple, p, hop.time, isCutInTunnel)
         : null;
     decrypt(path, p, tuple, gsoSize);
     if (whole !== null && path.parent === null) {

@@ -94,6 +94,18 @@ test('on a receiving node alone, what comes out says what went in', () => {
   expect(flow.encapsulations).toMatchObject([{ overhead: 60 }]);
 });
 
+test('a release that is reported with what came before the decryption is no end before it', () => {
+  const tape = new Tape();
+  const journey = arrive(tape.packet(PING), 7);
+  const arrived = tape.length;
+  intoPod3(journey.ingress(WG112));
+  tape.free(journey.skb, arrived);
+  const joining = new Joining({ cpuOf: (index) => (index < arrived ? 0 : 1) }).end(tape);
+  expect(joining.paths.map(hopsText)).toEqual([
+    '<ens10 P I <wireguard.cali P F >cali118af4ccd16 <eth0 I',
+  ]);
+});
+
 test.each([
   ['longer than', 40],
   ['shorter by more than the padding of', 80],
@@ -169,6 +181,29 @@ test('what the tunnel device cuts is found when it comes out, and counted once',
     packets: 1,
     bytes: 40 + 3 * 1388,
   });
+});
+
+test('what the tunnel device cut and another buffer got all of has the end of that', () => {
+  const tape = new Tape();
+  const first = overWire(tape.packet(SEGMENT).cross(POD1_ETH0, CALI1).egress(WG111), 20);
+  const whole = { ...SEGMENT, id: 301, seq: 5000 + 1388, payload: 2 * 1388 };
+  tape
+    .packet(whole)
+    .set({ gso: { size: 1388, segs: 2 } })
+    .cross(POD1_ETH0, CALI1)
+    .egress(WG111)
+    .free();
+  for (const index of [1, 2]) {
+    overWire(tape.packet({ ...SEGMENT, id: 300 + index, seq: 5000 + index * 1388 }), 20 + index);
+  }
+  const merged = first.change({ payload: 3 * 1388 }).set({ gso: { size: 1388, segs: 3 } });
+  intoPod3(merged.ingress(WG112));
+  const joining = new Joining().end(tape);
+  const known = joining.paths.filter(({ hops }) => tupleText(hops[0]).startsWith('tcp'));
+  expect(known.map((path) => [path.payloadLength / 1388, verdictOf(path, false)])).toEqual([
+    [3, 'delivered'],
+    [2, 'delivered'],
+  ]);
 });
 
 test('of what was merged behind the tunnel the first is known by its buffer', () => {

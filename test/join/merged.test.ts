@@ -107,3 +107,28 @@ test('the end of a tunnel is not the end of what it carries', () => {
   const [path] = new Joining().end(tape).paths;
   expect(path && verdictOf(path, false)).toBe('unknown');
 });
+
+test('a release that is reported with what came before the merge does not come before it', () => {
+  const tape = new Tape();
+  const [first, second] = [0, 1].map((index) => tunnelled(tape, index)) as [Journey, Journey];
+  // The CPU on which they arrived sees them released, another one saw the merge in between.
+  const arrived = tape.length;
+  merged(first, 2).deliver(NETNS.pod3);
+  tape.free(first.skb, arrived);
+  second.free();
+  const joining = new Joining({ cpuOf: (index) => (index < arrived ? 0 : 1) }).end(tape);
+  expect(joining.paths.map(hopsText)).toEqual([
+    '>eth0 >tunl0 O >ens10 <ens10 P I <tunl0 F >cali118af4ccd16 <eth0 I !',
+    '>eth0 >tunl0 O >ens10 <ens10 P I',
+  ]);
+  expect(joining.paths.map((path) => verdictOf(path, false))).toEqual(['delivered', 'delivered']);
+});
+
+test('what was released before the merge is no part of it', () => {
+  const tape = new Tape();
+  const [first, second] = [0, 1].map((index) => tunnelled(tape, index)) as [Journey, Journey];
+  second.free();
+  merged(first, 2).deliver(NETNS.pod3);
+  const { paths } = new Joining().end(tape);
+  expect(paths.map((path) => verdictOf(path, false))).toEqual(['delivered', 'unknown']);
+});

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { HopRecord } from '../../../src/model/records.js';
+import type { HopRecord, PathRecord } from '../../../src/model/records.js';
 import { ADDRESS, type Mode, POD_MTU } from '../cluster.js';
 import { judgePaths, route } from '../judge.js';
 import { betweenPods, judgeFlow } from '../judge-flow.js';
@@ -37,7 +37,7 @@ export function payloadScenes(encap: Mode): void {
     // WireGuard is given what is too long for it, and cuts it itself.
     if (encap === 'wireguard') judgePieces(scene);
     else judgePaths(scene);
-    for (const piece of piecesOf(scene)) expect(route(piece)).toEqual(ways.there);
+    for (const piece of piecesOf(scene)) expect(arrival(piece)).toEqual(ways.there);
     const flow = judgeFlow(scene, betweenPods('tcp', `pod1:${port}`, 'pod3:5001'), {
       offloaded: true,
     });
@@ -60,6 +60,12 @@ export function payloadScenes(encap: Mode): void {
       verdict: 'fits',
     });
   });
+}
+
+/** A way without its end where the receiver's TCP had no use for what arrived, late or twice. */
+function arrival(path: PathRecord): string[] {
+  const steps = route(path);
+  return path.drop?.reason?.startsWith('TCP_') ? steps.slice(0, -1) : steps;
 }
 
 function isAtDevice({ stage }: HopRecord): boolean {
