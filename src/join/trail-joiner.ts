@@ -11,7 +11,13 @@ import { ConntrackEntries } from './conntrack-entry.js';
 import { continues } from './continuation.js';
 import type { Deliveries } from './deliveries.js';
 import type { Device } from './device-table.js';
-import { decrypt, encryptedOf, isCutInTunnel, mayBeDecryptionOf } from './encrypted.js';
+import {
+  decrypt,
+  encryptedOf,
+  isCutInTunnel,
+  isLastPlaintextHop,
+  mayBeDecryptionOf,
+} from './encrypted.js';
 import type { Headers } from './headers.js';
 import { identityKey } from './identity.js';
 import type { JoinState } from './join-state.js';
@@ -85,6 +91,11 @@ export class TrailJoiner {
       if (read === 2 || known !== null) {
         // The sender is that of the first packet: another may be in the same buffer by now.
         hop.sock = 0;
+      }
+      if (read > 1 && path !== null && isOutOfTunnel(path, hop)) {
+        this.#putBack(record, hop);
+        schedule(open, path);
+        return;
       }
       if ((hop.flags & layout.HOP_SNAPSHOT) !== 0) {
         const found = this.#hop(hop, read === 1);
@@ -317,4 +328,12 @@ export class TrailJoiner {
       this.#state.open.setIdentity(path, identityKey(p));
     }
   }
+}
+
+/**
+ * Whether a packet comes out of an encrypted tunnel right after it went in: in between it was
+ * encrypted on another CPU, and what that saw comes first.
+ */
+function isOutOfTunnel(path: Path, hop: TrailCursor): boolean {
+  return hop.stage === layout.STAGE_INGRESS && isLastPlaintextHop(path.lastPlace);
 }

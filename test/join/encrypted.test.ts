@@ -156,6 +156,21 @@ test('from pod to pod it is one path, complete', () => {
   expect(isComplete(path)).toBe(true);
 });
 
+test('what another CPU saw of it encrypted comes between what one saw before and after', () => {
+  const tape = new Tape();
+  const sent = tape.packet(PING).cross(POD1_ETH0, CALI1).egress(WG111);
+  const plain = tape.length;
+  const arrived = overWire(sent, 3);
+  const encrypted = tape.length;
+  intoPod3(arrived.ingress(WG112)).free();
+  const cpuOf = (index: number): number => (index >= plain && index < encrypted ? 1 : 0);
+  const joining = new Joining({ grouped: true, cpuOf }).end(tape);
+  expect(joining.paths.map(hopsText)).toEqual([
+    '>eth0 <calice0906292e2 >wireguard.cali O >ens10 <ens10 P I <wireguard.cali P F >cali118af4ccd16 <eth0 I',
+  ]);
+  expect(isComplete(nth(joining.paths, 0))).toBe(true);
+});
+
 test('what the tunnel device cuts is found when it comes out, and counted once', () => {
   const tape = new Tape();
   tape
