@@ -309,16 +309,16 @@ export class TrailJoiner {
   #decrypt(path: Path, hop: TrailCursor, gsoSize: number): void {
     const p = this.#packet;
     const tuple = tupleOf(p, null, this.#state.tuples);
+    // What it was cut from may have been sent again since.
+    const begun = path.columns.time[0] ?? hop.time;
     const whole =
-      p.protocol === PROTO_TCP
-        ? this.#state.open.gso.find(tuple, p, hop.time, isCutInTunnel)
-        : null;
+      p.protocol === PROTO_TCP ? this.#state.open.gso.find(tuple, p, begun, isCutInTunnel) : null;
     decrypt(path, p, tuple, gsoSize);
     if (whole !== null && path.parent === null) {
       // It was cut out of a larger one in the tunnel device itself, where nothing looks.
       path.origin = ORIGIN_SEGMENT;
       path.parent = whole;
-      path.inherited = whole.columns.indexAt(path.columns.time[0] ?? hop.time) + 1;
+      path.inherited = whole.columns.indexAt(begun) + 1;
       path.columns.inherit(whole.columns, path.inherited);
       path.matched ||= whole.matched;
       whole.children += 1;

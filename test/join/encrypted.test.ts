@@ -198,6 +198,25 @@ test('what the tunnel device cuts is found when it comes out, and counted once',
   });
 });
 
+test('a segment that is under way when its packet is sent again is of the first of the two', () => {
+  const tape = new Tape();
+  const send = (id: number): unknown =>
+    tape
+      .packet({ ...SEGMENT, id, payload: 2 * 1388 })
+      .set({ gso: { size: 1388, segs: 2 } })
+      .cross(POD1_ETH0, CALI1)
+      .egress(WG111)
+      .free();
+  send(300);
+  const segment = overWire(tape.packet(SEGMENT), 10);
+  send(302);
+  intoPod3(segment.ingress(WG112));
+  const { paths } = new Joining().end(tape);
+  expect(paths.filter(({ origin }) => origin === ORIGIN_SEGMENT).map(hopsText)).toEqual([
+    '>eth0 <calice0906292e2 >wireguard.cali O >ens10 <ens10 P I <wireguard.cali P F >cali118af4ccd16 <eth0 I',
+  ]);
+});
+
 test('what the tunnel device cut and another buffer got all of has the end of that', () => {
   const tape = new Tape();
   const first = overWire(tape.packet(SEGMENT).cross(POD1_ETH0, CALI1).egress(WG111), 20);
