@@ -148,6 +148,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     }
     const added = new ClientSession(client, session);
     sessions.add(added);
+    if (sessions.size === 1) waitForTick();
     client.on('close', () => sessions.delete(added));
   });
 
@@ -180,9 +181,19 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   collector.onBatch(() => {
     if (performance.now() - lastTick >= TICK_LEAST_MS) tick();
   });
-  const ticker = setInterval(() => {
-    if (performance.now() - lastTick >= TICK_MS + TICK_LEAST_MS) tick();
-  }, TICK_LEAST_MS);
+  let ticker: NodeJS.Timeout | undefined;
+  // A wake-up costs a busy machine more than what is done in it: seldom while nobody looks.
+  const waitForTick = (): void => {
+    clearTimeout(ticker);
+    ticker = setTimeout(
+      () => {
+        if (performance.now() - lastTick >= TICK_MS + TICK_LEAST_MS) tick();
+        waitForTick();
+      },
+      sessions.size > 0 ? TICK_LEAST_MS : SLOW_TICK_MS,
+    );
+  };
+  waitForTick();
   const pinger = setInterval(() => {
     for (const client of sessions) client.checkAlive();
   }, PING_INTERVAL_MS);
@@ -192,7 +203,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     port,
     counters,
     close: async () => {
-      clearInterval(ticker);
+      clearTimeout(ticker);
       clearInterval(pinger);
       meter.close();
       for (const client of sessions) client.close();

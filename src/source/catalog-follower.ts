@@ -10,6 +10,12 @@ import type { FoundNamespace } from './namespace-watcher.js';
 const SOON_MS = 50;
 const FIRST_MS = 500;
 const MOST_MS = 10_000;
+/**
+ * A reading is followed by this many times its own length without one: on a busy machine it
+ * takes a second, and what it takes is missing there.
+ */
+const PAUSES = 50;
+const PAUSE_MOST_MS = 60_000;
 
 /** Keeps the names of what is on the machine up to date. */
 export class CatalogFollower {
@@ -67,6 +73,10 @@ export class CatalogFollower {
     this.#reading = true;
     void this.#read().finally(() => {
       this.#reading = false;
+      // Unless a change came meanwhile.
+      if (this.#wait < MOST_MS) return;
+      const ended = Date.now();
+      this.#due = Math.max(this.#due, ended + Math.min(PAUSES * (ended - now), PAUSE_MOST_MS));
     });
   }
 

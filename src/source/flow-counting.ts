@@ -10,8 +10,13 @@ import { type FoundNamespace, NamespaceWatcher } from './namespace-watcher.js';
 
 /** Devices are looked for again so soon after a change: they come after their namespace. */
 const SOON_MS = 300;
-/** And so often without one: a device may come to a namespace that is known. */
+/**
+ * And so often without one: a device may come to a namespace that is known. A look is followed
+ * by 50 times its own length without one, since it starts six processes in each namespace.
+ */
 const SELDOM_MS = 10_000;
+const SELDOM_MOST_MS = 60_000;
+const LOOK_PAUSES = 50;
 
 /** Between walks over the table, ms, and at most. */
 const COUNT_READ_MS = 40;
@@ -183,6 +188,7 @@ export class FlowCounting {
   async #follow(given?: KnownNamespace[] | null): Promise<void> {
     if (this.#counter === null || this.#isFollowing || this.#isStopping) return;
     this.#isFollowing = true;
+    const begun = performance.now();
     try {
       const known = given === undefined ? await this.#knownDevices() : given;
       if (known !== null && !this.#isStopping) await this.#counter.countOn(countedDevices(known));
@@ -190,7 +196,8 @@ export class FlowCounting {
       this.#options.onWarning(`counting on devices: ${String(error)}`);
     } finally {
       this.#isFollowing = false;
-      this.#next(this.#isDueSoon ? SOON_MS : SELDOM_MS);
+      const pause = Math.min(LOOK_PAUSES * (performance.now() - begun), SELDOM_MOST_MS);
+      this.#next(this.#isDueSoon ? SOON_MS : Math.max(pause, SELDOM_MS));
       this.#isDueSoon = false;
     }
   }
