@@ -40,7 +40,7 @@ function isBackAtStart(path: Path, p: DecodedPacket, hop: TrailCursor): boolean 
   // Where an id, a sequence number or what is encrypted tells packets apart, they tell it better.
   const hasIdentity = p.protocol !== PROTO_UDP || p.ipId > 0 || p.outerType !== OUTER_NONE;
   return (
-    !hasIdentity &&
+    (!hasIdentity || hasOtherPorts(path, p, hop)) &&
     path.encrypted === null &&
     columns.length > 1 &&
     first !== undefined &&
@@ -52,5 +52,21 @@ function isBackAtStart(path: Path, p: DecodedPacket, hop: TrailCursor): boolean 
     first.device.netns === hop.netns &&
     columns.ttl[0] === p.ttl &&
     hop.time > (columns.time[columns.length - 1] as number)
+  );
+}
+
+/**
+ * Whether a packet comes where another was first seen in its buffer, with other ports. What is at
+ * the same hook still may be the same: what IPVS translates passes OUTPUT twice
+ * (net/netfilter/ipvs/ip_vs_xmit.c).
+ */
+function hasOtherPorts(path: Path, p: DecodedPacket, hop: TrailCursor): boolean {
+  const tuple = path.columns.headers[0]?.tuple ?? null;
+  return (
+    (hop.hook === NO_HOOK || hop.hook !== path.lastPlace?.hook) &&
+    p.outerType === OUTER_NONE &&
+    p.sport >= 0 &&
+    tuple !== null &&
+    (tuple.sport !== p.sport || tuple.dport !== p.dport)
   );
 }
