@@ -40,7 +40,6 @@ function isBackAtStart(path: Path, p: DecodedPacket, hop: TrailCursor): boolean 
   // Where an id, a sequence number or what is encrypted tells packets apart, they tell it better.
   const hasIdentity = p.protocol !== PROTO_UDP || p.ipId > 0 || p.outerType !== OUTER_NONE;
   return (
-    (!hasIdentity || hasOtherPorts(path, p, hop)) &&
     path.encrypted === null &&
     columns.length > 1 &&
     first !== undefined &&
@@ -51,7 +50,8 @@ function isBackAtStart(path: Path, p: DecodedPacket, hop: TrailCursor): boolean 
     first.device.ifindex === hop.ifindex &&
     first.device.netns === hop.netns &&
     columns.ttl[0] === p.ttl &&
-    hop.time > (columns.time[columns.length - 1] as number)
+    hop.time > (columns.time[columns.length - 1] as number) &&
+    (!hasIdentity || hasOtherPorts(path, p, hop))
   );
 }
 

@@ -93,15 +93,13 @@ export class TrailJoiner {
         hop.sock = 0;
       }
       if (read > 1 && path !== null && isOutOfTunnel(path, hop)) {
-        this.#putBack(record, hop);
-        schedule(open, path);
+        this.#putBack(record, hop, path);
         return;
       }
       if ((hop.flags & layout.HOP_SNAPSHOT) !== 0) {
         const found = this.#hop(hop, read === 1);
         if (found === ANOTHER_PACKET) {
-          this.#putBack(record, hop);
-          if (path !== null) schedule(open, path);
+          this.#putBack(record, hop, path);
           return;
         }
         path = found;
@@ -234,7 +232,8 @@ export class TrailJoiner {
   }
 
   /** Has the rest of the trail come again when all that began before it was joined. */
-  #putBack(record: RecordCursor, { time, hopAt, hopsLeft }: TrailCursor): void {
+  #putBack(record: RecordCursor, { time, hopAt, hopsLeft }: TrailCursor, path: Path | null): void {
+    if (path !== null) schedule(this.#state.open, path);
     const context: KnownBefore = { headers: this.#before, entry: this.#entryBefore };
     record.rest = { time, at: hopAt, hops: hopsLeft, context };
   }

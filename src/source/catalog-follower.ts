@@ -1,6 +1,7 @@
 import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
 import type { CatalogReader } from './catalog-reader.js';
 import type { FoundNamespace } from './namespace-watcher.js';
+import { pauseAfter, READING_REST } from './pause.js';
 
 /**
  * Names are asked for again: soon after a change, which goes on for a while, then seldom.
@@ -9,13 +10,7 @@ import type { FoundNamespace } from './namespace-watcher.js';
  */
 const SOON_MS = 50;
 const FIRST_MS = 500;
-const MOST_MS = 10_000;
-/**
- * A reading is followed by this many times its own length without one: on a busy machine it
- * takes a second, and what it takes is missing there.
- */
-const PAUSES = 50;
-const PAUSE_MOST_MS = 60_000;
+const MOST_MS = READING_REST.least;
 
 /** Keeps the names of what is on the machine up to date. */
 export class CatalogFollower {
@@ -76,7 +71,7 @@ export class CatalogFollower {
       // Unless a change came meanwhile.
       if (this.#wait < MOST_MS) return;
       const ended = Date.now();
-      this.#due = Math.max(this.#due, ended + Math.min(PAUSES * (ended - now), PAUSE_MOST_MS));
+      this.#due = Math.max(this.#due, ended + pauseAfter(ended - now, READING_REST));
     });
   }
 

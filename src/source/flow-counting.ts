@@ -7,25 +7,15 @@ import { countedDevices, type KnownNamespace } from './counted-devices.js';
 import { Counter } from './counter.js';
 import { readDevices } from './device-reader.js';
 import { type FoundNamespace, NamespaceWatcher } from './namespace-watcher.js';
+import { pauseAfter, READING_REST, type Rest } from './pause.js';
 
 /** Devices are looked for again so soon after a change: they come after their namespace. */
 const SOON_MS = 300;
 /**
- * And so often without one: a device may come to a namespace that is known. A look is followed
- * by 50 times its own length without one, since it starts six processes in each namespace.
+ * Between walks over the table: of thousands of flows under way all have changed each time, and
+ * reading 4,000 entries every 40 ms took a third of a core.
  */
-const SELDOM_MS = 10_000;
-const SELDOM_MOST_MS = 60_000;
-const LOOK_PAUSES = 50;
-
-/** Between walks over the table, ms, and at most. */
-const COUNT_READ_MS = 40;
-const COUNT_READ_MOST_MS = 1_000;
-/**
- * A walk is followed by this many times its own length: of thousands of flows under way all
- * have changed each time, and reading 4,000 entries every 40 ms took a third of a core.
- */
-const COUNT_READ_PAUSES = 30;
+const COUNT_READ_REST: Rest = { least: 40, most: 1_000, times: 30 };
 
 export interface FlowCountingOptions {
   readonly objects: CountObjects;
@@ -124,8 +114,7 @@ export class FlowCounting {
     const isWhole = this.#counter.read(this.#options.onCount);
     this.#walkMs += performance.now() - begun;
     if (!isWhole) return;
-    const pause = Math.max(COUNT_READ_MS, COUNT_READ_PAUSES * this.#walkMs);
-    this.#readAt = now + BigInt(Math.round(Math.min(pause, COUNT_READ_MOST_MS) * 1e6));
+    this.#readAt = now + BigInt(Math.round(pauseAfter(this.#walkMs, COUNT_READ_REST) * 1e6));
     this.#walkMs = 0;
   }
 
@@ -196,8 +185,9 @@ export class FlowCounting {
       this.#options.onWarning(`counting on devices: ${String(error)}`);
     } finally {
       this.#isFollowing = false;
-      const pause = Math.min(LOOK_PAUSES * (performance.now() - begun), SELDOM_MOST_MS);
-      this.#next(this.#isDueSoon ? SOON_MS : Math.max(pause, SELDOM_MS));
+      // Without a change too: a device may come to a namespace that is known.
+      const pause = pauseAfter(performance.now() - begun, READING_REST);
+      this.#next(this.#isDueSoon ? SOON_MS : pause);
       this.#isDueSoon = false;
     }
   }
