@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
+#include <cstdlib>
 #include <system_error>
 #include <thread>
 
@@ -18,36 +20,52 @@ NetnsResult Finish(int outcome) {
   return {outcome, 0, nullptr};
 }
 
-NetnsResult OnThread(const std::function<NetnsResult()>& body) {
-  NetnsResult result;
-  try {
-    std::thread thread([&] { result = body(); });
-    thread.join();
-  } catch (const std::system_error& failure) {
-    result = {-1, failure.code().value(), "thread"};
+// A descriptor that is closed when it goes out of scope.
+class Descriptor {
+ public:
+  explicit Descriptor(const char* path) : fd_(open(path, O_RDONLY | O_CLOEXEC)) {}
+  ~Descriptor() {
+    if (fd_ >= 0) close(fd_);
   }
-  return result;
-}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
 
 }  // namespace
 
 NetnsResult CallInNetns(const std::string& path, const std::function<int()>& work) {
   if (path.empty()) return Finish(work());
-  int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return {-1, errno, "open"};
-  NetnsResult result = OnThread([&]() -> NetnsResult {
-    if (setns(fd, CLONE_NEWNET) != 0) return {-1, errno, "setns"};
-    return Finish(work());
-  });
-  close(fd);
+  Descriptor there(path.c_str());
+  if (there.get() < 0) return {-1, errno, "open"};
+  Descriptor here("/proc/thread-self/ns/net");
+  if (here.get() < 0) return {-1, errno, "open"};
+  // Whoever may not come back must not go: this goes where the thread is already.
+  if (setns(here.get(), CLONE_NEWNET) != 0) return {-1, errno, "setns"};
+  if (setns(there.get(), CLONE_NEWNET) != 0) return {-1, errno, "setns"};
+  NetnsResult result = Finish(work());
+  if (setns(here.get(), CLONE_NEWNET) != 0) {
+    // Everything that this thread did from now on would be done in the wrong namespace.
+    std::perror("ebpf-ts: cannot return to the network namespace of the thread");
+    std::abort();
+  }
   return result;
 }
 
 NetnsResult CallInNewNetns(const std::function<int()>& work) {
-  return OnThread([&]() -> NetnsResult {
-    if (unshare(CLONE_NEWNET) != 0) return {-1, errno, "unshare"};
-    return Finish(work());
-  });
+  NetnsResult result;
+  try {
+    std::thread thread([&] {
+      result = unshare(CLONE_NEWNET) != 0 ? NetnsResult{-1, errno, "unshare"} : Finish(work());
+    });
+    thread.join();
+  } catch (const std::system_error& failure) {
+    result = {-1, failure.code().value(), "thread"};
+  }
+  return result;
 }
 
 }  // namespace ebpf_ts

@@ -1,10 +1,5 @@
-import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
+import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 
-/**
- * How often the event loop is looked at, milliseconds; it is not part of the delay. Seldom: on
- * two cores that are full, 50 wake-ups a second in each process took 3% of the packets.
- */
-const RESOLUTION_MS = 100;
 /** Delays are those of one to two of these. */
 const SPAN_MS = 30_000;
 
@@ -27,13 +22,16 @@ const NO_DELAY: Delay = { delayP50: 0, delayP99: 0, delayMax: 0 };
 
 /** Measures the process it is in. */
 export class LoadMeter {
-  readonly #histogram: IntervalHistogram;
+  readonly #histogram: RecordableHistogram = createHistogram();
   #before: Delay = NO_DELAY;
   #since = performance.now();
 
-  constructor() {
-    this.#histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
-    this.#histogram.enable();
+  /**
+   * A timer came so late, milliseconds. It is for whoever has one to report it: a timer for this
+   * alone would wake the process more often than anything else does.
+   */
+  late(ms: number): void {
+    this.#histogram.record(Math.max(1, Math.round(ms * 1e6)));
   }
 
   read(): Load {
@@ -58,22 +56,13 @@ export class LoadMeter {
     };
   }
 
-  close(): void {
-    this.#histogram.disable();
-  }
-
   #delay(): Delay {
     const histogram = this.#histogram;
     if (histogram.count === 0) return NO_DELAY;
     return {
-      delayP50: seconds(histogram.percentile(50)),
-      delayP99: seconds(histogram.percentile(99)),
-      delayMax: seconds(histogram.max),
+      delayP50: histogram.percentile(50) / 1e9,
+      delayP99: histogram.percentile(99) / 1e9,
+      delayMax: histogram.max / 1e9,
     };
   }
-}
-
-/** Of a time between two looks, in nanoseconds. */
-function seconds(ns: number): number {
-  return Math.max(0, ns / 1e9 - RESOLUTION_MS / 1e3);
 }

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { BEAT_MS, heartbeat } from '../heartbeat.js';
 import { ChannelCounters } from './channel-counters.js';
 import type { HelloInfo, ListeningMessage, StartMessage } from './channel-messages.js';
 import type { Collected } from './collected.js';
@@ -70,7 +71,7 @@ export class ServerProcess {
   #child: ChildProcess | null = null;
   #link: CollectorLink | null = null;
   #listening: ListeningMessage | null = null;
-  #ticker: NodeJS.Timeout | null = null;
+  #stopTicking: () => void = () => undefined;
   #restart: NodeJS.Timeout | null = null;
   #restartWait = RESTART_LEAST_MS;
   #nextStatus = 0;
@@ -95,7 +96,10 @@ export class ServerProcess {
       await server.close();
       throw error;
     }
-    server.#ticker = setInterval(() => server.#tick(), TICK_MS);
+    server.#stopTicking = heartbeat.every(TICK_MS / BEAT_MS, (lateMs) => {
+      server.#meter.late(lateMs);
+      server.#tick();
+    });
     return server;
   }
 
@@ -115,9 +119,8 @@ export class ServerProcess {
 
   async close(): Promise<void> {
     this.#stopped = true;
-    if (this.#ticker !== null) clearInterval(this.#ticker);
+    this.#stopTicking();
     if (this.#restart !== null) clearTimeout(this.#restart);
-    this.#meter.close();
     const child = this.#child;
     if (child === null) return;
     const ended = new Promise<void>((resolve) => {

@@ -185,13 +185,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   // A wake-up costs a busy machine more than what is done in it: seldom while nobody looks.
   const waitForTick = (): void => {
     clearTimeout(ticker);
-    ticker = setTimeout(
-      () => {
-        if (performance.now() - lastTick >= TICK_MS + TICK_LEAST_MS) tick();
-        waitForTick();
-      },
-      sessions.size > 0 ? TICK_LEAST_MS : SLOW_TICK_MS,
-    );
+    const wait = sessions.size > 0 ? TICK_MS : SLOW_TICK_MS;
+    const planned = performance.now() + wait;
+    ticker = setTimeout(() => {
+      const now = performance.now();
+      meter.late(Math.max(0, now - planned));
+      if (now - lastTick >= TICK_MS) tick();
+      waitForTick();
+    }, wait);
   };
   waitForTick();
   const pinger = setInterval(() => {
@@ -205,7 +206,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     close: async () => {
       clearTimeout(ticker);
       clearInterval(pinger);
-      meter.close();
       for (const client of sessions) client.close();
       const closed = new Promise<void>((resolve) => {
         server.close(() => resolve());

@@ -1,5 +1,6 @@
 import { RingBuffer } from 'ebpf-ts';
 import type { PacketFilter } from '../filter/packet-filter.js';
+import { heartbeat } from '../heartbeat.js';
 import { SAMPLE_ALL, type Sampling, samplingName } from '../model/sampling.js';
 import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
 import { Epoch } from '../wire/clock.js';
@@ -25,8 +26,8 @@ import { scheduleOf } from './tracer-schedule.js';
 import { roomOf } from './tracing-gate.js';
 import type { TracingSchedule } from './tracing-schedule.js';
 
-/** Between looks at namespaces, their hooks and the kernel's modules. */
-const NAMESPACE_SCAN_MS = 400;
+/** Beats from one look at namespaces, their hooks and the kernel's modules to the next. */
+const NAMESPACE_SCAN_BEATS = 4;
 /** Drops after so long without one are worth a look at once. */
 const DROPS_ANEW_NS = 1_000_000_000n;
 
@@ -78,7 +79,7 @@ export class KernelSource implements Source {
   /** Since when nothing but drops can come, ns; null while everything can. */
   #closedSince: bigint | null = null;
   #onlyDrops = false;
-  #scanTimer: NodeJS.Timeout | null = null;
+  #stopLooking: () => void = () => undefined;
   #soon: NodeJS.Immediate | null = null;
   /** What the kernel counted by the end; it forgets it then. */
   readonly #kernelCounts = new CountReader(() => countsOf(this.#tracer));
@@ -227,12 +228,11 @@ export class KernelSource implements Source {
     }
     this.#follow(tracer);
     this.#beginning = this.#begin();
-    this.#scanTimer = setInterval(() => this.#look(), NAMESPACE_SCAN_MS);
+    this.#stopLooking = heartbeat.every(NAMESPACE_SCAN_BEATS, () => this.#look());
   }
 
-  /** The ring holds what comes meanwhile, so that the first drop has its place named too. */
+  /** Nobody waits for it. The ring holds what comes until the first drop's place can be named. */
   async #begin(): Promise<void> {
-    // After `start` has resolved: nobody waits for it.
     await new Promise((resolve) => setImmediate(resolve));
     const objectFile = functionObjectBeside(this.#options.objectFile);
     await this.#functions.load(() => KernelFunctionLookup.open(objectFile));
@@ -251,7 +251,7 @@ export class KernelSource implements Source {
     this.#schedule?.stop();
     // Detach first, then take what is still in the ring.
     this.#tracer?.detach();
-    if (this.#scanTimer !== null) clearInterval(this.#scanTimer);
+    this.#stopLooking();
     this.#names?.stop();
     if (this.#soon !== null) clearImmediate(this.#soon);
     this.#directory.close();

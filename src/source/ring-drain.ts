@@ -1,11 +1,13 @@
 import type { RingBuffer } from 'ebpf-ts';
+import { heartbeat } from '../heartbeat.js';
 import type { SourceSink } from './source.js';
 
 /** Bytes drained at once. */
 const BATCH_BYTES = 1 << 20;
 /**
  * Between two flushes while packets pass, and while none do. A trail that nothing ends is
- * seen this late at the most, and the ring has to hold what comes meanwhile.
+ * seen this late at the most, and the ring has to hold what comes meanwhile. While drops
+ * alone are traced, of which the kernel shows a bounded number, the next beat is soon enough.
  */
 const BUSY_WAIT_MS = 20;
 const IDLE_WAIT_MS = 50;
@@ -93,9 +95,11 @@ export class RingDrain {
       this.#soon();
       return;
     }
-    // Of drops the kernel shows a bounded number.
-    const isBusy = this.#records > 0 && (this.#options.isOpen?.() ?? true);
-    const wait = isBusy ? BUSY_WAIT_MS : IDLE_WAIT_MS;
+    if (this.#options.isOpen?.() === false) {
+      this.#cancel = heartbeat.next(() => this.#turn());
+      return;
+    }
+    const wait = this.#records > 0 ? BUSY_WAIT_MS : IDLE_WAIT_MS;
     const later = setTimeout(() => this.#turn(), wait);
     this.#cancel = () => clearTimeout(later);
   }

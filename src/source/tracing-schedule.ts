@@ -72,7 +72,9 @@ export class TracingSchedule {
   #bytes = 0;
   #closedHops = 0;
   #wasPlanned: Plan['mode'] = 'open';
-  /** Set between windows, half way to the next. */
+  /** Between windows: from when on, ms, what the last one brought should be dealt with. */
+  #quietFrom = Number.POSITIVE_INFINITY;
+  /** When that was noted, with the CPU time until then. */
   #quietSince: { readonly at: number; readonly cpuMs: number } | null = null;
   #stopped = false;
 
@@ -130,7 +132,15 @@ export class TracingSchedule {
 
   /** The ring may fill up sooner than the next decision comes: called before it is read. */
   watch(waiting: number): void {
-    if (this.#isOpen && !this.#stopped) this.#isCrowded(waiting);
+    if (this.#stopped) return;
+    if (this.#isOpen) {
+      this.#isCrowded(waiting);
+      return;
+    }
+    // A timer of its own for this would wake the process once more.
+    if (this.#quietSince !== null) return;
+    const at = this.#ms();
+    if (at >= this.#quietFrom) this.#quietSince = { at, cpuMs: this.#on.cpuMs() };
   }
 
   #isCrowded(waiting = this.#on.waiting()): boolean {
@@ -155,16 +165,15 @@ export class TracingSchedule {
     const sinceOpened = this.#ms() - this.#openedAt;
     // What the window brought is to be dealt with first, however long it was.
     const wait = Math.max(periodMs - sinceOpened, periodMs / 2);
-    this.#wait(wait / 2, () => {
-      this.#quietSince = { at: this.#ms(), cpuMs: this.#on.cpuMs() };
-      this.#wait(wait / 2, () => this.#nextWindow());
-    });
+    this.#quietFrom = this.#ms() + wait / 2;
+    this.#wait(wait, () => this.#nextWindow());
   }
 
   /** Share of one core taken since the last window's packets were dealt with. */
   #quiet(at: number, cpuMs: number): number | null {
     const since = this.#quietSince;
     this.#quietSince = null;
+    this.#quietFrom = Number.POSITIVE_INFINITY;
     return since === null || at - since.at < QUIET_LEAST_MS
       ? null
       : (cpuMs - since.cpuMs) / (at - since.at);

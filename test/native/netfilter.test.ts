@@ -67,7 +67,7 @@ describeAsRoot('a netfilter program', () => {
     link.close();
     pingInside();
     expect(counted()).toBe(6);
-    // The caller is where it was, and the thread that went there has ended.
+    // The caller is where it was, and no thread was made for it.
     expect(readlinkSync('/proc/self/ns/net')).toBe(before);
     expect(readlinkSync('/proc/thread-self/ns/net')).toBe(before);
     expect(readFileSync('/proc/self/status', 'utf8').match(/Threads:\s+(\d+)/)?.[1]).toBe(threads);
@@ -123,6 +123,8 @@ describeAsRoot('a netfilter program', () => {
       netns: netns.path,
     } as const;
     attached(object.program('on_netfilter').attachNetfilter(options));
+    const before = readlinkSync('/proc/thread-self/ns/net');
     bpfErrorOf(() => object.program('on_netfilter').attachNetfilter(options), 'EBUSY');
+    expect(readlinkSync('/proc/thread-self/ns/net')).toBe(before);
   });
 });

@@ -37,6 +37,8 @@ let clock: bigint;
 let slots: number[];
 /** Whether a slot is at work at each flush. */
 let isBusy: boolean;
+/** Whether packets are traced. */
+let isOpen: boolean;
 let drain: RingDrain;
 
 beforeEach(() => {
@@ -46,6 +48,7 @@ beforeEach(() => {
   clock = 0n;
   slots = [];
   isBusy = false;
+  isOpen = true;
   drain = new RingDrain({
     ring: ring as unknown as RingBuffer,
     flush: () => {
@@ -53,12 +56,14 @@ beforeEach(() => {
       ring.add(...slots.splice(0));
       return true;
     },
+    isOpen: () => isOpen,
     now: () => clock++,
     sink,
   });
 });
 
 afterEach(() => {
+  drain.stop();
   vi.useRealTimers();
 });
 
@@ -112,6 +117,20 @@ describe('a drain', () => {
     expect(given().at(-1)).toBe('@2');
     await vi.advanceTimersByTimeAsync(1);
     expect(given().at(-1)).toBe('@3');
+  });
+
+  it('waits for the next beat while packets are not traced, and for none once paused', async () => {
+    isOpen = false;
+    ring.add(1);
+    drain.start();
+    expect(given()).toEqual(['1', '@0']);
+    await vi.advanceTimersByTimeAsync(99);
+    expect(given()).toEqual(['1', '@0']);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(given()).toEqual(['1', '@0', '@1']);
+    drain.pause();
+    await vi.advanceTimersByTimeAsync(200);
+    expect(given()).toEqual(['1', '@0', '@1']);
   });
 
   it('gives others their turn, and no time before the ring is read up to the flush', async () => {
