@@ -68,6 +68,9 @@ export class DeviceTable {
   readonly #limit: number;
   #count = 0;
   evicted = 0;
+  /** Grows with each change of what a device is, of which the newest came at `changedAt`. */
+  version = 0;
+  changedAt = Number.NEGATIVE_INFINITY;
 
   constructor(limit = DEVICE_LIMIT) {
     this.#limit = limit;
@@ -84,6 +87,15 @@ export class DeviceTable {
    */
   learn({ netns, ifindex, name, kind, mtu, type }: DeviceDescription, time: number): Device {
     let device = this.#find(netns, ifindex);
+    if (
+      device.name !== name ||
+      device.kind !== kind ||
+      device.mtu !== mtu ||
+      device.type !== type
+    ) {
+      this.version += 1;
+      this.changedAt = Math.max(this.changedAt, time);
+    }
     if (device.name !== '' && (device.name !== name || device.kind !== kind)) {
       if (time < device.since) {
         return this.of(netns, ifindex, time);
@@ -130,6 +142,7 @@ export class DeviceTable {
         this.#devices.delete(oldest.value);
         this.#near[nearSlot(gone.netns, gone.ifindex)] = undefined;
         this.evicted += 1;
+        this.version += 1;
       }
     }
     const device = new Device(++this.#count, netns, ifindex);

@@ -28,6 +28,8 @@ export class Hop {
   /** -1 where it is not known. */
   readonly ttl: number;
   readonly drop: Drop | null;
+  /** Of the innermost packet; -1 without one. */
+  readonly ipId: number;
 
   constructor(
     place: Place,
@@ -39,6 +41,7 @@ export class Hop {
     mark: number,
     ttl: number,
     drop: Drop | null,
+    ipId: number,
   ) {
     this.place = place;
     this.headers = headers;
@@ -49,6 +52,7 @@ export class Hop {
     this.mark = mark;
     this.ttl = ttl;
     this.drop = drop;
+    this.ipId = ipId;
   }
 
   get device(): Device {
@@ -84,10 +88,6 @@ export class Hop {
 
   get ipLength(): number {
     return this.headers.ipLength;
-  }
-
-  get ipId(): number {
-    return this.headers.ipId;
   }
 
   get tcpFlags(): number {

@@ -1,3 +1,4 @@
+import { PROTO_TCP } from '../packet/proto.js';
 import { GsoPackets } from './gso-packets.js';
 import type { Drop } from './hop.js';
 import { HopColumns } from './hop-columns.js';
@@ -15,8 +16,8 @@ export const PATH_BYTES = 720;
 const FRAGMENT_KEY_LIMIT = 8;
 /** Packets of one buffer looked at for the one that an earlier hop is of: as many as a trail holds. */
 const LOOK_BACK = 32;
-/** Sets of columns kept for the next packets. */
-export const SPARE_COLUMNS = 8_192;
+/** Paths with their columns kept for the next packets. */
+export const SPARE_PATHS = 8_192;
 
 /** The packets under way, in the order they began, and by all that finds one of them. */
 export class OpenPaths {
@@ -28,9 +29,9 @@ export class OpenPaths {
   readonly wheel = new SettleWheel();
   readonly #limit: number;
   readonly #limitBytes: number;
-  readonly #spare: HopColumns[] = [];
+  readonly #spare: Path[] = [];
   #size = 0;
-  /** Of the paths, and of the spare columns. */
+  /** Of the paths, and of the spare ones. */
   #bytes = 0;
   #spareBytes = 0;
   #oldest: Path | null = null;
@@ -68,7 +69,7 @@ export class OpenPaths {
 
   /** A path for a packet in a buffer that nothing is known of. */
   open(skb: number, head: number, time: number): Path {
-    const path = new Path(skb, this.#takeColumns());
+    const path = this.#takeSpare()?.renew(skb) ?? new Path(skb, new HopColumns());
     this.account(path);
     path.isOpen = true;
     path.older = this.#newest;
@@ -106,7 +107,10 @@ export class OpenPaths {
       if (path.isOverAt(time)) {
         break;
       }
-      path = path.earlier;
+      const { earlier }: Path = path;
+      // One that was over may be another packet's by now.
+      path =
+        earlier !== null && earlier.skb === skb && earlier.begun <= path.begun ? earlier : null;
     }
     return newest;
   }
@@ -184,22 +188,18 @@ export class OpenPaths {
     }
   }
 
-  /** Takes the columns of a path that nobody reads any more, for the next packet. */
-  recycle(columns: HopColumns): void {
-    const bytes = columns.byteLength;
-    if (this.#spare.length < SPARE_COLUMNS && this.bytes + bytes <= this.#limitBytes) {
-      columns.clear();
-      this.#spare.push(columns);
+  /** Takes a path that nobody reads any more, for the next packet. */
+  recycle(path: Path): void {
+    const bytes = path.columns.byteLength;
+    if (this.#spare.length < SPARE_PATHS && this.bytes + bytes <= this.#limitBytes) {
+      this.#spare.push(isForgotten(path) ? path : new Path(path.skb, path.columns));
       this.#spareBytes += bytes;
     }
   }
 
-  #takeColumns(): HopColumns {
+  #takeSpare(): Path | undefined {
     const spare = this.#spare.pop();
-    if (spare === undefined) {
-      return new HopColumns();
-    }
-    this.#spareBytes -= spare.byteLength;
+    this.#spareBytes -= spare?.columns.byteLength ?? 0;
     return spare;
   }
 
@@ -217,6 +217,16 @@ export class OpenPaths {
     path.older = null;
     path.newer = null;
   }
+}
+
+/** Whether no other path knows of one that is over; what TCP merges and relays is remembered. */
+function isForgotten(path: Path): boolean {
+  return (
+    path.protocol !== PROTO_TCP &&
+    path.parent === null &&
+    path.mergedInto === null &&
+    path.fragmentKeys.length === 0
+  );
 }
 
 /** Marks a path as over: a drop. */

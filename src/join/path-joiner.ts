@@ -156,7 +156,7 @@ export class PathJoiner {
   release(path: Path): void {
     // What branched from it, or was merged into it, asks for its end.
     if (path.children === 0 && !path.hasMerged) {
-      this.#open.recycle(path.columns);
+      this.#open.recycle(path);
     }
   }
 

@@ -128,6 +128,77 @@ export class Path implements Invariants {
     this.columns = columns;
   }
 
+  /**
+   * Makes it the path of another packet: as if new, but for its columns, which are cleared. An
+   * object for each packet that is young when V8 collects garbage was a fifth of all work.
+   */
+  renew(skb: number): this {
+    this.skb = skb;
+    this.columns.clear();
+    this.head = 0;
+    this.origin = ORIGIN_FIRST_SEEN;
+    this.parent = null;
+    this.children = 0;
+    this.identity = 0;
+    this.bytes = 0;
+    this.mergedInto = null;
+    this.hasMerged = false;
+    this.encrypted = null;
+    this.lastEntry = null;
+    this.inherited = 0;
+    this.begun = 0;
+    this.earlier = null;
+    this.lastTime = 0;
+    this.endTime = Number.POSITIVE_INFINITY;
+    this.ended = false;
+    this.delivered = false;
+    this.received = false;
+    this.freed = false;
+    this.atEdges = false;
+    this.dropped = false;
+    this.fromSocket = false;
+    this.hopsCut = 0;
+    this.gap = false;
+    this.cutByWindow = 0;
+    this.matched = false;
+    this.family = 0;
+    this.protocol = -1;
+    this.ipId = -1;
+    this.tcpSeq = 0;
+    this.tcpAck = 0;
+    this.tcpFlags = -1;
+    this.tcpWindow = -1;
+    this.tcpMss = -1;
+    this.tcpWindowScale = -1;
+    this.payloadLength = 0;
+    this.headerLength = 0;
+    this.icmpType = -1;
+    this.icmpCode = -1;
+    this.icmpSeq = -1;
+    this.icmpMtu = -1;
+    this.fragment = false;
+    this.laterFragment = false;
+    this.fragmentedAt = -1;
+    this.fragmentKeys = NO_KEYS;
+    this.gsoTuples = NO_TUPLES;
+    this.gsoTime = Number.POSITIVE_INFINITY;
+    this.dontFragment = false;
+    this.isArp = false;
+    this.arpOp = -1;
+    this.arpSenderIp = 0;
+    this.arpTargetIp = 0;
+    this.ipLength = 0;
+    this.openedFor = null;
+    this.quoted = null;
+    this.malformed = 0;
+    this.truncated = false;
+    this.isOpen = false;
+    this.older = null;
+    this.newer = null;
+    this.dueTick = Number.POSITIVE_INFINITY;
+    return this;
+  }
+
   /** The hops as objects, made anew at each call: for readers, not for the joiner. */
   get hops(): Hop[] {
     return this.columns.toArray();

@@ -28,6 +28,7 @@ import { tupleOf } from './packet-tuple.js';
 import { ORIGIN_FIRST_SEEN, ORIGIN_SEGMENT, type Path } from './path.js';
 import { schedule } from './settle.js';
 import { meaningOfDrop } from './socket-end.js';
+import { TrailTemplates } from './trail-templates.js';
 
 /** Hops kept of one packet; a routing loop makes more. */
 export const HOP_LIMIT = 256;
@@ -47,6 +48,7 @@ export class TrailJoiner {
   readonly #merges: Merges;
   readonly #onMalformedTrail: (code: string) => void;
   readonly #entries: ConntrackEntries;
+  readonly #templates: TrailTemplates;
   readonly #packet = new DecodedPacket();
   readonly #trail = new TrailCursor();
   /**
@@ -70,6 +72,7 @@ export class TrailJoiner {
     this.#merges = merges;
     this.#onMalformedTrail = onMalformedTrail;
     this.#entries = new ConntrackEntries(state.tuples);
+    this.#templates = new TrailTemplates(state.devices, state.places);
   }
 
   /** Takes the trail under the cursor. */
@@ -86,6 +89,7 @@ export class TrailJoiner {
     }
     let read = 0;
     let path: Path | null = null;
+    let isNew = false;
     while (hop.next()) {
       read += 1;
       if (read === 2 || known !== null) {
@@ -103,6 +107,10 @@ export class TrailJoiner {
           return;
         }
         path = found;
+        if (read === 1 && known === null && path !== null && isNewPath(path, hop.time)) {
+          isNew = true;
+          read += this.#asBefore(record, hop, path);
+        }
       } else if (path === null) {
         path = this.#hopWithoutSnapshot(hop);
       } else if ((hop.flags & layout.HOP_DELIVER) !== 0) {
@@ -118,12 +126,36 @@ export class TrailJoiner {
     if (path === null) {
       return;
     }
+    if (isNew && hop.error === null) {
+      this.#templates.note(record, path);
+    }
     if (hop.end === layout.END_FREE && path.endTime > hop.endTime && path.skb === hop.skb) {
       path.freed = true;
       end(path, hop.endTime);
       path.lastTime = Math.max(path.lastTime, hop.endTime);
     }
     schedule(open, path);
+  }
+
+  /**
+   * The hops after the first of a path that begins, where the packets before it of its flow had
+   * the same; how many.
+   */
+  #asBefore(record: RecordCursor, hop: TrailCursor, path: Path): number {
+    const template = this.#templates.find(record, hop, path);
+    if (template === null) {
+      return 0;
+    }
+    const { columns } = path;
+    const { hops, entry } = template;
+    columns.share(hops, path.ipId);
+    path.lastTime = columns.time[hops.length - 1] as number;
+    path.lastEntry = entry;
+    this.#before = path.lastHeaders;
+    this.#entryBefore = entry;
+    this.#state.open.setHead(path, template.head(record));
+    hop.skipTo(template.restAt, template.restHops);
+    return hops.length - 1;
   }
 
   /** A hop whose headers are those of the hop before it. */
@@ -262,7 +294,7 @@ export class TrailJoiner {
       hop.stage === layout.STAGE_NETFILTER ? hop.priority : 0,
     );
     const ttl = headers.isPlain && hop.ttl > 0 ? hop.ttl : headers.ttl;
-    columns.push(hop.time, place, headers, ct, hop.len, hop.mark, ttl);
+    this.#before = columns.push(hop.time, place, headers, ct, hop.len, hop.mark, ttl);
     if (at >= 0 && hop.time < (columns.time[at] as number)) {
       columns.settleLast();
     }
@@ -335,4 +367,16 @@ export class TrailJoiner {
  */
 function isOutOfTunnel(path: Path, hop: TrailCursor): boolean {
   return hop.stage === layout.STAGE_INGRESS && isLastPlaintextHop(path.lastPlace);
+}
+
+/** Whether a path has a hop at `time` and nothing else yet. */
+function isNewPath(path: Path, time: number): boolean {
+  return (
+    path.length === 1 &&
+    path.begun === time &&
+    path.parent === null &&
+    path.matched &&
+    !path.ended &&
+    path.encrypted === null
+  );
 }

@@ -26,16 +26,17 @@ export function verdictOf(path: Path, limited: boolean): PathVerdict {
   if (path.mergedInto !== null) {
     return verdictOf(path.mergedInto, limited);
   }
-  const last = path.last;
-  if (last === undefined) {
+  const last = path.lastPlace;
+  if (last === null) {
     return 'unknown';
   }
-  if (isBehindInput(last.place) && last.outer === null) {
+  if (isBehindInput(last) && path.lastHeaders?.outer == null) {
     return 'delivered';
   }
-  if (path.parent !== null && path.parent.lastTime >= last.time) {
+  const { columns, parent } = path;
+  if (parent !== null && parent.lastTime >= (columns.time[columns.length - 1] as number)) {
     // Its fragments were reassembled: what became of the whole became of it.
-    return verdictOf(path.parent, limited);
+    return verdictOf(parent, limited);
   }
   if (last.stage === layout.STAGE_INGRESS) {
     return path.isArp && path.freed ? 'delivered' : 'unknown';

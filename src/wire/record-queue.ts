@@ -99,26 +99,31 @@ export class RecordQueue {
 
   /** Takes the records of a batch over; the batch may be reused afterwards. */
   add(batch: Uint8Array, length: number): void {
-    const end = Math.min(length, batch.byteLength);
-    const view = new DataView(batch.buffer, batch.byteOffset, batch.byteLength);
-    for (let at = 0; at < end; ) {
+    const size = Math.min(length, batch.byteLength);
+    const chunk = this.#room(size);
+    const { view, used } = chunk;
+    // All at once: a copy of each record costs more than what stands between them.
+    chunk.bytes.set(size === batch.byteLength ? batch : batch.subarray(0, size), used);
+    chunk.used += (size + 7) & ~7;
+    const end = used + size;
+    for (let at = used; at < end; ) {
       if (at + FRAME_HEADER > end) {
         this.malformed.WIRE_TRUNCATED_FRAME += 1;
         return;
       }
-      const size = view.getUint32(at, true);
+      const length = view.getUint32(at, true);
       const start = at + FRAME_HEADER;
-      if (start + size > end) {
+      if (start + length > end) {
         this.malformed.WIRE_TRUNCATED_FRAME += 1;
         return;
       }
-      const error = recordError(view, start, size);
+      const error = recordError(view, start, length);
       if (error === null) {
-        this.#keep(batch, view, start, size);
+        this.#keep(chunk, start, length);
       } else {
         this.malformed[error] += 1;
       }
-      at = start + ((size + 7) & ~7);
+      at = start + ((length + 7) & ~7);
     }
   }
 
@@ -139,18 +144,15 @@ export class RecordQueue {
     this.release(Number.POSITIVE_INFINITY, take);
   }
 
-  #keep(batch: Uint8Array, view: DataView, start: number, size: number): void {
-    const chunk = this.#room(size);
-    chunk.bytes.set(batch.subarray(start, start + size), chunk.used);
+  #keep(chunk: Chunk, start: number, size: number): void {
     const at = this.#count;
     if (at === this.#times.length) {
       this.#grow();
     }
-    this.#times[at] = this.#orderTime(view, start);
-    this.#places[2 * at] = chunk.used;
+    this.#times[at] = this.#orderTime(chunk.view, start);
+    this.#places[2 * at] = start;
     this.#places[2 * at + 1] = size;
     this.#entryChunks[at] = chunk;
-    chunk.used += (size + 7) & ~7;
     chunk.waiting += 1;
     this.#bytes += size;
     this.#count = at + 1;

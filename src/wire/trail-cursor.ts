@@ -170,9 +170,15 @@ export class TrailCursor {
     return false;
   }
 
-  /** The rest of the hop under the cursor is what the trail's first hop has to have. */
-  get hasSnapshot(): boolean {
-    return (this.flags & layout.HOP_SNAPSHOT) !== 0;
+  /** Passes over the hops before the one at `at`, an offset in the record; `left` are from there on. */
+  skipTo(at: number, left: number): void {
+    this.#at = this.#offset + at;
+    this.#left = left;
+  }
+
+  /** Bytes of the conntrack entry of a hop that has one. */
+  get conntrackBytes(): number {
+    return conntrackSize(this.view.getUint8(this.conntrack + layout.CONNTRACK_L3NUM));
   }
 
   /** `skb->head` of the snapshot, low 48 bits. */

@@ -236,7 +236,9 @@ describe('memory', () => {
 
   test('what fills several chunks comes out of each of them', () => {
     const record = trail(5, 5, 176);
-    const queue = queueOf(...Array.from({ length: 9000 }, () => record));
+    const queue = queueOf(...Array.from({ length: 3000 }, () => record));
+    const batch = frameRecords(Array.from({ length: 3000 }, () => record));
+    for (let more = 0; more < 2; more++) queue.add(batch, batch.byteLength);
     expect(queue.byteLength).toBe(9000 * record.length);
     const buffers = new Set<ArrayBufferLike>();
     let same = 0;

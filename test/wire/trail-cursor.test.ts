@@ -61,7 +61,6 @@ describe('a golden trail, hop by hop', () => {
       hook: 0xff,
       ttl: 64,
       ctInfo: 0xff,
-      hasSnapshot: true,
       snapshot: AT + 72,
       bytes: AT + 96,
       link: -1,
@@ -92,7 +91,6 @@ describe('a golden trail, hop by hop', () => {
       ifindex: 5,
       mark: 0x40000,
       stage: layout.STAGE_INGRESS,
-      hasSnapshot: false,
       link: AT + 186,
       snapshot: -1,
       conntrack: -1,
@@ -179,7 +177,6 @@ describe('a golden trail, hop by hop', () => {
       netns: 4026532102,
       stage: layout.STAGE_DELIVER,
       deliverSock: 0x8880_3020_1000,
-      hasSnapshot: false,
       conntrack: -1,
       error: null,
     });
