@@ -86,7 +86,7 @@ function readTrail(trail: TrailCursor, record: RecordCursor): number {
     if (trail.error !== null) throw new Error('goes on after an error');
     if (trail.stage < layout.STAGE_EGRESS || trail.stage > layout.STAGE_DROP)
       throw new Error('stage');
-    if (trail.hasSnapshot) {
+    if (trail.snapshot >= 0) {
       const length = trail.snapshotU16(layout.SNAPSHOT_LENGTH);
       if (length > layout.LENGTH_SNAPSHOT) throw new Error('long snapshot');
       if (trail.bytes + length > end) throw new Error('snapshot outside its record');

@@ -104,8 +104,8 @@ function joined(batches: readonly Uint8Array[], hasTemplates: boolean): Joined {
 const ENTRY = {
   address: 0xffff_8881_2345_6700n,
   status: 0x18a,
-  original: { src: ADDRESSES.pod1, dst: ADDRESSES.service, proto: 'udp', sport: 1000, dport: 80 },
-  reply: { src: ADDRESSES.pod2, dst: ADDRESSES.pod1, proto: 'udp', sport: 8080, dport: 1000 },
+  original: { src: ADDRESSES.pod1, dst: ADDRESSES.service, protocol: 17, sport: 1000, dport: 80 },
+  reply: { src: ADDRESSES.pod2, dst: ADDRESSES.pod1, protocol: 17, sport: 8080, dport: 1000 },
 } as const;
 
 /** What a packet of the flow differs in from the one before. */
