@@ -8,7 +8,7 @@ import type { PlaceTable } from './place.js';
 import { TrailTemplate } from './trail-template.js';
 
 /** Templates kept, by a hash of their flow and way; some 6 KB each. A power of two. */
-const SLOTS = 2_048;
+const SLOTS = 1_024;
 /** Trails of one way in a row after which the next ones are worth a template. */
 const REPEATS = 3;
 const NO_WORDS = new Int32Array(0);
