@@ -107,10 +107,7 @@ export class OpenPaths {
       if (path.isOverAt(time)) {
         break;
       }
-      const { earlier }: Path = path;
-      // One that was over may be another packet's by now.
-      path =
-        earlier !== null && earlier.skb === skb && earlier.begun <= path.begun ? earlier : null;
+      path = earlierOf(path);
     }
     return newest;
   }
@@ -120,11 +117,14 @@ export class OpenPaths {
     const newest = this.bySkb.get(skb);
     if (newest !== undefined && newest.begun > path.begun) {
       path.earlier = newest.earlier;
+      path.earlierSerial = newest.earlierSerial;
       newest.earlier = path;
+      newest.earlierSerial = path.serial;
       end(path, newest.begun);
       return;
     }
     path.earlier = newest ?? null;
+    path.earlierSerial = newest?.serial ?? 0;
     this.bySkb.set(skb, path);
   }
 
@@ -217,6 +217,11 @@ export class OpenPaths {
     path.older = null;
     path.newer = null;
   }
+}
+
+/** The packet that had the buffer before; null where its path is over and another packet's by now. */
+function earlierOf({ earlier, earlierSerial }: Path): Path | null {
+  return earlier?.serial === earlierSerial ? earlier : null;
 }
 
 /** Whether no other path knows of one that is over; what TCP merges and relays is remembered. */

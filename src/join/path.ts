@@ -52,6 +52,9 @@ export class Path implements Invariants {
   /** Since when it is in its buffer, and the packet that had the buffer before. */
   begun = 0;
   earlier: Path | null = null;
+  /** How many packets it has been the path of, and `earlier` when that was noted. */
+  serial = 1;
+  earlierSerial = 0;
   /** Time of the newest record about it, hop or end. */
   lastTime = 0;
   /** When it ended first; what began before that may be a copy of it. */
@@ -134,6 +137,7 @@ export class Path implements Invariants {
    */
   renew(skb: number): this {
     this.skb = skb;
+    this.serial += 1;
     this.columns.clear();
     this.head = 0;
     this.origin = ORIGIN_FIRST_SEEN;
@@ -148,6 +152,7 @@ export class Path implements Invariants {
     this.inherited = 0;
     this.begun = 0;
     this.earlier = null;
+    this.earlierSerial = 0;
     this.lastTime = 0;
     this.endTime = Number.POSITIVE_INFINITY;
     this.ended = false;
