@@ -1,4 +1,5 @@
 import { type DecodedPacket, OUTER_NONE, OUTER_WIREGUARD } from '../packet/decoded-packet.js';
+import { HOOK_OUTPUT } from '../packet/netfilter-hook.js';
 import { PROTO_UDP } from '../packet/proto.js';
 import * as layout from '../wire/layout.gen.js';
 import type { TrailCursor } from '../wire/trail-cursor.js';
@@ -13,7 +14,7 @@ export function continues(path: Path, p: DecodedPacket, hop: TrailCursor): boole
   if (path.isOverAt(hop.time) && !(drop && path.delivered && !path.dropped)) {
     return false;
   }
-  if (isBackAtStart(path, p, hop)) {
+  if (isBackAtStart(path, p, hop) || isSentElsewhere(path, hop)) {
     return false;
   }
   if (path.encrypted !== null && p.outerType === OUTER_WIREGUARD) {
@@ -52,6 +53,20 @@ function isBackAtStart(path: Path, p: DecodedPacket, hop: TrailCursor): boolean 
     columns.ttl[0] === p.ttl &&
     hop.time > (columns.time[columns.length - 1] as number) &&
     (!hasIdentity || hasOtherPorts(path, p, hop))
+  );
+}
+
+/**
+ * Whether a packet is sent in another namespace than the one that the buffer's packet is in: only
+ * what a socket sends passes OUTPUT, and what IPVS or a tunnel sends on is where it was received.
+ */
+function isSentElsewhere({ columns }: Path, hop: TrailCursor): boolean {
+  const before = columns.place[columns.indexAt(hop.time)];
+  return (
+    hop.hook === HOOK_OUTPUT &&
+    hop.stage === layout.STAGE_NETFILTER &&
+    before !== undefined &&
+    before.device.netns !== hop.netns
   );
 }
 

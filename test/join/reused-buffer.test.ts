@@ -31,6 +31,16 @@ test('a datagram of another port, with the same id and length, is another one', 
   ]);
 });
 
+test('what is sent in a namespace that nothing led to is another, with the same id and length', () => {
+  const tape = new Tape();
+  const first = tape.packet(DATAGRAM).cross(CALI1, POD1_ETH0);
+  tape
+    .packet({ ...DATAGRAM, dport: 53 }, { skb: first.skb })
+    .hook(POD2_ETH0, 'output')
+    .egress(POD2_ETH0);
+  expect(joinAll(tape).map(hopsText)).toEqual(['>calice0906292e2 <eth0', 'O >eth0']);
+});
+
 test('what comes to OUTPUT again with other ports, from OUTPUT, is translated', () => {
   const tape = new Tape();
   tape
