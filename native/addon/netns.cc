@@ -11,6 +11,8 @@
 #include <system_error>
 #include <thread>
 
+#include "promise-worker.h"
+
 namespace ebpf_ts {
 
 namespace {
@@ -20,28 +22,13 @@ NetnsResult Finish(int outcome) {
   return {outcome, 0, nullptr};
 }
 
-// A descriptor that is closed when it goes out of scope.
-class Descriptor {
- public:
-  explicit Descriptor(const char* path) : fd_(open(path, O_RDONLY | O_CLOEXEC)) {}
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 }  // namespace
 
 NetnsResult CallInNetns(const std::string& path, const std::function<int()>& work) {
   if (path.empty()) return Finish(work());
-  Descriptor there(path.c_str());
+  OwnedFd there(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (there.get() < 0) return {-1, errno, "open"};
-  Descriptor here("/proc/thread-self/ns/net");
+  OwnedFd here(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
   if (here.get() < 0) return {-1, errno, "open"};
   // Whoever may not come back must not go: this goes where the thread is already.
   if (setns(here.get(), CLONE_NEWNET) != 0) return {-1, errno, "setns"};

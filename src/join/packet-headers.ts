@@ -1,3 +1,4 @@
+import { decodeEthernet, decodeNetwork } from '../packet/decode.js';
 import { type DecodedPacket, OUTER_NONE, OUTER_WIREGUARD } from '../packet/decoded-packet.js';
 import * as layout from '../wire/layout.gen.js';
 import type { TrailCursor } from '../wire/trail-cursor.js';
@@ -11,6 +12,19 @@ import type { Path } from './path.js';
 import type { Place } from './place.js';
 import type { Tuple } from './tuple.js';
 import type { TupleTable } from './tuple-table.js';
+
+/** Decodes the snapshot of a hop; true when it begins with a link header. */
+export function decodeSnapshot(p: DecodedPacket, hop: TrailCursor): boolean {
+  const length = hop.snapshotU16(layout.SNAPSHOT_LENGTH);
+  const hasLink = hop.snapshotU16(layout.SNAPSHOT_L3_OFFSET) >= layout.LENGTH_LINK;
+  if (hasLink) {
+    decodeEthernet(p, hop.view, hop.bytes, length, hop.len);
+  } else {
+    const protocol = hop.snapshotU16(layout.SNAPSHOT_PROTOCOL);
+    decodeNetwork(p, hop.view, hop.bytes, length, protocol, hop.len);
+  }
+  return hasLink;
+}
 
 /**
  * What a decoded snapshot says, and where it does not say, what is known of the packet:

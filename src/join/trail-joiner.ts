@@ -1,4 +1,3 @@
-import { decodeEthernet, decodeNetwork } from '../packet/decode.js';
 import { DecodedPacket, OUTER_WIREGUARD } from '../packet/decoded-packet.js';
 import { PROTO_TCP } from '../packet/proto.js';
 import * as layout from '../wire/layout.gen.js';
@@ -23,7 +22,7 @@ import { identityKey } from './identity.js';
 import type { JoinState } from './join-state.js';
 import { isMergedAt, type Merges } from './merged.js';
 import { end, endByDrop } from './open-paths.js';
-import { headersOf, withLink } from './packet-headers.js';
+import { decodeSnapshot, headersOf, withLink } from './packet-headers.js';
 import { tupleOf } from './packet-tuple.js';
 import { ORIGIN_FIRST_SEEN, ORIGIN_SEGMENT, type Path } from './path.js';
 import { schedule } from './settle.js';
@@ -191,7 +190,7 @@ export class TrailJoiner {
   #hop(hop: TrailCursor, isFirst: boolean): Path | null | typeof ANOTHER_PACKET {
     const p = this.#packet;
     const { stage } = hop;
-    const hasLink = this.#decode(hop);
+    const hasLink = decodeSnapshot(p, hop);
     const device = this.#state.devices.of(hop.netns, hop.ifindex, hop.time);
     const gsoSize = hop.snapshotU16(layout.SNAPSHOT_GSO_SIZE);
     let path = this.#state.open.inBuffer(hop.skb, hop.time, (one) => continues(one, p, hop));
@@ -238,20 +237,6 @@ export class TrailJoiner {
       path.matched = this.#state.filter.matches(view, bytes, length, hasLink, len, p);
     }
     return path;
-  }
-
-  /** Decodes the snapshot; true when it begins with a link header. */
-  #decode(hop: TrailCursor): boolean {
-    const p = this.#packet;
-    const length = hop.snapshotU16(layout.SNAPSHOT_LENGTH);
-    const hasLink = hop.snapshotU16(layout.SNAPSHOT_L3_OFFSET) >= layout.LENGTH_LINK;
-    if (hasLink) {
-      decodeEthernet(p, hop.view, hop.bytes, length, hop.len);
-    } else {
-      const protocol = hop.snapshotU16(layout.SNAPSHOT_PROTOCOL);
-      decodeNetwork(p, hop.view, hop.bytes, length, protocol, hop.len);
-    }
-    return hasLink;
   }
 
   #countError(stage: number): void {

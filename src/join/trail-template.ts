@@ -1,4 +1,3 @@
-import { decodeEthernet, decodeNetwork } from '../packet/decode.js';
 import {
   type DecodedPacket,
   OUTER_GENEVE,
@@ -13,6 +12,7 @@ import type { TrailCursor } from '../wire/trail-cursor.js';
 import type { Conntrack } from './conntrack.js';
 import type { Headers } from './headers.js';
 import type { SharedHops } from './hop-columns.js';
+import { decodeSnapshot } from './packet-headers.js';
 import type { Path } from './path.js';
 import type { Tuple } from './tuple.js';
 
@@ -69,7 +69,6 @@ export class TrailTemplate {
   readonly restAt: number;
   readonly restHops: number;
 
-  /** @param trail has been read as far as the template reaches */
   private constructor(record: RecordCursor, path: Path, walk: Walk) {
     const { offset, end, bytes } = record;
     this.size = end - offset;
@@ -225,13 +224,8 @@ function walkOf(record: RecordCursor, trail: TrailCursor, p: DecodedPacket): Wal
 /** What of a snapshot is the same in the flow's next packet; false where its headers are special. */
 function markSnapshot(walk: Walk, trail: TrailCursor, p: DecodedPacket, offset: number): boolean {
   const { marks } = walk;
-  const length = trail.snapshotU16(layout.SNAPSHOT_LENGTH);
-  const { view, bytes, len } = trail;
-  if (trail.snapshotU16(layout.SNAPSHOT_L3_OFFSET) >= layout.LENGTH_LINK) {
-    decodeEthernet(p, view, bytes, length, len);
-  } else {
-    decodeNetwork(p, view, bytes, length, trail.snapshotU16(layout.SNAPSHOT_PROTOCOL), len);
-  }
+  const { view, bytes } = trail;
+  decodeSnapshot(p, trail);
   const isGso = trail.snapshotU16(layout.SNAPSHOT_GSO_SIZE) !== 0;
   if (isGso || p.error !== 0 || p.truncated || !isPlainTransport(p) || p.depth > 1) return false;
   walk.lastSnapshot = trail.snapshot - offset;
