@@ -17,7 +17,8 @@
         "addon/ring.cc",
         "addon/btf.cc",
         "addon/packet-filter.cc",
-        "addon/probe.cc"
+        "addon/probe.cc",
+        "addon/allocator.cc"
       ],
       "include_dirs": ["<!@(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=9",

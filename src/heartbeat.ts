@@ -18,6 +18,7 @@ interface Regular {
  */
 export class Heartbeat {
   readonly #regular = new Set<Regular>();
+  readonly #passive = new Set<OnBeat>();
   #once = new Set<OnBeat>();
   #timer: NodeJS.Timeout | null = null;
   #planned = 0;
@@ -31,6 +32,11 @@ export class Heartbeat {
       this.#regular.delete(regular);
       this.#stopIdle();
     };
+  }
+
+  /** Calls first at each beat that there is anyway: it keeps no timer, and no process, alive. */
+  alongside(onBeat: OnBeat): void {
+    this.#passive.add(onBeat);
   }
 
   /** Calls at the next beat alone; returns what calls that off. */
@@ -59,6 +65,7 @@ export class Heartbeat {
     const now = performance.now();
     const late = Math.max(0, now - this.#planned);
     this.#planned = now + BEAT_MS;
+    for (const onBeat of this.#passive) onBeat(late);
     const once = this.#once;
     this.#once = new Set();
     for (const onBeat of once) onBeat(late);

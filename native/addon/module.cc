@@ -3,6 +3,7 @@
 // of libbpf that the TypeScript layer makes. Arguments are checked there.
 #include <napi.h>
 
+#include "allocator.h"
 #include "btf.h"
 #include "handle.h"
 #include "link.h"
@@ -44,6 +45,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitBtf(env, exports);
   InitPacketFilter(env, exports);
   InitProbe(env, exports);
+  InitAllocator(env, exports);
   return exports;
 }
 

@@ -231,6 +231,7 @@ interface Addon {
   probeHelper(programType: number, helper: number): NativeProbe;
   probeMapBatch(): NativeProbe;
   probeStats(): NativeProbe;
+  boundMalloc(bytes: number, arenas: number): boolean;
   libbpfVersion(): string;
   possibleCpus(): number;
 }

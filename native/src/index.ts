@@ -1,4 +1,5 @@
 /** TypeScript bindings for libbpf. */
+export { boundMalloc, type MallocBounds } from './allocator.js';
 export {
   Btf,
   type StructLayout,

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { KernelSource, type KernelSourceOptions } from '../source/kernel-source.js';
-import { boundHeapGrowth } from './heap-growth.js';
 import type { CommonOptions } from './options.js';
+import { boundUnusedMemory } from './unused-memory.js';
 
 /** The compiled tracer, beside the compiled TypeScript. */
 export const TRACER_OBJECT = fileURLToPath(new URL('../bpf/tracer.bpf.o', import.meta.url));
@@ -20,7 +20,7 @@ export function kernelSource(
   options: CommonOptions,
   { onMode, filter = options.filter }: Pick<KernelSourceOptions, 'onMode' | 'filter'> = {},
 ): KernelSource {
-  boundHeapGrowth(options.memory.slack);
+  boundUnusedMemory(options.memory.slack);
   return new KernelSource({
     objectFile: TRACER_OBJECT,
     netns: options.netns,

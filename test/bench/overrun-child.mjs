@@ -19,8 +19,8 @@ import { playUnended, readTemplate } from './fill-flows.mjs';
 
 /** @type {typeof import('../../src/serve/server-process.js')} */
 const { ServerProcess } = await compiled('serve/server-process.js');
-/** @type {typeof import('../../src/cli/heap-growth.js')} */
-const { boundHeapGrowth } = await compiled('cli/heap-growth.js');
+/** @type {typeof import('../../src/cli/unused-memory.js')} */
+const { boundUnusedMemory } = await compiled('cli/unused-memory.js');
 /** @type {typeof import('../../src/model/memory-budget.js')} */
 const { shareOut } = await compiled('model/memory-budget.js');
 
@@ -33,7 +33,7 @@ const WATCH_MS = 3_000;
 const [mib, flows, file = '', source = '', rounds] = argv.slice(2);
 
 const memory = shareOut(Number(mib) * 2 ** 20);
-boundHeapGrowth(memory.slack);
+boundUnusedMemory(memory.slack);
 const pipeline = emptyPipeline({ memory });
 const server = await ServerProcess.start({
   collected: {

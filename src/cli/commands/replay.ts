@@ -7,10 +7,10 @@ import { DEFAULT_HOST, DEFAULT_PORT } from '../../serve/address.js';
 import { Recording } from '../../source/recording.js';
 import { ReplaySource } from '../../source/replay-source.js';
 import { startDashboard } from '../dashboard.js';
-import { boundHeapGrowth } from '../heap-growth.js';
 import { stopRequest, untilStopped, warn } from '../observe.js';
 import { COMMON_OPTIONS, commonOptions, oneInOf, parse, parsePort } from '../options.js';
 import { LineOutput } from '../output.js';
+import { boundUnusedMemory } from '../unused-memory.js';
 import { LISTEN_HELP, LISTEN_OPTIONS } from './serve.js';
 import { reportLosses } from './trace.js';
 
@@ -49,7 +49,7 @@ export async function runReplay(args: string[]): Promise<number> {
     throw new UsageError('REPLAY_USAGE', 'replay takes one FILE; see hopscope replay --help');
   }
   const options = commonOptions(values);
-  boundHeapGrowth(options.memory.slack);
+  boundUnusedMemory(options.memory.slack);
   if (options.netns !== null) {
     throw new UsageError(
       'REPLAY_NETNS',
