@@ -12,9 +12,6 @@ import {
 /** Bytes of records held back; beyond it they are given out before their time. */
 export const QUEUE_LIMIT_BYTES = 64 << 20;
 const CHUNK_BYTES = 1 << 20;
-/** Chunks kept for reuse, and of how much of the limit. */
-const SPARE_CHUNKS = 8;
-const SPARE_SHARE = 8;
 /** Of each record that waits: when it began, where it is, and its place in the order. */
 export const ENTRY_BYTES = 8 + 8 + 8 + 8;
 /** Index of an entry within its sort key; more entries are sorted in several rounds. */
@@ -53,7 +50,8 @@ export class RecordQueue {
   readonly #cursor: RecordCursor;
   readonly #epoch: Epoch;
   readonly #limit: number;
-  readonly #spares: number;
+  /** How many chunks there are at most when none is about to be used: what the limit holds. */
+  readonly #chunksKept: number;
   #chunks: Chunk[] = [];
   readonly #spare: Chunk[] = [];
   #bytes = 0;
@@ -70,7 +68,7 @@ export class RecordQueue {
     this.#epoch = epoch;
     this.#cursor = new RecordCursor(epoch);
     this.#limit = limit;
-    this.#spares = Math.min(SPARE_CHUNKS, Math.floor(limit / SPARE_SHARE / CHUNK_BYTES));
+    this.#chunksKept = Math.floor(limit / CHUNK_BYTES);
   }
 
   /** Records that wait. */
@@ -295,7 +293,9 @@ export class RecordQueue {
     this.#chunks = this.#chunks.filter(({ waiting }) => waiting > 0);
     for (const chunk of empty) {
       chunk.used = 0;
-      if (this.#spare.length < this.#spares && chunk.bytes.byteLength === CHUNK_BYTES) {
+      // V8 collects everything after each 64 MiB of new arrays: a second of a flood.
+      const kept = this.#chunks.length + this.#spare.length;
+      if (kept < this.#chunksKept && chunk.bytes.byteLength === CHUNK_BYTES) {
         this.#spare.push(chunk);
       }
     }
