@@ -3,7 +3,21 @@
 #ifndef HOPSCOPE_HEADERS_H
 #define HOPSCOPE_HEADERS_H
 
+#include "kernel-words.h"
 #include "slot.h"
+
+static __always_inline void copy_keys(__u64 *words, const __u64 *from, int is_ipv6)
+{
+	words[0] = from[0];
+	words[1] = from[1];
+	words[2] = from[2];
+	words[3] = from[3];
+	if (!is_ipv6)
+		return;
+	words[4] = from[4];
+	words[5] = from[5];
+	words[6] = from[6];
+}
 
 /* Reads what is compared; where the packet is too short it is what happens to lie there. */
 static __always_inline void read_keys(struct keys *keys, const unsigned char *head,
@@ -11,9 +25,18 @@ static __always_inline void read_keys(struct keys *keys, const unsigned char *he
 {
 	__u8 *at = (__u8 *)keys + LINK_PAD;
 	const unsigned char *start = head + o->start;
+	const __u64 *from;
 
 	keys->link[0] = 0;
-	if (o->network == o->start) {
+	if (has_kernel_words() && o->network == o->start) {
+		copy_keys(keys->words, kernel_words(start), is_ipv6);
+	} else if (has_kernel_words()) {
+		/* With what lies before the link header, which stays out. */
+		from = kernel_words(start - LINK_PAD);
+		keys->link[0] = from[0] & ~0xffffULL;
+		keys->link[1] = from[1];
+		copy_keys(keys->words, from + 2, is_ipv6);
+	} else if (o->network == o->start) {
 		if (is_ipv6)
 			bpf_probe_read_kernel(keys->words, KEY_BYTES6, start);
 		else

@@ -150,6 +150,15 @@ struct nf_conn {
 	unsigned long status;
 };
 
+/* Words in a row, of a struct that every kernel's BTF has; see kernel_words. */
+struct pt_regs___words {
+	unsigned long value[10];
+};
+
+enum special_kfunc_type___cast {
+	KF_bpf_rdonly_cast___cast,
+};
+
 #pragma clang attribute pop
 
 #endif

@@ -98,6 +98,13 @@ static __always_inline __u32 add_conntrack(__u8 *at, const struct nf_conn *ct, _
 	}
 }
 
+static __always_inline __u32 conntrack_status(const struct nf_conn *ct)
+{
+	if (!has_kernel_words())
+		return BPF_CORE_READ(ct, status);
+	return *kernel_words((const void *)ct + bpf_core_field_offset(ct->status));
+}
+
 static __always_inline void add_hop(struct slot *slot, const struct observation *o, __u64 now,
 				    const struct keys *keys, unsigned char *head, __u8 ttl,
 				    int is_ipv6)
@@ -170,7 +177,7 @@ static __always_inline void add_hop(struct slot *slot, const struct observation 
 	}
 	if (ct_info != NO_CT) {
 		if (ct && bpf_core_type_exists(struct nf_conn))
-			status = BPF_CORE_READ(ct, status);
+			status = conntrack_status(ct);
 		if (slot->ct != (__u64)ct || slot->ct_info != ct_info || slot->ct_status != status) {
 			slot->ct = (__u64)ct;
 			slot->ct_info = ct_info;
