@@ -55,7 +55,8 @@ export interface PipelineOptions {
 
 interface WindowChange {
   readonly at: number;
-  readonly isOpen: boolean;
+  /** Null: as it was. */
+  readonly isOpen: boolean | null;
   readonly atEdges: boolean;
 }
 
@@ -159,8 +160,12 @@ export class Pipeline implements FlowFeed, SourceSink {
 
   window(at: bigint, isOpen: boolean, detail: HookDetail): void {
     this.#options.tap?.window?.(at, isOpen, detail);
-    if (this.#windows.length >= WINDOW_CHANGES_LIMIT) this.#changeWindow();
-    this.#windows.push({ at: this.epoch.since(at), isOpen, atEdges: detail === 'edges' });
+    this.#changeAt(at, isOpen, detail);
+  }
+
+  detail(at: bigint, detail: HookDetail): void {
+    this.#options.tap?.detail?.(at, detail);
+    this.#changeAt(at, null, detail);
   }
 
   /** Asks the source to see everything for a moment: a flow is watched, or something is new. */
@@ -295,12 +300,18 @@ export class Pipeline implements FlowFeed, SourceSink {
     return this.names.catalog.namespaces.map(({ name, node, inode }) => ({ name, node, inode }));
   }
 
+  #changeAt(at: bigint, isOpen: boolean | null, detail: HookDetail): void {
+    if (this.#windows.length >= WINDOW_CHANGES_LIMIT) this.#changeWindow();
+    this.#windows.push({ at: this.epoch.since(at), isOpen, atEdges: detail === 'edges' });
+  }
+
   /** The oldest change of those that wait, between what began before and after it. */
   #changeWindow(): void {
     const change = this.#windows.shift();
     if (change === undefined) return;
     this.#queue.release(change.at, this.#take);
-    this.joiner.window(change.at, change.isOpen, change.atEdges);
+    if (change.isOpen === null) this.joiner.detail(change.atEdges);
+    else this.joiner.window(change.at, change.isOpen, change.atEdges);
   }
 
   readonly #take = (record: RecordCursor): void => {

@@ -129,6 +129,11 @@ export class PathJoiner {
     this.#windows.change(this.#open, at, isOpen, atEdges);
   }
 
+  /** In the same order: from now on the edges of each hook are seen, or every place. */
+  detail(atEdges: boolean): void {
+    this.#windows.changeDetail(this.#open, atEdges);
+  }
+
   /** Finishes the packets that nothing more can come of by `now` (source's epoch, ns). */
   sweep(now: number): void {
     const over: Path[] = [];

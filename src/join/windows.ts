@@ -46,6 +46,15 @@ export class Windows {
     }
   }
 
+  /** Of packets under way, too, places between the edges are not seen any more. */
+  changeDetail(open: OpenPaths, atEdges: boolean): void {
+    this.#atEdges = atEdges;
+    if (!atEdges) return;
+    for (let path = open.oldest; path !== null; path = path.newer) {
+      if (!path.ended && !isEndSeen(path)) path.atEdges = true;
+    }
+  }
+
   /**
    * Marks a path that begins at `time` unless it is seen from its beginning: soon after the
    * opening only if a socket or a network card gave it, for others were under way before.

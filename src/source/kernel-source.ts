@@ -1,12 +1,13 @@
 import { RingBuffer } from 'ebpf-ts';
 import type { PacketFilter } from '../filter/packet-filter.js';
 import { heartbeat } from '../heartbeat.js';
-import { SAMPLE_ALL, type Sampling, samplingName } from '../model/sampling.js';
+import { SAMPLE_ALL, type Sampling } from '../model/sampling.js';
 import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
 import { Epoch } from '../wire/clock.js';
 import { CatalogFollower } from './catalog-follower.js';
 import { CatalogReader } from './catalog-reader.js';
 import { countObjectsBeside } from './count-instrument.js';
+import { DetailFollower } from './detail-follower.js';
 import { attachTracer } from './filtered-tracer.js';
 import { FlowCounting } from './flow-counting.js';
 import { Governor, type Plan } from './governor.js';
@@ -20,9 +21,10 @@ import { NetnsDirectory } from './netns-directory.js';
 import { ObservedNamespaces, sameNamespaces } from './observed-namespaces.js';
 import { RingDrain } from './ring-drain.js';
 import type { HandedOver, Source, SourceSampling, SourceSink } from './source.js';
+import { samplingOf } from './source-sampling.js';
 import type { Tracer } from './tracer.js';
 import { kernelDropReasons, RING_BYTES, type TracerOptions } from './tracer-object.js';
-import { scheduleOf } from './tracer-schedule.js';
+import { scheduleOf, trailsOf } from './tracer-schedule.js';
 import { roomOf } from './tracing-gate.js';
 import type { TracingSchedule } from './tracing-schedule.js';
 
@@ -75,6 +77,7 @@ export class KernelSource implements Source {
   readonly #sampling: Sampling;
   readonly #governor: Governor | null;
   #schedule: TracingSchedule | null = null;
+  #detail: DetailFollower | null = null;
   #counting: FlowCounting | null = null;
   /** Since when nothing but drops can come, ns; null while everything can. */
   #closedSince: bigint | null = null;
@@ -184,22 +187,12 @@ export class KernelSource implements Source {
   }
 
   sampling(): SourceSampling {
-    return {
-      mode: samplingName(this.#sampling),
-      windowOpen: this.#tracer?.isOpen ?? false,
-      detail: this.#tracer?.detail ?? 'all',
-      budget: this.#governor?.budget ?? null,
-      cost: this.#governor?.cost ?? null,
-      windows: {
-        opened: this.#schedule?.windows ?? 0,
-        requested: this.#schedule?.requestedWindows ?? 0,
-        crowded: this.#governor?.crowdings ?? 0,
-      },
-    };
+    return samplingOf(this.#sampling, this.#tracer, this.#governor, this.#schedule);
   }
 
   request(): void {
     this.#schedule?.request();
+    this.#detail?.request();
   }
 
   /**
@@ -303,7 +296,6 @@ export class KernelSource implements Source {
     );
   }
 
-  /** Takes up what an attached tracer gives. */
   #follow(tracer: Tracer): void {
     this.#tracer = tracer;
     const events = tracer.map('events');
@@ -320,7 +312,14 @@ export class KernelSource implements Source {
         onWaiting: (bytes) => this.#schedule?.watch(bytes),
       });
       this.#drain = drain;
-      if (this.#governor !== null) {
+      if (this.#governor === null) {
+        this.#detail = new DetailFollower({
+          trails: () => trailsOf(tracer),
+          now: () => process.hrtime.bigint(),
+          setDetail: (detail) => this.setDetail(detail),
+          onDetail: (at, detail) => this.#sink?.detail?.(at, detail),
+        });
+      } else {
         this.#schedule = scheduleOf(this.#governor, {
           ...{ tracer, ring, ringBytes: this.#ringBytes, drain },
           namespaces: () => this.#namespaces,
@@ -353,6 +352,7 @@ export class KernelSource implements Source {
       tick: (now) => {
         sink.tick(now);
         this.#counting?.read(now);
+        if (this.#tracer?.isOpen === true) this.#detail?.look();
         // Now that all is dealt with: a window is short, and time counts in it.
         if (hasDrops && now - lastDrops >= DROPS_ANEW_NS) this.#schedule?.request();
         if (hasDrops) lastDrops = now;

@@ -17,8 +17,8 @@ import * as layout from '../wire/layout.gen.js';
  *   BATCH    framed records as they were drained
  *   TICK     u64 kernel monotonic ns, where the daemon looked at the clock
  *   SYMBOLS  JSON list of [address, function], when a drop's place was resolved
- *   WINDOW   u64 kernel monotonic ns, u32 whether everything is seen from then on,
- *            u32 whether of each netfilter hook only the edges are
+ *   WINDOW   u64 kernel monotonic ns, u32 whether everything is seen from then on (2: as
+ *            before), u32 whether of each netfilter hook only the edges are
  *   COUNTS   entries of the kernel's counter, each u8 gone, 7 zeros, key, value (bpf/counter-wire.h)
  *   FOOTER   JSON RecordingFooter, last; absent when recording was cut off
  */
@@ -34,6 +34,9 @@ export const CHUNK_WINDOW = 7;
 export const CHUNK_COUNTS = 8;
 /** Bytes of a WINDOW chunk. */
 export const WINDOW_BYTES = 16;
+export const WINDOW_CLOSED = 0;
+export const WINDOW_OPEN = 1;
+export const WINDOW_AS_BEFORE = 2;
 /** Bytes before the key of a counter's entry. */
 export const COUNT_HEADER = 8;
 export const COUNT_ENTRY_BYTES = COUNT_HEADER + counts.SIZEOF_COUNT_KEY + counts.SIZEOF_COUNT;

@@ -19,7 +19,10 @@ import {
   RecordingError,
   type RecordingFooter,
   type RecordingHeader,
+  WINDOW_AS_BEFORE,
   WINDOW_BYTES,
+  WINDOW_CLOSED,
+  WINDOW_OPEN,
 } from './recording-format.js';
 import type { SourceSink } from './source.js';
 
@@ -80,9 +83,17 @@ export class RecordingWriter implements SourceSink {
   }
 
   window(at: bigint, isOpen: boolean, detail: HookDetail): void {
+    this.#change(at, isOpen ? WINDOW_OPEN : WINDOW_CLOSED, detail);
+  }
+
+  detail(at: bigint, detail: HookDetail): void {
+    this.#change(at, WINDOW_AS_BEFORE, detail);
+  }
+
+  #change(at: bigint, state: number, detail: HookDetail): void {
     const payload = Buffer.alloc(WINDOW_BYTES);
     payload.writeBigUInt64LE(at);
-    payload.writeUInt32LE(isOpen ? 1 : 0, 8);
+    payload.writeUInt32LE(state, 8);
     payload.writeUInt32LE(detail === 'edges' ? 1 : 0, 12);
     this.#chunk(CHUNK_WINDOW, payload);
   }

@@ -12,7 +12,9 @@ import {
   CHUNK_WINDOW,
   COUNT_ENTRY_BYTES,
   COUNT_HEADER,
+  WINDOW_AS_BEFORE,
   WINDOW_BYTES,
+  WINDOW_OPEN,
 } from './recording-format.js';
 import type { Source, SourceSink } from './source.js';
 
@@ -143,7 +145,10 @@ export class ReplaySource implements Source {
       const { buffer, byteOffset } = chunk.payload;
       const view = new DataView(buffer, byteOffset, WINDOW_BYTES);
       const detail = view.getUint32(12, true) === 1 ? 'edges' : 'all';
-      sink.window?.(view.getBigUint64(0, true) + shift, view.getUint32(8, true) === 1, detail);
+      const at = view.getBigUint64(0, true) + shift;
+      const state = view.getUint32(8, true);
+      if (state === WINDOW_AS_BEFORE) sink.detail?.(at, detail);
+      else sink.window?.(at, state === WINDOW_OPEN, detail);
     }
     if (chunk.type === CHUNK_COUNTS) {
       this.#giveCounts(sink, chunk.payload, shift);

@@ -15,6 +15,11 @@ export interface SourceSink {
    * after it.
    */
   window?(at: bigint, isOpen: boolean, detail: HookDetail): void;
+  /**
+   * From `at` on, in the same order, every place of each netfilter hook is seen, or the edges.
+   * Whether every packet is stays as it was.
+   */
+  detail?(at: bigint, detail: HookDetail): void;
   /** What the kernel has counted of a flow on a device, all in all; borrowed. */
   count?(row: CountCursor): void;
   /** Names have changed. */

@@ -21,13 +21,20 @@ export interface ScheduledTracer extends Pick<Scheduled, 'onWindow' | 'onWarning
   readonly namespaces: () => ReadonlyMap<number, FoundNamespace>;
 }
 
+function counterOf(tracer: Tracer, index: number): number {
+  const map = tracer.map('counters');
+  return map === undefined ? 0 : Number(sumOfCpus(map, index));
+}
+
+/** Trails handed over so far. */
+export function trailsOf(tracer: Tracer): number {
+  return counterOf(tracer, COUNTER_TRAILS);
+}
+
 /** A schedule that opens and closes the tracer of the running kernel. */
 export function scheduleOf(governor: Governor, scheduled: ScheduledTracer): TracingSchedule {
   const { tracer, ring, ringBytes, drain, namespaces } = scheduled;
-  const counter = (index: number): number => {
-    const map = tracer.map('counters');
-    return map === undefined ? 0 : Number(sumOfCpus(map, index));
-  };
+  const counter = (index: number): number => counterOf(tracer, index);
   const hops = (): number => counter(COUNTER_PASSED) + counter(COUNTER_LOST_RING);
   return new TracingSchedule(governor, {
     open: (room) => tracer.open(room),
@@ -39,7 +46,7 @@ export function scheduleOf(governor: Governor, scheduled: ScheduledTracer): Trac
     flush: () => tracer.flush(),
     work: () => ({
       hops: hops(),
-      trails: counter(COUNTER_TRAILS),
+      trails: trailsOf(tracer),
       bytes: counter(COUNTER_BYTES),
     }),
     waiting: () => ring.available(),

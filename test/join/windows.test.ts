@@ -156,3 +156,24 @@ describe('a window that closes', () => {
     expect(joiner.counters.hopsReleased).toBe(1);
   });
 });
+
+describe('a source that stays open and changes its detail', () => {
+  it('cuts no path; what begins later, and what is under way at a change to edges, is at edges', () => {
+    const tape = new Tape();
+    const joining = opened(tape);
+    toSocket(fromSocket(tape, 1)).free();
+    const underWay = fromSocket(tape, 2);
+    joining.read(tape).joiner.detail(true);
+    toSocket(underWay);
+    toSocket(fromSocket(tape, 3));
+    joining.read(tape).joiner.detail(false);
+    toSocket(fromSocket(tape, 4));
+    const { paths } = joining.end(tape);
+    expect(paths.map((path) => [path.ipId, path.atEdges, isComplete(path)])).toEqual([
+      [1, false, true],
+      [2, true, true],
+      [3, true, true],
+      [4, false, true],
+    ]);
+  });
+});

@@ -14,6 +14,10 @@ export class Collector implements SourceSink {
     this.events.push(`tick ${now}`);
   }
 
+  detail(at: bigint, detail: HookDetail): void {
+    this.events.push(`detail ${at} ${detail}`);
+  }
+
   window(at: bigint, isOpen: boolean, detail: HookDetail): void {
     this.events.push(`window ${at} ${isOpen ? 'open' : 'closed'} ${detail}`);
   }

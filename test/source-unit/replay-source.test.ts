@@ -50,13 +50,15 @@ it('says when everything was seen and when drops alone, again with times moved o
   writer.window(TICK - 5n, true, 'all');
   writer.tick(TICK);
   writer.window(TICK + 7n, false, 'edges');
+  writer.detail(TICK + 9n, 'all');
   writer.tick(TICK + 20_000_000n);
   writer.finish({ lost: '0', own: '0', symbols: [] });
   const source = new ReplaySource(Recording.read(file), { paced: false, loop: true });
-  const [first, , second, , again] = await played(source, 5);
-  expect([first, second]).toEqual([
+  const [first, , second, third, , again] = await played(source, 6);
+  expect([first, second, third]).toEqual([
     `window ${TICK - 5n} open all`,
     `window ${TICK + 7n} closed edges`,
+    `detail ${TICK + 9n} all`,
   ]);
   expect(again).toBe(`window ${TICK - 5n + 1_020_000_000n} open all`);
 });

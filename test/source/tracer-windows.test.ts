@@ -98,6 +98,40 @@ it.skipIf(!links)('edges are the first and the last place of a hook', async () =
   expect(atHooks((await ping())[0])).toEqual([...all, 'input 101']);
 });
 
+/** Datagrams from LEFT to RIGHT, some 20,000 a second, and as many that say that nobody listens. */
+async function flood(ms: number): Promise<void> {
+  const script = `
+    const { createSocket } = require('node:dgram');
+    const end = performance.now() + ${ms};
+    const socket = createSocket('udp4');
+    const send = () => {
+      if (performance.now() >= end) return socket.close();
+      for (let i = 0; i < 30; i++) socket.send('x', 5353, '${RIGHT.address}');
+      setTimeout(send, 1);
+    };
+    socket.on('error', () => undefined);
+    send();
+  `;
+  await runIn(LEFT.netns, process.execPath, ['-e', script]);
+}
+
+it.skipIf(!links)(
+  'where every packet is traced, heavy traffic is seen at the edges, and whole',
+  async () => {
+    const details = new Set<string>();
+    const timer = setInterval(() => details.add(watch.source.sampling().detail), 20);
+    await flood(1_500);
+    clearInterval(timer);
+    expect([...details]).toEqual(['all', 'edges']);
+    await expect.poll(() => watch.source.sampling().detail, { timeout: 10_000 }).toBe('all');
+    const cut = watch.paths.filter(({ hops }) => hops[0]?.tuple?.dport === 5353 && hops.length < 5);
+    expect([cut.length, watch.paths.length > 10_000]).toEqual([0, true]);
+    expect(watch.pipeline.joiner.counters.cutByWindow).toBe(0);
+    expect(atHooks((await ping())[0])).toHaveLength(5);
+  },
+  30_000,
+);
+
 /** Asks the tracer itself, without the source's own timers. */
 function tracerOf(): { tracer: Tracer; namespaces: ObservedNamespaces } {
   const namespaces = new ObservedNamespaces(NETNS);
