@@ -40,15 +40,17 @@ struct {
 } observed SEC(".maps");
 
 /*
- * Set while another object that is attached to the same places is the one that sees: when
- * one takes over from the other, a packet is seen by either, never by both.
+ * The generation of the object that sees, of those that are attached to the same places and
+ * share this map: one write hands over, so that a packet is seen by either, never by both.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, __u32);
-} silent SEC(".maps");
+} seeing SEC(".maps");
+
+const volatile __u32 generation = 0;
 
 const volatile __u32 only_observed = 0;
 /*
@@ -83,16 +85,16 @@ static __always_inline void count(__u32 counter, __u64 amount)
 		__sync_fetch_and_add(value, amount);
 }
 
-static __always_inline int is_silent(void)
+static __always_inline int sees_nothing(void)
 {
-	__u32 zero = 0, *on = bpf_map_lookup_elem(&silent, &zero);
+	__u32 zero = 0, *sees = bpf_map_lookup_elem(&seeing, &zero);
 
-	return !on || *on;
+	return !sees || *sees != generation;
 }
 
 static __always_inline int is_observed(__u32 netns)
 {
-	if (is_silent())
+	if (sees_nothing())
 		return 0;
 	return !only_observed || bpf_map_lookup_elem(&observed, &netns);
 }

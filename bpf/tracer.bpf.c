@@ -102,7 +102,7 @@ int BPF_PROG(on_drop, struct sk_buff *skb, void *location, int reason)
 	/* In a socket's queue it has neither any more. */
 	if (!o.netns && skb->sk)
 		o.netns = BPF_CORE_READ(skb, sk, __sk_common.skc_net.net, ns.inum);
-	if (o.netns ? is_observed(o.netns) : !only_observed && !is_silent())
+	if (o.netns ? is_observed(o.netns) : !only_observed && !sees_nothing())
 		observe(&o);
 	return 0;
 }
@@ -111,7 +111,7 @@ int BPF_PROG(on_drop, struct sk_buff *skb, void *location, int reason)
 SEC("tp_btf/consume_skb")
 int BPF_PROG(on_consume, struct sk_buff *skb)
 {
-	if (!is_silent())
+	if (!sees_nothing())
 		end_trail(skb, HS_END_FREE);
 	return 0;
 }
@@ -160,7 +160,7 @@ int BPF_PROG(on_read, struct sk_buff *skb)
 	__u32 netns = sk ? sk->__sk_common.skc_net.net->ns.inum : 0;
 	int is_wanted;
 
-	if (!is_network(skb) || (netns ? !is_observed(netns) : only_observed || is_silent()))
+	if (!is_network(skb) || (netns ? !is_observed(netns) : only_observed || sees_nothing()))
 		return 0;
 	/* Before its end, after which its buffer is known as released. */
 	is_wanted = !is_closed() && !is_left_out(skb) && (!filtered || is_match(skb));

@@ -30,6 +30,9 @@ import { RecordQueue } from './wire/record-queue.js';
 /** How often finished paths are looked for, nanoseconds of the source's time. */
 const SWEEP_NS = 20e6;
 const AGE_NS = 1e9;
+/** Of more records than this, what began within so long is joined at a time, ns. */
+const RELEASE_RECORDS = 1_000;
+const RELEASE_NS = 10e6;
 /** Openings and closings of the source that wait for what began before them. */
 export const WINDOW_CHANGES_LIMIT = 64;
 /** Drop reasons that mean "larger than the MTU" (include/net/dropreason-core.h). */
@@ -82,6 +85,8 @@ export class Pipeline implements FlowFeed, SourceSink {
   #sampled = 0;
   readonly #windows: WindowChange[] = [];
   #lastSweep = 0;
+  /** Up to when records were joined. */
+  #released = Number.POSITIVE_INFINITY;
   #lastAge = 0;
   #rate = { events: 0, at: 0, cpu: process.cpuUsage(), eventsPerSecond: 0, cpuShare: 0 };
 
@@ -137,11 +142,11 @@ export class Pipeline implements FlowFeed, SourceSink {
   }
 
   /** All that began before `now` has come. */
-  tick(now: bigint): void {
+  tick(now: bigint, relieve?: () => void): void {
     this.#options.tap?.tick(now);
     const time = this.epoch.since(now);
     while ((this.#windows[0]?.at ?? Number.POSITIVE_INFINITY) <= time) this.#changeWindow();
-    this.#queue.release(time, this.#take);
+    this.#release(time, relieve);
     if (time - this.#lastSweep >= SWEEP_NS) {
       this.#lastSweep = time;
       this.joiner.sweep(time);
@@ -298,6 +303,20 @@ export class Pipeline implements FlowFeed, SourceSink {
 
   namespaces(): readonly NamespaceRecord[] {
     return this.names.catalog.namespaces.map(({ name, node, inode }) => ({ name, node, inode }));
+  }
+
+  /** Joins what began before `time`; where that is much, by and by, or the ring would fill up. */
+  #release(time: number, relieve = (): void => undefined): void {
+    const queue = this.#queue;
+    while (this.#released + RELEASE_NS < time && queue.waiting > RELEASE_RECORDS) {
+      this.#released += RELEASE_NS;
+      queue.release(this.#released, this.#take);
+      this.joiner.sweep(this.#released);
+      // Past its limit the queue would have to give records out before their time.
+      if (queue.memory < queue.limit / 2) relieve();
+    }
+    queue.release(time, this.#take);
+    this.#released = time;
   }
 
   #changeAt(at: bigint, isOpen: boolean | null, detail: HookDetail): void {

@@ -349,8 +349,8 @@ export class KernelSource implements Source {
         sink.batch(records, length);
         hasDrops ||= this.#onlyDrops;
       },
-      tick: (now) => {
-        sink.tick(now);
+      tick: (now, relieve) => {
+        sink.tick(now, relieve);
         this.#counting?.read(now);
         if (this.#tracer?.isOpen === true) this.#detail?.look();
         // Now that all is dealt with: a window is short, and time counts in it.

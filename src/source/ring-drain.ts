@@ -11,6 +11,8 @@ const BATCH_BYTES = 1 << 20;
  */
 const BUSY_WAIT_MS = 20;
 const IDLE_WAIT_MS = 50;
+/** So much is taken out while what was read before is dealt with: not what two turns bring. */
+export const RELIEF_BYTES = 2 << 20;
 /** Batches taken before timers and sockets get their turn. */
 const BATCHES_PER_TURN = 8;
 
@@ -27,6 +29,8 @@ export interface RingDrainOptions {
   readonly sink: SourceSink;
   /** Called with how many bytes wait, before they are read: joining them takes longer. */
   readonly onWaiting?: (bytes: number) => void;
+  /** Bytes in the ring from which on it is relieved; RELIEF_BYTES when absent. */
+  readonly reliefBytes?: number;
 }
 
 /**
@@ -139,7 +143,21 @@ export class RingDrain {
     if (this.#left > 0) {
       return false;
     }
-    sink.tick(this.#flushed);
+    sink.tick(this.#flushed, this.#relieve);
     return true;
   }
+
+  /** While what was read is dealt with, more comes: takes it out before the ring is full. */
+  readonly #relieve = (): void => {
+    const { ring, sink, onWaiting, reliefBytes = RELIEF_BYTES } = this.#options;
+    for (let i = 0; i < BATCHES_PER_TURN; i++) {
+      const waiting = ring.available();
+      if (waiting < reliefBytes || this.#paused || this.#stopped) return;
+      onWaiting?.(waiting);
+      const { records, bytes } = ring.drain(this.#target);
+      if (records === 0) return;
+      this.#records += records;
+      sink.batch(this.#target, bytes);
+    }
+  };
 }

@@ -7,8 +7,13 @@ import type { HookDetail } from './hook-places.js';
 export interface SourceSink {
   /** Framed records (see wire/record-cursor.ts); borrowed. */
   batch(records: Uint8Array, length: number): void;
-  /** Time has come this far: kernel monotonic nanoseconds. */
-  tick(now: bigint): void;
+  /**
+   * Time has come this far: kernel monotonic nanoseconds.
+   *
+   * @param relieve gives the batches that have come meanwhile, of later times: call it from time
+   *   to time where there is much to deal with
+   */
+  tick(now: bigint, relieve?: () => void): void;
   /**
    * From `at` on (kernel monotonic ns) every packet is seen, or drops and nothing else; of each
    * netfilter hook every place, or the edges. Comes after all ticks before `at` and before those

@@ -5,7 +5,7 @@ import type { MissingCauses } from './missing-causes.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 import { NetfilterLinks } from './netfilter-links.js';
 import { END_PROGRAM, FunctionLinks, TracepointLinks } from './trace-links.js';
-import { type LoadedTracer, setFlag } from './tracer-object.js';
+import { type LoadedTracer, setValue } from './tracer-object.js';
 import { TracingGate, type WindowRoom } from './tracing-gate.js';
 
 /** One loaded object and all that it is attached to. */
@@ -88,9 +88,9 @@ export class TracerAttachment {
     return this.#gate.shutAt();
   }
 
-  /** Whether it sees anything: of two that are attached, one is silent. */
-  silence(on: boolean): void {
-    setFlag(this.loaded.object.map('silent'), on);
+  /** From now on it sees, and whoever did before, of those that share its maps, does not. */
+  see(): void {
+    setValue(this.loaded.object.map('seeing'), this.loaded.generation);
   }
 
   /** Runs that the kernel left out because the program was already on that CPU. */

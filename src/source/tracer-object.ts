@@ -22,6 +22,7 @@ export const KEPT_MAPS = [
   'events',
   'counters',
   'observed',
+  'seeing',
   'slots',
   'taken',
   'devices',
@@ -60,6 +61,8 @@ export interface TracerOptions {
 /** A loaded object, attached to nothing yet. */
 export interface LoadedTracer {
   readonly object: BpfObject;
+  /** How many objects were before it: of those that share maps one sees, see `seeing` in bpf/maps.h. */
+  readonly generation: number;
   /** The function programs it was loaded with. */
   readonly functions: readonly FunctionProgram[];
   /** What sees netfilter hooks with it. */
@@ -72,8 +75,8 @@ export interface LoadOptions extends TracerOptions {
   readonly hooks: HookInstrument;
   /** How far netfilter links move aside for another observer. */
   readonly shift: number;
-  /** Whose maps it goes on with; it is silent until `silence` says otherwise. */
-  readonly successorOf: BpfObject | null;
+  /** Whose maps it goes on with; it sees nothing until it takes over. */
+  readonly successorOf: LoadedTracer | null;
 }
 
 /**
@@ -83,8 +86,9 @@ export interface LoadOptions extends TracerOptions {
  */
 export async function loadTracer(options: LoadOptions): Promise<LoadedTracer> {
   const { hooks } = options;
+  const generation = generationOf(options);
   if (hooks === 'link') {
-    return { object: await loadWith([], options), functions: [], hooks, missing: [] };
+    return { object: await loadWith([], options), generation, functions: [], hooks, missing: [] };
   }
   const wanted = hooks === 'fentry' ? functionsHere() : [];
   let reason = wanted.length > 0 ? '' : 'the kernel has no function to attach to';
@@ -94,7 +98,7 @@ export async function loadTracer(options: LoadOptions): Promise<LoadedTracer> {
       try {
         const object = await loadWith(functions, options);
         const missing = functions === wanted ? [] : [noSteps(reason)];
-        return { object, functions, hooks, missing };
+        return { object, generation, functions, hooks, missing };
       } catch (error) {
         reason = reasonOf(error);
       }
@@ -104,7 +108,7 @@ export async function loadTracer(options: LoadOptions): Promise<LoadedTracer> {
     throw new UnsupportedError('KERNEL_NOT_SUPPORTED', `attaching anew: ${reason}`, '');
   }
   const object = await loadWith([], { ...options, hooks: 'none' });
-  return { object, functions: [], hooks: 'none', missing: [noHooks(reason)] };
+  return { object, generation, functions: [], hooks: 'none', missing: [noHooks(reason)] };
 }
 
 /** Netfilter links where the kernel knows their programs, else the entries of functions. */
@@ -161,8 +165,8 @@ export function setValue(map: BpfMap, value: number): void {
   map.put(new Uint8Array(4), new Uint8Array(Uint32Array.of(value).buffer));
 }
 
-export function setFlag(map: BpfMap, on: boolean): void {
-  setValue(map, on ? 1 : 0);
+function generationOf({ successorOf }: LoadOptions): number {
+  return successorOf === null ? 0 : successorOf.generation + 1;
 }
 
 async function loadWith(
@@ -174,7 +178,6 @@ async function loadWith(
     object = openObject(options);
     prepare(object, functions, options);
     await object.loadAsync();
-    if (options.successorOf !== null) setFlag(object.map('silent'), true);
     return object;
   } catch (error) {
     object?.close();
@@ -202,6 +205,7 @@ function prepare(
   object.setConstant('own_netns', NamespaceWatcher.own());
   object.setConstant('only_observed', limited ? 1 : 0);
   object.setConstant('priority_shift', shift);
+  object.setConstant('generation', generationOf(options));
   object.setConstant('sample_below', oneIn === 1 ? 0 : Math.ceil(2 ** 32 / oneIn));
   object.setConstant('filtered', filter === undefined ? 0 : 1);
   object.setConstant('places', hookPlaces());
@@ -213,7 +217,7 @@ function prepare(
   }
   if (successorOf !== null) {
     for (const name of KEPT_MAPS) {
-      object.reuseMap(name, successorOf.map(name));
+      object.reuseMap(name, successorOf.object.map(name));
     }
   }
 }

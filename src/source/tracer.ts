@@ -212,9 +212,9 @@ export class Tracer {
   }
 
   /**
-   * Lets a new object take over the old one's ring: it is attached everywhere, silent,
-   * before the old one falls silent and it speaks, so that nothing is missed but in the
-   * microsecond between, and nothing seen twice. Its links are beside the old ones, at
+   * Lets a new object take over the old one's ring: it is attached everywhere before it sees
+   * in the old one's place from one moment on, so that nothing is missed, and nothing seen
+   * twice. Its links are beside the old ones, at
    * priorities moved aside by another step. True when there was an object to replace, and
    * none was on its way already. Errors: UnsupportedError; what was attached goes on as it
    * was.
@@ -271,8 +271,7 @@ export class Tracer {
   #takeOver(old: TracerAttachment | null, next: TracerAttachment): void {
     this.#current = next;
     if (old === null) return;
-    old.silence(true);
-    next.silence(false);
+    next.see();
     this.#pastMisses = sumOfMissed(this.#pastMisses, old.missedRuns());
     old.dispose();
   }
@@ -283,7 +282,7 @@ export class Tracer {
     old: TracerAttachment | null,
     before: Promise<unknown>,
   ): Promise<LoadedTracer | null> {
-    const successorOf = old?.loaded.object ?? null;
+    const successorOf = old?.loaded ?? null;
     const loaded = await loadTracer({ ...this.#options, hooks: this.#hooks, shift, successorOf });
     try {
       await before;

@@ -59,6 +59,7 @@ beforeEach(() => {
     isOpen: () => isOpen,
     now: () => clock++,
     sink,
+    reliefBytes: 48,
   });
 });
 
@@ -95,6 +96,33 @@ describe('a drain', () => {
     isBusy = false;
     await vi.advanceTimersByTimeAsync(50);
     expect(given()).toEqual(['1', '@0', '@0', '2', '@2']);
+  });
+
+  it('takes out what comes while the sink has work, from some bytes on', () => {
+    const lively = new RingDrain({
+      ...{ ring: ring as unknown as RingBuffer, flush: () => true, now: () => clock++ },
+      sink: Object.assign(Object.create(sink) as Collector, {
+        tick: (now: bigint, relieve?: () => void) => {
+          if (now > 0n) return;
+          ring.add(2, 3);
+          relieve?.();
+          sink.events.push('work');
+          ring.add(4);
+          relieve?.();
+          sink.tick(now);
+        },
+      }),
+      onWaiting: (bytes) => sink.events.push(`waiting ${bytes}`),
+      reliefBytes: 48,
+    });
+    ring.add(1);
+    lively.start();
+    const hex = (...numbers: number[]): string =>
+      `batch ${numbers.map((number) => `0${number}`.repeat(16)).join('')}`;
+    expect(sink.events).toEqual([
+      ...['waiting 16', hex(1), 'work', 'waiting 48', hex(2, 3, 4), 'tick 0'],
+    ]);
+    lively.stop();
   });
 
   it('tells the time where nothing comes', () => {
