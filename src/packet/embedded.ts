@@ -85,7 +85,8 @@ function embeddedIpv6(p: DecodedPacket, view: DataView): void {
 function embeddedTransport(p: DecodedPacket, view: DataView): void {
   const at = p.cursor;
   const there = Math.min(p.limit, p.end) - at;
-  if (p.end - at >= 8 && p.limit - at < 8) p.truncated = true;
+  // The quote may be shorter than 8 bytes by itself; then that is all that can be missing.
+  if (p.limit - at < Math.min(8, p.end - at)) p.truncated = true;
   const protocol = p.embeddedProtocol;
   switch (protocol) {
     case PROTO_TCP:

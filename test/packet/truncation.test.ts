@@ -56,6 +56,22 @@ describe('truncated packets', () => {
     expect(p).toMatchObject({ truncated: false, icmpSeq: 1, payloadLength: 56 });
   });
 
+  it('knows a cut in a quote that ends before 8 bytes of its transport header', () => {
+    const quoted = [0x45, 0, 0, 60, 0, 1, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+    const ports = [0x96, 0xd2, 0x00, 0x35, 0x00, 0x28];
+    const icmp = [3, 1, 0, 0, 0, 0, 0, 0, ...quoted, ...ports];
+    const total = 20 + icmp.length;
+    const bytes = Uint8Array.from([
+      ...[0x45, 0, 0, total, 0, 2, 0, 0, 64, 1, 0, 0, 10, 0, 0, 3, 10, 0, 0, 1],
+      ...icmp,
+    ]);
+    const p = new DecodedPacket();
+    decodeIp(p, viewOf(bytes), 0, total, total);
+    expect(p).toMatchObject({ truncated: false, embeddedSport: 38610, embeddedDport: 53 });
+    decodeIp(p, viewOf(bytes), 0, total - 4, total);
+    expect(p).toMatchObject({ truncated: true, embeddedSport: -1 });
+  });
+
   it('reads as much of a TCP header as is whole', () => {
     const { bytes } = fixture('TCP SYN with MSS and window scale');
     const p = new DecodedPacket();
