@@ -21,6 +21,8 @@ export class Observer {
   #paths: PathRecord[] = [];
   #ended: FlowRecord[] = [];
   #begin = 0;
+  /** Up to when all that began has been joined, CLOCK_MONOTONIC in ns. */
+  #joined = 0n;
   /** Lost before the scene: an interrupt may cost a hop at any time, and the next scene is whole. */
   #lostBefore = 0n;
 
@@ -33,6 +35,14 @@ export class Observer {
       onWarning: (message) => this.#warnings.push(message),
     });
     this.#pipeline = new Pipeline(source, {
+      tap: {
+        batch: () => undefined,
+        tick: (now) => {
+          this.#joined = now;
+        },
+        catalog: () => undefined,
+        end: () => undefined,
+      },
       onPath: (finished) => this.#paths.push(this.#pipeline.pathRecord(finished)),
       // A scene on a slow machine may outlast a connection that is over.
       onFlowEnd: (flow) => this.#ended.push(this.#pipeline.flowRecord(flow)),
@@ -70,10 +80,11 @@ export class Observer {
 
   async #settle(): Promise<void> {
     const started = performance.now();
-    // Twice: what was in the ring at the first look is open at the second.
-    for (let quiet = 0; quiet < 2; ) {
+    const now = process.hrtime.bigint();
+    // No path is open either while what came is still in the ring: on a busy machine for long.
+    for (let isOver = false; !isOver; ) {
       await delay(POLL_MS);
-      quiet = this.#pipeline.joiner.openPaths === 0 ? quiet + 1 : 0;
+      isOver = this.#joined > now && this.#pipeline.joiner.openPaths === 0;
       if (performance.now() - started > SETTLE_LIMIT_MS) {
         throw new Error(`${this.#pipeline.joiner.openPaths} packets did not come to an end`);
       }
