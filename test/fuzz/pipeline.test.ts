@@ -1,24 +1,10 @@
 import { expect, it } from 'vitest';
 import { ClassicBpf } from '../../src/filter/classic-bpf.js';
 import { PacketFilter } from '../../src/filter/packet-filter.js';
-import { EMPTY_CATALOG } from '../../src/name/catalog.js';
 import { Pipeline } from '../../src/pipeline.js';
-import type { Source } from '../../src/source/source.js';
+import { noSource } from '../fixtures/no-source.js';
 import { BATCHES, TIME } from './batches.js';
 import { campaign } from './campaign.js';
-
-/** The kernel's edge: the batches are handed to the pipeline directly. */
-const SOURCE: Source = {
-  epochNs: 5_000_000_000n,
-  catalog: EMPTY_CATALOG,
-  lost: () => 0n,
-  losses: () => ({}),
-  own: () => 0n,
-  symbol: () => null,
-  missing: [],
-  start: async () => {},
-  stop: async () => {},
-};
 
 /** Accepts IPv4 that is not fragmented, to send the filter through every packet. */
 const PROGRAM = [
@@ -38,7 +24,7 @@ it('joins whatever comes, and writes only records that are JSON', async () => {
   let paths = 0;
   let text = 0;
   let failure: unknown = null;
-  const pipeline: Pipeline = new Pipeline(SOURCE, {
+  const pipeline: Pipeline = new Pipeline(noSource(5_000_000_000n), {
     filter: new PacketFilter('', () => PROGRAM),
     flowLimit: FLOW_LIMIT,
     onFailure: (error) => {

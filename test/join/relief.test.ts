@@ -1,21 +1,9 @@
 import { expect, it } from 'vitest';
-import { EMPTY_CATALOG } from '../../src/name/catalog.js';
 import { Pipeline } from '../../src/pipeline.js';
-import type { Source } from '../../src/source/source.js';
+import { noSource } from '../fixtures/no-source.js';
 import { ADDRESSES, CALI1, CALI2, POD1_ETH0, POD2_ETH0 } from '../fixtures/places.js';
 import { TAPE_START, Tape } from '../fixtures/tape.js';
 
-const SOURCE: Source = {
-  epochNs: TAPE_START,
-  catalog: EMPTY_CATALOG,
-  lost: () => 0n,
-  losses: () => ({}),
-  own: () => 0n,
-  symbol: () => null,
-  missing: [],
-  start: async () => {},
-  stop: async () => {},
-};
 const PACKETS = 400;
 const APART_NS = 250e3;
 
@@ -57,7 +45,9 @@ function parts(): [Part, Part] {
 
 function played(isRelieved: boolean): { readonly ids: number[]; readonly reliefs: number } {
   const ids: number[] = [];
-  const pipeline = new Pipeline(SOURCE, { onPath: ({ path }) => ids.push(path.ipId) });
+  const pipeline = new Pipeline(noSource(TAPE_START), {
+    onPath: ({ path }) => ids.push(path.ipId),
+  });
   const [first, second] = parts();
   let reliefs = 0;
   pipeline.tick(TAPE_START);
