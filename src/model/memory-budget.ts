@@ -10,7 +10,7 @@ export const MEMORY_MOST = 2 ** 36;
 
 /**
  * The process that watches, with nothing in its tables: 60 MB of Node and hopscope's code; 33 of
- * V8's space for what is new, which it fills whatever is kept; some 38 that V8 lets its heap
+ * V8's space for what is new, which it fills whatever is kept; some 47 that V8 lets its heap
  * grow to before it collects; and 6 of ways that packets went (join/trail-templates.ts). Measured
  * under load, test/bench/overrun-child.mjs: runs of the same load differ by 30.
  */

@@ -1,5 +1,6 @@
 // @ts-check
 import { setImmediate as turn } from 'node:timers/promises';
+import { noSource } from '../fixtures/no-source.mjs';
 import { compiled } from './cluster.mjs';
 
 /*
@@ -26,23 +27,8 @@ const TICK_NS = 5e6;
 /** Every so many flows one counted earlier is counted again. */
 const AGAIN = 4;
 
-/** @returns {import('../../src/source/source.js').Source} */
-function nothing() {
-  return {
-    epochNs: 0n,
-    catalog: EMPTY_CATALOG,
-    lost: () => 0n,
-    losses: () => ({}),
-    own: () => 0n,
-    symbol: () => null,
-    missing: [],
-    start: () => Promise.resolve(),
-    stop: () => Promise.resolve(),
-  };
-}
-
 /** @param {import('../../src/pipeline.js').PipelineOptions} options */
-export const emptyPipeline = (options) => new Pipeline(nothing(), options);
+export const emptyPipeline = (options) => new Pipeline(noSource(0n, EMPTY_CATALOG), options);
 
 /**
  * @typedef {object} Counting

@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest';
 import { ClassicBpf } from '../../src/filter/classic-bpf.js';
 import { PacketFilter } from '../../src/filter/packet-filter.js';
+import { EMPTY_CATALOG } from '../../src/name/catalog.js';
 import { Pipeline } from '../../src/pipeline.js';
-import { noSource } from '../fixtures/no-source.js';
+import { noSource } from '../fixtures/no-source.mjs';
 import { BATCHES, TIME } from './batches.js';
 import { campaign } from './campaign.js';
 
@@ -24,7 +25,7 @@ it('joins whatever comes, and writes only records that are JSON', async () => {
   let paths = 0;
   let text = 0;
   let failure: unknown = null;
-  const pipeline: Pipeline = new Pipeline(noSource(5_000_000_000n), {
+  const pipeline: Pipeline = new Pipeline(noSource(5_000_000_000n, EMPTY_CATALOG), {
     filter: new PacketFilter('', () => PROGRAM),
     flowLimit: FLOW_LIMIT,
     onFailure: (error) => {

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
+import { EMPTY_CATALOG } from '../../src/name/catalog.js';
 import { Pipeline } from '../../src/pipeline.js';
-import { noSource } from '../fixtures/no-source.js';
+import { noSource } from '../fixtures/no-source.mjs';
 import { ADDRESSES, CALI1, CALI2, POD1_ETH0, POD2_ETH0 } from '../fixtures/places.js';
 import { TAPE_START, Tape } from '../fixtures/tape.js';
 
@@ -45,7 +46,7 @@ function parts(): [Part, Part] {
 
 function played(isRelieved: boolean): { readonly ids: number[]; readonly reliefs: number } {
   const ids: number[] = [];
-  const pipeline = new Pipeline(noSource(TAPE_START), {
+  const pipeline = new Pipeline(noSource(TAPE_START, EMPTY_CATALOG), {
     onPath: ({ path }) => ids.push(path.ipId),
   });
   const [first, second] = parts();

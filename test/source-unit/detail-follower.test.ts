@@ -43,8 +43,7 @@ describe('where every packet is traced', () => {
   it('every place is seen again when traffic has been light for some seconds', () => {
     const traffic = new Traffic().for(1_000, HEAVY_A_SECOND * 2).for(5_000, LIGHT_A_SECOND / 2);
     expect(traffic.changes.map(([, detail]) => detail)).toEqual(['edges', 'all']);
-    const [[,], [back]] = traffic.changes as [[number, string], [number, string]];
-    expect(back).toBeGreaterThanOrEqual(4_000);
+    expect(traffic.changes[1]?.[0]).toBeGreaterThanOrEqual(4_000);
   });
 
   it('between light and heavy it stays as it is', () => {
