@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Between windows drops are seen and nothing else, and each has a record of its own. A
+ * Between windows drops are seen, of busy flows nothing else, and each has a record of its own. A
  * flood that is dropped must fill neither the ring nor the daemon's time: of drops that
  * are alike so many are shown, and the others are counted.
  */
@@ -46,15 +46,13 @@ static __always_inline __u32 kind_of_drop(const struct observation *o, const str
 	return mixed >> (64 - DROP_KINDS_BITS);
 }
 
-/* Whether a drop between windows is one too many. */
+/* Whether a drop between windows, of a packet without a trail, is one too many. */
 static __always_inline int is_drop_left_out(const struct observation *o, const struct keys *keys,
 					    int is_ipv6, __u64 now)
 {
 	struct drop_kinds *kinds;
 	__u32 zero = 0, kind;
 
-	if (!is_closed())
-		return 0;
 	kinds = bpf_map_lookup_elem(&drops, &zero);
 	if (!kinds)
 		return 0;

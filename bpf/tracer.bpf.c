@@ -116,6 +116,16 @@ int BPF_PROG(on_consume, struct sk_buff *skb)
 	return 0;
 }
 
+/* Whether the packet that a socket takes is one of those that are traced. */
+static __always_inline int is_delivery_wanted(struct sk_buff *skb)
+{
+	__u32 sees = what_is_seen();
+
+	if (sees == HS_SEES_DROPS || (sees == HS_SEES_NEW_FLOWS && !is_kept(skb)))
+		return 0;
+	return !is_left_out(skb) && (!filtered || is_match(skb));
+}
+
 static __always_inline int emit_deliver(const struct sk_buff *skb, const struct sock *sk,
 					__u32 netns, int is_read)
 {
@@ -143,8 +153,7 @@ int BPF_PROG(on_tcp_segment, struct sock *sk, struct sk_buff *skb)
 {
 	__u32 netns = sk->__sk_common.skc_net.net->ns.inum;
 
-	if (is_observed(netns) && !add_delivery(skb, (__u64)sk, netns) && !is_closed() &&
-	    !is_left_out(skb) && (!filtered || is_match(skb)))
+	if (is_observed(netns) && !add_delivery(skb, (__u64)sk, netns) && is_delivery_wanted(skb))
 		emit_deliver(skb, sk, netns, 0);
 	return 0;
 }
@@ -163,7 +172,7 @@ int BPF_PROG(on_read, struct sk_buff *skb)
 	if (!is_network(skb) || (netns ? !is_observed(netns) : only_observed || sees_nothing()))
 		return 0;
 	/* Before its end, after which its buffer is known as released. */
-	is_wanted = !is_closed() && !is_left_out(skb) && (!filtered || is_match(skb));
+	is_wanted = is_delivery_wanted(skb);
 	end_trail(skb, HS_END_NONE);
 	return is_wanted ? emit_deliver(skb, sk, netns, 1) : 0;
 }

@@ -16,10 +16,18 @@ struct hs_tracing {
 	__u64 fair_from;	/* bytes in the ring from which on a flow has a share; 0: none has */
 	__u64 opened_at;	/* tells one window from another */
 	__u32 share;		/* bytes of a flow's trails, on each CPU */
-	__u32 closed;		/* no packet has a trail: drops alone are seen */
+	__u32 sees;		/* enum hs_sees */
+	__u64 flows_since;	/* CLOCK_MONOTONIC, since when flows are followed, see new-flow.h */
 };
 
-_Static_assert(sizeof(struct hs_tracing) == 40, "hs_tracing");
+/* What is seen. Drops always are. */
+enum hs_sees {
+	HS_SEES_ALL = 0,
+	HS_SEES_DROPS = 1,	/* and nothing else: no other packet has a trail */
+	HS_SEES_NEW_FLOWS = 2,	/* and packets of flows that are new, see new-flow.h */
+};
+
+_Static_assert(sizeof(struct hs_tracing) == 48, "hs_tracing");
 
 /* Flows are told apart by a hash. A power of two. */
 #define SHARES 64
@@ -45,12 +53,12 @@ struct {
 	__type(value, struct hs_tracing);
 } tracing SEC(".maps");
 
-static __always_inline int is_closed(void)
+static __always_inline __u32 what_is_seen(void)
 {
 	__u32 zero = 0;
 	struct hs_tracing *state = bpf_map_lookup_elem(&tracing, &zero);
 
-	return !state || state->closed;
+	return state ? state->sees : HS_SEES_DROPS;
 }
 
 /*
@@ -62,11 +70,11 @@ static __always_inline void close_if_full(__u64 now)
 	__u32 zero = 0;
 	struct hs_tracing *state = bpf_map_lookup_elem(&tracing, &zero);
 
-	if (!state || !state->limit || state->closed ||
+	if (!state || !state->limit || state->sees == HS_SEES_DROPS ||
 	    bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) < state->limit)
 		return;
 	state->shut_at = now;
-	state->closed = 1;
+	state->sees = HS_SEES_DROPS;
 }
 
 /*
@@ -79,7 +87,7 @@ static __always_inline int is_past_share(__u64 flow, __u32 size)
 	struct hs_tracing *state = bpf_map_lookup_elem(&tracing, &zero);
 	struct shares *had;
 
-	if (!state || !state->fair_from || state->closed)
+	if (!state || !state->fair_from || state->sees == HS_SEES_DROPS)
 		return 0;
 	had = bpf_map_lookup_elem(&shares, &zero);
 	if (!had || at >= SHARES)

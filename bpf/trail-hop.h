@@ -51,12 +51,18 @@ static __always_inline __u32 add_snapshot(__u8 *at, const struct observation *o,
 	return sizeof(*snapshot) + ((length + 7) & ~7U);
 }
 
-/* Appends conntrack's entry and both its tuples; returns the bytes used. */
-static __always_inline __u32 add_conntrack(__u8 *at, const struct nf_conn *ct, __u32 status)
+/*
+ * Writes conntrack's entry (0: none that can be read) and both its tuples; returns the bytes used.
+ * A global function, so that the verifier looks at it once in a program.
+ */
+__noinline int add_conntrack(struct hs_conntrack6 *at, __u64 address, __u32 status)
 {
+	const struct nf_conn *ct = (const void *)address;
 	struct hs_conntrack *entry = (void *)at;
 	struct raw_tuple original, reply;
 
+	if (!at)
+		return 0;
 	entry->ct = (__u64)ct;
 	entry->status = status;
 	entry->zone = 0;
@@ -191,7 +197,7 @@ static __always_inline void add_hop(struct slot *slot, const struct observation 
 				ct = 0;
 			flags |= HS_HOP_CONNTRACK;
 			used = bounded(used, TRAIL_DATA - sizeof(struct hs_conntrack6));
-			used += add_conntrack(slot->data + used, ct, status);
+			used += add_conntrack((void *)(slot->data + used), (__u64)ct, status);
 		}
 	}
 	if (o->stage == HS_STAGE_DROP) {

@@ -16,6 +16,7 @@
 #include "device.h"
 #include "drops.h"
 #include "headers.h"
+#include "new-flow.h"
 #include "trail-hop.h"
 
 static __always_inline __u32 slot_index(const void *skb)
@@ -61,13 +62,16 @@ static __always_inline __u64 flow_of(const struct slot *slot)
 
 /*
  * Hands the trail to the ring, unless the filter leaves it out, and leaves the slot
- * empty. is_over: the packet will not be seen in this buffer again.
+ * empty. is_over: the packet will not be seen in this buffer again. A global function, so that
+ * the verifier looks at it once in a program.
  */
-static __always_inline void hand_over(struct slot *slot, __u8 end, __u64 end_time, int is_over)
+__noinline int hand_over(struct slot *slot, __u8 end, __u64 end_time, int is_over)
 {
-	__u32 used = bounded(slot->used, TRAIL_DATA);
-	__u32 size;
+	__u32 used, size;
 
+	if (!slot)
+		return 0;
+	used = bounded(slot->used, TRAIL_DATA);
 	if (used && filtered && wish_for(slot, is_over) == WISH_NO) {
 		count(HS_COUNTER_FILTERED, slot->trail.hops);
 	} else if (used && is_past_share(flow_of(slot), used)) {
@@ -88,6 +92,7 @@ static __always_inline void hand_over(struct slot *slot, __u8 end, __u64 end_tim
 	}
 	slot->used = 0;
 	slot->skb = 0;
+	return 0;
 }
 
 static __always_inline void begin_trail(struct slot *slot, __u32 index, struct sk_buff *skb,
@@ -121,6 +126,20 @@ static __always_inline void begin_trail(struct slot *slot, __u32 index, struct s
 	mark_taken(index, 1);
 }
 
+/* A packet of a busy flow: what is in the slot was of another packet in the same buffer. */
+static __always_inline void leave_out(struct slot *slot, __u32 index, const void *skb)
+{
+	count(HS_COUNTER_BUSY_FLOWS, 1);
+	if (slot->skb != (__u64)skb)
+		return;
+	slot->busy = 1;
+	barrier();
+	hand_over(slot, HS_END_NONE, slot->last, 0);
+	mark_taken(index, 0);
+	barrier();
+	slot->busy = 0;
+}
+
 static __always_inline void observe(const struct observation *o)
 {
 	struct sk_buff *skb = o->skb;
@@ -129,7 +148,7 @@ static __always_inline void observe(const struct observation *o)
 	int is_plain = !offset || offset == HS_LENGTH_LINK;
 	int is_ipv6 = is_plain && protocol == ETH_P_IPV6;
 	int is_ipv4 = is_plain && protocol == ETH_P_IP;
-	__u32 index = slot_index(skb);
+	__u32 index = slot_index(skb), sees = what_is_seen();
 	unsigned char *head = skb->head;
 	struct keys keys = {};
 	struct slot *slot;
@@ -138,7 +157,7 @@ static __always_inline void observe(const struct observation *o)
 	__u64 now;
 	__u8 ttl;
 
-	if (!o->end && is_closed())
+	if (!o->end && sees == HS_SEES_DROPS)
 		return;
 	/* That is most packets, so before all else. */
 	if (sample_below && !o->end) {
@@ -158,11 +177,22 @@ static __always_inline void observe(const struct observation *o)
 		count(HS_COUNTER_LOST_NESTED, 1);
 		return;
 	}
+	ttl = take_ttl(&keys, is_ipv6, is_ipv4);
+	if (sees == HS_SEES_NEW_FLOWS && !o->end &&
+	    !is_of_new_flow(skb, &keys, head + o->network, is_ipv6, is_ipv4)) {
+		leave_out(slot, index, skb);
+		return;
+	}
+	if (follows_flows && sees == HS_SEES_ALL &&
+	    (slot->skb != (__u64)skb || has_new_words(slot, &keys, is_ipv6)))
+		begins_flow(&keys, head + o->network, is_ipv6, is_ipv4);
 	slot->busy = 1;
 	barrier();
 	now = bpf_ktime_get_ns();
-	ttl = take_ttl(&keys, is_ipv6, is_ipv4);
-	if (o->end == HS_END_DROP && is_drop_left_out(o, &keys, is_ipv6, now)) {
+	if (o->end == HS_END_DROP && sees != HS_SEES_ALL)
+		count(HS_COUNTER_DROPS, 1);
+	if (o->end == HS_END_DROP && sees != HS_SEES_ALL && slot->skb != (__u64)skb &&
+	    is_drop_left_out(o, &keys, is_ipv6, now)) {
 		count(HS_COUNTER_LOST_DROP, 1);
 		barrier();
 		slot->busy = 0;
@@ -201,6 +231,8 @@ static __always_inline void observe(const struct observation *o)
 	if (filtered)
 		ask_filter(slot, before, o->dev ? o->dev->mtu : ~0U - LINK_MOST);
 	if (o->end) {
+		if (sees == HS_SEES_NEW_FLOWS)
+			release(skb);
 		hand_over(slot, o->end, now, 1);
 		mark_taken(index, 0);
 	}
@@ -247,6 +279,8 @@ static __always_inline void end_trail(const void *skb, __u8 end)
 	__u32 index = slot_index(skb);
 	struct slot *slot = bpf_map_lookup_elem(&slots, &index);
 
+	if (what_is_seen() == HS_SEES_NEW_FLOWS)
+		release(skb);
 	/* On another CPU its trail is handed over with the next flush. */
 	if (!slot || slot->busy || slot->skb != (__u64)skb) {
 		if (filtered)

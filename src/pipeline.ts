@@ -17,6 +17,7 @@ import type {
 } from './model/feed.js';
 import { type MemoryBudget, shareOut } from './model/memory-budget.js';
 import type { FlowRecord, PathRecord } from './model/records.js';
+import type { Seen } from './model/sampling.js';
 import type { Catalog } from './name/catalog.js';
 import { Names } from './name/names.js';
 import { packetErrorName } from './packet/packet-error.js';
@@ -59,7 +60,7 @@ export interface PipelineOptions {
 interface WindowChange {
   readonly at: number;
   /** Null: as it was. */
-  readonly isOpen: boolean | null;
+  readonly sees: Seen | null;
   readonly atEdges: boolean;
 }
 
@@ -163,9 +164,9 @@ export class Pipeline implements FlowFeed, SourceSink {
     if (counted !== null) this.flows.count(counted);
   }
 
-  window(at: bigint, isOpen: boolean, detail: HookDetail): void {
-    this.#options.tap?.window?.(at, isOpen, detail);
-    this.#changeAt(at, isOpen, detail);
+  window(at: bigint, sees: Seen, detail: HookDetail): void {
+    this.#options.tap?.window?.(at, sees, detail);
+    this.#changeAt(at, sees, detail);
   }
 
   detail(at: bigint, detail: HookDetail): void {
@@ -319,9 +320,9 @@ export class Pipeline implements FlowFeed, SourceSink {
     this.#released = time;
   }
 
-  #changeAt(at: bigint, isOpen: boolean | null, detail: HookDetail): void {
+  #changeAt(at: bigint, sees: Seen | null, detail: HookDetail): void {
     if (this.#windows.length >= WINDOW_CHANGES_LIMIT) this.#changeWindow();
-    this.#windows.push({ at: this.epoch.since(at), isOpen, atEdges: detail === 'edges' });
+    this.#windows.push({ at: this.epoch.since(at), sees, atEdges: detail === 'edges' });
   }
 
   /** The oldest change of those that wait, between what began before and after it. */
@@ -329,8 +330,8 @@ export class Pipeline implements FlowFeed, SourceSink {
     const change = this.#windows.shift();
     if (change === undefined) return;
     this.#queue.release(change.at, this.#take);
-    if (change.isOpen === null) this.joiner.detail(change.atEdges);
-    else this.joiner.window(change.at, change.isOpen, change.atEdges);
+    if (change.sees === null) this.joiner.detail(change.atEdges);
+    else this.joiner.window(change.at, change.sees, change.atEdges);
   }
 
   readonly #take = (record: RecordCursor): void => {

@@ -1,5 +1,6 @@
 import type { PacketFilter } from '../filter/packet-filter.js';
 import type { MemoryUse } from '../model/feed.js';
+import type { Seen } from '../model/sampling.js';
 import * as layout from '../wire/layout.gen.js';
 import type { RecordCursor } from '../wire/record-cursor.js';
 import { Beginnings } from './beginnings.js';
@@ -9,13 +10,14 @@ import { hasGap } from './hop-gap.js';
 import { noJoinCounters } from './join-counters.js';
 import { Merges } from './merged.js';
 import { OpenPaths } from './open-paths.js';
-import type { Path } from './path.js';
+import { CUT_END, type Path } from './path.js';
 import { PlaceTable } from './place.js';
 import { Relays } from './relays.js';
 import { isPathOver, schedule } from './settle.js';
 import type { KernelNames } from './socket-end.js';
 import { TrailJoiner } from './trail-joiner.js';
 import { TupleTable, tupleLimit } from './tuple-table.js';
+import { verdictOf } from './verdict.js';
 import { Windows } from './windows.js';
 
 /** How long it is remembered what was merged: longer than a path waits for its end. */
@@ -120,13 +122,13 @@ export class PathJoiner {
   }
 
   /**
-   * From `at` on (source's epoch, ns) the source sees everything, or drops alone. All that began
-   * before has been added, and nothing that began later.
+   * From `at` on (source's epoch, ns) the source sees so much. All that began before has been
+   * added, and nothing that began later.
    *
    * @param atEdges whether of each netfilter hook only the first and the last place are seen
    */
-  window(at: number, isOpen: boolean, atEdges: boolean): void {
-    this.#windows.change(this.#open, at, isOpen, atEdges);
+  window(at: number, sees: Seen, atEdges: boolean): void {
+    this.#windows.change(this.#open, at, sees, atEdges);
   }
 
   /** In the same order: from now on the edges of each hook are seen, or every place. */
@@ -190,6 +192,7 @@ export class PathJoiner {
       }
     }
     path.gap = hasGap(path);
+    if (path.amongNew && verdictOf(path, false) === 'unknown') path.cutByWindow |= CUT_END;
     const own = path.length - path.inherited;
     if (!path.matched) {
       this.counters.hopsFiltered += own;

@@ -77,6 +77,8 @@ export class Path implements Invariants {
   gap = false;
   /** CUT_*: the source did not see everything all the time it was under way. */
   cutByWindow = 0;
+  /** It began while packets of new flows alone were seen: its end may be left out. */
+  amongNew = false;
   /** Whether the capture filter has accepted it. */
   matched = false;
 
@@ -165,6 +167,7 @@ export class Path implements Invariants {
     this.hopsCut = 0;
     this.gap = false;
     this.cutByWindow = 0;
+    this.amongNew = false;
     this.matched = false;
     this.family = 0;
     this.protocol = -1;

@@ -1,3 +1,4 @@
+import type { Seen } from '../model/sampling.js';
 import * as layout from '../wire/layout.gen.js';
 import type { Device } from './device-table.js';
 import type { OpenPaths } from './open-paths.js';
@@ -11,12 +12,12 @@ import { isEndSeen } from './verdict.js';
 export const FRONT_NS = 100e6;
 
 /**
- * Which paths the source can have seen whole: in windows it sees everything, between them
- * drops alone. Pure; the times are those of the source.
+ * Which paths the source can have seen whole: in windows it sees everything, between them drops,
+ * and of other packets those of new flows or none. Pure; the times are those of the source.
  */
 export class Windows {
   readonly #isThinned: boolean;
-  #isOpen = true;
+  #sees: Seen = 'all';
   #atEdges = false;
   /** Since when everything is seen. */
   #since = Number.NEGATIVE_INFINITY;
@@ -27,17 +28,18 @@ export class Windows {
   }
 
   /**
-   * The window opens or closes at `at`: all that began before has been added.
+   * So much is seen from `at` on: all that began before has been added.
    *
    * @param atEdges whether of each netfilter hook only the first and the last place are seen
    */
-  change(open: OpenPaths, at: number, isOpen: boolean, atEdges: boolean): void {
-    this.#isOpen = isOpen;
-    if (isOpen) {
+  change(open: OpenPaths, at: number, sees: Seen, atEdges: boolean): void {
+    this.#sees = sees;
+    if (sees !== 'drops') {
       this.#atEdges = atEdges;
       this.#since = at;
-      return;
     }
+    // Packets that were chosen before are seen on.
+    if (sees === 'all') return;
     for (let path = open.oldest; path !== null; path = path.newer) {
       // Its end is not, or what came between it and the closing is not.
       if (path.ended ? path.lastTime > at : !isEndSeen(path)) {
@@ -57,19 +59,22 @@ export class Windows {
 
   /**
    * Marks a path that begins at `time` unless it is seen from its beginning: soon after the
-   * opening only if a socket or a network card gave it, for others were under way before.
+   * opening, and among new flows at any time, only if a socket or a network card gave it. Others
+   * were under way before.
    */
   begin(path: Path, time: number, device: Device, stage: number): void {
     path.atEdges = this.#atEdges;
-    if (!this.#isOpen || time < this.#since) {
-      path.cutByWindow |= this.#isOpen ? CUT_START : CUT_START | CUT_END;
+    const amongNew = this.#sees === 'new-flows';
+    path.amongNew = amongNew;
+    if (this.#sees === 'drops' || time < this.#since) {
+      path.cutByWindow |= this.#sees === 'drops' ? CUT_START | CUT_END : CUT_START;
       return;
     }
-    if (this.#isThinned && stage === layout.STAGE_DROP) {
+    if ((this.#isThinned || amongNew) && stage === layout.STAGE_DROP) {
       path.cutByWindow |= CUT_START;
       return;
     }
-    if (time - this.#since >= FRONT_NS || path.fromSocket || path.parent !== null) {
+    if ((!amongNew && time - this.#since >= FRONT_NS) || path.fromSocket || path.parent !== null) {
       return;
     }
     const isCard = stage === layout.STAGE_INGRESS && device.isHardware;

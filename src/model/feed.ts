@@ -1,10 +1,11 @@
 import type { FlowRecord, PathRecord } from './records.js';
+import type { Seen } from './sampling.js';
 
 /** How much of what passes is traced, and what that costs. */
 export interface SamplingRecord {
   readonly mode: 'all' | 'auto' | `1/${number}`;
-  /** Whether more than drops is seen at this moment. */
-  readonly windowOpen: boolean;
+  /** What is seen at this moment. */
+  readonly sees: Seen;
   /** Places seen of a netfilter hook. */
   readonly detail: 'all' | 'edges';
   /** Packets traced whole so far. */

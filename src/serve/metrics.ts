@@ -88,7 +88,12 @@ function samplingMetrics(sampling: SamplingRecord): string[] {
     ...(sampling.of === null
       ? []
       : [counter('counted_packets_total', 'Packets counted.', sampling.of)]),
-    gauge('tracing_window_open', 'Whether tracing is on, 0 or 1.', sampling.windowOpen ? 1 : 0),
+    gauge('tracing_window_open', 'Whether all is traced, 0 or 1.', sampling.sees === 'all' ? 1 : 0),
+    gauge(
+      'tracing_new_flows',
+      'Whether new flows alone are traced, 0 or 1.',
+      sampling.sees === 'new-flows' ? 1 : 0,
+    ),
     counter('windows_total', 'Times tracing was opened for a moment.', sampling.windows.opened),
     counter('windows_requested_total', 'Those asked for.', sampling.windows.requested),
     counter('windows_crowded_total', 'Those closed early: the ring.', sampling.windows.crowded),

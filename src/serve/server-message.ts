@@ -107,7 +107,7 @@ const counts: Reader<Readonly<Record<string, string>>> = (value, at) => {
 
 const samplingRecord = shape<SamplingRecord>({
   mode: string as Reader<SamplingRecord['mode']>,
-  windowOpen: boolean,
+  sees: oneOf('all', 'new-flows', 'drops'),
   detail: oneOf('all', 'edges'),
   traced: decimal,
   of: nullable(decimal),

@@ -42,6 +42,15 @@ export const CALM_SHARE = 0.6;
 /** Calm windows in a row before the tracer stays open; doubled each time that was too soon. */
 export const CALM_WINDOWS = 2;
 export const CALM_WINDOWS_MOST = 16;
+/**
+ * Between windows, a hop that is left out takes this share of what one takes that is traced: most of
+ * it is getting into the program and out of it.
+ */
+export const LEFT_OUT_SHARE = 0.6;
+/** Looking for new flows takes at most this share of what tracing may. */
+export const NEW_FLOWS_SHARE = 0.6;
+/** It is not worth its while for a shorter time, ms. */
+export const NEW_FLOWS_LEAST_MS = 20;
 /** Staying open this long says that it was not too soon, ms. */
 export const SETTLED_MS = 10_000;
 /**
@@ -90,8 +99,13 @@ export interface Period {
   readonly trails: number;
   /** Bytes of the trails that fitted the ring. */
   readonly bytes: number;
-  /** Hops made while it was closed: drops. */
+  /** Hops made between windows, of drops and of new flows, and their bytes. */
   readonly closedHops: number;
+  readonly closedBytes: number;
+  /** How much of the time new flows were seen. */
+  readonly newFlowsMs: number;
+  /** Hops of busy flows that were left out between windows. */
+  readonly leftOut: number;
   /** CPU time of the daemon. */
   readonly cpuMs: number;
   /**
@@ -101,29 +115,28 @@ export interface Period {
   readonly quiet: number | null;
 }
 
-/** A window ends at whichever of the two comes first. */
+/** A window ends at whichever of the first two comes first. */
 export interface WindowSize {
   readonly ms: number;
   readonly bytes: number;
+  /** How long after it new flows are seen, ms; then drops alone, until the next. */
+  readonly newFlowsMs: number;
 }
 
 /** What is to be done until the next decision. */
 export interface Plan {
   readonly mode: 'open' | 'windows';
   readonly detail: HookDetail;
-  /** Length of the next window, ms, and when it begins after the last one began. */
-  readonly windowMs: number;
+  /** The next window, and when it begins after the last one began, ms. */
+  readonly window: WindowSize;
   readonly periodMs: number;
-  /** Bytes of trails at which it ends before. */
-  readonly windowBytes: number;
 }
 
 const OPEN: Plan = {
   mode: 'open',
   detail: 'all',
-  windowMs: WINDOW_FIRST_MS,
+  window: { ms: WINDOW_FIRST_MS, bytes: WINDOW_LEAST_BYTES, newFlowsMs: 0 },
   periodMs: WINDOW_PERIOD_MS,
-  windowBytes: WINDOW_LEAST_BYTES,
 };
 
 /**
@@ -151,6 +164,12 @@ export class Governor {
   /** ms since it was opened for good; at first it has not been closed yet. */
   #openFor = SETTLED_MS;
   #byteNs = FIRST_BYTE_NS;
+  /** Share of one core that seeing new flows takes, while it goes on; null: not known yet. */
+  #newFlows: number | null = null;
+  /** The same all in all. */
+  #newFlowsCost = 0;
+  /** Hops a millisecond while all is seen. */
+  #hopRate = 0;
 
   /** @param budget share of one core */
   constructor(budget: number) {
@@ -195,10 +214,15 @@ export class Governor {
     const { hopNs, trailNs } = this.kernel;
     const kernelMs = (period.hops * hopNs + period.trails * trailNs) / 1e6;
     const dropsMs = (period.closedHops * (hopNs + trailNs)) / 1e6;
+    const leftOutMs = (period.leftOut * this.#leftOutNs) / 1e6;
     const ofTracing = period.hops / (period.hops + period.closedHops * HOPS_OF_DROP || 1);
     const daemonMs = Math.min(period.cpuMs * ofTracing, (period.hops * DAEMON_HOP_MOST_NS) / 1e6);
     const weight = 1 - Math.exp(-elapsedMs / AVERAGE_MS);
-    const all = (kernelMs + dropsMs + period.cpuMs) / elapsedMs;
+    const all = (kernelMs + dropsMs + leftOutMs + period.cpuMs) / elapsedMs;
+    if (openMs >= SHORTEST_MS) this.#hopRate = period.hops / openMs;
+    const newFlowsMs = leftOutMs + (period.closedBytes * this.#byteNs) / 1e6;
+    this.#newFlowsCost = newFlowsMs / elapsedMs;
+    this.#newFlows = period.newFlowsMs >= SHORTEST_MS ? newFlowsMs / period.newFlowsMs : null;
     this.#cost = this.#cost === null ? all : mix(this.#cost, all, weight);
     if (period.quiet !== null) this.#quiet = mix(this.#quiet, period.quiet, 0.5);
     const ofWindowMs = Math.min(Math.max(period.cpuMs - this.#quiet * elapsedMs, 0), daemonMs);
@@ -233,10 +257,14 @@ export class Governor {
    * the sooner, so that the budget holds however many ask.
    */
   requested(sinceLastMs: number): WindowSize | null {
-    const { mode, windowMs, periodMs, windowBytes } = this.#plan;
+    const { mode, periodMs, window } = this.#plan;
     if (mode === 'open' || sinceLastMs < REQUEST_GAP_MS) return null;
     const share = Math.min(1, sinceLastMs / periodMs);
-    return { ms: Math.max(REQUESTED_LEAST_MS, windowMs * share), bytes: windowBytes * share };
+    return {
+      ms: Math.max(REQUESTED_LEAST_MS, window.ms * share),
+      bytes: window.bytes * share,
+      newFlowsMs: window.newFlowsMs * share,
+    };
   }
 
   #enterWindows(): void {
@@ -246,13 +274,7 @@ export class Governor {
       ? Math.min(2 * this.#calmNeeded, CALM_WINDOWS_MOST)
       : CALM_WINDOWS;
     this.#calm = 0;
-    this.#plan = {
-      mode: 'windows',
-      detail: 'edges',
-      windowMs: WINDOW_FIRST_MS,
-      periodMs: WINDOW_PERIOD_MS,
-      windowBytes: this.#bytesIn(WINDOW_PERIOD_MS),
-    };
+    this.#planWindow(WINDOW_FIRST_MS, WINDOW_PERIOD_MS);
   }
 
   /** @param tracing share of one core that staying open would cost, by the last window */
@@ -273,15 +295,35 @@ export class Governor {
     // The load may have grown since: the average alone would be late.
     const expected = Math.max(this.#tracing, tracing, 1e-9);
     const periodMs = this.#calm > 0 ? CALM_PERIOD_MS : WINDOW_PERIOD_MS;
-    const ms = Math.min(this.allowed / expected, OPEN_SHARE_MOST) * periodMs;
-    const windowMs = Math.min(Math.max(ms, WINDOW_LEAST_MS), WINDOW_MOST_MS);
-    const windowBytes = this.#bytesIn(periodMs);
-    this.#plan = { mode: 'windows', detail: 'edges', windowMs, periodMs, windowBytes };
+    const ms = Math.min(this.#allowedInWindows / expected, OPEN_SHARE_MOST) * periodMs;
+    this.#planWindow(Math.min(Math.max(ms, WINDOW_LEAST_MS), WINDOW_MOST_MS), periodMs);
+  }
+
+  #planWindow(ms: number, periodMs: number): void {
+    const [bytes, newFlowsMs] = [this.#bytesIn(periodMs), this.#newFlowsIn(periodMs)];
+    this.#plan = { mode: 'windows', detail: 'edges', window: { ms, bytes, newFlowsMs }, periodMs };
+  }
+
+  get #leftOutNs(): number {
+    return LEFT_OUT_SHARE * this.kernel.hopNs;
+  }
+
+  /** What looking for new flows takes is not there for windows, which keep their part all the same. */
+  get #allowedInWindows(): number {
+    return Math.max(this.allowed - this.#newFlowsCost, this.budget * RESERVED_SHARE);
+  }
+
+  /** How long in a period new flows are seen, ms: as long as their share of the budget pays for. */
+  #newFlowsIn(periodMs: number): number {
+    const cost = this.#newFlows ?? (this.#hopRate * this.#leftOutNs) / 1e6;
+    const paid = Math.max(this.budget - this.#quiet, this.budget * RESERVED_SHARE);
+    const ms = (paid * NEW_FLOWS_SHARE * periodMs) / Math.max(cost, 1e-9);
+    return ms < NEW_FLOWS_LEAST_MS ? 0 : Math.min(ms, periodMs);
   }
 
   /** Bytes of trails that the budget pays for in a period. */
   #bytesIn(periodMs: number): number {
-    const paid = (this.allowed * periodMs * 1e6) / Math.max(this.#byteNs, 1e-3);
+    const paid = (this.#allowedInWindows * periodMs * 1e6) / Math.max(this.#byteNs, 1e-3);
     const most = (BYTES_A_SECOND_MOST * periodMs) / 1_000;
     return Math.max(Math.min(paid, most), WINDOW_LEAST_BYTES);
   }

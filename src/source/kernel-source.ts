@@ -1,7 +1,7 @@
 import { RingBuffer } from 'ebpf-ts';
 import type { PacketFilter } from '../filter/packet-filter.js';
 import { heartbeat } from '../heartbeat.js';
-import { SAMPLE_ALL, type Sampling } from '../model/sampling.js';
+import { SAMPLE_ALL, type Sampling, type Seen } from '../model/sampling.js';
 import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
 import { Epoch } from '../wire/clock.js';
 import { CatalogFollower } from './catalog-follower.js';
@@ -24,7 +24,7 @@ import type { HandedOver, Source, SourceSampling, SourceSink } from './source.js
 import { samplingOf } from './source-sampling.js';
 import type { Tracer } from './tracer.js';
 import { kernelDropReasons, RING_BYTES, type TracerOptions } from './tracer-object.js';
-import { scheduleOf, trailsOf } from './tracer-schedule.js';
+import { dropsOf, scheduleOf, trailsOf } from './tracer-schedule.js';
 import { roomOf } from './tracing-gate.js';
 import type { TracingSchedule } from './tracing-schedule.js';
 
@@ -79,9 +79,9 @@ export class KernelSource implements Source {
   #schedule: TracingSchedule | null = null;
   #detail: DetailFollower | null = null;
   #counting: FlowCounting | null = null;
-  /** Since when nothing but drops can come, ns; null while everything can. */
-  #closedSince: bigint | null = null;
-  #onlyDrops = false;
+  /** Drops between windows, as of the last look. */
+  #drops = 0;
+  #lastDrops = 0n;
   #stopLooking: () => void = () => undefined;
   #soon: NodeJS.Immediate | null = null;
   /** What the kernel counted by the end; it forgets it then. */
@@ -167,19 +167,12 @@ export class KernelSource implements Source {
     this.#tracer?.setDetail(detail, this.#namespaces);
   }
 
-  /** Begins to see everything again, after `close`. Errors: UnsupportedError. */
-  open(): void {
-    if (this.#tracer === null || this.#tracer.isOpen) return;
-    this.#tracer.open();
-    this.#changeWindow(process.hrtime.bigint(), true);
-  }
-
-  /** Sees drops and nothing else, until `open`. */
-  close(): void {
-    if (this.#tracer === null || !this.#tracer.isOpen) return;
-    const at = process.hrtime.bigint();
-    this.#tracer.close();
-    this.#changeWindow(at, false);
+  /** Sees so much from now on. Errors: UnsupportedError. */
+  see(sees: Seen): void {
+    if (this.#tracer === null || this.#tracer.sees === sees) return;
+    const before = process.hrtime.bigint();
+    this.#tracer.see(sees);
+    this.#changeWindow(sees === 'all' ? process.hrtime.bigint() : before, sees);
   }
 
   counted(): number | null {
@@ -286,7 +279,7 @@ export class KernelSource implements Source {
         ...{ objectFile, hooks, ownPort, limited: netns != null, ringBytes: this.#ringBytes },
         ...(this.#governor === null
           ? {}
-          : { room: roomOf(this.#governor.fullShare * this.#ringBytes) }),
+          : { room: roomOf(this.#governor.fullShare * this.#ringBytes), followsFlows: true }),
         ...(this.#sampling.mode === 'one-in' ? { oneIn: this.#sampling.oneIn } : {}),
       },
       filter,
@@ -306,7 +299,7 @@ export class KernelSource implements Source {
         ring,
         flush: () => tracer.flush(),
         finish: () => tracer.finish(),
-        isOpen: () => tracer.isOpen,
+        isOpen: () => tracer.sees === 'all',
         now: () => process.hrtime.bigint(),
         sink: this.#watched(this.#sink),
         onWaiting: (bytes) => this.#schedule?.watch(bytes),
@@ -323,7 +316,7 @@ export class KernelSource implements Source {
         this.#schedule = scheduleOf(this.#governor, {
           ...{ tracer, ring, ringBytes: this.#ringBytes, drain },
           namespaces: () => this.#namespaces,
-          onWindow: (at, isOpen) => this.#changeWindow(at, isOpen),
+          onWindow: (at, sees) => this.#changeWindow(at, sees),
           onWarning: (message) => this.#options.onWarning?.(message),
           onMode: (mode) => this.#options.onMode?.(mode),
         });
@@ -331,38 +324,35 @@ export class KernelSource implements Source {
     }
   }
 
-  #changeWindow(at: bigint, isOpen: boolean): void {
-    this.#closedSince = isOpen ? null : at;
-    this.#onlyDrops = false;
-    this.#sink?.window?.(at, isOpen, this.#tracer?.detail ?? 'all');
+  #changeWindow(at: bigint, sees: Seen): void {
+    this.#sink?.window?.(at, sees, this.#tracer?.detail ?? 'all');
   }
 
-  /**
-   * What comes while only drops can come is something wrong: worth a window, unless it has been
-   * going on. More windows would show no more of it.
-   */
   #watched(sink: SourceSink): SourceSink {
-    let hasDrops = false;
-    let lastDrops = 0n;
     return {
-      batch: (records, length) => {
-        sink.batch(records, length);
-        hasDrops ||= this.#onlyDrops;
-      },
+      batch: (records, length) => sink.batch(records, length),
       tick: (now, relieve) => {
         sink.tick(now, relieve);
         this.#counting?.read(now);
-        if (this.#tracer?.isOpen === true) this.#detail?.look();
+        if (this.#tracer?.sees === 'all') this.#detail?.look();
         // Now that all is dealt with: a window is short, and time counts in it.
-        if (hasDrops && now - lastDrops >= DROPS_ANEW_NS) this.#schedule?.request();
-        if (hasDrops) lastDrops = now;
-        if (this.#schedule !== null && this.#counting?.hasNews(now)) this.#schedule.request();
-        hasDrops = false;
-        this.#onlyDrops = this.#closedSince !== null && now >= this.#closedSince;
+        if (this.#schedule === null) return;
+        const hasDrops = this.#hasDropsAnew(now);
+        if (this.#counting?.hasNews(now) || hasDrops) this.#schedule.request();
       },
       catalog: (catalog) => sink.catalog(catalog),
       end: () => sink.end(),
     };
+  }
+
+  /** Drops between windows are worth one, unless they have been going on: it shows no more of them. */
+  #hasDropsAnew(now: bigint): boolean {
+    const drops = dropsOf(this.#tracer);
+    if (drops === this.#drops) return false;
+    this.#drops = drops;
+    const isAnew = now - this.#lastDrops >= DROPS_ANEW_NS;
+    this.#lastDrops = now;
+    return isAnew;
   }
 
   /** A name came or went: what comes with it, or before, is looked at once. */

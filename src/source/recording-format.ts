@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { HopscopeError } from '../model/errors.js';
+import type { Seen } from '../model/sampling.js';
 import { type Catalog, CatalogError, parseCatalog } from '../name/catalog.js';
 import * as counts from '../wire/count-layout.gen.js';
 import * as layout from '../wire/layout.gen.js';
@@ -17,8 +18,8 @@ import * as layout from '../wire/layout.gen.js';
  *   BATCH    framed records as they were drained
  *   TICK     u64 kernel monotonic ns, where the daemon looked at the clock
  *   SYMBOLS  JSON list of [address, function], when a drop's place was resolved
- *   WINDOW   u64 kernel monotonic ns, u32 whether everything is seen from then on (2: as
- *            before), u32 whether of each netfilter hook only the edges are
+ *   WINDOW   u64 kernel monotonic ns, u32 what is seen from then on (0: drops, 1: all, 2: as
+ *            before, 3: drops and new flows), u32 whether of each netfilter hook only the edges are
  *   COUNTS   entries of the kernel's counter, each u8 gone, 7 zeros, key, value (bpf/counter-wire.h)
  *   FOOTER   JSON RecordingFooter, last; absent when recording was cut off
  */
@@ -34,8 +35,8 @@ export const CHUNK_WINDOW = 7;
 export const CHUNK_COUNTS = 8;
 /** Bytes of a WINDOW chunk. */
 export const WINDOW_BYTES = 16;
-export const WINDOW_CLOSED = 0;
-export const WINDOW_OPEN = 1;
+/** What is seen, by its number in a WINDOW chunk. */
+export const WINDOW_SEES: Readonly<Record<Seen, number>> = { drops: 0, all: 1, 'new-flows': 3 };
 export const WINDOW_AS_BEFORE = 2;
 /** Bytes before the key of a counter's entry. */
 export const COUNT_HEADER = 8;

@@ -1,4 +1,5 @@
 import { closeSync, fchmodSync, fstatSync, openSync, writeSync } from 'node:fs';
+import type { Seen } from '../model/sampling.js';
 import type { Catalog } from '../name/catalog.js';
 import type { CountCursor } from '../wire/count-cursor.js';
 import type { HookDetail } from './hook-places.js';
@@ -21,8 +22,7 @@ import {
   type RecordingHeader,
   WINDOW_AS_BEFORE,
   WINDOW_BYTES,
-  WINDOW_CLOSED,
-  WINDOW_OPEN,
+  WINDOW_SEES,
 } from './recording-format.js';
 import type { SourceSink } from './source.js';
 
@@ -82,8 +82,8 @@ export class RecordingWriter implements SourceSink {
     this.#counts.push(header, ...row.entry.map((bytes) => Uint8Array.from(bytes)));
   }
 
-  window(at: bigint, isOpen: boolean, detail: HookDetail): void {
-    this.#change(at, isOpen ? WINDOW_OPEN : WINDOW_CLOSED, detail);
+  window(at: bigint, sees: Seen, detail: HookDetail): void {
+    this.#change(at, WINDOW_SEES[sees], detail);
   }
 
   detail(at: bigint, detail: HookDetail): void {

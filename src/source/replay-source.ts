@@ -1,3 +1,4 @@
+import type { Seen } from '../model/sampling.js';
 import type { Catalog } from '../name/catalog.js';
 import { Epoch } from '../wire/clock.js';
 import { CountCursor } from '../wire/count-cursor.js';
@@ -14,12 +15,19 @@ import {
   COUNT_HEADER,
   WINDOW_AS_BEFORE,
   WINDOW_BYTES,
-  WINDOW_OPEN,
+  WINDOW_SEES,
 } from './recording-format.js';
 import type { Source, SourceSink } from './source.js';
 
 /** Longest pause kept between batches; a recording of a quiet machine need not be quiet. */
 const LONGEST_PAUSE_MS = 2_000;
+
+const SEEN: readonly Seen[] = ['all', 'new-flows', 'drops'];
+
+/** What a WINDOW chunk says is seen; of a number that is not known, nothing but drops. */
+function seenOf(state: number): Seen {
+  return SEEN.find((sees) => WINDOW_SEES[sees] === state) ?? 'drops';
+}
 
 export interface ReplayOptions {
   /** At the pace it was recorded; else as fast as it can be read. */
@@ -148,7 +156,7 @@ export class ReplaySource implements Source {
       const at = view.getBigUint64(0, true) + shift;
       const state = view.getUint32(8, true);
       if (state === WINDOW_AS_BEFORE) sink.detail?.(at, detail);
-      else sink.window?.(at, state === WINDOW_OPEN, detail);
+      else sink.window?.(at, seenOf(state), detail);
     }
     if (chunk.type === CHUNK_COUNTS) {
       this.#giveCounts(sink, chunk.payload, shift);

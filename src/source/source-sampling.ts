@@ -13,7 +13,7 @@ export function samplingOf(
 ): SourceSampling {
   return {
     mode: samplingName(sampling),
-    windowOpen: tracer?.isOpen ?? false,
+    sees: tracer?.sees ?? 'drops',
     detail: tracer?.detail ?? 'all',
     budget: governor?.budget ?? null,
     cost: governor?.cost ?? null,

@@ -1,4 +1,5 @@
 import type { SamplingRecord } from '../model/feed.js';
+import type { Seen } from '../model/sampling.js';
 import type { Catalog } from '../name/catalog.js';
 import type { CountCursor } from '../wire/count-cursor.js';
 import type { HookDetail } from './hook-places.js';
@@ -15,14 +16,13 @@ export interface SourceSink {
    */
   tick(now: bigint, relieve?: () => void): void;
   /**
-   * From `at` on (kernel monotonic ns) every packet is seen, or drops and nothing else; of each
-   * netfilter hook every place, or the edges. Comes after all ticks before `at` and before those
-   * after it.
+   * From `at` on (kernel monotonic ns) so much is seen; of each netfilter hook every place, or
+   * the edges. Comes after all ticks before `at` and before those after it.
    */
-  window?(at: bigint, isOpen: boolean, detail: HookDetail): void;
+  window?(at: bigint, sees: Seen, detail: HookDetail): void;
   /**
    * From `at` on, in the same order, every place of each netfilter hook is seen, or the edges.
-   * Whether every packet is stays as it was.
+   * Which packets are stays as it was.
    */
   detail?(at: bigint, detail: HookDetail): void;
   /** What the kernel has counted of a flow on a device, all in all; borrowed. */

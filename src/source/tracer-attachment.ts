@@ -1,3 +1,4 @@
+import type { Seen } from '../model/sampling.js';
 import { type HookDemand, type HookDetail, type HookPlace, wantedPlaces } from './hook-places.js';
 import { type HookInstrument, LINK_PROGRAM_NAMES } from './hook-programs.js';
 import type { MissedRuns } from './kernel-counters.js';
@@ -64,20 +65,24 @@ export class TracerAttachment {
   }
 
   /**
-   * From the end of a packet's way to its beginning; see trace-links.ts.
+   * Attaches from the end of a packet's way to its beginning, see trace-links.ts, or detaches all
+   * but drops. What sees new flows is attached as what sees all.
    *
-   * @param room see `TracingGate.open`
+   * @param room see `TracingGate.see`
    */
-  open(room: WindowRoom): void {
+  see(sees: Seen, room: WindowRoom): void {
+    if (sees === 'drops') {
+      this.#close();
+      return;
+    }
     this.#netfilter.open();
     this.#functions.open();
     this.#tracepoints.open();
-    this.#gate.open(room);
+    this.#gate.see(sees, room);
   }
 
-  /** All but drops. */
-  close(): void {
-    this.#gate.close();
+  #close(): void {
+    this.#gate.see('drops');
     this.#tracepoints.close();
     this.#functions.close();
     this.#netfilter.close();
@@ -89,7 +94,7 @@ export class TracerAttachment {
   }
 
   /** From now on it sees, and whoever did before, of those that share its maps, does not. */
-  see(): void {
+  takeOver(): void {
     setValue(this.loaded.object.map('seeing'), this.loaded.generation);
   }
 
@@ -118,7 +123,7 @@ export class TracerAttachment {
   }
 
   detach(): void {
-    this.close();
+    this.#close();
     this.#tracepoints.dispose();
   }
 

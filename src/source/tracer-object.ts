@@ -29,6 +29,8 @@ export const KEPT_MAPS = [
   'own_port',
   'marks',
   'buffers',
+  'known_flows',
+  'kept',
 ] as const;
 export type KeptMap = (typeof KEPT_MAPS)[number];
 const NO_HOOKS = 'netfilter hooks are not seen, for want of links (Linux 6.4) and of fentry';
@@ -54,6 +56,8 @@ export interface TracerOptions {
   readonly room?: WindowRoom | undefined;
   /** Of how many packets one is traced; all when absent. */
   readonly oneIn?: number | undefined;
+  /** Whether `new-flows` is to be seen at times; no when absent. */
+  readonly followsFlows?: boolean | undefined;
   /** Which packets are worth a record; all when absent. */
   readonly filter?: KernelFilter | undefined;
 }
@@ -207,6 +211,7 @@ function prepare(
   object.setConstant('priority_shift', shift);
   object.setConstant('generation', generationOf(options));
   object.setConstant('sample_below', oneIn === 1 ? 0 : Math.ceil(2 ** 32 / oneIn));
+  object.setConstant('follows_flows', options.followsFlows === true ? 1 : 0);
   object.setConstant('filtered', filter === undefined ? 0 : 1);
   object.setConstant('places', hookPlaces());
   for (const name of LINK_PROGRAM_NAMES) {

@@ -1,8 +1,11 @@
 import type { RingBuffer } from 'ebpf-ts';
 import {
+  COUNTER_BUSY_FLOWS,
   COUNTER_BYTES,
+  COUNTER_DROPS,
   COUNTER_LOST_RING,
   COUNTER_PASSED,
+  COUNTER_PAST_SHARE,
   COUNTER_TRAILS,
 } from '../wire/layout.gen.js';
 import type { Governor } from './governor.js';
@@ -21,8 +24,8 @@ export interface ScheduledTracer extends Pick<Scheduled, 'onWindow' | 'onWarning
   readonly namespaces: () => ReadonlyMap<number, FoundNamespace>;
 }
 
-function counterOf(tracer: Tracer, index: number): number {
-  const map = tracer.map('counters');
+function counterOf(tracer: Tracer | null, index: number): number {
+  const map = tracer?.map('counters');
   return map === undefined ? 0 : Number(sumOfCpus(map, index));
 }
 
@@ -31,15 +34,20 @@ export function trailsOf(tracer: Tracer): number {
   return counterOf(tracer, COUNTER_TRAILS);
 }
 
+/** Drops between windows so far, shown or not. */
+export function dropsOf(tracer: Tracer | null): number {
+  return counterOf(tracer, COUNTER_DROPS);
+}
+
 /** A schedule that opens and closes the tracer of the running kernel. */
 export function scheduleOf(governor: Governor, scheduled: ScheduledTracer): TracingSchedule {
   const { tracer, ring, ringBytes, drain, namespaces } = scheduled;
   const counter = (index: number): number => counterOf(tracer, index);
-  const hops = (): number => counter(COUNTER_PASSED) + counter(COUNTER_LOST_RING);
+  const hops = (): number =>
+    counter(COUNTER_PASSED) + counter(COUNTER_LOST_RING) + counter(COUNTER_PAST_SHARE);
   return new TracingSchedule(governor, {
-    open: (room) => tracer.open(room),
+    see: (sees, room) => tracer.see(sees, room),
     shutAt: () => tracer.shutAt(),
-    close: () => tracer.close(),
     setDetail: (detail) => tracer.setDetail(detail, namespaces()),
     pause: () => drain.pause(),
     resume: () => drain.resume(),
@@ -48,6 +56,7 @@ export function scheduleOf(governor: Governor, scheduled: ScheduledTracer): Trac
       hops: hops(),
       trails: trailsOf(tracer),
       bytes: counter(COUNTER_BYTES),
+      leftOut: counter(COUNTER_BUSY_FLOWS),
     }),
     waiting: () => ring.available(),
     ringBytes,

@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path';
 import { BpfError, type BpfMap, type Program } from 'ebpf-ts';
 import { UnsupportedError } from '../model/errors.js';
+import type { Seen } from '../model/sampling.js';
 import { PRIORITY_SHIFT_LIMIT } from '../name/netfilter-table.js';
 import { type HookDemand, type HookDetail, NO_DEMAND, UNKNOWN_DEMAND } from './hook-places.js';
 import { type HookInstrument, modulesOf } from './hook-programs.js';
@@ -50,7 +51,7 @@ export class Tracer {
   #survey: HookSurvey | null = null;
   #noSurvey: string | null = null;
   #detail: HookDetail = 'all';
-  #isOpen = true;
+  #sees: Seen = 'all';
   #room: WindowRoom;
   #isReplacing = false;
   #isDetached = false;
@@ -82,8 +83,8 @@ export class Tracer {
     return this.#detail;
   }
 
-  get isOpen(): boolean {
-    return this.#isOpen;
+  get sees(): Seen {
+    return this.#sees;
   }
 
   /** Netfilter links attached now. */
@@ -170,32 +171,30 @@ export class Tracer {
   }
 
   /**
-   * Attaches everything again. Errors: UnsupportedError; then it is closed.
+   * Sees so much from now on: for drops alone everything else is detached, and what is attached
+   * meanwhile waits. Errors: UnsupportedError; then it sees drops.
    *
-   * @param room see `TracingGate.open`
+   * @param room see `TracingGate.see`
    */
-  open(room = ALL_ROOM): void {
-    if (this.#isOpen) return;
-    this.#isOpen = true;
+  see(sees: Seen, room = ALL_ROOM): void {
+    if (sees === this.#sees) return;
+    this.#sees = sees;
     this.#room = room;
     try {
-      this.#current?.open(room);
+      this.#current?.see(sees, room);
     } catch (error) {
-      this.close();
+      this.#sees = 'drops';
+      this.#current?.see('drops', ALL_ROOM);
       throw error;
     }
   }
 
-  /** When the kernel closed it by itself since `open`, CLOCK_MONOTONIC in ns; null: it did not. */
+  /**
+   * When the kernel went over to drops by itself, the room being full, CLOCK_MONOTONIC in ns;
+   * null: it did not.
+   */
   shutAt(): bigint | null {
-    return this.#isOpen ? (this.#current?.shutAt() ?? null) : null;
-  }
-
-  /** Detaches everything but drops. What is attached meanwhile waits for `open`. */
-  close(): void {
-    if (!this.#isOpen) return;
-    this.#isOpen = false;
-    this.#current?.close();
+    return this.#sees === 'drops' ? null : (this.#current?.shutAt() ?? null);
   }
 
   /**
@@ -271,7 +270,7 @@ export class Tracer {
   #takeOver(old: TracerAttachment | null, next: TracerAttachment): void {
     this.#current = next;
     if (old === null) return;
-    next.see();
+    next.takeOver();
     this.#pastMisses = sumOfMissed(this.#pastMisses, old.missedRuns());
     old.dispose();
   }
@@ -312,7 +311,7 @@ export class Tracer {
         this.#observed = new Set();
         this.#observe(next, namespaces);
       }
-      if (!this.#isOpen) next.close();
+      if (this.#sees === 'drops') next.see('drops', ALL_ROOM);
       const demands = this.#demands();
       for (const namespace of namespaces.values()) {
         const demand = this.#demandIn(demands, namespace);
@@ -321,7 +320,7 @@ export class Tracer {
           return null;
         }
       }
-      if (this.#isOpen) next.open(this.#room);
+      if (this.#sees !== 'drops') next.see(this.#sees, this.#room);
       return next;
     } catch (error) {
       if (next === null) loaded.object.close();

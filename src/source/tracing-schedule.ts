@@ -1,3 +1,4 @@
+import type { Seen } from '../model/sampling.js';
 import type { Governor, Plan, WindowSize } from './governor.js';
 import { DECIDE_MS } from './governor.js';
 import type { HookDetail } from './hook-places.js';
@@ -11,20 +12,19 @@ const QUIET_LEAST_MS = 100;
 /** What the schedule opens and closes, and what it reads. */
 export interface Scheduled {
   /**
-   * Errors: UnsupportedError; then it is closed.
+   * Errors: UnsupportedError; then it sees drops.
    */
-  open(room: WindowRoom): void;
-  /** When the kernel closed it since, CLOCK_MONOTONIC in ns; null: it did not. */
+  see(sees: Seen, room?: WindowRoom): void;
+  /** When the kernel went over to drops since, CLOCK_MONOTONIC in ns; null: it did not. */
   shutAt(): bigint | null;
-  close(): void;
   setDetail(detail: HookDetail): void;
   /** While paused the ring is not read: a window ends when it is time and not later. */
   pause(): void;
   resume(): void;
   /** Has all that was made handed over to the ring. */
   flush(): void;
-  /** Hops and trails handed over so far, also those that did not fit the ring; bytes that did. */
-  work(): { readonly hops: number; readonly trails: number; readonly bytes: number };
+  /** What the programs have done so far. */
+  work(): Work;
   /** Bytes that wait to be read in the ring, and how many it holds. */
   waiting(): number;
   readonly ringBytes: number;
@@ -32,8 +32,8 @@ export interface Scheduled {
   cpuMs(): number;
   /** CLOCK_MONOTONIC, ns. */
   now(): bigint;
-  /** From `at` on every packet is seen, or drops alone. */
-  onWindow(at: bigint, isOpen: boolean): void;
+  /** From `at` on so much is seen. */
+  onWindow(at: bigint, sees: Seen): void;
   onWarning(message: string): void;
   /** Called at each change between staying open and windows. */
   onMode(mode: Plan['mode']): void;
@@ -44,11 +44,18 @@ export interface Scheduled {
   };
 }
 
-interface Reading {
-  readonly at: number;
+export interface Work {
+  /** Handed over, also those that did not fit the ring, or a flow's share of it. */
   readonly hops: number;
   readonly trails: number;
+  /** Bytes of trails that did fit. */
   readonly bytes: number;
+  /** Hops of busy flows, which are left out between windows. */
+  readonly leftOut: number;
+}
+
+interface Reading extends Work {
+  readonly at: number;
 }
 
 /** Opens and closes the tracer as the governor decides. */
@@ -59,7 +66,8 @@ export class TracingSchedule {
   readonly #governor: Governor;
   readonly #on: Scheduled;
   #timer: NodeJS.Timeout | null = null;
-  #isOpen = true;
+  /** What is seen now: all of it in windows. */
+  #sees: Seen = 'all';
   /** ms at which it was opened last. */
   #openedAt: number;
   /** At the last change or decision, and what came since the last decision. */
@@ -71,6 +79,11 @@ export class TracingSchedule {
   #trails = 0;
   #bytes = 0;
   #closedHops = 0;
+  #closedBytes = 0;
+  /** How long after the window at hand new flows are seen, ms. */
+  #newFlowsFor = 0;
+  #newFlowsMs = 0;
+  #leftOut = 0;
   #wasPlanned: Plan['mode'] = 'open';
   /** Between windows: from when on, ms, what the last one brought should be dealt with. */
   #quietFrom = Number.POSITIVE_INFINITY;
@@ -87,8 +100,12 @@ export class TracingSchedule {
     this.#cpuMs = on.cpuMs();
   }
 
-  get isOpen(): boolean {
-    return this.#isOpen;
+  get sees(): Seen {
+    return this.#sees;
+  }
+
+  get #isOpen(): boolean {
+    return this.#sees === 'all';
   }
 
   /** The tracer is open; keeps it so, or not, from now on. */
@@ -120,11 +137,11 @@ export class TracingSchedule {
   #stayOpen(): void {
     if (this.#isCrowded()) return;
     this.#decide();
-    const plan = this.#governor.plan;
-    if (plan.mode === 'open') {
+    if (this.#governor.plan.mode === 'open') {
       this.#on.meter.begin(this.#last.at);
       this.#wait(DECIDE_MS, () => this.#stayOpen());
     } else {
+      this.#newFlowsFor = this.#governor.plan.window.newFlowsMs;
       this.#close();
       this.#toWindows();
     }
@@ -137,6 +154,7 @@ export class TracingSchedule {
       this.#isCrowded(waiting);
       return;
     }
+    if (this.#sees === 'new-flows' && this.#on.shutAt() !== null) this.#leaveNewFlows();
     // A timer of its own for this would wake the process once more.
     if (this.#quietSince !== null) return;
     const at = this.#ms();
@@ -145,6 +163,7 @@ export class TracingSchedule {
 
   #isCrowded(waiting = this.#on.waiting()): boolean {
     if (waiting < this.#fullBytes && this.#on.shutAt() === null) return false;
+    this.#newFlowsFor = 0;
     this.#close();
     this.#governor.crowded();
     this.#toWindows();
@@ -156,17 +175,24 @@ export class TracingSchedule {
   }
 
   #toWindows(): void {
-    const { mode, detail, periodMs } = this.#governor.plan;
+    const { mode, periodMs } = this.#governor.plan;
     if (mode !== this.#wasPlanned) {
       this.#wasPlanned = mode;
-      this.#on.setDetail(detail);
       this.#on.onMode(mode);
     }
     const sinceOpened = this.#ms() - this.#openedAt;
     // What the window brought is to be dealt with first, however long it was.
     const wait = Math.max(periodMs - sinceOpened, periodMs / 2);
     this.#quietFrom = this.#ms() + wait / 2;
-    this.#wait(wait, () => this.#nextWindow());
+    const narrow = this.#sees === 'new-flows' ? this.#newFlowsFor : wait;
+    this.#wait(Math.min(narrow, wait), () => {
+      if (narrow >= wait) {
+        this.#nextWindow();
+        return;
+      }
+      this.#leaveNewFlows();
+      this.#wait(wait - narrow, () => this.#nextWindow());
+    });
   }
 
   /** Share of one core taken since the last window's packets were dealt with. */
@@ -182,9 +208,9 @@ export class TracingSchedule {
   /** @param asked of a window that comes before its time */
   #nextWindow(asked: WindowSize | null = null): void {
     this.#decide();
-    const { mode, detail, windowMs, windowBytes } = this.#governor.plan;
+    const { mode, detail, window } = this.#governor.plan;
     if (mode === 'windows') {
-      this.#openWindow(asked ?? { ms: windowMs, bytes: windowBytes }, asked !== null);
+      this.#openWindow(asked ?? window, asked !== null);
       return;
     }
     this.#wasPlanned = mode;
@@ -195,10 +221,10 @@ export class TracingSchedule {
   }
 
   /** @param isFair of one that was asked for a flood has no more than its share */
-  #openWindow({ ms, bytes }: WindowSize, isFair: boolean): void {
-    // What waits already is not the window's.
+  #openWindow({ ms, bytes, newFlowsMs }: WindowSize, isFair: boolean): void {
+    this.#newFlowsFor = newFlowsMs;
     const waiting = this.#on.waiting();
-    const limit = Math.min(waiting + bytes, this.#fullBytes);
+    const limit = this.#roomFor(bytes);
     const fair = { fairFrom: Math.floor((waiting + limit) / 2), share: Math.floor(bytes / 8) };
     const room = roomOf(limit);
     if (!this.#open(isFair ? { ...room, ...fair } : room)) return;
@@ -223,28 +249,47 @@ export class TracingSchedule {
   #open(room: WindowRoom): boolean {
     this.#add();
     try {
-      this.#on.open(room);
+      this.#on.see('all', room);
     } catch (error) {
       this.#on.onWarning(`opening the tracer again: ${String(error)}`);
       this.#openedAt = this.#ms();
       this.#wait(this.#governor.plan.periodMs, () => this.#nextWindow());
       return false;
     }
-    this.#isOpen = true;
+    this.#sees = 'all';
     this.#openedAt = this.#ms();
-    this.#on.onWindow(this.#on.now(), true);
+    this.#on.onWindow(this.#on.now(), 'all');
     return true;
   }
 
+  /** Ends a window, or the time of seeing all. */
   #close(): void {
+    const { detail, window } = this.#governor.plan;
+    const next = this.#newFlowsFor > 0 ? 'new-flows' : 'drops';
     const shutAt = this.#on.shutAt();
     const at = shutAt ?? this.#on.now();
-    this.#on.close();
+    this.#on.setDetail(detail);
+    this.#on.see(next, roomOf(this.#roomFor(window.bytes)));
     this.#on.flush();
     this.#add(milliseconds(at));
-    this.#isOpen = false;
-    this.#on.onWindow(at, false);
+    this.#sees = next;
+    this.#on.onWindow(at, next);
     this.#calibrate();
+  }
+
+  /** From now on drops alone are seen, or since the kernel found new flows to be too many. */
+  #leaveNewFlows(): void {
+    const at = this.#on.shutAt() ?? this.#on.now();
+    this.#on.see('drops');
+    this.#on.flush();
+    this.#add(milliseconds(at));
+    this.#sees = 'drops';
+    this.#on.onWindow(at, 'drops');
+  }
+
+  /** Bytes in the ring at which so many have come; what waits already is not among them. */
+  #roomFor(bytes: number): number {
+    return Math.min(this.#on.waiting() + bytes, this.#fullBytes);
   }
 
   /** Puts what came since the last change to where it belongs. */
@@ -258,7 +303,12 @@ export class TracingSchedule {
       this.#bytes += now.bytes - this.#last.bytes;
     } else {
       this.#closedHops += hops;
+      this.#closedBytes += now.bytes - this.#last.bytes;
+      if (this.#sees === 'new-flows') {
+        this.#newFlowsMs += Math.max(0, Math.min(now.at, openUntil) - this.#last.at);
+      }
     }
+    this.#leftOut += now.leftOut - this.#last.leftOut;
     this.#last = now;
   }
 
@@ -273,6 +323,9 @@ export class TracingSchedule {
       trails: this.#trails,
       bytes: this.#bytes,
       closedHops: this.#closedHops,
+      closedBytes: this.#closedBytes,
+      newFlowsMs: this.#newFlowsMs,
+      leftOut: this.#leftOut,
       cpuMs: cpuMs - this.#cpuMs,
       quiet: this.#quiet(this.#last.at, cpuMs),
     });
@@ -283,6 +336,9 @@ export class TracingSchedule {
     this.#trails = 0;
     this.#bytes = 0;
     this.#closedHops = 0;
+    this.#closedBytes = 0;
+    this.#newFlowsMs = 0;
+    this.#leftOut = 0;
     if (this.#isOpen) this.#calibrate();
   }
 

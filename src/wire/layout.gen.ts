@@ -37,7 +37,9 @@ export const COUNTER_LOST_DROP = 7;
 export const COUNTER_FILTERED = 8;
 export const COUNTER_MARKS_EVICTED = 9;
 export const COUNTER_PAST_SHARE = 10;
-export const COUNTER_MAX = 11;
+export const COUNTER_BUSY_FLOWS = 11;
+export const COUNTER_DROPS = 12;
+export const COUNTER_MAX = 13;
 
 export const SIZEOF_HEADER = 24;
 export const HEADER_TYPE = 0;

@@ -40,7 +40,7 @@ function toSocket(journey: Journey): Journey {
 /** A joiner whose source has been open since the tape began. */
 function opened(tape: Tape, limited = false): Joining {
   const joining = new Joining({ limited });
-  joining.joiner.window(tape.now, true, false);
+  joining.joiner.window(tape.now, 'all', false);
   return joining;
 }
 
@@ -86,9 +86,9 @@ describe('a window that opens', () => {
   it('marks what was first seen while it was opening', () => {
     const tape = new Tape();
     const joining = new Joining();
-    joining.joiner.window(tape.now, false, false);
+    joining.joiner.window(tape.now, 'drops', false);
     toSocket(fromSocket(tape, 1));
-    joining.read(tape).joiner.window(tape.now, true, false);
+    joining.read(tape).joiner.window(tape.now, 'all', false);
     const path = nth(joining.end(tape).paths, 0);
     expect([path.cutByWindow, isComplete(path)]).toEqual([CUT_START | CUT_END, false]);
   });
@@ -99,7 +99,7 @@ describe('a window that closes', () => {
     const tape = new Tape();
     const joining = opened(tape, true);
     fromSocket(tape, 1).egress(CALI2);
-    joining.read(tape).joiner.window(tape.now, false, false);
+    joining.read(tape).joiner.window(tape.now, 'drops', false);
     const { path, verdict } = nth(joining.end(tape).finished, 0);
     expect([path.cutByWindow, isComplete(path), verdict]).toEqual([CUT_END, false, 'unknown']);
   });
@@ -111,7 +111,7 @@ describe('a window that closes', () => {
     toSocket(fromSocket(tape, 2)).deliver(NETNS.pod2);
     fromSocket(tape, 3).drop(CALI2, REASONS.NETFILTER_DROP);
     fromSocket(tape, 4).egress(NIC111);
-    joining.read(tape).joiner.window(tape.now, false, false);
+    joining.read(tape).joiner.window(tape.now, 'drops', false);
     const { finished } = joining.end(tape);
     expect(finished.map(({ path }) => isComplete(path))).toEqual([true, true, true, true]);
     expect(finished.map(({ verdict }) => verdict)).toEqual([
@@ -124,7 +124,7 @@ describe('a window that closes', () => {
     const joining = opened(tape);
     const closing = tape.now;
     toSocket(fromSocket(tape, 1)).deliver(NETNS.pod2);
-    joining.read(tape).joiner.window(closing, false, false);
+    joining.read(tape).joiner.window(closing, 'drops', false);
     const { path, verdict } = nth(joining.end(tape).finished, 0);
     expect([path.cutByWindow, verdict]).toEqual([CUT_END, 'delivered']);
   });
@@ -133,7 +133,7 @@ describe('a window that closes', () => {
     const tape = new Tape();
     const joining = opened(tape);
     const known = fromSocket(tape, 1);
-    joining.read(tape).joiner.window(tape.now, false, false);
+    joining.read(tape).joiner.window(tape.now, 'drops', false);
     known.drop(CALI2, REASONS.NETFILTER_DROP);
     tape.packet({ ...DATAGRAM, id: 9 }).drop(CALI2, REASONS.NETFILTER_DROP);
     const { finished, joiner } = joining.end(tape);
@@ -147,13 +147,79 @@ describe('a window that closes', () => {
   it('an echo reply that ping has read is no drop, though nothing else was seen of it', () => {
     const tape = new Tape();
     const joining = opened(tape);
-    joining.joiner.window(tape.now, false, false);
+    joining.joiner.window(tape.now, 'drops', false);
     const reply = { proto: 'icmp', src: ADDRESSES.pod2, dst: ADDRESSES.pod1, icmpType: 0 } as const;
     tape.packet({ ...reply, icmpId: 1, icmpSeq: 1 }).drop(POD1_ETH0, REASONS.NO_SOCKET);
     tape.packet(DATAGRAM).drop(POD1_ETH0, REASONS.NO_SOCKET);
     const { paths, joiner } = joining.end(tape);
     expect(paths.map(({ protocol }) => protocol)).toEqual([17]);
     expect(joiner.counters.hopsReleased).toBe(1);
+  });
+});
+
+describe('a source that sees new flows alone', () => {
+  const among = (tape: Tape, limited = false): Joining => {
+    const joining = opened(tape, limited);
+    tape.wait(FRONT_NS);
+    joining.joiner.window(tape.now, 'new-flows', true);
+    return joining;
+  };
+  const cuts = ({ paths }: Joining): number[] => paths.map(({ cutByWindow }) => cutByWindow);
+
+  it('leaves whole what a socket sends, or a network card receives', () => {
+    const tape = new Tape();
+    const joining = among(tape);
+    toSocket(fromSocket(tape, 1));
+    toSocket(tape.packet({ ...DATAGRAM, id: 2 }).ingress(NIC111));
+    expect(cuts(joining.end(tape))).toEqual([0, 0]);
+    expect(joining.finished.map(({ verdict }) => verdict)).toEqual(['delivered', 'delivered']);
+  });
+
+  it('marks what was first seen under way, at any time', () => {
+    const tape = new Tape();
+    const joining = among(tape);
+    tape.wait(2 * FRONT_NS);
+    toSocket(tape.packet(DATAGRAM).hook(CALI1, 'forward'));
+    expect(cuts(joining.end(tape))).toEqual([CUT_START]);
+  });
+
+  it('marks what has no end, also where others do not look', () => {
+    const tape = new Tape();
+    const joining = among(tape, true);
+    fromSocket(tape, 1).egress(CALI2);
+    const { finished } = joining.end(tape);
+    expect(finished.map(({ path }) => [path.cutByWindow, isComplete(path)])).toEqual([
+      [CUT_END, false],
+    ]);
+  });
+
+  it('shows a drop of a packet that was left out, and one of a packet that was not', () => {
+    const tape = new Tape();
+    const joining = among(tape);
+    tape.packet({ ...DATAGRAM, id: 9 }).drop(CALI2, REASONS.NETFILTER_DROP);
+    fromSocket(tape, 1).drop(CALI2, REASONS.NETFILTER_DROP);
+    const { finished } = joining.end(tape);
+    expect(finished.map(({ path, verdict }) => [verdict, isComplete(path)])).toEqual([
+      ['dropped', false],
+      ['dropped', true],
+    ]);
+  });
+
+  it('goes on seeing what it chose when it sees everything again', () => {
+    const tape = new Tape();
+    const joining = among(tape);
+    const sent = fromSocket(tape, 1);
+    joining.read(tape).joiner.window(tape.now, 'all', true);
+    toSocket(sent);
+    expect(cuts(joining.end(tape))).toEqual([0]);
+  });
+
+  it('marks what is under way when it sees drops alone again', () => {
+    const tape = new Tape();
+    const joining = among(tape);
+    fromSocket(tape, 1);
+    joining.read(tape).joiner.window(tape.now, 'drops', true);
+    expect(cuts(joining.end(tape))).toEqual([CUT_END]);
   });
 });
 

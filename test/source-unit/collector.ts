@@ -1,3 +1,4 @@
+import type { Seen } from '../../src/model/sampling.js';
 import type { Catalog } from '../../src/name/catalog.js';
 import type { HookDetail } from '../../src/source/hook-places.js';
 import type { SourceSink } from '../../src/source/source.js';
@@ -18,8 +19,8 @@ export class Collector implements SourceSink {
     this.events.push(`detail ${at} ${detail}`);
   }
 
-  window(at: bigint, isOpen: boolean, detail: HookDetail): void {
-    this.events.push(`window ${at} ${isOpen ? 'open' : 'closed'} ${detail}`);
+  window(at: bigint, sees: Seen, detail: HookDetail): void {
+    this.events.push(`window ${at} ${sees} ${detail}`);
   }
 
   catalog(catalog: Catalog): void {

@@ -10,6 +10,9 @@ import {
   FULL_SHARE,
   Governor,
   KERNEL_COST,
+  LEFT_OUT_SHARE,
+  NEW_FLOWS_LEAST_MS,
+  NEW_FLOWS_SHARE,
   type Plan,
   REQUEST_GAP_MS,
   REQUESTED_LEAST_MS,
@@ -28,11 +31,17 @@ const HOP_BYTES = 40;
 const DAEMON_NS = 1_500;
 const KERNEL_NS = KERNEL_COST.hopNs + KERNEL_COST.trailNs / HOPS_OF_TRAIL;
 
+/** Of a hop that is left out. */
+const LEFT_OUT_NS = LEFT_OUT_SHARE * KERNEL_NS;
+
+const NOTHING_BETWEEN = { closedHops: 0, closedBytes: 0, newFlowsMs: 0, leftOut: 0 };
+
 /** A machine with some hops a second; time passes in the periods that the plan asks for. */
 class Machine {
   readonly governor: Governor;
   now = 0;
   openMs = 0;
+  newFlowsMs = 0;
   /** Times at which the plan changed between staying open and windows. */
   readonly changes: { at: number; mode: Plan['mode'] }[] = [];
 
@@ -44,19 +53,31 @@ class Machine {
   run(ms: number, hopsPerSecond: number, other = 0): void {
     const end = this.now + ms;
     while (this.now < end) {
-      const { mode, windowMs, periodMs, windowBytes } = this.governor.plan;
+      const { mode, window, periodMs } = this.governor.plan;
       const elapsedMs = mode === 'open' ? DECIDE_MS : periodMs;
       // The kernel ends a window at its bytes.
-      const fullMs = (windowBytes / (hopsPerSecond * HOP_BYTES)) * 1000;
-      const openMs = mode === 'open' ? elapsedMs : Math.min(windowMs, fullMs);
+      const fullMs = (window.bytes / (hopsPerSecond * HOP_BYTES)) * 1000;
+      const openMs = mode === 'open' ? elapsedMs : Math.min(window.ms, fullMs);
+      const newFlowsMs = mode === 'open' ? 0 : Math.min(window.newFlowsMs, elapsedMs - openMs);
+      const leftOut = (hopsPerSecond * newFlowsMs) / 1000;
       const hops = (hopsPerSecond * openMs) / 1000;
       const bytes = hops * HOP_BYTES;
       this.now += elapsedMs;
       this.openMs += openMs;
+      this.newFlowsMs += newFlowsMs;
       const cpuMs = (hops * DAEMON_NS) / 1e6 + other * elapsedMs;
       const trails = hops / HOPS_OF_TRAIL;
       const plan = this.governor.decide({
-        ...{ elapsedMs, openMs, hops, trails, bytes, closedHops: 0, cpuMs, quiet: other },
+        ...{
+          elapsedMs,
+          openMs,
+          hops,
+          trails,
+          bytes,
+          ...{ closedHops: 0, closedBytes: 0, newFlowsMs, leftOut },
+          cpuMs,
+          quiet: other,
+        },
       });
       if (plan.mode !== mode) this.changes.push({ at: this.now, mode: plan.mode });
     }
@@ -99,11 +120,12 @@ describe('above the budget', () => {
         const credit = CREDIT_MS / (BUDGET * (times - 1));
         machine.run(credit + 5_000, hops);
         expect(machine.changes[0]?.at).toBeLessThanOrEqual(credit + 2 * DECIDE_MS);
-        const { now, openMs } = machine;
+        const { now, openMs, newFlowsMs } = machine;
         machine.run(60_000, hops);
         expect(machine.governor.plan).toMatchObject({ mode: 'windows', detail: 'edges' });
         const share = (machine.openMs - openMs) / (machine.now - now);
-        const cost = share * BUDGET * times;
+        const forNewFlows = (machine.newFlowsMs - newFlowsMs) / (machine.now - now);
+        const cost = share * BUDGET * times + (forNewFlows * hops * LEFT_OUT_NS) / 1e9;
         expect(cost).toBeLessThanOrEqual(BUDGET * 1.01);
         // And does not look away more than it must.
         expect(cost).toBeGreaterThanOrEqual(Math.min(BUDGET, BUDGET * times * 0.4) * 0.9);
@@ -126,19 +148,20 @@ describe('above the budget', () => {
   it('a window that turned out dear makes the next ones smaller, and cheap ones larger', () => {
     const governor = new Governor(BUDGET);
     governor.crowded();
-    const first = governor.plan.windowBytes;
+    const first = governor.plan.window.bytes;
     const window = { elapsedMs: 1_000, openMs: 5, hops: first / 40, trails: 100, bytes: first };
-    governor.decide({ ...window, closedHops: 0, quiet: 0, cpuMs: 200 });
-    const second = governor.plan.windowBytes;
+    governor.decide({ ...window, ...NOTHING_BETWEEN, quiet: 0, cpuMs: 200 });
+    const second = governor.plan.window.bytes;
     expect(second).toBeLessThan(first / 2);
-    for (let i = 0; i < 10; i++) governor.decide({ ...window, closedHops: 0, quiet: 0, cpuMs: 10 });
-    expect(governor.plan.windowBytes).toBeGreaterThan(first);
+    for (let i = 0; i < 10; i++)
+      governor.decide({ ...window, ...NOTHING_BETWEEN, quiet: 0, cpuMs: 10 });
+    expect(governor.plan.window.bytes).toBeGreaterThan(first);
   });
 
   it('begins with short windows', () => {
     const machine = new Machine();
     while (machine.governor.plan.mode === 'open') machine.run(DECIDE_MS, Machine.hopsFor(1));
-    expect(machine.governor.plan.windowMs).toBe(WINDOW_FIRST_MS);
+    expect(machine.governor.plan.window.ms).toBe(WINDOW_FIRST_MS);
   });
 
   it('every window has a length between the limits, whatever happens', () => {
@@ -151,6 +174,9 @@ describe('above the budget', () => {
       trails: count,
       bytes: count,
       closedHops: count,
+      closedBytes: count,
+      newFlowsMs: ms,
+      leftOut: count,
       cpuMs: ms,
       quiet: fc.option(fc.double({ min: 0, max: 4, noNaN: true })),
     });
@@ -162,10 +188,12 @@ describe('above the budget', () => {
           for (const one of all) {
             const plan = one === 'crowded' ? governor.crowded() : governor.decide(one);
             expect(plan).toBe(governor.plan);
-            expect(plan.windowMs).toBeGreaterThanOrEqual(WINDOW_LEAST_MS);
-            expect(plan.windowMs).toBeLessThanOrEqual(WINDOW_MOST_MS);
-            expect(plan.windowBytes).toBeGreaterThanOrEqual(WINDOW_LEAST_BYTES);
-            expect(plan.windowMs).toBeLessThan(plan.periodMs);
+            expect(plan.window.ms).toBeGreaterThanOrEqual(WINDOW_LEAST_MS);
+            expect(plan.window.ms).toBeLessThanOrEqual(WINDOW_MOST_MS);
+            expect(plan.window.bytes).toBeGreaterThanOrEqual(WINDOW_LEAST_BYTES);
+            expect(plan.window.ms).toBeLessThan(plan.periodMs);
+            expect(plan.window.newFlowsMs).toBeGreaterThanOrEqual(0);
+            expect(plan.window.newFlowsMs).toBeLessThanOrEqual(plan.periodMs);
             expect(plan.detail).toBe(plan.mode === 'open' ? 'all' : 'edges');
           }
         },
@@ -219,6 +247,54 @@ describe('a machine that calms down', () => {
   });
 });
 
+describe('new flows between windows', () => {
+  const hopsFor = (share: number): number => (share * 1e9) / LEFT_OUT_NS;
+
+  it('are seen all the time where that is cheap, and windows go on', () => {
+    const machine = new Machine();
+    machine.run(20_000, hopsFor(BUDGET * 0.3));
+    const { newFlowsMs, openMs } = machine;
+    machine.run(20_000, hopsFor(BUDGET * 0.3));
+    expect(machine.governor.plan.mode).toBe('windows');
+    const seen = machine.newFlowsMs - newFlowsMs + machine.openMs - openMs;
+    expect(seen).toBeGreaterThan(19_900);
+  });
+
+  it('are seen for as long as the budget pays for, whatever passes', () => {
+    const times = fc.double({ min: 1, max: 20, noNaN: true });
+    fc.assert(
+      fc.property(times, (share) => {
+        const machine = new Machine();
+        machine.run(20_000, hopsFor(BUDGET * share));
+        const { newFlowsMs } = machine;
+        machine.run(20_000, hopsFor(BUDGET * share));
+        const cost = ((machine.newFlowsMs - newFlowsMs) / 20_000) * BUDGET * share;
+        expect(cost).toBeLessThanOrEqual(BUDGET * NEW_FLOWS_SHARE * 1.01);
+        expect(cost).toBeGreaterThan(BUDGET * NEW_FLOWS_SHARE * 0.9);
+      }),
+    );
+  });
+
+  it('are not looked for where only a moment would be paid for', () => {
+    const machine = new Machine();
+    machine.run(20_000, hopsFor(BUDGET * NEW_FLOWS_SHARE * (1_000 / NEW_FLOWS_LEAST_MS) * 1.1));
+    expect(machine.governor.plan).toMatchObject({ mode: 'windows', window: { newFlowsMs: 0 } });
+    expect(machine.newFlowsMs).toBe(0);
+  });
+
+  it('that are many are seen for a shorter time', () => {
+    const governor = new Governor(BUDGET);
+    governor.crowded();
+    const window = { elapsedMs: 1_000, openMs: 20, hops: 2_000, trails: 200, bytes: 80_000 };
+    const between = { closedHops: 0, closedBytes: 0, newFlowsMs: 900, leftOut: 90_000 };
+    for (let i = 0; i < 20; i++) governor.decide({ ...window, ...between, quiet: 0, cpuMs: 5 });
+    const few = governor.plan.window.newFlowsMs;
+    const many = { ...between, closedHops: 50_000, closedBytes: 2e6 };
+    governor.decide({ ...window, ...many, quiet: 0, cpuMs: 5 });
+    expect(governor.plan.window.newFlowsMs).toBeLessThan(few / 2);
+  });
+});
+
 describe('a window on request', () => {
   function inWindows(): Governor {
     const machine = new Machine();
@@ -237,13 +313,15 @@ describe('a window on request', () => {
 
   it('takes no more of the time than the planned ones', () => {
     const governor = inWindows();
-    const { windowMs, periodMs, windowBytes } = governor.plan;
+    const { window, periodMs } = governor.plan;
     fc.assert(
       fc.property(fc.double({ min: REQUEST_GAP_MS, max: 2_000, noNaN: true }), (since) => {
-        const { ms, bytes } = governor.requested(since) ?? { ms: 0, bytes: 0 };
+        const asked = governor.requested(since) ?? { ms: 0, bytes: 0, newFlowsMs: 0 };
+        const { ms, bytes, newFlowsMs } = asked;
         const share = Math.min(since, periodMs) / periodMs;
-        expect(ms).toBeLessThanOrEqual(Math.max(REQUESTED_LEAST_MS, windowMs * share) + 1e-9);
-        expect(bytes).toBeLessThanOrEqual(windowBytes * share + 1e-6);
+        expect(ms).toBeLessThanOrEqual(Math.max(REQUESTED_LEAST_MS, window.ms * share) + 1e-9);
+        expect(bytes).toBeLessThanOrEqual(window.bytes * share + 1e-6);
+        expect(newFlowsMs).toBeLessThanOrEqual(window.newFlowsMs * share + 1e-6);
       }),
     );
   });
@@ -288,7 +366,7 @@ describe('what was measured of the kernel', () => {
         hops: 1_000,
         trails: 100,
         bytes: 30_000,
-        closedHops: 0,
+        ...NOTHING_BETWEEN,
         quiet: 0,
         cpuMs: 900,
       },

@@ -43,24 +43,26 @@ async function played(source: ReplaySource, events: number): Promise<string[]> {
   return collector.events;
 }
 
-it('says when everything was seen and when drops alone, again with times moved on', async () => {
+it('says what was seen when, again with times moved on', async () => {
   const file = join(folder, 'windows.hops');
   const header = { layout: layoutFingerprint(), epochNs: '1', kernel: '6', missing: [] };
   const writer = new RecordingWriter(file, { format: 1, ...header });
-  writer.window(TICK - 5n, true, 'all');
+  writer.window(TICK - 5n, 'all', 'all');
   writer.tick(TICK);
-  writer.window(TICK + 7n, false, 'edges');
+  writer.window(TICK + 7n, 'drops', 'edges');
   writer.detail(TICK + 9n, 'all');
+  writer.window(TICK + 11n, 'new-flows', 'edges');
   writer.tick(TICK + 20_000_000n);
   writer.finish({ lost: '0', own: '0', symbols: [] });
   const source = new ReplaySource(Recording.read(file), { paced: false, loop: true });
-  const [first, , second, third, , again] = await played(source, 6);
-  expect([first, second, third]).toEqual([
-    `window ${TICK - 5n} open all`,
-    `window ${TICK + 7n} closed edges`,
+  const [first, , second, third, fourth, , again] = await played(source, 7);
+  expect([first, second, third, fourth]).toEqual([
+    `window ${TICK - 5n} all all`,
+    `window ${TICK + 7n} drops edges`,
     `detail ${TICK + 9n} all`,
+    `window ${TICK + 11n} new-flows edges`,
   ]);
-  expect(again).toBe(`window ${TICK - 5n + 1_020_000_000n} open all`);
+  expect(again).toBe(`window ${TICK - 5n + 1_020_000_000n} all all`);
 });
 
 it('gives what was recorded, in order, and ends once', async () => {

@@ -65,7 +65,7 @@ function atHooks(path: PathRecord | undefined): string[] {
 }
 
 it('closed it sees drops and nothing else, and open all of it again', async () => {
-  watch.source.close();
+  watch.source.see('drops');
   const closed = await ping();
   expect(closed.flatMap(({ hops }) => hops).filter(({ stage }) => stage !== 'drop')).toEqual([]);
   await runIn(LEFT.netns, 'bash', ['-c', `echo > /dev/udp/${RIGHT.address}/9 || true`]);
@@ -74,7 +74,7 @@ it('closed it sees drops and nothing else, and open all of it again', async () =
   expect(drops.map(({ verdict, drop }) => [verdict, drop?.reason])).toEqual([
     ['dropped', 'NO_SOCKET'],
   ]);
-  watch.source.open();
+  watch.source.see('all');
   const [request, reply] = await ping();
   for (const path of [request, reply]) {
     expect(path).toMatchObject({ verdict: 'delivered', complete: true });
@@ -281,7 +281,7 @@ function closed(tracer: Tracer): { ring: RingBuffer; counters: BpfMap } {
   const counters = tracer.map('counters');
   if (events === undefined || counters === undefined) throw new Error('no maps');
   const ring = new RingBuffer(events);
-  tracer.close();
+  tracer.see('drops');
   tracer.flush();
   ring.drain(new Uint8Array(1 << 20));
   expect(ring.available()).toBe(0);
@@ -305,7 +305,7 @@ it('the kernel itself closes it once so much waits in the ring, and still sees d
     await tracer.attach(namespaces.scan());
     const { ring, counters } = closed(tracer);
     const before = process.hrtime.bigint();
-    tracer.open(roomOf(limit));
+    tracer.see('all', roomOf(limit));
     expect(tracer.shutAt()).toBeNull();
     await pings(60);
     const shutAt = tracer.shutAt() ?? 0n;
@@ -323,8 +323,8 @@ it('the kernel itself closes it once so much waits in the ring, and still sees d
     expect(sumOfCpus(counters, COUNTER_PASSED) - passed).toBeLessThanOrEqual(2n * 60n);
     await datagram();
     expect(ring.available()).toBeGreaterThan(waiting);
-    tracer.close();
-    tracer.open();
+    tracer.see('drops');
+    tracer.see('all');
     expect(tracer.shutAt()).toBeNull();
     ring.close();
   } finally {
@@ -338,7 +338,7 @@ it('of a window that is asked for, a flow has its share and leaves the rest to o
   try {
     await tracer.attach(namespaces.scan());
     const { ring, counters } = closed(tracer);
-    tracer.open({ limit: 1 << 20, fairFrom: share, share });
+    tracer.see('all', { limit: 1 << 20, fairFrom: share, share });
     await pings(200);
     tracer.flush();
     const ofOne = ring.available();

@@ -78,7 +78,7 @@ describe('while little passes', () => {
     expect(modes).toEqual([]);
     expect(source.sampling().windows).toEqual({ opened: 0, requested: 0, crowded: 0 });
     const { sampling } = pipeline.quality();
-    expect(sampling).toMatchObject({ mode: 'auto', windowOpen: true, detail: 'all', budget: 0.05 });
+    expect(sampling).toMatchObject({ mode: 'auto', sees: 'all', detail: 'all', budget: 0.05 });
     expect(sampling?.cost).not.toBeNull();
     expect(Number(sampling?.traced)).toBeGreaterThanOrEqual(200);
   });
@@ -106,7 +106,7 @@ describe('while much passes', () => {
     for (let i = 0; modes.length < 2 && i < 80; i++) await delay(100);
     expect(modes.map(({ mode }) => mode)).toEqual(['windows', 'open']);
     process.stderr.write(`open again after ${Math.round((modes[1]?.at ?? 0) - ended)} ms\n`);
-    expect(pipeline.quality().sampling).toMatchObject({ windowOpen: true, detail: 'all' });
+    expect(pipeline.quality().sampling).toMatchObject({ sees: 'all', detail: 'all' });
     // All the flood's, from when windows had begun.
     const during = finished.filter(({ path }) => path.protocol === 17);
     const seen = during.filter(({ path }) => path.cutByWindow === 0);

@@ -3,19 +3,24 @@ import type { SamplingRecord } from '../../src/model/feed.js';
 import { samplingText } from '../../ui/src/quality/sampling-text.js';
 
 const AUTO: SamplingRecord = {
-  ...{ mode: 'auto', windowOpen: true, detail: 'all', traced: '1200', of: '50000' },
+  ...{ mode: 'auto', sees: 'all', detail: 'all', traced: '1200', of: '50000' },
   ...{ budget: 0.05, cost: 0.034, windows: { opened: 3, requested: 1, crowded: 0 } },
 };
 
 test.each<[string, Partial<SamplingRecord>]>([
   ['every packet', {}],
-  ['in windows', { windowOpen: false, detail: 'edges' }],
+  ['in windows', { sees: 'drops', detail: 'edges' }],
   // A window is open at this moment, and is no more than a window.
   ['in windows', { detail: 'edges' }],
   ['every packet', { mode: 'all', budget: null, cost: null }],
   ['1/16', { mode: '1/16', budget: null, cost: null }],
 ])('%s', (value, change) => {
   expect(samplingText({ ...AUTO, ...change }).value).toBe(value);
+});
+
+test('says what is seen between windows', () => {
+  expect(samplingText({ ...AUTO, sees: 'new-flows' }).help).toMatch(/Between windows, new flows/);
+  expect(samplingText(AUTO).help).not.toMatch(/new flows/);
 });
 
 test('says how many packets that is and what it costs', () => {

@@ -9,16 +9,20 @@ export interface SamplingText {
 
 /** How packets are chosen for tracing, in words. */
 export function samplingText(sampling: SamplingRecord): SamplingText {
-  const { mode, windowOpen, detail, traced, of, budget, cost } = sampling;
-  const isWhole = mode !== 'auto' ? mode === 'all' : windowOpen && detail === 'all';
+  const { mode, sees, detail, traced, of, budget, cost } = sampling;
+  const isWhole = mode !== 'auto' ? mode === 'all' : sees === 'all' && detail === 'all';
   const value = isWhole ? 'every packet' : mode === 'auto' ? 'in windows' : mode;
   const counted = of === null ? '' : ` of ${formatExact(of)} counted`;
   const share =
     budget === null || cost === null
       ? ''
       : `; tracing takes ${percent(cost)} of a core, and may take ${percent(budget)}`;
+  const between = isWhole || mode !== 'auto' ? '' : '. Between windows, new flows are seen as well';
   const exact = of === null ? '' : '. Packets and bytes of flows are exact all the same';
-  return { value, help: `${formatExact(traced)} packets seen whole${counted}${share}${exact}` };
+  return {
+    value,
+    help: `${formatExact(traced)} packets seen whole${counted}${share}${between}${exact}`,
+  };
 }
 
 function percent(share: number): string {
