@@ -52,17 +52,6 @@ async function gone(held: ReturnType<typeof heldBy>): Promise<void> {
 }
 
 describe('attaching', () => {
-  it('takes less than a second from start to ready', async () => {
-    // Others may use the machine meanwhile: what the best of some rounds needs is its own.
-    let best = Number.POSITIVE_INFINITY;
-    for (let round = 0; round < 12 && best >= 1000; round++) {
-      const started = await HopscopeProcess.ready(['trace', '--json']);
-      best = Math.min(best, started.readyAfterMs);
-      expect(await started.stop()).toBe(0);
-    }
-    expect(best).toBeLessThan(1000);
-  });
-
   it.each(['SIGTERM', 'SIGINT', 'SIGKILL'] as const)(
     'leaves nothing in the kernel after %s, and changes nothing before',
     async (signal) => {
