@@ -30,13 +30,18 @@ static long flush_slot(__u32 bit, struct flushing *flushing)
 		flushing->busy++;
 		return 0;
 	}
+	/* What interrupts this run on its CPU uses another slot meanwhile, see observe(). */
+	slot->busy = 1;
+	barrier();
 	now = bpf_ktime_get_ns();
 	/* User space has no use for it, and perhaps never will. */
-	if (filtered && !flushing->is_last && now - slot->last < HELD_NS &&
-	    wish_for(slot, 0) == WISH_OPEN)
-		return 0;
-	hand_over(slot, HS_END_NONE, now, flushing->is_last);
-	mark_taken(index, 0);
+	if (!filtered || flushing->is_last || now - slot->last >= HELD_NS ||
+	    wish_for(slot, 0) != WISH_OPEN) {
+		hand_over(slot, HS_END_NONE, now, flushing->is_last);
+		mark_taken(index, 0);
+	}
+	barrier();
+	slot->busy = 0;
 	return 0;
 }
 

@@ -171,6 +171,11 @@ static __always_inline void observe(const struct observation *o)
 		return;
 	}
 	slot = bpf_map_lookup_elem(&slots, &index);
+	/* This has interrupted work on it: the next slot takes what is seen meanwhile. */
+	if (slot && slot->busy) {
+		index = (index + 1) & (SLOTS - 1);
+		slot = bpf_map_lookup_elem(&slots, &index);
+	}
 	if (!slot)
 		return;
 	if (slot->busy) {
