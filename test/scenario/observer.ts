@@ -1,15 +1,25 @@
 import { existsSync } from 'node:fs';
+import { release } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { ORIGINAL, REPLY } from '../../src/flow/direction-index.js';
+import type { Flow } from '../../src/flow/flow.js';
 import type { FlowRecord, PathRecord } from '../../src/model/records.js';
 import { Pipeline } from '../../src/pipeline.js';
 import { KernelSource } from '../../src/source/kernel-source.js';
+import { layoutFingerprint } from '../../src/source/recording-format.js';
+import { RecordingWriter } from '../../src/source/recording-writer.js';
+import { VERSION } from '../../src/version.js';
 
 const TRACER = fileURLToPath(new URL('../../dist/bpf/tracer.bpf.o', import.meta.url));
 /** A guest of test/guest has this folder. */
 const GUEST = '/run/guest';
 const POLL_MS = 25;
 const SETTLE_LIMIT_MS = 20_000;
+/** Counts are read at most a second apart; see src/source/flow-counting.ts. */
+const COUNT_LIMIT_MS = 3_000;
+/** Where to record all scenes of a file, for `hopscope replay`: what fails now and then is seen there. */
+const RECORDING = process.env.HOPSCOPE_SCENES;
 
 /**
  * hopscope for as long as a lab is up: the source and the pipeline of its commands, in
@@ -34,14 +44,17 @@ export class Observer {
       count: !existsSync(GUEST),
       onWarning: (message) => this.#warnings.push(message),
     });
+    const recorded = RECORDING === undefined ? null : recordingOf(source, RECORDING);
     this.#pipeline = new Pipeline(source, {
       tap: {
-        batch: () => undefined,
+        batch: (records, length) => recorded?.batch(records, length),
         tick: (now) => {
           this.#joined = now;
+          recorded?.tick(now);
         },
-        catalog: () => undefined,
-        end: () => undefined,
+        count: (row) => recorded?.count(row),
+        catalog: (catalog) => recorded?.catalog(catalog),
+        end: () => recorded?.end(),
       },
       onPath: (finished) => this.#paths.push(this.#pipeline.pathRecord(finished)),
       // A scene on a slow machine may outlast a connection that is over.
@@ -67,15 +80,30 @@ export class Observer {
   /** What the scene was, once every packet of it came to its end. */
   async records(): Promise<{ paths: readonly PathRecord[]; flows: readonly FlowRecord[] }> {
     await this.#settle();
+    await this.#countsRead();
     this.#requireWhole();
-    const changed = this.#pipeline.flows
-      .changedSince(this.#begin)
-      .map((flow) => this.#pipeline.flowRecord(flow));
+    const changed = this.#changed().map((flow) => this.#pipeline.flowRecord(flow));
     return { paths: this.#paths, flows: [...this.#ended, ...changed] };
   }
 
   async stop(): Promise<void> {
     await this.#pipeline.stop();
+  }
+
+  #changed(): readonly Flow[] {
+    return this.#pipeline.flows.changedSince(this.#begin);
+  }
+
+  /** The kernel's counts are read less often than packets are joined. */
+  async #countsRead(): Promise<void> {
+    const started = performance.now();
+    const isBehind = (flow: Flow) =>
+      ([ORIGINAL, REPLY] as const).some(
+        (way) => flow.packets(way) < (flow.tracedIn(way)?.packets ?? 0),
+      );
+    while (this.#changed().some(isBehind) && performance.now() - started < COUNT_LIMIT_MS) {
+      await delay(POLL_MS);
+    }
   }
 
   async #settle(): Promise<void> {
@@ -106,4 +134,19 @@ export class Observer {
       throw new Error([what, ...this.#warnings].join('; '));
     }
   }
+}
+
+function recordingOf(source: KernelSource, file: string): RecordingWriter {
+  const writer = new RecordingWriter(file, {
+    format: 1,
+    version: VERSION,
+    layout: layoutFingerprint(),
+    epochNs: String(source.epochNs),
+    kernel: release(),
+    missing: source.missing,
+    thinned: source.isThinned,
+    limited: false,
+  });
+  source.onSymbol = (address, name) => writer.symbol(address, name);
+  return writer;
 }
