@@ -4,8 +4,9 @@ import { Pipeline } from '../pipeline.js';
 import { ServerProcess } from '../serve/server-process.js';
 import type { Source } from '../source/source.js';
 import { VERSION } from '../version.js';
-import { UI_DIRECTORY, warn } from './observe.js';
+import { UI_DIRECTORY } from './observe.js';
 import type { CommonOptions } from './options.js';
+import { warn } from './warn.js';
 
 export interface DashboardOptions {
   readonly source: Source;

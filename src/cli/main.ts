@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 import type { BpfError } from 'ebpf-ts';
+import { printable } from '../export/printable.js';
 import { HopscopeError, UnsupportedError, UsageError } from '../model/errors.js';
+import { warn } from './warn.js';
 
 const HELP = `Usage: hopscope COMMAND [options]
 
@@ -50,21 +52,23 @@ function isBpfError(error: unknown): error is BpfError {
   return error instanceof Error && error.name === 'BpfError';
 }
 
-/** Tells an error so that one knows what to do, and gives its exit status. */
-function tell(error: unknown): number {
+/** Reports an error so that one knows what to do, and gives its exit status. */
+function report(error: unknown): number {
   if (error instanceof UnsupportedError) {
-    process.stderr.write(`hopscope: ${error.message} [${error.code}]\n  ${error.remedy}\n`);
+    warn(`${error.message} [${error.code}]`);
+    process.stderr.write(`  ${printable(error.remedy)}\n`);
     return 3;
   }
   if (error instanceof HopscopeError) {
-    process.stderr.write(`hopscope: ${error.message} [${error.code}]\n`);
+    warn(`${error.message} [${error.code}]`);
     return error instanceof UsageError ? 2 : 1;
   }
   if (isBpfError(error)) {
-    process.stderr.write(`hopscope: ${error.operation}: ${error.message} [${error.code}]\n`);
+    warn(`${error.operation}: ${error.message} [${error.code}]`);
     return 3;
   }
-  process.stderr.write(`hopscope: ${error instanceof Error ? error.stack : String(error)}\n`);
+  const lines = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  for (const line of lines.split('\n')) warn(line);
   return 1;
 }
 
@@ -73,6 +77,6 @@ main(process.argv.slice(2)).then(
     process.exitCode = status;
   },
   (error: unknown) => {
-    process.exitCode = tell(error);
+    process.exitCode = report(error);
   },
 );

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { KernelSource, type KernelSourceOptions } from '../source/kernel-source.js';
 import type { CommonOptions } from './options.js';
 import { boundUnusedMemory } from './unused-memory.js';
+import { warn } from './warn.js';
 
 /** The compiled tracer, beside the compiled TypeScript. */
 export const TRACER_OBJECT = fileURLToPath(new URL('../bpf/tracer.bpf.o', import.meta.url));
@@ -11,10 +12,6 @@ export const DEMO_RECORDING = fileURLToPath(
 );
 /** The built dashboard. */
 export const UI_DIRECTORY = fileURLToPath(new URL('../ui', import.meta.url));
-
-export function warn(message: string): void {
-  process.stderr.write(`hopscope: ${message}\n`);
-}
 
 export function kernelSource(
   options: CommonOptions,

@@ -86,18 +86,26 @@ export function commonOptions(values: ParsedCommon): CommonOptions {
   };
 }
 
-/** Options of a command whose arguments are a filter; null when help was asked for and given. */
-export function filteredOptions(args: readonly string[], help: string): CommonOptions | null {
-  const { values, positionals } = parse(args, COMMON_OPTIONS);
-  if (values.help === true) {
-    process.stdout.write(help);
-    return null;
-  }
+/** Options of a command whose arguments are a filter. */
+export function filteredOptions(
+  values: ParsedCommon,
+  positionals: readonly string[],
+): CommonOptions {
   const expression = positionals.join(' ');
   if (expression !== '' && values.filter !== undefined) {
     throw new UsageError('TWO_FILTERS', 'give the filter once: with --filter or as arguments');
   }
   return commonOptions({ ...values, ...(expression === '' ? {} : { filter: expression }) });
+}
+
+/** The same for a command without options of its own; null when help was asked for and given. */
+export function onlyFilteredOptions(args: readonly string[], help: string): CommonOptions | null {
+  const { values, positionals } = parse(args, COMMON_OPTIONS);
+  if (values.help === true) {
+    process.stdout.write(help);
+    return null;
+  }
+  return filteredOptions(values, positionals);
 }
 
 const UNIT_MS: Readonly<Record<string, number>> = {

@@ -1,3 +1,5 @@
+import { warn } from './warn.js';
+
 /**
  * Standard output with back-pressure known: a reader that is slower than the
  * kernel must not make the daemon hold what it cannot take.
@@ -12,12 +14,13 @@ export class LineOutput {
   constructor(stream: NodeJS.WriteStream = process.stdout, limit = 64 << 20) {
     this.#stream = stream;
     this.#limit = limit;
-    // A closed pipe (`| head`) is a way to say "enough".
+    // A closed pipe (`| head`) is a way to say "enough"; a full disk is none.
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EPIPE') {
         process.exit(0);
       }
-      throw error;
+      warn(`cannot write the output: ${error.message} [OUTPUT_NOT_WRITABLE]`);
+      process.exit(1);
     });
   }
 

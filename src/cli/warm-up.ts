@@ -27,7 +27,7 @@ export async function warmUp(stop: AbortSignal): Promise<void> {
   while (workedMs < MOST_MS && !stop.aborted) {
     const pipeline = new Pipeline(new ReplaySource(recording, { paced: false }));
     let begun = performance.now();
-    for (const { type, payload } of recording.chunks) {
+    for (const { type, payload } of recording.chunks()) {
       if (type === CHUNK_BATCH) pipeline.batch(payload, payload.byteLength);
       else if (type === CHUNK_TICK) pipeline.tick(timeOf(payload));
       const took = performance.now() - begun;

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { jsonLine, printable, printableRecord } from '../export/printable.js';
 import { UsageError } from '../model/errors.js';
 import { blockers, diagnose } from './diagnose.js';
 import { renderDiagnosis } from './render.js';
@@ -29,13 +30,12 @@ export async function runDoctor(args: string[]): Promise<number> {
   }
   const diagnosis = await diagnose();
   process.stdout.write(
-    options.json ? `${JSON.stringify(diagnosis)}\n` : renderDiagnosis(diagnosis),
+    options.json ? `${jsonLine(diagnosis)}\n` : renderDiagnosis(printableRecord(diagnosis)),
   );
   for (const each of blockers(diagnosis.findings)) {
     const detail = each.detail === null ? '' : ` (${each.detail})`;
-    process.stderr.write(
-      `hopscope: cannot trace: ${each.title}${detail}; ${each.remedy ?? 'no remedy known'}\n`,
-    );
+    const what = `cannot trace: ${each.title}${detail}; ${each.remedy ?? 'no remedy known'}`;
+    process.stderr.write(`hopscope: ${printable(what)}\n`);
   }
   return diagnosis.canTrace ? 0 : 3;
 }

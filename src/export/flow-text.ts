@@ -3,14 +3,17 @@ import { painter, verdictColour } from './colour.js';
 import { durationText } from './duration-text.js';
 import { chainText } from './flow-chain.js';
 import { endpointText } from './path-text.js';
+import { printableRecord } from './printable.js';
 
-/** A flow for a person, on one line; `chain` as flowChain has it. */
+/** A flow for a person, on one line; `records` as flowChain gives them. */
 export function flowText(
-  flow: FlowRecord,
+  record: FlowRecord,
   colour: boolean,
-  chain: readonly FlowRecord[] = [flow],
+  records: readonly FlowRecord[] = [record],
 ): string {
   const paint = painter(colour);
+  const flow = printableRecord(record);
+  const chain = printableRecord(records);
   const { original, nat } = flow;
   const name = (label: string | null): string => (label === null ? '' : ` (${label})`);
   const time = new Date(Number(BigInt(flow.last) / 1_000_000n)).toISOString().slice(11, 23);

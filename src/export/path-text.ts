@@ -7,6 +7,7 @@ import type {
 } from '../model/records.js';
 import { painter, verdictColour } from './colour.js';
 import { durationText } from './duration-text.js';
+import { printableRecord } from './printable.js';
 
 /** An address with its port, IPv6 in brackets. */
 export function endpointText(address: string, port: number | null): string {
@@ -21,8 +22,9 @@ export function tupleText(tuple: TupleRecord): string {
 }
 
 /** A packet for a person: one line of summary, one line a hop, what changed behind it. */
-export function pathText(path: PathRecord, colour: boolean): string {
+export function pathText(record: PathRecord, colour: boolean): string {
   const paint = painter(colour);
+  const path = printableRecord(record);
   const first = path.hops[0];
   const tuple = first?.tuple ?? null;
   const time = new Date(Number(BigInt(path.start) / 1_000_000n)).toISOString().slice(11, 23);

@@ -8,8 +8,6 @@ export interface Refusal {
 /** `host` and `host:port` as a Host header may spell them, in lower case. */
 export type HostGuard = (headers: IncomingHttpHeaders) => Refusal | null;
 
-const WILDCARDS = new Set(['0.0.0.0', '::']);
-
 /**
  * Lets requests through that were meant for this server. A page elsewhere can make
  * a browser connect to loopback, directly or by a name it resolves there (DNS
@@ -23,8 +21,7 @@ export function createHostGuard(
   bound: string,
   allowHosts: readonly string[] = [],
 ): HostGuard {
-  const names = ['localhost', '127.0.0.1', '[::1]'];
-  if (!WILDCARDS.has(bound)) names.push(bound.includes(':') ? `[${bound}]` : bound);
+  const names = ['localhost', '127.0.0.1', '[::1]', bound.includes(':') ? `[${bound}]` : bound];
   const exact = new Set<string>();
   const anyPort = new Set<string>();
   for (const name of names) {

@@ -17,6 +17,7 @@ import {
   json,
   MAGIC,
   message,
+  RECORDING_LIMIT,
   RecordingError,
   type RecordingFooter,
   type RecordingHeader,
@@ -26,6 +27,8 @@ import {
 } from './recording-format.js';
 import type { SourceSink } from './source.js';
 
+/** Of what a recording may be, kept for its end. */
+const FOOTER_ROOM = 1 << 20;
 /** Ticks closer than this together add nothing. */
 const TICK_NS = 20_000_000n;
 /** It holds what packets carry: for its owner's eyes only. */
@@ -37,6 +40,10 @@ export class RecordingWriter implements SourceSink {
   bytes = 0;
   /** Called once, with the first failure; nothing is written from then on. */
   onFailure: (error: RecordingError) => void = () => undefined;
+  /** Called once, when it is as large as replay takes; nothing but the footer is written then. */
+  onFull: () => void = () => undefined;
+  #isFull = false;
+  readonly #limit: number;
   readonly #path: string;
   readonly #file: number;
   #failure: RecordingError | null = null;
@@ -44,8 +51,9 @@ export class RecordingWriter implements SourceSink {
   /** Entries of the counter since the last tick: as many as one look at it gives. */
   readonly #counts: Uint8Array[] = [];
 
-  constructor(path: string, header: RecordingHeader) {
+  constructor(path: string, header: RecordingHeader, limit = RECORDING_LIMIT - FOOTER_ROOM) {
     this.#path = path;
+    this.#limit = limit;
     try {
       this.#file = openSync(path, 'w', MODE);
       // A file that was there keeps the mode it had.
@@ -130,6 +138,12 @@ export class RecordingWriter implements SourceSink {
   }
 
   #chunk(type: number, payload: Uint8Array): void {
+    const wouldPass = this.bytes + CHUNK_HEADER + payload.byteLength > this.#limit;
+    if (type !== CHUNK_FOOTER && (this.#isFull || wouldPass)) {
+      if (!this.#isFull) this.onFull();
+      this.#isFull = true;
+      return;
+    }
     const header = Buffer.alloc(CHUNK_HEADER);
     header.writeUInt32LE(type, 0);
     header.writeUInt32LE(payload.byteLength, 4);

@@ -27,21 +27,25 @@ export interface Chunk {
   readonly payload: Uint8Array;
 }
 
-/** A recording in memory. */
+/**
+ * A recording in memory. Of its chunks only the bytes are kept: a small compressed file may
+ * unpack to a hundred million of them.
+ */
 export class Recording {
   readonly header: RecordingHeader;
   readonly footer: RecordingFooter;
   /** The first one. */
   readonly catalog: Catalog;
-  readonly catalogs: ReadonlyMap<Chunk, Catalog>;
   /** Functions that drops came from, by address; of a recording cut off, those until then. */
   readonly symbols: ReadonlyMap<bigint, string>;
-  readonly chunks: readonly Chunk[];
   /** Whether it ends as a finished recording does. */
   readonly finished: boolean;
+  readonly #bytes: Buffer;
+  /** Where the chunks after the header begin. */
+  readonly #begin: number;
 
-  private constructor(chunks: readonly Chunk[]) {
-    const [first, ...rest] = chunks;
+  private constructor(bytes: Buffer) {
+    const first = chunkAt(bytes, MAGIC.length);
     if (first?.type !== CHUNK_HEADER_TYPE) {
       throw new RecordingError(
         'RECORDING_NO_HEADER',
@@ -49,31 +53,48 @@ export class Recording {
       );
     }
     this.header = parseHeader(first.payload);
-    const footer = rest.find((chunk) => chunk.type === CHUNK_FOOTER);
-    this.finished = footer !== undefined;
-    this.footer =
-      footer === undefined ? { lost: '0', own: '0', symbols: [] } : parseFooter(footer.payload);
-    this.catalogs = new Map(
-      rest
-        .filter((chunk) => chunk.type === CHUNK_CATALOG)
-        .map((chunk) => [chunk, catalogOf(chunk.payload)]),
-    );
-    const [catalog] = this.catalogs.values();
+    this.#bytes = bytes;
+    this.#begin = MAGIC.length + CHUNK_HEADER + first.payload.byteLength;
+    let footer: RecordingFooter | null = null;
+    let catalog: Catalog | null = null;
+    const symbols = new Map<bigint, string>();
+    for (const { type, payload } of this.chunks()) {
+      if (type === CHUNK_FOOTER) footer ??= parseFooter(payload);
+      if (type === CHUNK_CATALOG) {
+        // The others too: what is wrong with one is said before anything is shown.
+        const parsed = catalogOf(payload);
+        catalog ??= parsed;
+      }
+      if (type !== CHUNK_SYMBOLS) continue;
+      for (const [address, name] of parseSymbols(payload)) symbols.set(BigInt(address), name);
+    }
+    this.finished = footer !== null;
+    this.footer = footer ?? { lost: '0', own: '0', symbols: [] };
     this.catalog = catalog ?? EMPTY_CATALOG;
-    const symbols = rest
-      .filter((chunk) => chunk.type === CHUNK_SYMBOLS)
-      .flatMap((chunk) => parseSymbols(chunk.payload));
-    this.symbols = new Map(
-      [...symbols, ...this.footer.symbols].map(([address, name]) => [BigInt(address), name]),
-    );
-    this.chunks = rest;
+    for (const [address, name] of this.footer.symbols) symbols.set(BigInt(address), name);
+    this.symbols = symbols;
+  }
+
+  /** Those after the header, one after the other. */
+  *chunks(): Generator<Chunk> {
+    for (let at = this.#begin; ; ) {
+      const chunk = chunkAt(this.#bytes, at);
+      if (chunk === null) return;
+      yield chunk;
+      at += CHUNK_HEADER + chunk.payload.byteLength;
+    }
   }
 
   /** Reads a file, gzip-compressed or not. */
   static read(path: string): Recording {
     let bytes: Buffer;
     try {
-      if (statSync(path).size > RECORDING_LIMIT) {
+      const status = statSync(path);
+      if (!status.isFile()) {
+        // A pipe may never end, and a device such as /dev/zero never does.
+        throw new RecordingError('RECORDING_NOT_READABLE', `${path} is no regular file`);
+      }
+      if (status.size > RECORDING_LIMIT) {
         throw tooLarge(path);
       }
       bytes = readFileSync(path);
@@ -103,24 +124,27 @@ export class Recording {
     if (buffer.toString('latin1', 0, MAGIC.length) !== MAGIC) {
       throw new RecordingError('RECORDING_NOT_ONE', 'this is not a hopscope recording');
     }
-    const chunks: Chunk[] = [];
-    let at = MAGIC.length;
-    while (at + CHUNK_HEADER <= buffer.length) {
-      const type = buffer.readUInt32LE(at);
-      const length = buffer.readUInt32LE(at + 4);
-      const end = at + CHUNK_HEADER + length;
-      if (length > CHUNK_LIMIT) {
-        throw new RecordingError('RECORDING_DAMAGED', `a chunk of ${length} bytes at offset ${at}`);
-      }
-      if (end > buffer.length) {
-        // Recording was cut off in the middle of a write: what is whole counts.
-        break;
-      }
-      chunks.push({ type, payload: buffer.subarray(at + CHUNK_HEADER, end) });
-      at = end;
-    }
-    return new Recording(chunks);
+    return new Recording(buffer);
   }
+}
+
+/**
+ * The chunk at an offset; null at the end, and where the recording was cut off in the middle of
+ * a write: what is whole counts.
+ *
+ * @throws RecordingError `RECORDING_DAMAGED`
+ */
+function chunkAt(bytes: Buffer, at: number): Chunk | null {
+  if (at + CHUNK_HEADER > bytes.length) return null;
+  const type = bytes.readUInt32LE(at);
+  const length = bytes.readUInt32LE(at + 4);
+  if (length > CHUNK_LIMIT) {
+    throw new RecordingError('RECORDING_DAMAGED', `a chunk of ${length} bytes at offset ${at}`);
+  }
+  const begin = at + CHUNK_HEADER;
+  return begin + length > bytes.length
+    ? null
+    : { type, payload: bytes.subarray(begin, begin + length) };
 }
 
 function tooLarge(path: string): RecordingError {

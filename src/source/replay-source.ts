@@ -8,11 +8,13 @@ import { FRAME_HEADER } from '../wire/record-cursor.js';
 import type { Chunk, Recording } from './recording.js';
 import {
   CHUNK_BATCH,
+  CHUNK_CATALOG,
   CHUNK_COUNTS,
   CHUNK_TICK,
   CHUNK_WINDOW,
   COUNT_ENTRY_BYTES,
   COUNT_HEADER,
+  catalogOf,
   WINDOW_AS_BEFORE,
   WINDOW_BYTES,
   WINDOW_SEES,
@@ -108,7 +110,7 @@ export class ReplaySource implements Source {
       let last = 0n;
       let first = 0n;
       let paused = 0;
-      for (const chunk of this.#recording.chunks) {
+      for (const chunk of this.#recording.chunks()) {
         if (this.#stopped) {
           return;
         }
@@ -140,10 +142,9 @@ export class ReplaySource implements Source {
   }
 
   #give(sink: SourceSink, chunk: Chunk, shift: bigint): void {
-    const catalog = this.#recording.catalogs.get(chunk);
     const time = tickTime(chunk);
-    if (catalog !== undefined) {
-      sink.catalog(catalog);
+    if (chunk.type === CHUNK_CATALOG) {
+      sink.catalog(catalogOf(chunk.payload));
     } else if (time !== null) {
       sink.tick(time + shift);
     } else if (chunk.type === CHUNK_BATCH) {

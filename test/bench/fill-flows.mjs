@@ -64,7 +64,7 @@ const READ_MS = 1_000;
 export function readTemplate(file, source) {
   const recording = Recording.read(file);
   const address = Uint8Array.from(source.split('.').map(Number));
-  const batches = recording.chunks
+  const batches = [...recording.chunks()]
     .filter((chunk) => chunk.type === CHUNK_BATCH)
     .map((chunk) => editable(new Uint8Array(chunk.payload), address));
   const epochNs = BigInt(recording.header.epochNs);

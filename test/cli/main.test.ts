@@ -54,6 +54,12 @@ describe('bad usage', () => {
     [['serve', '--cpu-budget', 'much'], 'BAD_BUDGET'],
     [['flows', '--sample', 'all', '--cpu-budget', '5'], 'BUDGET_UNUSED'],
     [['serve', '--port', '65536'], 'BAD_PORT'],
+    [['serve', '--host', ''], 'BAD_HOST'],
+    [['serve', '--host', '0.0.0.0'], 'HOST_NOT_LOOPBACK'],
+    [['demo', '--host', '::'], 'HOST_NOT_LOOPBACK'],
+    [['replay', 'a', '--serve', '--host', 'node1'], 'HOST_NOT_LOOPBACK'],
+    [['serve', '-f', 'tcp', 'udp'], 'TWO_FILTERS'],
+    [['doctor', 'surplus'], 'USAGE'],
     [['record'], 'RECORD_USAGE'],
     [['record', 'a', 'b'], 'RECORD_USAGE'],
     [['replay'], 'REPLAY_USAGE'],
@@ -72,6 +78,7 @@ describe('bad usage', () => {
   it.each([
     ['trace', 'host and ('],
     ['flows', 'tcp port nowhere-at-all'],
+    ['serve', 'tcp port nowhere-at-all'],
   ])(
     '%s with the filter %j says what libpcap says',
     async (command, expression) => {
@@ -106,6 +113,19 @@ it(
     const { status, out, err } = await run('bash', ['-c', `set -o pipefail; ${pipe}`]);
     expect([status, err]).toEqual([0, '']);
     expect(out.split('\n').length).toBe(2);
+  },
+  LIMIT_MS,
+);
+
+it(
+  'says so when what it prints cannot be written',
+  async () => {
+    const main = join(ROOT, 'dist', 'cli', 'main.js');
+    const recording = join(ROOT, 'src', 'source', 'demo-recording.hops.gz');
+    const full = `"${process.execPath}" "${main}" replay "${recording}" > /dev/full`;
+    const { status, err } = await run('bash', ['-c', full]);
+    expect(status).toBe(1);
+    expect(err).toMatch(/^hopscope: cannot write the output: .*\[OUTPUT_NOT_WRITABLE\]\n$/);
   },
   LIMIT_MS,
 );

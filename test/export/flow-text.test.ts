@@ -27,6 +27,14 @@ describe('one line', () => {
     );
   });
 
+  it('has no character that a terminal acts on, whoever chose the names', () => {
+    const src = { ...plain.src, name: 'pod\u001b]0;owned\u0007' };
+    const text = flowText({ ...plain, src, service: 'a/b\u009b2J' }, false);
+    expect(text).toContain('(pod\\u{1b}]0;owned\\u{7})');
+    expect(text).toContain('(a/b\\u{9b}2J)');
+    expect(text).not.toMatch(/\p{Cc}/u);
+  });
+
   it('tells latency where it was measured', () => {
     const original = { count: '1', p50: 75_300, p90: 80_000, p99: 203_700, max: 203_700 };
     expect(flowText({ ...plain, latencyNs: { original, reply: null } }, false)).toContain(

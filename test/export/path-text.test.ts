@@ -26,6 +26,16 @@ it('writes addresses with ports, IPv6 in brackets', () => {
   expect(tupleText(tuple)).toBe('[fd00::1]:1 → [fd00::2]:2');
 });
 
+it('has no character that a terminal acts on, whoever named the devices', () => {
+  const tape = new Tape();
+  tape.packet(ECHO).set({ link: FROM_POD }).egress(POD1_ETH0);
+  const path = onlyRecordedPath(tape);
+  const hops = path.hops.map((hop) => ({ ...hop, dev: 'eth\u001b[2J0', netns: 'a\rb' }));
+  const lines = pathText({ ...path, hops }, false).split('\n');
+  expect(lines.at(-1)).toContain('a\\u{d}b/eth\\u{1b}[2J0');
+  for (const line of lines) expect(line).not.toMatch(/\p{Cc}/u);
+});
+
 it('tells a packet in lines: what it is, then hop by hop what changed', () => {
   const tape = new Tape();
   tape

@@ -89,7 +89,7 @@ async function job({ command, args }, share) {
     case 'test':
       return { command: `${here} && ${await guestTests(['--project', ...args], share)}` };
     case 'demo':
-      return demoJob(`${here} && exec node dist/cli/main.js demo`, words);
+      return demoJob(here, words);
     default:
       return { command: `${here} && ${words}` };
   }
@@ -98,15 +98,16 @@ async function job({ command, args }, share) {
 /**
  * The guest's only way out is the port that is forwarded to the dashboard.
  *
- * @param {string} demo
+ * @param {string} here goes to the project
  * @param {string} words
  */
-function demoJob(demo, words) {
+function demoJob(here, words) {
   const address = '10.0.2.15';
   return {
     command:
       `modprobe virtio_net && ip address add ${address}/24 dev eth0 && ip link set eth0 up && ` +
-      `${demo} --host ${address} --port ${DEMO_PORT} --allow-host 127.0.0.1 --allow-host localhost ${words}`,
+      `${here} && { node test/guest/forward-port.mjs ${address} ${DEMO_PORT} & ` +
+      `exec node dist/cli/main.js demo --port ${DEMO_PORT} ${words}; }`,
     devices: [
       ...[
         '-netdev',

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +13,7 @@ import {
   CHUNK_HEADER_TYPE,
   CHUNK_LIMIT,
   CHUNK_SYMBOLS,
+  catalogOf,
   layoutFingerprint,
   RECORDING_LIMIT,
   RecordingError,
@@ -75,7 +77,7 @@ describe('a recording', () => {
     expect(recording.footer).toEqual(FOOTER);
     expect(recording.catalog).toEqual(CLUSTER);
     expect(recording.finished).toBe(true);
-    const batch = recording.chunks.find(({ type }) => type === CHUNK_BATCH);
+    const batch = [...recording.chunks()].find(({ type }) => type === CHUNK_BATCH);
     expect([...(batch?.payload ?? [])]).toEqual([1, 2, 3, 4]);
   });
 
@@ -92,7 +94,37 @@ describe('a recording', () => {
     const writer = new RecordingWriter(file, HEADER);
     for (const now of [20_000_000n, 39_999_999n, 40_000_000n]) writer.tick(now);
     writer.finish(FOOTER);
-    expect(Recording.read(file).chunks.length).toBe(2 + 1);
+    expect([...Recording.read(file).chunks()].length).toBe(2 + 1);
+  });
+
+  it('ends where replay would refuse it, with its footer', () => {
+    const file = join(folder, 'full.hops');
+    let full = 0;
+    const writer = new RecordingWriter(file, HEADER, 1_900);
+    writer.onFull = () => {
+      full += 1;
+    };
+    for (let i = 0; i < 5; i++) writer.batch(new Uint8Array(600), 600);
+    expect(full).toBe(1);
+    writer.finish(FOOTER);
+    const recording = Recording.read(file);
+    const batches = [...recording.chunks()].filter(({ type }) => type === CHUNK_BATCH);
+    expect([batches.length, recording.footer]).toEqual([2, FOOTER]);
+    expect(statSync(file).size).toBeLessThan(1_900 + 200);
+  });
+
+  it('of a hundred thousand empty chunks takes no room for each', () => {
+    const empty = assembled([99, Buffer.alloc(0)]).subarray(8);
+    const bytes = Buffer.concat([
+      assembled([CHUNK_HEADER_TYPE, HEADER]),
+      Buffer.concat(Array.from({ length: 100_000 }, () => empty)),
+    ]);
+    const recording = Recording.parse(bytes);
+    let count = 0;
+    for (const { type } of recording.chunks()) count += type === 99 ? 1 : 0;
+    expect(count).toBe(100_000);
+    // Nothing of them is held but the bytes.
+    expect(Object.values(recording).filter((value) => Array.isArray(value))).toEqual([]);
   });
 
   it('is for the eyes of its owner only, also where a file was before', () => {
@@ -127,19 +159,20 @@ describe('a recording', () => {
     writeFileSync(packed, gzipSync(readFileSync(file)));
     const [plain, unpacked] = [Recording.read(file), Recording.read(packed)];
     expect(unpacked.header).toEqual(plain.header);
-    expect(unpacked.chunks).toEqual(plain.chunks);
+    expect([...unpacked.chunks()]).toEqual([...plain.chunks()]);
   });
 
   it('may have catalogs of several moments: the first is that of its beginning', () => {
-    const { catalog, catalogs } = Recording.parse(
+    const recording = Recording.parse(
       assembled(
         [CHUNK_HEADER_TYPE, HEADER],
         [CHUNK_CATALOG, CLUSTER],
         [CHUNK_CATALOG, { ...CLUSTER, host: 'later' }],
       ),
     );
-    expect(catalog.host).toBe(CLUSTER.host);
-    expect([...catalogs.values()].map(({ host }) => host)).toEqual([CLUSTER.host, 'later']);
+    expect(recording.catalog.host).toBe(CLUSTER.host);
+    const catalogs = [...recording.chunks()].filter(({ type }) => type === CHUNK_CATALOG);
+    expect(catalogs.map(({ payload }) => catalogOf(payload).host)).toEqual([CLUSTER.host, 'later']);
   });
 
   it('may have chunks of a later version', () => {
@@ -152,7 +185,7 @@ describe('a recording', () => {
 
   it('that was cut off anywhere is good up to there', () => {
     const bytes = readFileSync(written('cut.hops'));
-    const whole = Recording.parse(bytes).chunks;
+    const whole = [...Recording.parse(bytes).chunks()];
     const headerEnd = 16 + JSON.stringify(HEADER).length;
     for (let length = 0; length < bytes.length; length++) {
       const cut = bytes.subarray(0, length);
@@ -162,7 +195,9 @@ describe('a recording', () => {
         );
         continue;
       }
-      const { chunks, finished, footer } = Recording.parse(cut);
+      const recording = Recording.parse(cut);
+      const { finished, footer } = recording;
+      const chunks = [...recording.chunks()];
       expect(chunks).toEqual(whole.slice(0, chunks.length));
       expect(finished).toBe(false);
       expect(footer).toEqual({ lost: '0', own: '0', symbols: [] });
@@ -237,6 +272,14 @@ describe('is refused with a code:', () => {
     expect(fault(() => Recording.parse(bytes))).toBe(code);
   });
 
+  it('what is no regular file, which may never end', () => {
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    for (const file of [pipe, '/dev/zero', folder]) {
+      expect(fault(() => Recording.read(file))).toBe('RECORDING_NOT_READABLE');
+    }
+  });
+
   it('another layout, saying which version wrote it and what to do', () => {
     const other = { ...HEADER, version: '0.7.0', layout: '0123456789abcdef' };
     const read = (header: object) => () => Recording.parse(assembled([CHUNK_HEADER_TYPE, header]));
@@ -253,7 +296,7 @@ describe('is refused with a code:', () => {
     expect(fault(() => Recording.parse(bytes))).toBe('RECORDING_DAMAGED');
     // At the limit it is a chunk that was cut off.
     bytes.writeUInt32LE(CHUNK_LIMIT, bytes.length - 4);
-    expect(Recording.parse(bytes).chunks).toEqual([]);
+    expect([...Recording.parse(bytes).chunks()]).toEqual([]);
   });
 
   it('a file that is not there', () => {

@@ -4,22 +4,27 @@ import { ENCAPS } from '../../lab/options.js';
 import { labTraffic } from '../../lab/traffic.js';
 import { labUp } from '../../lab/up.js';
 import { HopscopeError, UnsupportedError, UsageError } from '../../model/errors.js';
-import { DEFAULT_HOST, DEFAULT_PORT } from '../../serve/address.js';
 import { Recording } from '../../source/recording.js';
 import { ReplaySource } from '../../source/replay-source.js';
 import { type Dashboard, startDashboard } from '../dashboard.js';
+import { LISTEN_HELP, LISTEN_OPTIONS, type ListenOptions, listenOptions } from '../listen.js';
 import {
   announceReady,
   DEMO_RECORDING,
   kernelSource,
   stopRequest,
   untilStopped,
-  warn,
 } from '../observe.js';
-import { COMMON_HELP, COMMON_OPTIONS, commonOptions, parse, parsePort } from '../options.js';
-import { LISTEN_HELP, LISTEN_OPTIONS } from './serve.js';
+import {
+  COMMON_HELP,
+  COMMON_OPTIONS,
+  type CommonOptions,
+  filteredOptions,
+  parse,
+} from '../options.js';
+import { warn } from '../warn.js';
 
-const HELP = `Usage: hopscope demo [options]
+const HELP = `Usage: hopscope demo [options] [EXPR]
 
 The reference cluster in network namespaces, traffic in it, and the dashboard
 that watches it; all of it is gone when the demo ends. Where the kernel cannot be
@@ -32,7 +37,7 @@ The lab's packets are all traced, unless --sample or --cpu-budget is given.
 `;
 
 export async function runDemo(args: string[]): Promise<number> {
-  const { values } = parse(args, {
+  const { values, positionals } = parse(args, {
     ...COMMON_OPTIONS,
     ...LISTEN_OPTIONS,
     encap: { type: 'string' },
@@ -44,12 +49,8 @@ export async function runDemo(args: string[]): Promise<number> {
   }
   // The lab's traffic is there to be looked at: all of it, unless less is asked for.
   const sample = values.sample ?? (values['cpu-budget'] === undefined ? 'all' : 'auto');
-  const options = commonOptions({ ...values, sample });
-  const listen = {
-    host: values.host ?? DEFAULT_HOST,
-    port: parsePort(values.port, DEFAULT_PORT),
-    allowHosts: values['allow-host'] ?? [],
-  };
+  const options = filteredOptions({ ...values, sample }, positionals);
+  const listen = listenOptions(values);
   const encap = ENCAPS.find((e) => e === values.encap);
   if (values.encap !== undefined && encap === undefined) {
     throw new UsageError(
@@ -82,8 +83,8 @@ export async function runDemo(args: string[]): Promise<number> {
       mode: 'demo',
       description: 'live packets of the lab: two nodes, three pods and a client on this machine',
       ...listen,
-      onListen: (listen) => {
-        source.ownPort = listen;
+      onListen: (start) => {
+        source.ownPort = start;
       },
     });
     traffic = labTraffic({}, abort.signal).catch((error: unknown) => {
@@ -118,8 +119,8 @@ export async function runDemo(args: string[]): Promise<number> {
 
 async function startReplay(
   reason: UnsupportedError,
-  options: ReturnType<typeof commonOptions>,
-  listen: { host: string; port: number; allowHosts: readonly string[] },
+  options: CommonOptions,
+  listen: ListenOptions,
 ): Promise<Dashboard> {
   if (!existsSync(DEMO_RECORDING)) {
     throw new HopscopeError(

@@ -1,9 +1,10 @@
 import { flowChain } from '../../export/flow-chain.js';
 import { flowText } from '../../export/flow-text.js';
+import { jsonLine } from '../../export/printable.js';
 import type { Flow } from '../../flow/flow.js';
 import { Pipeline } from '../../pipeline.js';
 import { announceReady, kernelSource, stopRequest, untilStopped } from '../observe.js';
-import { COMMON_HELP, filteredOptions } from '../options.js';
+import { COMMON_HELP, onlyFilteredOptions } from '../options.js';
 import { LineOutput } from '../output.js';
 import { reportLosses } from './trace.js';
 
@@ -23,7 +24,7 @@ Examples:
 const REPORT_MS = 1_000;
 
 export async function runFlows(args: string[]): Promise<number> {
-  const options = filteredOptions(args, HELP);
+  const options = onlyFilteredOptions(args, HELP);
   if (options === null) {
     return 0;
   }
@@ -34,7 +35,7 @@ export async function runFlows(args: string[]): Promise<number> {
   const show = (flow: Flow, state?: string): void => {
     const record = pipeline.flowRecord(flow, state);
     if (options.json) {
-      output.line(JSON.stringify(record));
+      output.line(jsonLine(record));
       return;
     }
     const chain = flowChain(record, (id) => pipeline.flow(id));

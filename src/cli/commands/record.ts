@@ -12,11 +12,13 @@ import {
   warnOfSampling,
 } from '../observe.js';
 import { COMMON_HELP, COMMON_OPTIONS, commonOptions, parse } from '../options.js';
+import { warn } from '../warn.js';
 
 const HELP = `Usage: hopscope record FILE [options]
 
 Saves what the kernel gives, unjoined and complete, to FILE; see hopscope replay.
-A filter does not make the file smaller: it holds everything that was seen.
+A filter does not make the file smaller: it holds everything that was seen. It
+ends by itself at 1 GiB, which is what replay takes.
 
 ${COMMON_HELP}`;
 
@@ -48,13 +50,17 @@ export async function runRecord(args: string[]): Promise<number> {
   source.onSymbol = (address, name) => writer.symbol(address, name);
   const full = new AbortController();
   writer.onFailure = () => full.abort();
+  writer.onFull = () => {
+    warn(`${file} is as large as hopscope replay takes, 1 GiB: recording ends`);
+    full.abort();
+  };
   const pipeline = new Pipeline(source, { tap: writer, memory: options.memory });
   await pipeline.start();
   announceReady(source);
   const progress = setInterval(() => {
     const { hops, paths } = pipeline.joiner.counters;
-    process.stderr.write(
-      `hopscope: ${hops} hops, ${paths} packets, ${pipeline.flows.size} flows, ${(writer.bytes / 1e6).toFixed(1)} MB\n`,
+    warn(
+      `${hops} hops, ${paths} packets, ${pipeline.flows.size} flows, ${(writer.bytes / 1e6).toFixed(1)} MB`,
     );
   }, PROGRESS_MS);
   await untilStopped(AbortSignal.any([stop, full.signal]), options.durationMs);
@@ -69,8 +75,6 @@ export async function runRecord(args: string[]): Promise<number> {
     missing: source.missing,
     symbols: [...source.resolvedSymbols()].map(([address, name]) => [String(address), name]),
   });
-  process.stderr.write(
-    `hopscope: ${pipeline.joiner.counters.hops} hops in ${file}, ${source.lost()} lost\n`,
-  );
+  warn(`${pipeline.joiner.counters.hops} hops in ${file}, ${source.lost()} lost`);
   return 0;
 }

@@ -1,17 +1,18 @@
 import { flowText } from '../../export/flow-text.js';
 import { pathText } from '../../export/path-text.js';
+import { jsonLine } from '../../export/printable.js';
 import type { Flow } from '../../flow/flow.js';
 import { UsageError } from '../../model/errors.js';
 import { Pipeline } from '../../pipeline.js';
-import { DEFAULT_HOST, DEFAULT_PORT } from '../../serve/address.js';
 import { Recording } from '../../source/recording.js';
 import { ReplaySource } from '../../source/replay-source.js';
 import { startDashboard } from '../dashboard.js';
-import { stopRequest, untilStopped, warn } from '../observe.js';
-import { COMMON_OPTIONS, commonOptions, oneInOf, parse, parsePort } from '../options.js';
+import { LISTEN_HELP, LISTEN_OPTIONS, listenOptions } from '../listen.js';
+import { stopRequest, untilStopped } from '../observe.js';
+import { COMMON_OPTIONS, commonOptions, oneInOf, parse } from '../options.js';
 import { LineOutput } from '../output.js';
 import { boundUnusedMemory } from '../unused-memory.js';
-import { LISTEN_HELP, LISTEN_OPTIONS } from './serve.js';
+import { warn } from '../warn.js';
 import { reportLosses } from './trace.js';
 
 const HELP = `Usage: hopscope replay FILE [options]
@@ -49,6 +50,7 @@ export async function runReplay(args: string[]): Promise<number> {
     throw new UsageError('REPLAY_USAGE', 'replay takes one FILE; see hopscope replay --help');
   }
   const options = commonOptions(values);
+  const listen = listenOptions(values);
   boundUnusedMemory(options.memory.slack);
   if (options.netns !== null) {
     throw new UsageError(
@@ -69,9 +71,7 @@ export async function runReplay(args: string[]): Promise<number> {
       mode: 'replay',
       limited: recording.header.limited ?? false,
       description: `a recording, played again and again: ${file}`,
-      host: values.host ?? DEFAULT_HOST,
-      port: parsePort(values.port, DEFAULT_PORT),
-      allowHosts: values['allow-host'] ?? [],
+      ...listen,
     });
     process.stderr.write(`hopscope: dashboard on ${dashboard.server.url}\nready\n`);
     await untilStopped(stop, options.durationMs);
@@ -83,7 +83,7 @@ export async function runReplay(args: string[]): Promise<number> {
   const colour = process.stdout.isTTY === true;
   const showFlow = (flow: Flow, state?: string): void => {
     const record = pipeline.flowRecord(flow, state);
-    output.line(options.json ? JSON.stringify(record) : flowText(record, colour));
+    output.line(options.json ? jsonLine(record) : flowText(record, colour));
   };
   const pipeline = new Pipeline(source, {
     filter: options.filter,
@@ -94,7 +94,7 @@ export async function runReplay(args: string[]): Promise<number> {
       ? {
           onPath: (finished) => {
             const record = pipeline.pathRecord(finished);
-            output.line(options.json ? JSON.stringify(record) : pathText(record, colour));
+            output.line(options.json ? jsonLine(record) : pathText(record, colour));
           },
         }
       : {}),

@@ -1,15 +1,16 @@
 import { pathText } from '../../export/path-text.js';
+import { jsonLine } from '../../export/printable.js';
 import { Pipeline } from '../../pipeline.js';
 import {
   announceReady,
   kernelSource,
   stopRequest,
   untilStopped,
-  warn,
   warnOfSampling,
 } from '../observe.js';
-import { COMMON_HELP, filteredOptions } from '../options.js';
+import { COMMON_HELP, onlyFilteredOptions } from '../options.js';
 import { LineOutput } from '../output.js';
+import { warn } from '../warn.js';
 
 const HELP = `Usage: hopscope trace [options] [EXPR]
 
@@ -24,7 +25,7 @@ Examples:
 `;
 
 export async function runTrace(args: string[]): Promise<number> {
-  const options = filteredOptions(args, HELP);
+  const options = onlyFilteredOptions(args, HELP);
   if (options === null) {
     return 0;
   }
@@ -38,7 +39,7 @@ export async function runTrace(args: string[]): Promise<number> {
     limited: options.netns !== null,
     onPath: (finished) => {
       const record = pipeline.pathRecord(finished);
-      output.line(options.json ? JSON.stringify(record) : pathText(record, colour));
+      output.line(options.json ? jsonLine(record) : pathText(record, colour));
     },
   });
   await pipeline.start();
