@@ -106,7 +106,7 @@ function demoJob(here, words) {
   return {
     command:
       `modprobe virtio_net && ip address add ${address}/24 dev eth0 && ip link set eth0 up && ` +
-      `${here} && { node test/guest/forward-port.mjs ${address} ${DEMO_PORT} & ` +
+      `${here} && { node test/guest/forward-port.mjs ${address} ${DEMO_PORT} > /dev/null 2>&1 < /dev/null & ` +
       `exec node dist/cli/main.js demo --port ${DEMO_PORT} ${words}; }`,
     devices: [
       ...[
