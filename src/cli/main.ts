@@ -15,8 +15,8 @@ const HELP = `Usage: hopscope COMMAND [options]
   record     save what the kernel gives to a file
   replay     play such a file
 
-  hopscope COMMAND --help tells more. Exit status: 0 done, 1 a check failed,
-  2 bad usage, 3 not permitted or not supported here.
+  hopscope COMMAND --help tells more. Exit status: 0 done, 1 a check failed or
+  it could not go on, 2 bad usage, 3 not permitted or not supported here.
 `;
 
 type Command = (args: string[]) => Promise<number>;
