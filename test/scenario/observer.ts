@@ -1,15 +1,12 @@
 import { existsSync } from 'node:fs';
-import { release } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ORIGINAL, REPLY } from '../../src/flow/direction-index.js';
 import type { Flow } from '../../src/flow/flow.js';
 import type { FlowRecord, PathRecord } from '../../src/model/records.js';
 import { Pipeline } from '../../src/pipeline.js';
+import { beginRecording, endRecording } from '../../src/source/kernel-recording.js';
 import { KernelSource } from '../../src/source/kernel-source.js';
-import { layoutFingerprint } from '../../src/source/recording-format.js';
-import { RecordingWriter } from '../../src/source/recording-writer.js';
-import { VERSION } from '../../src/version.js';
 
 const TRACER = fileURLToPath(new URL('../../dist/bpf/tracer.bpf.o', import.meta.url));
 /** A guest of test/guest has this folder. */
@@ -27,6 +24,7 @@ const RECORDING = process.env.HOPSCOPE_SCENES;
  */
 export class Observer {
   readonly #pipeline: Pipeline;
+  readonly #endRecording: () => void;
   readonly #warnings: string[] = [];
   #paths: PathRecord[] = [];
   #ended: FlowRecord[] = [];
@@ -44,7 +42,10 @@ export class Observer {
       count: !existsSync(GUEST),
       onWarning: (message) => this.#warnings.push(message),
     });
-    const recorded = RECORDING === undefined ? null : recordingOf(source, RECORDING);
+    const recorded = RECORDING === undefined ? null : beginRecording(source, RECORDING, false);
+    this.#endRecording = () => {
+      if (recorded !== null) endRecording(source, recorded);
+    };
     this.#pipeline = new Pipeline(source, {
       tap: {
         batch: (records, length) => recorded?.batch(records, length),
@@ -52,6 +53,7 @@ export class Observer {
           this.#joined = now;
           recorded?.tick(now);
         },
+        detail: (at, detail) => recorded?.detail(at, detail),
         count: (row) => recorded?.count(row),
         catalog: (catalog) => recorded?.catalog(catalog),
         end: () => recorded?.end(),
@@ -88,6 +90,7 @@ export class Observer {
 
   async stop(): Promise<void> {
     await this.#pipeline.stop();
+    this.#endRecording();
   }
 
   #changed(): readonly Flow[] {
@@ -134,19 +137,4 @@ export class Observer {
       throw new Error([what, ...this.#warnings].join('; '));
     }
   }
-}
-
-function recordingOf(source: KernelSource, file: string): RecordingWriter {
-  const writer = new RecordingWriter(file, {
-    format: 1,
-    version: VERSION,
-    layout: layoutFingerprint(),
-    epochNs: String(source.epochNs),
-    kernel: release(),
-    missing: source.missing,
-    thinned: source.isThinned,
-    limited: false,
-  });
-  source.onSymbol = (address, name) => writer.symbol(address, name);
-  return writer;
 }

@@ -1,15 +1,15 @@
 import { mkdtempSync, rmSync, statSync, truncateSync } from 'node:fs';
-import { release, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { labDown } from '../../src/lab/down.js';
 import { labUp } from '../../src/lab/up.js';
 import type { FlowRecord, PathRecord } from '../../src/model/records.js';
 import { Pipeline } from '../../src/pipeline.js';
+import { beginRecording, endRecording } from '../../src/source/kernel-recording.js';
 import { KernelSource } from '../../src/source/kernel-source.js';
 import { Recording } from '../../src/source/recording.js';
-import { layoutFingerprint } from '../../src/source/recording-format.js';
-import { RecordingWriter } from '../../src/source/recording-writer.js';
+import type { RecordingWriter } from '../../src/source/recording-writer.js';
 import { ReplaySource } from '../../src/source/replay-source.js';
 import type { Source } from '../../src/source/source.js';
 import { packetKey } from '../scenario/frame.js';
@@ -57,19 +57,9 @@ async function joined(source: Source, during: () => Promise<unknown>, tap?: Reco
 it('gives the same paths and flows as were seen live, to the last id and nanosecond', async () => {
   const file = join(folder, 'live.hops');
   const source = new KernelSource({ objectFile: TRACER_OBJECT });
-  const writer = new RecordingWriter(file, {
-    format: 1,
-    layout: layoutFingerprint(),
-    epochNs: String(source.epochNs),
-    kernel: release(),
-    missing: source.missing,
-  });
+  const writer = beginRecording(source, file, false);
   const live = await joined(source, () => traffic(42001), writer);
-  writer.finish({
-    lost: String(source.lost()),
-    own: String(source.own()),
-    symbols: [...source.resolvedSymbols()].map(([address, name]) => [String(address), name]),
-  });
+  endRecording(source, writer);
   expect(live.paths.length).toBeGreaterThan(10);
   expect(live.paths.some(({ drop }) => drop?.location === 'ip_error')).toBe(true);
   expect(live.flows.some(({ service }) => service === 'default/nginx-pod3')).toBe(true);

@@ -1,9 +1,7 @@
-import { release } from 'node:os';
 import { UsageError } from '../../model/errors.js';
 import { Pipeline } from '../../pipeline.js';
-import { layoutFingerprint } from '../../source/recording-format.js';
-import { RecordingWriter } from '../../source/recording-writer.js';
-import { VERSION } from '../../version.js';
+import { beginRecording, endRecording } from '../../source/kernel-recording.js';
+import { RECORDING_LIMIT } from '../../source/recording-format.js';
 import {
   announceReady,
   kernelSource,
@@ -14,11 +12,13 @@ import {
 import { COMMON_HELP, COMMON_OPTIONS, commonOptions, parse } from '../options.js';
 import { warn } from '../warn.js';
 
+const LARGEST = `${RECORDING_LIMIT / 2 ** 30} GiB`;
+
 const HELP = `Usage: hopscope record FILE [options]
 
 Saves what the kernel gives, unjoined and complete, to FILE; see hopscope replay.
 A filter does not make the file smaller: it holds everything that was seen. It
-ends by itself at 1 GiB, which is what replay takes.
+ends by itself at ${LARGEST}, which is what replay takes.
 
 ${COMMON_HELP}`;
 
@@ -37,21 +37,11 @@ export async function runRecord(args: string[]): Promise<number> {
   const options = commonOptions(values);
   const stop = stopRequest();
   const source = kernelSource(options, { ...warnOfSampling(options), filter: null });
-  const writer = new RecordingWriter(file, {
-    format: 1,
-    version: VERSION,
-    layout: layoutFingerprint(),
-    epochNs: String(source.epochNs),
-    kernel: release(),
-    missing: source.missing,
-    thinned: source.isThinned,
-    limited: options.netns !== null,
-  });
-  source.onSymbol = (address, name) => writer.symbol(address, name);
+  const writer = beginRecording(source, file, options.netns !== null);
   const full = new AbortController();
   writer.onFailure = () => full.abort();
   writer.onFull = () => {
-    warn(`${file} is as large as hopscope replay takes, 1 GiB: recording ends`);
+    warn(`${file} is as large as hopscope replay takes, ${LARGEST}: recording ends`);
     full.abort();
   };
   const pipeline = new Pipeline(source, { tap: writer, memory: options.memory });
@@ -66,15 +56,7 @@ export async function runRecord(args: string[]): Promise<number> {
   await untilStopped(AbortSignal.any([stop, full.signal]), options.durationMs);
   clearInterval(progress);
   await pipeline.stop();
-  writer.finish({
-    lost: String(source.lost()),
-    losses: Object.fromEntries(
-      Object.entries(source.losses()).map(([cause, count]) => [cause, String(count)]),
-    ),
-    own: String(source.own()),
-    missing: source.missing,
-    symbols: [...source.resolvedSymbols()].map(([address, name]) => [String(address), name]),
-  });
+  endRecording(source, writer);
   warn(`${pipeline.joiner.counters.hops} hops in ${file}, ${source.lost()} lost`);
   return 0;
 }

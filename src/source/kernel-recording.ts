@@ -1,0 +1,47 @@
+import { release } from 'node:os';
+import { VERSION } from '../version.js';
+import type { KernelSource } from './kernel-source.js';
+import { layoutFingerprint } from './recording-format.js';
+import { RecordingWriter } from './recording-writer.js';
+
+/**
+ * Begins a recording of what a source of this machine's kernel will give: the tap of its pipeline.
+ *
+ * @param limited whether some namespaces are left out on purpose
+ * @throws RecordingError `RECORDING_NOT_WRITABLE`
+ */
+export function beginRecording(
+  source: KernelSource,
+  file: string,
+  limited: boolean,
+): RecordingWriter {
+  const writer = new RecordingWriter(file, {
+    format: 1,
+    version: VERSION,
+    layout: layoutFingerprint(),
+    epochNs: String(source.epochNs),
+    kernel: release(),
+    missing: source.missing,
+    thinned: source.isThinned,
+    limited,
+  });
+  source.onSymbol = (address, name) => writer.symbol(address, name);
+  return writer;
+}
+
+/**
+ * Ends it, after the source has stopped.
+ *
+ * @throws RecordingError `RECORDING_NOT_WRITABLE` when not everything was written
+ */
+export function endRecording(source: KernelSource, writer: RecordingWriter): void {
+  writer.finish({
+    lost: String(source.lost()),
+    losses: Object.fromEntries(
+      Object.entries(source.losses()).map(([cause, count]) => [cause, String(count)]),
+    ),
+    own: String(source.own()),
+    missing: source.missing,
+    symbols: [...source.resolvedSymbols()].map(([address, name]) => [String(address), name]),
+  });
+}
