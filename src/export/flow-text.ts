@@ -3,17 +3,16 @@ import { painter, verdictColour } from './colour.js';
 import { durationText } from './duration-text.js';
 import { chainText } from './flow-chain.js';
 import { endpointText } from './path-text.js';
-import { printableRecord } from './printable.js';
+import { printable, printableRecord } from './printable.js';
 
-/** A flow for a person, on one line; `records` as flowChain gives them. */
+/** A flow for a person, on one line; `chain` as flowChain gives it. */
 export function flowText(
   record: FlowRecord,
   colour: boolean,
-  records: readonly FlowRecord[] = [record],
+  chain: readonly FlowRecord[] = [record],
 ): string {
   const paint = painter(colour);
   const flow = printableRecord(record);
-  const chain = printableRecord(records);
   const { original, nat } = flow;
   const name = (label: string | null): string => (label === null ? '' : ` (${label})`);
   const time = new Date(Number(BigInt(flow.last) / 1_000_000n)).toISOString().slice(11, 23);
@@ -28,7 +27,7 @@ export function flowText(
   ].join('');
   const tunnels = [...new Set(flow.encapsulation.map((e) => `${e.type}+${e.overhead}`))].join(',');
   const latency = flow.latencyNs?.original ?? null;
-  const through = chainText(flow, chain);
+  const through = chainText(record, chain);
   const drops = Object.entries(flow.drops.reasons).map(([reason, count]) => `${count}×${reason}`);
   return [
     time,
@@ -41,7 +40,7 @@ export function flowText(
       ? []
       : [`p50 ${durationText(latency.p50)} p99 ${durationText(latency.p99)}`]),
     ...(tunnels === '' ? [] : [paint('cyan', tunnels)]),
-    ...(through === null ? [] : [paint('cyan', `chain ${through}`)]),
+    ...(through === null ? [] : [paint('cyan', `chain ${printable(through)}`)]),
     ...(drops.length === 0 ? [] : [paint('red', `drops ${drops.join(' ')}`)]),
     ...(flow.lost === '0' ? [] : [paint('yellow', `lost ${flow.lost}`)]),
   ].join('  ');

@@ -10,7 +10,10 @@ const NOT_SHOWN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
  * pods, and comments of rules are foreign. What is not shown becomes `\u{1b}`.
  */
 export function printable(text: string): string {
-  return text.replace(NOT_SHOWN, (character) => `\\u{${codePoint(character).toString(16)}}`);
+  return text.replace(
+    NOT_SHOWN,
+    (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
+  );
 }
 
 /** The same record with every text in it printable, keys included. */
@@ -33,12 +36,10 @@ function printableValue(value: unknown): unknown {
  */
 export function jsonLine(value: unknown): string {
   return JSON.stringify(value).replace(NOT_SHOWN, (character) =>
-    [...Array(character.length).keys()]
-      .map((at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`)
+    // By UTF-16 units, as JSON escapes them.
+    character
+      .split('')
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
       .join(''),
   );
-}
-
-function codePoint(character: string): number {
-  return character.codePointAt(0) ?? 0;
 }

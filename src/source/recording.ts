@@ -59,14 +59,15 @@ export class Recording {
     let catalog: Catalog | null = null;
     const symbols = new Map<bigint, string>();
     for (const { type, payload } of this.chunks()) {
-      if (type === CHUNK_FOOTER) footer ??= parseFooter(payload);
-      if (type === CHUNK_CATALOG) {
+      if (type === CHUNK_FOOTER) {
+        footer ??= parseFooter(payload);
+      } else if (type === CHUNK_CATALOG) {
         // The others too: what is wrong with one is said before anything is shown.
         const parsed = catalogOf(payload);
         catalog ??= parsed;
+      } else if (type === CHUNK_SYMBOLS) {
+        for (const [address, name] of parseSymbols(payload)) symbols.set(BigInt(address), name);
       }
-      if (type !== CHUNK_SYMBOLS) continue;
-      for (const [address, name] of parseSymbols(payload)) symbols.set(BigInt(address), name);
     }
     this.finished = footer !== null;
     this.footer = footer ?? { lost: '0', own: '0', symbols: [] };
