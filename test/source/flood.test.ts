@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ORIGINAL, REPLY } from '../../src/flow/direction-index.js';
+import type { Flow } from '../../src/flow/flow.js';
 import { runIn } from '../../src/lab/run-command.js';
 import { DEFAULT_BUDGET } from '../../src/model/sampling.js';
 import { Pipeline } from '../../src/pipeline.js';
@@ -62,18 +63,17 @@ afterAll(async () => {
 });
 
 /**
- * A budget, as a share of one core, how many connections are seen hop by hop at least, and which
- * share of them from the first packet to the last: each window that closes cuts some. The second
- * pays for a look at each packet of the flood between windows: 10 % of a core and more.
+ * A budget, as a share of one core, and how many connections are seen hop by hop at least. The
+ * second pays for a look at each packet of the flood between windows: 10 % of a core and more.
  */
 const SEEN_LEAST = [
-  [DEFAULT_BUDGET, 1, 0],
-  [0.8, 95, 0.5],
+  [DEFAULT_BUDGET, 1],
+  [0.8, 95],
 ] as const;
 
 it.each(SEEN_LEAST)(
   'a flood hides nobody: with a budget of %d each short connection is one flow, %d are seen',
-  async (budget, seenLeast, wholeShare) => {
+  async (budget, seenLeast) => {
     const source = new KernelSource({
       objectFile: TRACER_OBJECT,
       netns: [ROUTER, A.netns, B.netns],
@@ -93,10 +93,16 @@ it.each(SEEN_LEAST)(
     // Between windows new flows are seen for as long as the budget pays for that.
     const seen = short.filter(({ paths }) => paths > 0);
     expect(seen.length).toBeGreaterThanOrEqual(seenLeast);
-    const whole = seen.filter(
-      (flow) => flow.paths === flow.packets(ORIGINAL) + flow.packets(REPLY),
-    );
-    expect(whole.length).toBeGreaterThanOrEqual(seen.length * wholeShare);
+    // Of those seen at all, most packets are; a window that closes cuts some connections.
+    const packets = (flow: Flow) => flow.packets(ORIGINAL) + flow.packets(REPLY);
+    const traced = seen.reduce((sum, { paths }) => sum + paths, 0);
+    const counted = seen.reduce((sum, flow) => sum + packets(flow), 0);
+    expect(traced).toBeGreaterThanOrEqual(counted * 0.5);
+    // Where few are seen it is left to chance how many of them are cut.
+    const whole = seen.filter((flow) => flow.paths === packets(flow));
+    if (budget > DEFAULT_BUDGET) {
+      expect(whole.length).toBeGreaterThanOrEqual(seen.length * 0.5);
+    }
     // And the flood leaves room in the ring.
     expect(source.losses()).toMatchObject({ 'ring-full-hops': 0n, 'ring-full-events': 0n });
     expect(flows.filter(({ original }) => original.dport === PORT)).toEqual([]);
