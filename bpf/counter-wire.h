@@ -24,7 +24,7 @@ enum hs_count_ports {
 struct hs_count_key {
 	__u32 src[4];
 	__u32 dst[4];
-	__u32 netns;		/* inode number of the device's namespace */
+	__u32 netns;		/* number of the device's namespace: netns_number() */
 	__u32 ifindex;
 	__u16 sport;
 	__u16 dport;

@@ -93,7 +93,7 @@ static __always_inline int count_at(struct __sk_buff *skb, __u8 direction, int i
 	}
 	__builtin_memset(&c, 0, sizeof(c));
 	c.tallies = sums;
-	c.key.netns = kernel_skb->dev->nd_net.net->ns.inum;
+	c.key.netns = netns_number(kernel_skb->dev->nd_net.net);
 	c.key.ifindex = skb->ifindex;
 	c.key.direction = direction;
 	/* data is at the link header here, in both directions (net/core/dev.c, tcx_run). */

@@ -35,7 +35,7 @@ struct {
 
 static __always_inline __u32 netns_of(const struct net_device *dev)
 {
-	return dev->nd_net.net->ns.inum;
+	return netns_number(dev->nd_net.net);
 }
 
 static __always_inline int has_link_header(const struct net_device *dev)
@@ -60,10 +60,12 @@ static __noinline int announce_device(struct known_device *known, const struct n
 	fill_header(&record->header, 0, HS_RECORD_DEVICE, sizeof(*record));
 	/* From the hop on that has met it. */
 	record->header.time = now;
-	record->netns = BPF_CORE_READ(dev, nd_net.net, ns.inum);
+	record->netns = BPF_CORE_READ(dev, nd_net.net, net_cookie);
+	record->inode = BPF_CORE_READ(dev, nd_net.net, ns.inum);
 	record->ifindex = BPF_CORE_READ(dev, ifindex);
 	record->mtu = BPF_CORE_READ(dev, mtu);
 	record->dev_type = BPF_CORE_READ(dev, type);
+	record->reserved = 0;
 	bpf_core_read(record->name, sizeof(record->name), &dev->name);
 	__builtin_memset(record->kind, 0, sizeof(record->kind));
 	ops = BPF_CORE_READ(dev, rtnl_link_ops);

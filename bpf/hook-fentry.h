@@ -48,7 +48,7 @@ static __always_inline int is_walked(const struct nf_hook_state *state)
 	__u8 family = state->pf;
 
 	return state->hook < HOOKS && (family == NFPROTO_IPV4 || family == NFPROTO_IPV6) &&
-	       is_observed(state->net->ns.inum);
+	       is_observed(netns_number(state->net));
 }
 
 /* Whether destination NAT is what this hook does, and not source NAT. */
@@ -118,7 +118,7 @@ static __always_inline void walk_behind_input(struct sk_buff *skb, const struct 
 	struct observation o = {
 		.skb = skb,
 		.dev = dev,
-		.netns = net->ns.inum,
+		.netns = netns_number(net),
 		.start = skb->network_header,
 		.network = skb->network_header,
 		.stage = HS_STAGE_NETFILTER,

@@ -22,7 +22,6 @@ struct list_head {
 
 struct ns_common {
 	const void *ops;
-	unsigned int inum;
 };
 
 struct nf_hook_entry {
@@ -53,6 +52,7 @@ struct netns_nf {
 struct net {
 	struct list_head list;
 	struct ns_common ns;
+	__u64 net_cookie;
 	struct netns_nf nf;
 };
 
@@ -180,7 +180,7 @@ static long survey_namespace(__u32 index, struct walk *walk)
 		if (survey) {
 			int found = 0;
 
-			survey->netns = BPF_CORE_READ(net, ns.inum);
+			survey->netns = BPF_CORE_READ(net, net_cookie);
 #pragma unroll
 			for (int i = 0; i < HS_SURVEY_HOOKS; i++) {
 				found |= survey_hook((__u64)ipv4[i], &survey->hooks[0][i]);

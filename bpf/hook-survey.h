@@ -17,7 +17,7 @@ struct hs_survey_hook {
 };
 
 struct hs_survey {
-	__u32 netns;	/* inode number */
+	__u32 netns;	/* low half of net_cookie */
 	struct hs_survey_hook hooks[HS_SURVEY_FAMILIES][HS_SURVEY_HOOKS];
 };
 

@@ -12,7 +12,7 @@ static __always_inline void observe_hook(struct sk_buff *skb, const struct nf_ho
 	struct observation o = {
 		.skb = skb,
 		.dev = out ? out : state->in,
-		.netns = state->net->ns.inum,
+		.netns = netns_number(state->net),
 		.priority = priority,
 		.start = skb->network_header,
 		.network = skb->network_header,

@@ -31,7 +31,7 @@ struct {
 	__type(value, __u64);
 } counters SEC(".maps");
 
-/* The namespaces to observe, by inode number, when only_observed is set. */
+/* The namespaces to observe, by netns_number(), when only_observed is set. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4096);

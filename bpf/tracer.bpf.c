@@ -97,11 +97,11 @@ int BPF_PROG(on_drop, struct sk_buff *skb, void *location, int reason)
 		o.dev = 0;
 		dst = (struct dst_entry *)(skb->_skb_refdst & DST_PTR_MASK);
 		if (dst)
-			o.netns = BPF_CORE_READ(dst, dev, nd_net.net, ns.inum);
+			o.netns = BPF_CORE_READ(dst, dev, nd_net.net, net_cookie);
 	}
 	/* In a socket's queue it has neither any more. */
 	if (!o.netns && skb->sk)
-		o.netns = BPF_CORE_READ(skb, sk, __sk_common.skc_net.net, ns.inum);
+		o.netns = BPF_CORE_READ(skb, sk, __sk_common.skc_net.net, net_cookie);
 	if (o.netns ? is_observed(o.netns) : !only_observed && !sees_nothing())
 		observe(&o);
 	return 0;
@@ -151,7 +151,7 @@ static __always_inline int emit_deliver(const struct sk_buff *skb, const struct 
 SEC("tp_btf/tcp_probe")
 int BPF_PROG(on_tcp_segment, struct sock *sk, struct sk_buff *skb)
 {
-	__u32 netns = sk->__sk_common.skc_net.net->ns.inum;
+	__u32 netns = netns_number(sk->__sk_common.skc_net.net);
 
 	if (is_observed(netns) && !add_delivery(skb, (__u64)sk, netns) && is_delivery_wanted(skb))
 		emit_deliver(skb, sk, netns, 0);
@@ -166,7 +166,7 @@ SEC("tp_btf/skb_copy_datagram_iovec")
 int BPF_PROG(on_read, struct sk_buff *skb)
 {
 	const struct sock *sk = skb->sk;
-	__u32 netns = sk ? sk->__sk_common.skc_net.net->ns.inum : 0;
+	__u32 netns = sk ? netns_number(sk->__sk_common.skc_net.net) : 0;
 	int is_wanted;
 
 	if (!is_network(skb) || (netns ? !is_observed(netns) : only_observed || sees_nothing()))
@@ -190,7 +190,7 @@ int BPF_PROG(on_connect, const struct sock *sk, int before, int after)
 
 	if (after != TCP_SYN_SENT)
 		return 0;
-	netns = sk->__sk_common.skc_net.net->ns.inum;
+	netns = netns_number(sk->__sk_common.skc_net.net);
 	if (!is_observed(netns))
 		return 0;
 	record = bpf_ringbuf_reserve(&events, sizeof(*record), 0);

@@ -73,7 +73,7 @@ struct hs_trail {
 
 struct hs_hop {
 	__u32 delta;		/* ns since the first hop of the trail */
-	__u32 netns;		/* inode number of the network namespace */
+	__u32 netns;		/* number of the network namespace: netns_number() */
 	__u32 ifindex;		/* 0: no device known */
 	__u32 mark;
 	__u32 len;		/* bytes of the frame, from its link header where the device has one */
@@ -143,9 +143,11 @@ struct hs_drop {
 struct hs_device {
 	struct hs_header header;
 	__u32 netns;
+	__u32 inode;		/* of the namespace; the next one may have it again */
 	__u32 ifindex;
 	__u32 mtu;
 	__u32 dev_type;		/* ARPHRD_* */
+	__u32 reserved;
 	char name[HS_NAME_LEN];
 	char kind[HS_NAME_LEN];	/* rtnl_link_ops->kind, "" for hardware */
 };
@@ -224,7 +226,7 @@ _Static_assert(sizeof(struct hs_conntrack) == 16, "hs_conntrack");
 _Static_assert(sizeof(struct hs_conntrack4) == 40, "hs_conntrack4");
 _Static_assert(sizeof(struct hs_conntrack6) == 88, "hs_conntrack6");
 _Static_assert(sizeof(struct hs_drop) == 16, "hs_drop");
-_Static_assert(sizeof(struct hs_device) == 72, "hs_device");
+_Static_assert(sizeof(struct hs_device) == 80, "hs_device");
 _Static_assert(sizeof(struct hs_deliver) == 56, "hs_deliver");
 _Static_assert(sizeof(struct hs_connect) == 48, "hs_connect");
 

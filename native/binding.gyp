@@ -8,6 +8,7 @@
         "addon/failure.cc",
         "addon/log.cc",
         "addon/netns.cc",
+        "addon/netns-identity.cc",
         "addon/promise-worker.cc",
         "addon/object.cc",
         "addon/attach.cc",

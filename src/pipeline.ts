@@ -108,6 +108,7 @@ export class Pipeline implements FlowFeed, SourceSink {
         reason: (reason) => this.names.reason(reason),
         symbol: (address) => source.symbol(address),
       },
+      onDevice: (netns) => source.met?.(netns),
       onMalformedTrail: (code) => this.#damaged.set(code, (this.#damaged.get(code) ?? 0) + 1),
     });
     this.flows = new FlowTable(this.joiner.tuples, {

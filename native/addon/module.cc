@@ -10,6 +10,7 @@
 #include "log.h"
 #include "map.h"
 #include "module-function.h"
+#include "netns-identity.h"
 #include "object.h"
 #include "packet-filter.h"
 #include "probe.h"
@@ -46,6 +47,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitPacketFilter(env, exports);
   InitProbe(env, exports);
   InitAllocator(env, exports);
+  InitNetnsIdentity(env, exports);
   return exports;
 }
 

@@ -21,6 +21,9 @@ struct NetnsResult {
 // in the caller's namespace.
 NetnsResult CallInNetns(const std::string& path, const std::function<int()>& work);
 
+// The same in the namespace that the descriptor `there` is of.
+NetnsResult CallInNetns(int there, const std::function<int()>& work);
+
 // The same on a thread of its own, in a new namespace that is gone when the work is done.
 NetnsResult CallInNewNetns(const std::function<int()>& work);
 

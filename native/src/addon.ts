@@ -232,6 +232,7 @@ interface Addon {
   probeMapBatch(): NativeProbe;
   probeStats(): NativeProbe;
   boundMalloc(bytes: number, arenas: number): boolean;
+  netnsIdentity(path: string): readonly [inode: bigint, cookie: bigint];
   libbpfVersion(): string;
   possibleCpus(): number;
 }

@@ -21,6 +21,7 @@ export {
   type ReadBatchOptions,
 } from './map.js';
 export type { MapBatch } from './map-batch.js';
+export { type NetnsIdentity, netnsIdentity } from './netns-identity.js';
 export { BpfObject, type OpenOptions } from './object.js';
 export {
   type ClassicInstruction,

@@ -43,7 +43,7 @@ export async function startDashboard(settings: DashboardOptions): Promise<Dashbo
         feed: pipeline,
         flows: pipeline.flows,
         epochNs: pipeline.epoch.monotonicNs,
-        catalog: () => pipeline.names.catalog,
+        catalog: () => pipeline.names.remembered,
       },
       uiDirectory: UI_DIRECTORY,
       info: {

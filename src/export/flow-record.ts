@@ -99,7 +99,7 @@ function legRecord(leg: Leg, direction: Direction, names: Names): LegRecord {
   return {
     direction,
     node: names.node(leg.device.netns),
-    netns: names.netns(leg.device.netns),
+    netns: names.netns(leg.device.netns, leg.device.inode),
     dev: known ? leg.device.name : null,
     kind: known && leg.device.kind !== '' ? leg.device.kind : null,
     stage: stageName(leg.stage),

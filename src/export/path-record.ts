@@ -122,7 +122,7 @@ function hopRecord(hop: Hop, previous: Hop | null, path: Path, names: Names): Ho
   const known = hop.device.ifindex !== 0;
   return {
     node: names.node(hop.device.netns),
-    netns: names.netns(hop.device.netns),
+    netns: names.netns(hop.device.netns, hop.device.inode),
     dev: known ? hop.device.name : null,
     ifindex: known ? hop.device.ifindex : null,
     kind: known && hop.device.kind !== '' ? hop.device.kind : null,

@@ -52,9 +52,9 @@ export class Bindings {
   /** The row of a tuple in a namespace; -1 for none. */
   find(tuple: Tuple, netns: number): number {
     const rows = this.#rows;
-    const inode = netns | 0;
+    const word = netns | 0;
     let row = this.#first(tuple);
-    while (row >= 0 && rows.get(row, NETNS) !== inode) {
+    while (row >= 0 && rows.get(row, NETNS) !== word) {
       row = rows.get(row, NEXT_OF_PAIR);
     }
     return row;

@@ -20,7 +20,7 @@ import { noteFlags } from './tcp-state.js';
  * packet counts once, as it does for a path; its bytes are all of its IP bytes.
  */
 export interface Counted {
-  /** Inode of the device's namespace. */
+  /** Number of the device's namespace. */
   readonly netns: number;
   readonly ifindex: number;
   /** `in` is the device's ingress: the packet comes into the namespace by it. */

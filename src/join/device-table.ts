@@ -12,8 +12,10 @@ const ARPHRD_LOOPBACK = 772;
 export class Device {
   /** Dense number, for keys. */
   readonly index: number;
-  /** Inode of its network namespace. */
+  /** Number of its network namespace, which no other one has had. */
   readonly netns: number;
+  /** Inode number of the namespace; 0 until the kernel has announced the device. */
+  inode = 0;
   readonly ifindex: number;
   /** '' until the kernel has announced it. */
   name = '';
@@ -51,6 +53,7 @@ export class Device {
 /** What the kernel says of a device. */
 export interface DeviceDescription {
   readonly netns: number;
+  readonly inode: number;
   readonly ifindex: number;
   readonly name: string;
   readonly kind: string;
@@ -85,7 +88,8 @@ export class DeviceTable {
    * since the source's epoch). Each CPU announces what it meets, so an announcement may be older
    * than the one before: then it says what the device was.
    */
-  learn({ netns, ifindex, name, kind, mtu, type }: DeviceDescription, time: number): Device {
+  learn(said: DeviceDescription, time: number): Device {
+    const { netns, ifindex, name, kind, mtu, type } = said;
     let device = this.#find(netns, ifindex);
     if (
       device.name !== name ||
@@ -107,6 +111,7 @@ export class DeviceTable {
       device.before = null;
       device = renamed;
     }
+    device.inode = said.inode;
     device.name = name;
     device.kind = kind;
     device.mtu = mtu;

@@ -34,6 +34,8 @@ export interface JoinerOptions {
   readonly isThinned?: boolean;
   /** Called for a trail whose rest could not be read. */
   readonly onMalformedTrail?: (code: string) => void;
+  /** Called with the number of the namespace of each device that is announced. */
+  readonly onDevice?: (netns: number) => void;
 }
 
 /**
@@ -52,6 +54,7 @@ export class PathJoiner {
   readonly counters = noJoinCounters();
 
   readonly #onPath: (path: Path) => void;
+  readonly #onDevice: (netns: number) => void;
   readonly #open: OpenPaths;
   readonly #merges = new Merges();
   readonly #windows: Windows;
@@ -60,6 +63,7 @@ export class PathJoiner {
 
   constructor(onPath: (path: Path) => void, options: JoinerOptions = {}) {
     this.#onPath = onPath;
+    this.#onDevice = options.onDevice ?? (() => undefined);
     this.#open = new OpenPaths(options.openPathLimit, options.openPathBytes);
     this.tuples = new TupleTable(tupleLimit(options.tupleBytes));
     this.#windows = new Windows(options.isThinned ?? false);
@@ -105,7 +109,7 @@ export class PathJoiner {
     this.counters.events += 1;
     switch (record.type) {
       case layout.RECORD_DEVICE:
-        this.devices.learn(deviceOf(record), record.time);
+        this.#onDevice(this.devices.learn(deviceOf(record), record.time).netns);
         break;
       case layout.RECORD_DELIVER:
         this.#deliveries.read(record);
@@ -210,6 +214,7 @@ export class PathJoiner {
 function deviceOf(record: RecordCursor): DeviceDescription {
   return {
     netns: record.u32(layout.DEVICE_NETNS),
+    inode: record.u32(layout.DEVICE_INODE),
     ifindex: record.u32(layout.DEVICE_IFINDEX),
     name: record.text(layout.DEVICE_NAME, 16),
     kind: record.text(layout.DEVICE_KIND, 16),

@@ -21,7 +21,7 @@ export interface Actor {
 /** A connection as its receiving socket knows it. */
 export interface Received {
   readonly tuple: Tuple;
-  /** Inode number of the socket's namespace. */
+  /** Number of the socket's namespace. */
   readonly netns: number;
 }
 

@@ -22,7 +22,9 @@ export interface Catalog {
 }
 
 export interface CatalogNamespace {
-  /** Inode number of the namespace. */
+  /** Number by which records name it. */
+  readonly netns: number;
+  /** Inode number, which the next namespace may have when this one has gone. */
   readonly inode: number;
   readonly name: string;
   readonly node: string | null;
@@ -48,7 +50,7 @@ export interface CatalogService {
 
 /** Where a table hangs on a hook. */
 export interface CatalogChain {
-  /** Inode number of the namespace. */
+  /** Number of the namespace. */
   readonly netns: number;
   readonly family: 'ipv4' | 'ipv6';
   readonly hook: Hook;
@@ -86,6 +88,7 @@ export function parseCatalog(value: unknown): Catalog {
     namespaces: list(catalog['namespaces'], 'namespaces', (each, at) => {
       const namespace = fields(each, at);
       return {
+        netns: whole(namespace['netns'], `${at}.netns`),
         inode: whole(namespace['inode'], `${at}.inode`),
         name: text(namespace['name'], `${at}.name`),
         node: textOrNull(namespace['node'], `${at}.node`),

@@ -2,10 +2,15 @@ import type { Tuple } from '../join/tuple.js';
 import type { EndpointRecord } from '../model/records.js';
 import type { Catalog, CatalogChain, CatalogEndpoint, CatalogNamespace } from './catalog.js';
 
+/** Namespaces that are gone, whose names are kept for flows that were seen in them. */
+export const GONE_NAMESPACES_LIMIT = 4_096;
+
 /** Look-ups in a catalog. Unknown things get their neutral form, never a guess. */
 export class Names {
   #catalog: Catalog;
-  #namespaces = new Map<number, CatalogNamespace>();
+  #remembered: Catalog;
+  /** Those of the catalog and those that are gone, the oldest first. */
+  readonly #namespaces = new Map<number, CatalogNamespace>();
   #endpoints = new Map<string, CatalogEndpoint>();
   #services = new Map<string, string>();
   #nodePorts = new Map<string, string>();
@@ -17,6 +22,7 @@ export class Names {
   /** @param symbol names the function that holds an address of the kernel's text */
   constructor(catalog: Catalog, symbol: (address: bigint) => string | null = () => null) {
     this.#catalog = catalog;
+    this.#remembered = catalog;
     this.#symbol = symbol;
     this.update(catalog);
   }
@@ -25,9 +31,14 @@ export class Names {
     return this.#catalog;
   }
 
+  /** The catalog with the namespaces that are gone. */
+  get remembered(): Catalog {
+    return this.#remembered;
+  }
+
   update(catalog: Catalog): void {
     this.#catalog = catalog;
-    this.#namespaces = new Map(catalog.namespaces.map((n) => [n.inode, n]));
+    this.#remember(catalog);
     this.#endpoints = new Map(catalog.endpoints.map((e) => [e.ip, e]));
     this.#services = new Map();
     this.#nodePorts = new Map();
@@ -48,25 +59,26 @@ export class Names {
     this.#clockOffset = BigInt(catalog.clockOffsetNs);
   }
 
-  netns(inode: number): string {
-    return this.#namespaces.get(inode)?.name ?? `net:[${inode}]`;
+  /** @param inode 0 for one that is not known: it went before anything was said of it */
+  netns(netns: number, inode: number): string {
+    return this.#namespaces.get(netns)?.name ?? `net:[${inode === 0 ? '?' : inode}]`;
   }
 
-  node(inode: number): string | null {
-    return this.#namespaces.get(inode)?.node ?? null;
+  node(netns: number): string | null {
+    return this.#namespaces.get(netns)?.node ?? null;
   }
 
-  role(inode: number): CatalogNamespace['role'] {
-    return this.#namespaces.get(inode)?.role ?? null;
+  role(netns: number): CatalogNamespace['role'] {
+    return this.#namespaces.get(netns)?.role ?? null;
   }
 
   /** Who has an address, as seen from a namespace when that is known. */
-  endpoint(ip: string, inode: number | null): EndpointRecord {
+  endpoint(ip: string, netns: number | null): EndpointRecord {
     const known = this.#endpoints.get(ip);
     if (known !== undefined) {
       return { name: known.name, kind: known.kind, node: known.node };
     }
-    const namespace = inode === null ? undefined : this.#namespaces.get(inode);
+    const namespace = netns === null ? undefined : this.#namespaces.get(netns);
     if (namespace !== undefined && namespace.role !== null && namespace.role !== 'wire') {
       const kind = namespace.role === 'client' ? 'external' : namespace.role;
       return { name: namespace.name, kind, node: namespace.node };
@@ -90,8 +102,8 @@ export class Names {
   }
 
   /** The tables on the hooks of a namespace, or null when they could not be read. */
-  hung(inode: number, family: CatalogChain['family']): readonly CatalogChain[] | null {
-    return this.#chains.get(inode)?.filter((chain) => chain.family === family) ?? null;
+  hung(netns: number, family: CatalogChain['family']): readonly CatalogChain[] | null {
+    return this.#chains.get(netns)?.filter((chain) => chain.family === family) ?? null;
   }
 
   reason(reason: number): string {
@@ -106,5 +118,20 @@ export class Names {
   /** Wall-clock nanoseconds since 1970 of a monotonic time. */
   wallClock(monotonicNs: bigint): bigint {
     return monotonicNs + this.#clockOffset;
+  }
+
+  #remember(catalog: Catalog): void {
+    const all = this.#namespaces;
+    for (const namespace of catalog.namespaces) {
+      all.delete(namespace.netns);
+      all.set(namespace.netns, namespace);
+    }
+    // Those that are gone come before all that were just put at the end.
+    for (const netns of all.keys()) {
+      if (all.size <= catalog.namespaces.length + GONE_NAMESPACES_LIMIT) break;
+      all.delete(netns);
+    }
+    const isAllThere = all.size === catalog.namespaces.length;
+    this.#remembered = isAllThere ? catalog : { ...catalog, namespaces: [...all.values()] };
   }
 }

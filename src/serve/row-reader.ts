@@ -166,8 +166,8 @@ class RowReader {
   }
 
   #netns(at: number): number | null {
-    const inode = this.#word(at);
-    return inode === 0 ? null : inode;
+    const netns = this.#word(at);
+    return netns === 0 ? null : netns;
   }
 
   /** -1 where the protocol has none. */

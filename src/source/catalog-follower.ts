@@ -48,8 +48,12 @@ export class CatalogFollower {
     this.#due = Date.now() + this.#wait;
   }
 
-  /** Namespaces came, went, or have other names. */
+  /**
+   * Namespaces came, went, or have other names. These are passed on at once: one that lives
+   * shortly may have gone when the rest has been read.
+   */
   changed(): void {
+    this.#pass({ ...this.#catalog, namespaces: this.#reader.named(this.#namespaces()) });
     this.#wait = FIRST_MS / 2;
     this.#due = Date.now() + SOON_MS;
     this.#timer ??= setTimeout(() => {
@@ -80,13 +84,16 @@ export class CatalogFollower {
     if (this.#timer !== null) clearTimeout(this.#timer);
   }
 
+  #pass(catalog: Catalog): void {
+    if (this.#stopped || !isNews(this.#catalog, catalog)) return;
+    this.#catalog = catalog;
+    this.#onNews(catalog);
+  }
+
   async #read(): Promise<void> {
     try {
       const catalog = await this.#reader.read(this.#namespaces());
-      if (!this.#stopped && isNews(this.#catalog, catalog)) {
-        this.#catalog = catalog;
-        this.#onNews(catalog);
-      }
+      this.#pass(catalog);
     } catch (error) {
       this.#onWarning(`looking for names: ${String(error)}`);
     }

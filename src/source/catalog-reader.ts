@@ -15,8 +15,9 @@ import { readServices, readVirtualServers } from './service-rules.js';
 
 /** Gathers the names of what is on this machine. */
 export class CatalogReader {
-  readonly #own = NamespaceWatcher.own();
+  readonly #own = NamespaceWatcher.own().netns;
   readonly #dropReasons: readonly (readonly [number, string])[];
+  #lab: LabState | null = null;
 
   constructor(dropReasons: ReadonlyMap<string, number | bigint>) {
     this.#dropReasons = [...dropReasons].map(([name, value]) => [
@@ -25,18 +26,24 @@ export class CatalogReader {
     ]);
   }
 
+  /** Names of namespaces, by what was known when all was read the last time. */
+  named(namespaces: Iterable<FoundNamespace>): CatalogNamespace[] {
+    return [...namespaces].map((namespace) => this.#name(namespace, this.#lab));
+  }
+
   async read(namespaces: Iterable<FoundNamespace>): Promise<Catalog> {
     const lab = await readLab();
+    this.#lab = lab;
     const found = [...namespaces];
-    const named = found.map((namespace) => this.#name(namespace, lab));
+    const named = this.named(found);
     const services: CatalogService[] = [];
     const chains: CatalogChain[] = [];
     for (const [index, namespace] of named.entries()) {
       const path = found[index]?.path;
-      if (path !== undefined && (namespace.role === 'node' || namespace.inode === this.#own)) {
+      if (path !== undefined && (namespace.role === 'node' || namespace.netns === this.#own)) {
         services.push(...(await readServices(path)));
-        const { inode } = namespace;
-        chains.push(...(await readBaseChains(path)).map((chain) => ({ netns: inode, ...chain })));
+        const { netns } = namespace;
+        chains.push(...(await readBaseChains(path)).map((chain) => ({ netns, ...chain })));
         if (lab?.proxy === 'ipvs') {
           services.push(...labVirtualServers(lab, await readVirtualServers(path)));
         }
@@ -57,14 +64,16 @@ export class CatalogReader {
     const known = lab?.netns.find((n) => n.name === namespace.name);
     if (known !== undefined) {
       return {
+        netns: namespace.netns,
         inode: namespace.inode,
         name: known.name,
         node: known.node ?? hostname(),
         role: known.role,
       };
     }
-    const own = namespace.inode === this.#own;
+    const own = namespace.netns === this.#own;
     return {
+      netns: namespace.netns,
       inode: namespace.inode,
       name: namespace.name ?? (own ? 'host' : `net:[${namespace.inode}]`),
       node: hostname(),

@@ -26,7 +26,7 @@ export interface KnownDevice {
 }
 
 export interface KnownNamespace {
-  readonly inode: number;
+  readonly netns: number;
   /** A path that setns(2) takes. */
   readonly path: string;
   /** IPv4 or IPv6 forwarding is on. */
@@ -44,7 +44,7 @@ export interface DevicePlace {
 }
 
 export interface CountedDevice extends DevicePlace {
-  /** Inode number of the network namespace. */
+  /** Number of the network namespace. */
   readonly netns: number;
   readonly role: 'pod' | 'uplink';
   /** The other end of a pod's veth, where it is known. */
@@ -73,26 +73,26 @@ function isEnd(namespace: KnownNamespace): boolean {
 
 /** Devices to count on, of the namespaces given. */
 export function countedDevices(namespaces: readonly KnownNamespace[]): CountedDevice[] {
-  const byInode = new Map(namespaces.map((namespace) => [namespace.inode, namespace]));
+  const byNumber = new Map(namespaces.map((namespace) => [namespace.netns, namespace]));
   return namespaces.filter(isNode).flatMap((node) =>
     node.devices.flatMap((device) => {
-      const role = roleOf(device, byInode);
+      const role = roleOf(device, byNumber);
       if (role === null) {
         return [];
       }
-      const other = device.peer === null ? undefined : byInode.get(device.peer.netns);
+      const other = device.peer === null ? undefined : byNumber.get(device.peer.netns);
       const peer =
         role === 'pod' && device.peer !== null && other !== undefined
           ? { path: other.path, ifindex: device.peer.ifindex }
           : null;
-      return [{ netns: node.inode, path: node.path, ifindex: device.ifindex, role, peer }];
+      return [{ netns: node.netns, path: node.path, ifindex: device.ifindex, role, peer }];
     }),
   );
 }
 
 function roleOf(
   device: KnownDevice,
-  byInode: ReadonlyMap<number, KnownNamespace>,
+  byNumber: ReadonlyMap<number, KnownNamespace>,
 ): CountedDevice['role'] | null {
   if (device.isLoopback) {
     return null;
@@ -103,6 +103,6 @@ function roleOf(
   if (!leadsElsewhere(device)) {
     return null;
   }
-  const other = device.peer === null ? undefined : byInode.get(device.peer.netns);
+  const other = device.peer === null ? undefined : byNumber.get(device.peer.netns);
   return other === undefined || isEnd(other) ? 'pod' : 'uplink';
 }

@@ -45,7 +45,7 @@ export async function readDevices(
   own: number,
 ): Promise<KnownNamespace[]> {
   const namespaces = [...found];
-  const inodes = new Map(namespaces.map(({ name, inode }) => [name, inode]));
+  const numbers = new Map(namespaces.map(({ name, netns }) => [name, netns]));
   const known: KnownNamespace[] = [];
   const waiting = namespaces[Symbol.iterator]();
   const reader = async (): Promise<void> => {
@@ -53,18 +53,18 @@ export async function readDevices(
     for (const namespace of waiting) {
       const text = await runInside(namespace.path, 'sh', '-c', SCRIPT).catch(() => null);
       if (text !== null) {
-        known.push(parseNamespace(namespace, own, inodes, text));
+        known.push(parseNamespace(namespace, own, numbers, text));
       }
     }
   };
   await Promise.all(Array.from({ length: READERS }, reader));
-  return known.sort((a, b) => a.inode - b.inode);
+  return known.sort((a, b) => a.netns - b.netns);
 }
 
 function parseNamespace(
-  { inode, path }: FoundNamespace,
+  { netns, path }: FoundNamespace,
   own: number,
-  inodes: ReadonlyMap<string | null, number>,
+  numbers: ReadonlyMap<string | null, number>,
   text: string,
 ): KnownNamespace {
   const [links = '', ids = '', forward4 = '', forward6 = '', routes4 = '', routes6 = ''] = text
@@ -77,13 +77,13 @@ function parseNamespace(
   const all = parseList<IpLink>(links);
   const kinds = new Map(all.map((link) => [link.ifname, link.linkinfo?.info_kind]));
   return {
-    inode,
+    netns,
     path,
     forwards: forward4 === '1' || forward6 === '1',
-    isOwn: inode === own,
+    isOwn: netns === own,
     devices: all.map((link) => {
       const { ifindex, link_netnsid: id } = link;
-      const netns = id === undefined ? undefined : inodes.get(names.get(id) ?? null);
+      const other = id === undefined ? undefined : numbers.get(names.get(id) ?? null);
       return {
         ifindex,
         kind: link.linkinfo?.info_kind ?? null,
@@ -91,7 +91,7 @@ function parseNamespace(
         hasDefaultRoute: defaults.has(link.ifname),
         // A VRF is a routing table, and nothing passes it.
         isEnslaved: link.master !== undefined && kinds.get(link.master) !== 'vrf',
-        peer: peerOf(link, netns),
+        peer: peerOf(link, other),
         isPeerElsewhere: id !== undefined,
       };
     }),

@@ -30,7 +30,7 @@ export interface FlowCountingOptions {
 /** Counts every flow where it is met once, on the devices there are; see counter.ts. */
 export class FlowCounting {
   readonly #options: FlowCountingOptions;
-  readonly #own = NamespaceWatcher.own();
+  readonly #own = NamespaceWatcher.own().netns;
   #counter: Counter | null = null;
   #noCounter: string | null = null;
   #timer: NodeJS.Timeout | null = null;

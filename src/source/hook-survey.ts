@@ -38,7 +38,7 @@ export class HookSurvey {
   }
 
   /**
-   * Demand by the inode of the namespace; one that is absent has nothing at any hook.
+   * Demand by the number of the namespace; one that is absent has nothing at any hook.
    * `null` when there are more namespaces than the survey has room for.
    */
   run(): ReadonlyMap<number, HookDemand> | null {

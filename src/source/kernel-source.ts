@@ -1,6 +1,5 @@
 import { RingBuffer } from 'ebpf-ts';
 import type { PacketFilter } from '../filter/packet-filter.js';
-import { heartbeat } from '../heartbeat.js';
 import { SAMPLE_ALL, type Sampling, type Seen } from '../model/sampling.js';
 import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
 import { Epoch } from '../wire/clock.js';
@@ -16,9 +15,9 @@ import type { HookInstrument } from './hook-programs.js';
 import { CountReader, countsOf } from './kernel-counters.js';
 import { functionObjectBeside, KernelFunctionLookup } from './kernel-function-lookup.js';
 import { KernelFunctions } from './kernel-functions.js';
+import { NamespaceFollower } from './namespace-follower.js';
+import { newsObjectBeside } from './namespace-news.js';
 import type { FoundNamespace } from './namespace-watcher.js';
-import { NetnsDirectory } from './netns-directory.js';
-import { ObservedNamespaces, sameNamespaces } from './observed-namespaces.js';
 import { RingDrain } from './ring-drain.js';
 import type { HandedOver, Source, SourceSampling, SourceSink } from './source.js';
 import { samplingOf } from './source-sampling.js';
@@ -28,8 +27,6 @@ import { dropsOf, scheduleOf, trailsOf } from './tracer-schedule.js';
 import { roomOf } from './tracing-gate.js';
 import type { TracingSchedule } from './tracing-schedule.js';
 
-/** Beats from one look at namespaces, their hooks and the kernel's modules to the next. */
-const NAMESPACE_SCAN_BEATS = 4;
 /** Drops after so long without one are worth a look at once. */
 const DROPS_ANEW_NS = 1_000_000_000n;
 
@@ -62,8 +59,7 @@ export class KernelSource implements Source {
   readonly #ringBytes: number;
   /** Called with each function that drops come from, as it is resolved. */
   onSymbol: (address: bigint, name: string) => void = () => undefined;
-  readonly #observed: ObservedNamespaces;
-  readonly #directory = new NetnsDirectory(() => this.#lookSoon());
+  readonly #following: NamespaceFollower;
   readonly #functions = new KernelFunctions({
     onResolved: (address, name) => this.onSymbol(address, name),
     onWarning: (message) => this.#options.onWarning?.(message),
@@ -72,7 +68,6 @@ export class KernelSource implements Source {
   #ring: RingBuffer | null = null;
   #names: CatalogFollower | null = null;
   #sink: SourceSink | null = null;
-  #namespaces = new Map<number, FoundNamespace>();
   #drain: RingDrain | null = null;
   readonly #sampling: Sampling;
   readonly #governor: Governor | null;
@@ -82,8 +77,6 @@ export class KernelSource implements Source {
   /** Drops between windows, as of the last look. */
   #drops = 0;
   #lastDrops = 0n;
-  #stopLooking: () => void = () => undefined;
-  #soon: NodeJS.Immediate | null = null;
   /** What the kernel counted by the end; it forgets it then. */
   readonly #kernelCounts = new CountReader(() => countsOf(this.#tracer));
   #stopped = false;
@@ -93,7 +86,12 @@ export class KernelSource implements Source {
   constructor(options: KernelSourceOptions) {
     this.#options = options;
     this.#ringBytes = options.ringBytes ?? RING_BYTES;
-    this.#observed = new ObservedNamespaces(options.netns ?? null);
+    this.#following = new NamespaceFollower({
+      wanted: options.netns ?? null,
+      newsFile: newsObjectBeside(options.objectFile),
+      onLook: (found, changed) => this.#look(found, changed),
+      onWarning: (message) => options.onWarning?.(message),
+    });
     this.#sampling = options.sampling ?? SAMPLE_ALL;
     this.#governor = this.#sampling.mode === 'auto' ? new Governor(this.#sampling.budget) : null;
   }
@@ -112,7 +110,11 @@ export class KernelSource implements Source {
   }
 
   get missing(): readonly string[] {
-    return [...(this.#tracer?.missing ?? []), ...(this.#counting?.missing ?? [])];
+    return [
+      ...this.#following.missing,
+      ...(this.#tracer?.missing ?? []),
+      ...(this.#counting?.missing ?? []),
+    ];
   }
 
   lost(): bigint {
@@ -164,7 +166,7 @@ export class KernelSource implements Source {
 
   /** How much of each hook is seen; see `Tracer.setDetail`. */
   setDetail(detail: HookDetail): void {
-    this.#tracer?.setDetail(detail, this.#namespaces);
+    this.#tracer?.setDetail(detail, this.#following.found);
   }
 
   /** Sees so much from now on. Errors: UnsupportedError. */
@@ -183,6 +185,10 @@ export class KernelSource implements Source {
     return samplingOf(this.#sampling, this.#tracer, this.#governor, this.#schedule);
   }
 
+  met(netns: number): void {
+    this.#following.met(netns);
+  }
+
   request(): void {
     this.#schedule?.request();
     this.#detail?.request();
@@ -195,10 +201,7 @@ export class KernelSource implements Source {
    */
   async start(sink: SourceSink): Promise<void> {
     this.#sink = sink;
-    this.#namespaces = this.#observed.scan();
-    this.#observed.requireNamed(this.#namespaces);
-    // What comes between this look and the attaching is found by the next one.
-    this.#directory.watch();
+    this.#following.look();
     if (this.#options.count === true) this.#counting = this.#newCounting(sink);
     const counting = this.#counting?.start();
     let before: Promise<unknown> = Promise.resolve(counting);
@@ -214,7 +217,7 @@ export class KernelSource implements Source {
     }
     this.#follow(tracer);
     this.#beginning = this.#begin();
-    this.#stopLooking = heartbeat.every(NAMESPACE_SCAN_BEATS, () => this.#look());
+    this.#following.start();
   }
 
   /** Nobody waits for it. The ring holds what comes until the first drop's place can be named. */
@@ -224,6 +227,7 @@ export class KernelSource implements Source {
     await this.#functions.load(() => KernelFunctionLookup.open(objectFile));
     this.#drain?.start();
     this.#schedule?.start();
+    await this.#following.askKernel();
   }
 
   stop(): Promise<void> {
@@ -237,10 +241,8 @@ export class KernelSource implements Source {
     this.#schedule?.stop();
     // Detach first, then take what is still in the ring.
     this.#tracer?.detach();
-    this.#stopLooking();
+    this.#following.stop();
     this.#names?.stop();
-    if (this.#soon !== null) clearImmediate(this.#soon);
-    this.#directory.close();
     this.#drain?.stop();
     await this.#counting?.stop();
     this.#stopped = true;
@@ -254,7 +256,7 @@ export class KernelSource implements Source {
   async #startNames(sink: SourceSink): Promise<void> {
     this.#names = new CatalogFollower(
       new CatalogReader(kernelDropReasons()),
-      () => this.#namespaces.values(),
+      () => this.#following.found.values(),
       (catalog) => sink.catalog(catalog),
       (message) => this.#options.onWarning?.(message),
     );
@@ -265,7 +267,7 @@ export class KernelSource implements Source {
     return new FlowCounting({
       objects: countObjectsBeside(this.#options.objectFile),
       epoch: new Epoch(this.epochNs),
-      namespaces: () => this.#namespaces.values(),
+      namespaces: () => this.#following.found.values(),
       onCount: (row) => sink.count?.(row),
       onWarning: (message) => this.#options.onWarning?.(message),
     });
@@ -283,7 +285,7 @@ export class KernelSource implements Source {
         ...(this.#sampling.mode === 'one-in' ? { oneIn: this.#sampling.oneIn } : {}),
       },
       filter,
-      this.#namespaces,
+      this.#following.found,
       before,
       (message) => this.#options.onWarning?.(message),
     );
@@ -315,7 +317,7 @@ export class KernelSource implements Source {
       } else {
         this.#schedule = scheduleOf(this.#governor, {
           ...{ tracer, ring, ringBytes: this.#ringBytes, drain },
-          namespaces: () => this.#namespaces,
+          namespaces: () => this.#following.found,
           onWindow: (at, sees) => this.#changeWindow(at, sees),
           onWarning: (message) => this.#options.onWarning?.(message),
           onMode: (mode) => this.#options.onMode?.(mode),
@@ -355,35 +357,18 @@ export class KernelSource implements Source {
     return isAnew;
   }
 
-  /** A name came or went: what comes with it, or before, is looked at once. */
-  #lookSoon(): void {
-    this.#soon ??= setImmediate(() => {
-      this.#soon = null;
-      this.#look();
-    });
-  }
-
   /** Follows namespaces and their hooks at once, and their names when that is due. */
-  #look(): void {
+  #look(found: ReadonlyMap<number, FoundNamespace>, changed: boolean): void {
     const tracer = this.#tracer;
     if (this.#stopping !== null || tracer === null) return;
-    const warn = (error: unknown): void => {
-      this.#options.onWarning?.(`looking for namespaces: ${String(error)}`);
-    };
-    try {
-      this.#directory.watch();
-      const found = this.#observed.scan();
-      const changed = !sameNamespaces(this.#namespaces, found);
-      this.#namespaces = found;
-      tracer.update(found);
-      tracer.renew(found).catch(warn);
-      this.#functions.refresh();
-      if (changed) {
-        this.#names?.changed();
-        this.#counting?.changed();
-      }
-    } catch (error) {
-      warn(error);
+    tracer.update(found);
+    tracer.renew(found).catch((error: unknown) => {
+      this.#options.onWarning?.(`looking for modules: ${String(error)}`);
+    });
+    this.#functions.refresh();
+    if (changed) {
+      this.#names?.changed();
+      this.#counting?.changed();
     }
     this.#names?.look();
   }

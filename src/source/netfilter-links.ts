@@ -71,16 +71,16 @@ export class NetfilterLinks {
     return failed;
   }
 
-  /** Takes links off where the namespace is gone but for them; their inodes. */
+  /** Takes links off where the namespace is gone but for them; their numbers. */
   leave(alive: ReadonlyMap<number, unknown>): number[] {
-    const left = [...this.#namespaces.keys()].filter((inode) => !alive.has(inode));
-    for (const inode of left) {
-      const inside = this.#namespaces.get(inode);
-      this.#namespaces.delete(inode);
+    const left = [...this.#namespaces.keys()].filter((netns) => !alive.has(netns));
+    for (const netns of left) {
+      const inside = this.#namespaces.get(netns);
+      this.#namespaces.delete(netns);
       // A link keeps its namespace alive, and that its devices.
       for (const family of FAMILIES) {
         closeAll(inside?.sets[family].links);
-        this.#missing.withdraw(placeName(inode, family));
+        this.#missing.withdraw(placeName(netns, family));
       }
     }
     return left;
@@ -103,14 +103,14 @@ export class NetfilterLinks {
   }
 
   #inside(namespace: FoundNamespace): Inside {
-    const known = this.#namespaces.get(namespace.inode);
+    const known = this.#namespaces.get(namespace.netns);
     if (known !== undefined && known.namespace.path === namespace.path) return known;
     // A renamed one is entered by its new path from now on.
     const inside: Inside = {
       namespace,
       sets: known?.sets ?? { ipv4: emptySet(), ipv6: emptySet() },
     };
-    this.#namespaces.set(namespace.inode, inside);
+    this.#namespaces.set(namespace.netns, inside);
     return inside;
   }
 
@@ -138,7 +138,7 @@ export class NetfilterLinks {
     if (set.failures > 0) {
       set.failures = 0;
       set.notBefore = 0;
-      this.#missing.withdraw(placeName(inside.namespace.inode, family));
+      this.#missing.withdraw(placeName(inside.namespace.netns, family));
     }
     return null;
   }
@@ -154,16 +154,15 @@ export class NetfilterLinks {
         error.code === 'EBUSY'
           ? 'netfilter hooks: another program has the priorities'
           : `netfilter hooks (${family}): ${error.code}`;
-      const place = placeName(namespace.inode, family);
-      this.#missing.withdraw(place);
-      this.#missing.add(cause, place, namespace.path);
+      const place = placeName(namespace.netns, family);
+      this.#missing.replace(cause, place, namespace.path);
     }
     return error.code;
   }
 }
 
-function placeName(inode: number, family: NetfilterFamily): string {
-  return `${inode} ${family}`;
+function placeName(netns: number, family: NetfilterFamily): string {
+  return `${netns} ${family}`;
 }
 
 function emptySet(): LinkSet {

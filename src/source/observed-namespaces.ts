@@ -1,5 +1,9 @@
 import { UsageError } from '../model/errors.js';
-import { type FoundNamespace, NamespaceWatcher } from './namespace-watcher.js';
+import {
+  type FoundNamespace,
+  NamespaceWatcher,
+  type RefusedNamespace,
+} from './namespace-watcher.js';
 
 /** The machine's namespaces, or those of them that were asked for by name. */
 export class ObservedNamespaces {
@@ -11,18 +15,23 @@ export class ObservedNamespaces {
     this.#wanted = wanted;
   }
 
-  /** Those there are now, by inode. */
-  scan(): Map<number, FoundNamespace> {
-    const found = this.#watcher.scan();
+  /** Those there are now, by their numbers; see `NamespaceWatcher.scan`. */
+  scan(full = false): Map<number, FoundNamespace> {
+    const found = this.#watcher.scan(full);
     const wanted = this.#wanted;
     if (wanted === null) return found;
-    const own = NamespaceWatcher.own();
+    const own = NamespaceWatcher.own().netns;
     return new Map(
       [...found].filter(
-        ([inode, { name }]) =>
-          (name !== null && wanted.includes(name)) || (inode === own && wanted.includes('host')),
+        ([netns, { name }]) =>
+          (name !== null && wanted.includes(name)) || (netns === own && wanted.includes('host')),
       ),
     );
+  }
+
+  /** Those that the last scan was not let into, by inode. */
+  get refused(): ReadonlyMap<number, RefusedNamespace> {
+    return this.#watcher.refused;
   }
 
   /** @throws UsageError `NETNS_NOT_FOUND` when one that was asked for is not among those found */
@@ -46,6 +55,6 @@ export function sameNamespaces(
 ): boolean {
   return (
     before.size === after.size &&
-    [...after.values()].every(({ inode, name }) => before.get(inode)?.name === name)
+    [...after.values()].every(({ netns, name }) => before.get(netns)?.name === name)
   );
 }

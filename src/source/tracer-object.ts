@@ -206,7 +206,7 @@ function prepare(
   const { oneIn = 1, ringBytes = RING_BYTES } = options;
   object.setMapMaxEntries('events', ringBytes);
   object.setConstant('has_own_port', ownPort === 0 ? 0 : 1);
-  object.setConstant('own_netns', NamespaceWatcher.own());
+  object.setConstant('own_netns', NamespaceWatcher.own().netns);
   object.setConstant('only_observed', limited ? 1 : 0);
   object.setConstant('priority_shift', shift);
   object.setConstant('generation', generationOf(options));

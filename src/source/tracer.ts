@@ -9,6 +9,7 @@ import { HookSurvey } from './hook-survey.js';
 import { type MissedRuns, NONE_MISSED, sumOfMissed } from './kernel-counters.js';
 import { modulesWithTypes } from './kernel-types.js';
 import { MissingCauses } from './missing-causes.js';
+import { netnsKey } from './namespace-number.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 import { onlineCpus } from './online-cpus.js';
 import { TracerAttachment } from './tracer-attachment.js';
@@ -333,11 +334,11 @@ export class Tracer {
   #observe(attachment: TracerAttachment, namespaces: ReadonlyMap<number, FoundNamespace>): void {
     if (!this.#options.limited) return;
     const map = attachment.loaded.object.map('observed');
-    for (const inode of this.#observed) {
-      if (!namespaces.has(inode)) map.delete(inodeKey(inode));
+    for (const netns of this.#observed) {
+      if (!namespaces.has(netns)) map.delete(netnsKey(netns));
     }
-    for (const inode of namespaces.keys()) {
-      if (!this.#observed.has(inode)) map.put(inodeKey(inode), Uint8Array.of(1));
+    for (const netns of namespaces.keys()) {
+      if (!this.#observed.has(netns)) map.put(netnsKey(netns), Uint8Array.of(1));
     }
     this.#observed = new Set(namespaces.keys());
   }
@@ -358,13 +359,9 @@ export class Tracer {
     return this.#survey?.run() ?? null;
   }
 
-  #demandIn(demands: Demands, { inode }: FoundNamespace): HookDemand {
-    return demands === null ? UNKNOWN_DEMAND : (demands.get(inode) ?? NO_DEMAND);
+  #demandIn(demands: Demands, { netns }: FoundNamespace): HookDemand {
+    return demands === null ? UNKNOWN_DEMAND : (demands.get(netns) ?? NO_DEMAND);
   }
-}
-
-function inodeKey(inode: number): Uint8Array {
-  return new Uint8Array(Uint32Array.of(inode).buffer);
 }
 
 function flushed(program: Program, cpu: number): boolean {

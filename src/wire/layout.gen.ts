@@ -115,14 +115,16 @@ export const DROP_LOCATION = 0;
 export const DROP_REASON = 8;
 export const DROP_DATAREF = 12;
 
-export const SIZEOF_DEVICE = 72;
+export const SIZEOF_DEVICE = 80;
 export const DEVICE_HEADER = 0;
 export const DEVICE_NETNS = 24;
-export const DEVICE_IFINDEX = 28;
-export const DEVICE_MTU = 32;
-export const DEVICE_DEV_TYPE = 36;
-export const DEVICE_NAME = 40;
-export const DEVICE_KIND = 56;
+export const DEVICE_INODE = 28;
+export const DEVICE_IFINDEX = 32;
+export const DEVICE_MTU = 36;
+export const DEVICE_DEV_TYPE = 40;
+export const DEVICE_RESERVED = 44;
+export const DEVICE_NAME = 48;
+export const DEVICE_KIND = 64;
 
 export const SIZEOF_ACTOR = 12;
 export const ACTOR_PROCESS = 0;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { EMPTY_CATALOG } from '../../src/name/catalog.js';
-import { Names } from '../../src/name/names.js';
+import { type CatalogNamespace, EMPTY_CATALOG } from '../../src/name/catalog.js';
+import { GONE_NAMESPACES_LIMIT, Names } from '../../src/name/names.js';
 import { CLUSTER, TAPE_WALL_CLOCK } from '../fixtures/catalog.js';
 import { AT_POD1, AT_POD2, Connection } from '../fixtures/connection.js';
 import { Joining, nth, REASONS } from '../fixtures/joined.js';
@@ -11,13 +11,14 @@ const names = new Names(CLUSTER, (address) => (address === 0x1000n ? 'nf_hook_sl
 
 describe('namespaces', () => {
   it('have their name, node and role', () => {
-    expect(names.netns(NETNS.pod3)).toBe('pod3');
+    expect(names.netns(NETNS.pod3, 0)).toBe('pod3');
     expect(names.node(NETNS.pod3)).toBe('node112');
     expect(names.role(NETNS.pod3)).toBe('pod');
   });
 
   it('that nobody named have a neutral one', () => {
-    expect(names.netns(NETNS.elsewhere)).toBe(`net:[${NETNS.elsewhere}]`);
+    expect(names.netns(NETNS.elsewhere, 4_026_531_840)).toBe('net:[4026531840]');
+    expect(names.netns(NETNS.elsewhere, 0)).toBe('net:[?]');
     expect(names.node(NETNS.elsewhere)).toBeNull();
     expect(names.role(NETNS.elsewhere)).toBeNull();
   });
@@ -53,7 +54,7 @@ describe('endpoints', () => {
     const [namespace] = CLUSTER.namespaces;
     const wired = new Names({
       ...CLUSTER,
-      namespaces: [{ ...nth([namespace], 0), inode: 7, name: 'wire', node: null, role: 'wire' }],
+      namespaces: [{ ...nth([namespace], 0), netns: 7, name: 'wire', node: null, role: 'wire' }],
     } as typeof CLUSTER);
     expect(wired.endpoint('192.0.2.1', 7)).toEqual({ name: null, kind: null, node: null });
   });
@@ -99,12 +100,46 @@ it('tells the wall clock to the nanosecond', () => {
   expect(names.wallClock(TAPE_START + 1n)).toBe(TAPE_WALL_CLOCK + 1n);
 });
 
-it('forgets what a new catalog does not have', () => {
+it('forgets what a new catalog does not have, but for namespaces', () => {
   const changing = new Names(CLUSTER);
   changing.update({ ...EMPTY_CATALOG, clockOffsetNs: '5' });
   expect(changing.catalog.host).toBe(EMPTY_CATALOG.host);
-  expect(changing.netns(NETNS.pod1)).toBe(`net:[${NETNS.pod1}]`);
-  expect(changing.endpoint(ADDRESSES.pod1, NETNS.pod1).name).toBeNull();
   expect(changing.reason(REASONS.NETFILTER_DROP)).toBe(`REASON_${REASONS.NETFILTER_DROP}`);
   expect(changing.wallClock(1n)).toBe(6n);
+});
+
+describe('namespaces that are gone', () => {
+  const [first] = CLUSTER.namespaces;
+  const numbered = (netns: number): CatalogNamespace => ({
+    ...(first as CatalogNamespace),
+    netns,
+    name: `pod-${netns}`,
+  });
+  const catalog = (...numbers: number[]): typeof CLUSTER => ({
+    ...CLUSTER,
+    namespaces: numbers.map(numbered),
+  });
+
+  it('keep their names, also when the next one has their inode', () => {
+    const changing = new Names(catalog(1, 2));
+    changing.update(catalog(2, 3));
+    expect([1, 2, 3].map((n) => changing.netns(n, 7))).toEqual(['pod-1', 'pod-2', 'pod-3']);
+    expect(changing.catalog.namespaces.map(({ netns }) => netns)).toEqual([2, 3]);
+    expect(changing.remembered.namespaces.map(({ netns }) => netns)).toEqual([1, 2, 3]);
+  });
+
+  it('are forgotten beyond the limit, the oldest first', () => {
+    const changing = new Names(catalog(1, 2));
+    for (let n = 3; n <= GONE_NAMESPACES_LIMIT + 3; n++) changing.update(catalog(2, n));
+    // Those of the catalog are two, and of those before it one is too many.
+    expect(changing.netns(1, 7)).toBe('net:[7]');
+    expect(changing.netns(2, 7)).toBe('pod-2');
+    expect(changing.netns(3, 7)).toBe('pod-3');
+    expect(changing.remembered.namespaces).toHaveLength(GONE_NAMESPACES_LIMIT + 2);
+  });
+
+  it('cost nothing while there are none', () => {
+    const one = catalog(1);
+    expect(new Names(one).remembered).toBe(one);
+  });
 });

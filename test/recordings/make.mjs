@@ -20,7 +20,7 @@ import { quote } from '../guest/shell-words.mjs';
 const SCENARIOS = ['S2', 'S6', 'S10', 'S12', 'S13', 'S19'];
 const FOLDER = fileURLToPath(new URL('.', import.meta.url));
 const DEMO = join(ROOT, 'src', 'source', 'demo-recording.hops.gz');
-const LIMIT_SECONDS = 900;
+const LIMIT_SECONDS = 2400;
 
 /** @param {string} from @param {string} to */
 function pack(from, to) {

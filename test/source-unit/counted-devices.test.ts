@@ -24,12 +24,12 @@ const veth = (ifindex: number, netns: number, peer: number, more = {}): KnownDev
     ...more,
   });
 const namespace = (
-  inode: number,
+  netns: number,
   devices: KnownDevice[],
   more: Partial<KnownNamespace> = {},
 ): KnownNamespace => ({
-  inode,
-  path: `/run/netns/${inode}`,
+  netns,
+  path: `/run/netns/${netns}`,
   forwards: false,
   isOwn: false,
   devices: [LOOPBACK, ...devices],
@@ -38,8 +38,8 @@ const namespace = (
 const roles = (...namespaces: KnownNamespace[]): string[] =>
   countedDevices(namespaces).map(({ netns, ifindex, role }) => `${netns}/${ifindex} ${role}`);
 
-const POD = (inode: number, node: number, peer: number): KnownNamespace =>
-  namespace(inode, [veth(2, node, peer, { hasDefaultRoute: true })]);
+const POD = (netns: number, node: number, peer: number): KnownNamespace =>
+  namespace(netns, [veth(2, node, peer, { hasDefaultRoute: true })]);
 
 test('a machine with pods: their veths at the node’s end, and its network card', () => {
   const host = namespace(

@@ -1,6 +1,6 @@
-import { statSync } from 'node:fs';
 import { ipBatch, runCommand, runIn, setSysctls } from '../../src/lab/run-command.js';
 import type { CountedDevice } from '../../src/source/counted-devices.js';
+import { readNamespace } from '../../src/source/namespace-number.js';
 
 const PREFIX = 'hs-count-';
 
@@ -99,14 +99,14 @@ export async function ifindexOf(netns: string, dev: string): Promise<number> {
   return shown[0].ifindex as number;
 }
 
-export function inodeOf(netns: string): number {
-  return statSync(`/run/netns/${netns}`).ino;
+export function numberOf(netns: string): number {
+  return readNamespace(`/run/netns/${netns}`).netns;
 }
 
 /** The router's end of a pod's veth, with the pod's end where it is asked for. */
 export async function countedDevice(pod: Pod, withPeer: boolean): Promise<CountedDevice> {
   return {
-    netns: inodeOf(ROUTER),
+    netns: numberOf(ROUTER),
     path: `/run/netns/${ROUTER}`,
     ifindex: await ifindexOf(ROUTER, pod.dev),
     role: 'pod',

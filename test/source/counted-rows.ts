@@ -2,7 +2,15 @@ import { fileURLToPath } from 'node:url';
 import { Counter, type CounterOptions } from '../../src/source/counter.js';
 import { Epoch } from '../../src/wire/clock.js';
 import type { CountCursor, CountedTuple } from '../../src/wire/count-cursor.js';
-import { A, B, countedDevice, ifindexOf, inodeOf, ROUTER, type Traffic } from './counted-router.js';
+import {
+  A,
+  B,
+  countedDevice,
+  ifindexOf,
+  numberOf,
+  ROUTER,
+  type Traffic,
+} from './counted-router.js';
 
 const objectFile = (name: string): string =>
   fileURLToPath(new URL(`../../dist/bpf/${name}.bpf.o`, import.meta.url));
@@ -69,7 +77,7 @@ export async function rowsOf(from: Counter): Promise<Row[]> {
   const [a, b] = [await ifindexOf(ROUTER, A.dev), await ifindexOf(ROUTER, B.dev)];
   const rows: Row[] = [];
   from.readAll((row: CountCursor) => {
-    const at = row.netns === inodeOf(ROUTER) ? row.ifindex : -1;
+    const at = row.netns === numberOf(ROUTER) ? row.ifindex : -1;
     rows.push({
       dev: at === a ? 'a' : at === b ? 'b' : 'other',
       direction: row.direction,

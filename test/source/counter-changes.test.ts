@@ -9,8 +9,8 @@ import {
   addPod,
   B,
   countedDevice,
-  inodeOf,
   makeCountedRouter,
+  numberOf,
   ROUTER,
   removeCountedRouter,
   removeDevice,
@@ -37,7 +37,7 @@ async function manyDevices(): Promise<CountedDevice[]> {
   return links
     .filter(({ ifname }) => /^[mn]\d/u.test(ifname))
     .map(({ ifindex }) => ({
-      ...{ netns: inodeOf(ROUTER), path: `/run/netns/${ROUTER}`, ifindex },
+      ...{ netns: numberOf(ROUTER), path: `/run/netns/${ROUTER}`, ifindex },
       ...{ role: 'pod', peer: null },
     }));
 }

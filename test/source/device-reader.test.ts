@@ -8,8 +8,8 @@ import {
   B,
   countedDevice,
   ifindexOf,
-  inodeOf,
   makeCountedRouter,
+  numberOf,
   ROUTER,
   removeCountedRouter,
 } from './counted-router.js';
@@ -32,21 +32,21 @@ it('finds the pods’ veths of a node with their other ends, and its uplink', as
     'route add default via 203.0.113.254',
     'link add bridge0 type bridge',
   ]);
-  const namespaces = await readDevices(mine(), NamespaceWatcher.own());
+  const namespaces = await readDevices(mine(), NamespaceWatcher.own().netns);
   expect(namespaces).toHaveLength(4);
-  const router = namespaces.find(({ inode }) => inode === inodeOf(ROUTER));
+  const router = namespaces.find(({ netns }) => netns === numberOf(ROUTER));
   expect(router?.forwards).toBe(true);
-  const devices = countedDevices(namespaces).filter(({ netns }) => netns === inodeOf(ROUTER));
+  const devices = countedDevices(namespaces).filter(({ netns }) => netns === numberOf(ROUTER));
   expect(devices).toHaveLength(3);
   expect(devices).toContainEqual(await countedDevice(A, true));
   expect(devices).toContainEqual(await countedDevice(B, true));
   expect(devices).toContainEqual({
-    ...{ netns: inodeOf(ROUTER), path: `/run/netns/${ROUTER}` },
+    ...{ netns: numberOf(ROUTER), path: `/run/netns/${ROUTER}` },
     ...{ ifindex: await ifindexOf(ROUTER, 'up0'), role: 'uplink', peer: null },
   });
 });
 
 it('leaves out a namespace that has gone', async () => {
-  const gone = { inode: 1, name: 'hs-count-gone', path: '/run/netns/hs-count-gone' };
+  const gone = { netns: 1, inode: 1, name: 'hs-count-gone', path: '/run/netns/hs-count-gone' };
   expect(await readDevices([gone, ...mine().slice(0, 1)], 0)).toHaveLength(1);
 });

@@ -3,13 +3,13 @@ import { probeTcx } from 'ebpf-ts';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { runIn } from '../../src/lab/run-command.js';
 import { FlowCounting } from '../../src/source/flow-counting.js';
+import { readNamespace } from '../../src/source/namespace-number.js';
 import { Epoch } from '../../src/wire/clock.js';
 import { heldBy, leftOf } from './attached.js';
 import {
   A,
   addPod,
   B,
-  inodeOf,
   makeCountedRouter,
   ROUTER,
   removeCountedRouter,
@@ -42,7 +42,8 @@ describe('counting flows', () => {
       epoch: new Epoch(process.hrtime.bigint()),
       namespaces: () =>
         [ROUTER, A.netns, B.netns].map((name) => ({
-          ...{ inode: inodeOf(name), name, path: `/run/netns/${name}` },
+          ...readNamespace(`/run/netns/${name}`),
+          ...{ name, path: `/run/netns/${name}` },
         })),
       onCount: (row) => {
         packets += row.packets;

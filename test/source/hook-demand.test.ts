@@ -6,6 +6,7 @@ import type { PathRecord } from '../../src/model/records.js';
 import { Pipeline } from '../../src/pipeline.js';
 import { HookSurvey } from '../../src/source/hook-survey.js';
 import { KernelSource } from '../../src/source/kernel-source.js';
+import { readNamespace } from '../../src/source/namespace-number.js';
 import { makePair, removePair } from './namespaces.js';
 import { SURVEY_OBJECT, TRACER_OBJECT } from './tracer-object.js';
 
@@ -107,8 +108,8 @@ it.skipIf(!available)(
     await runCommand('ip', ['netns', 'add', netns]);
     const survey = await HookSurvey.open(SURVEY_OBJECT);
     try {
-      const inode = Number((await runCommand('stat', ['-Lc', '%i', `/run/netns/${netns}`])).trim());
-      expect(survey.run()?.get(inode)).toBeUndefined();
+      const number = readNamespace(`/run/netns/${netns}`).netns;
+      expect(survey.run()?.get(number)).toBeUndefined();
       const chains = Array.from(
         { length: 17 },
         (_, i) => `add chain inet t c${i} { type filter hook forward priority ${7 - i}; }`,
@@ -121,12 +122,12 @@ it.skipIf(!available)(
       const table = (n: number): string => [...commands, ...chains.slice(0, n)].join('; ');
       await runIn(netns, 'nft', [table(16)]);
       const sixteen = Array.from({ length: 16 }, (_, i) => i - 8);
-      const found = survey.run()?.get(inode);
+      const found = survey.run()?.get(number);
       expect(found?.ipv4).toEqual({ forward: sixteen, output: [-150] });
       expect(found?.ipv6).toEqual(found?.ipv4);
       // One more than is noted.
       await runIn(netns, 'nft', [table(17)]);
-      expect(survey.run()?.get(inode)?.ipv4).toEqual({ forward: 'unknown', output: [-150] });
+      expect(survey.run()?.get(number)?.ipv4).toEqual({ forward: 'unknown', output: [-150] });
     } finally {
       survey.close();
       await runCommand('ip', ['netns', 'del', netns]);

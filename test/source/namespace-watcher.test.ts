@@ -1,11 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readlink } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { runCommand, runIn } from '../../src/lab/run-command.js';
 import type { PathRecord } from '../../src/model/records.js';
-import { HopscopeProcess } from '../scenario/hopscope-process.js';
+import { HopscopeProcess, MAIN } from '../scenario/hopscope-process.js';
 import { LEFT, makePair, RIGHT, removePair } from './namespaces.js';
 
 /** Within this time a change of namespaces and devices must be known. */
@@ -18,7 +20,7 @@ const holders: ChildProcess[] = [];
 beforeEach(async () => {
   expect(process.getuid?.(), 'these tests load kernel programs: run them as root').toBe(0);
   await removePair();
-  trace = await HopscopeProcess.ready(['trace', '--json']);
+  trace = await HopscopeProcess.ready(['trace', '--json', '--sample', 'all']);
 });
 afterEach(async () => {
   await trace.stop('SIGKILL');
@@ -139,4 +141,75 @@ it('sees a namespace that no name leads to, by a process in it', async () => {
   ]);
   const [there] = await echoes();
   expect(there === undefined ? [] : places(there)).toEqual(way(name, RIGHT.netns));
+});
+
+/** Long enough for the kernel's word that a namespace was made to be heard, and no more. */
+const NEWS_MS = 500;
+
+it('sees the hooks of a namespace that a process went over to, which was there before', async () => {
+  const address = '127.9.9.9';
+  const inside = `ip link set lo up; sleep ${NEWS_MS / 1000}; ping -n -c 1 -W 1 ${address}; sleep 1`;
+  // One process, which is known by the time it leaves its namespace.
+  const child = spawn('sh', ['-c', `read go; exec unshare -n sh -c '${inside}'`], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  holders.push(child);
+  await delay(LIMIT_MS);
+  child.stdin?.write('\n');
+  await once(child, 'exit');
+  await trace.stop();
+  const paths = trace
+    .records<PathRecord>()
+    .filter(({ hops }) => hops.some(({ tuple }) => [tuple?.src, tuple?.dst].includes(address)));
+  expect(paths.map(({ hops }) => hops.map(({ stage }) => stage))).toEqual([
+    ['egress', 'ingress', 'netfilter', 'deliver'],
+    ['egress', 'ingress', 'netfilter', 'deliver'],
+  ]);
+  expect(paths.map(({ verdict }) => verdict)).toEqual(['delivered', 'delivered']);
+});
+
+it('keeps a namespace whose process ended, when another one has come to it', async () => {
+  await makePair();
+  const first = await processIn(LEFT.netns);
+  await runCommand('umount', [`/run/netns/${LEFT.netns}`]);
+  await runCommand('rm', [`/run/netns/${LEFT.netns}`]);
+  await delay(LIMIT_MS);
+  // It is known, and of another namespace, by the time it goes there.
+  const second = spawn('sh', ['-c', `read go; exec nsenter --net=/proc/${first}/ns/net sleep 60`], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  holders.push(second);
+  await delay(LIMIT_MS);
+  second.stdin?.write('\n');
+  const namespace = `/proc/${second.pid}/ns/net`;
+  const inode = await readlink(`/proc/${first}/ns/net`);
+  await expect.poll(() => readlink(namespace)).toBe(inode);
+  process.kill(first);
+  await delay(LIMIT_MS);
+  await runCommand('nsenter', [
+    ...[`--net=${namespace}`, 'ping', '-n', '-c', '1', '-W', '1', RIGHT.address],
+  ]);
+  const [there, back] = await echoes();
+  expect(there === undefined ? [] : places(there)).toEqual(way(inode, RIGHT.netns));
+  expect(back === undefined ? [] : places(back)).toEqual(way(RIGHT.netns, inode));
+});
+
+it('says once, and for all of them, that namespaces may not be entered', async () => {
+  await makePair();
+  const without = spawn(
+    'setpriv',
+    [
+      ...['--bounding-set=-sys_admin', '--inh-caps=-sys_admin'],
+      ...[process.execPath, MAIN, 'trace', '--json', '--duration', '1s'],
+    ],
+    { stdio: ['ignore', 'ignore', 'pipe'] },
+  );
+  holders.push(without);
+  const said = await text(without.stderr);
+  const refused = said.split('\n').filter((line) => line.includes('EPERM'));
+  expect(refused).toEqual([
+    expect.stringMatching(
+      /not seen: namespaces that may not be entered \(EPERM: CAP_SYS_ADMIN is needed\), in \/run\/netns\/\S+ and \d+ more, since \d{4}-/u,
+    ),
+  ]);
 });

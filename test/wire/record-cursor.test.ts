@@ -20,6 +20,7 @@ describe('golden records, field by field', () => {
     expect(cursor.skb).toBe(0);
     expect(cursor.u32(layout.HEADER_CPU)).toBe(1);
     expect(cursor.u32(layout.DEVICE_NETNS)).toBe(4026532101);
+    expect(cursor.u32(layout.DEVICE_INODE)).toBe(4026533101);
     expect(cursor.u32(layout.DEVICE_IFINDEX)).toBe(2);
     expect(cursor.u32(layout.DEVICE_MTU)).toBe(1450);
     expect(cursor.u32(layout.DEVICE_DEV_TYPE)).toBe(1);
@@ -34,7 +35,7 @@ describe('golden records, field by field', () => {
   });
 
   test('a name that fills its field, without a NUL', () => {
-    const full = damaged(GOLDEN_DEVICE, 40, ...Buffer.from('calice0906292e2b'));
+    const full = damaged(GOLDEN_DEVICE, 48, ...Buffer.from('calice0906292e2b'));
     expect(onRecord(full).text(layout.DEVICE_NAME, 16)).toBe('calice0906292e2b');
   });
 
@@ -83,6 +84,7 @@ describe('golden records, field by field', () => {
     cursor.set(view, part, 8, GOLDEN_DEVICE.length);
     expect(cursor.text(layout.DEVICE_NAME, 16)).toBe('eth0');
     expect(cursor.u32(layout.DEVICE_NETNS)).toBe(4026532101);
+    expect(cursor.u32(layout.DEVICE_INODE)).toBe(4026533101);
   });
 });
 

@@ -1,0 +1,27 @@
+import { netnsIdentity } from 'ebpf-ts';
+
+/** Which network namespace it is. */
+export interface NamespaceNumber {
+  /**
+   * The low half of its cookie, by which records name it (bpf/kernel.h, `netns_number`): no
+   * other one has had it since the machine began.
+   */
+  readonly netns: number;
+  /** Inode number, by which tools name it: the next one may have it when this one has gone. */
+  readonly inode: number;
+}
+
+/**
+ * The namespace that a path is of.
+ *
+ * @throws BpfError as `netnsIdentity` does
+ */
+export function readNamespace(path: string): NamespaceNumber {
+  const { inode, cookie } = netnsIdentity(path);
+  return { netns: Number(cookie & 0xffff_ffffn), inode: Number(inode) };
+}
+
+/** A namespace by its number, as a key of BPF maps. */
+export function netnsKey(netns: number): Uint8Array {
+  return new Uint8Array(Uint32Array.of(netns).buffer);
+}
