@@ -38,7 +38,7 @@ export function chainsFromNftables(listing: string): BaseChain[] {
     const chain = fieldsOf(fieldsOf(object)?.['chain']);
     const hook = HOOK_NAMES.find((name) => name === chain?.['hook']);
     const { prio, table } = chain ?? {};
-    if (hook === undefined || typeof prio !== 'number' || typeof table !== 'string') return [];
+    if (hook === undefined || !isInteger(prio) || typeof table !== 'string') return [];
     const families = FAMILIES.get(chain?.['family']) ?? [];
     return families.map((family) => ({ family, hook, priority: prio, table }));
   });
@@ -49,6 +49,10 @@ export function chainsFromLegacy(names: string, family: BaseChain['family']): Ba
   return names
     .split('\n')
     .flatMap((table) => (LEGACY.get(table) ?? []).map((place) => ({ family, table, ...place })));
+}
+
+function isInteger(value: unknown): value is number {
+  return Number.isSafeInteger(value);
 }
 
 function parsed(text: string): Readonly<Record<string, unknown>> | null {

@@ -48,6 +48,12 @@ export interface CatalogService {
   readonly proto: string;
 }
 
+/** Of text that says it is one: 0 to 65535, or null. */
+export function portOf(text: string): number | null {
+  const port = /^\d{1,5}$/u.test(text) ? Number(text) : Number.NaN;
+  return port <= 0xffff ? port : null;
+}
+
 /** Where a table hangs on a hook. */
 export interface CatalogChain {
   /** Number of the namespace. */

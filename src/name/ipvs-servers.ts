@@ -1,3 +1,5 @@
+import { isIPv6 } from 'node:net';
+
 /** An address that ip_vs answers for. */
 export interface VirtualServer {
   readonly proto: string;
@@ -20,6 +22,9 @@ export function virtualServers(table: string): VirtualServer[] {
       return [];
     }
     const ip = ipv4 === undefined ? shortest(ipv6 ?? '') : dotted(ipv4);
+    if (ip === null) {
+      return [];
+    }
     return [{ proto: proto.toLowerCase(), ip, port: Number.parseInt(port, 16) }];
   });
 }
@@ -28,7 +33,7 @@ function dotted(hex: string): string {
   return [0, 2, 4, 6].map((at) => Number.parseInt(hex.slice(at, at + 2), 16)).join('.');
 }
 
-/** The kernel writes all eight groups with leading zeros (%pI6). */
-function shortest(ip: string): string {
-  return new URL(`http://[${ip}]/`).hostname.slice(1, -1);
+/** The kernel writes all eight groups with leading zeros (%pI6). Null for what is no address. */
+function shortest(ip: string): string | null {
+  return isIPv6(ip) ? new URL(`http://[${ip}]/`).hostname.slice(1, -1) : null;
 }

@@ -1,4 +1,5 @@
-import type { CatalogService } from './catalog.js';
+import { isIP } from 'node:net';
+import { type CatalogService, portOf } from './catalog.js';
 
 const MAP = /^\s*map (service-ips|service-nodeports) \{/u;
 /** `10.0.0.1 . tcp . 80 : goto service-ABCDEFGH-namespace/name/tcp/port-name`. */
@@ -14,16 +15,20 @@ const NODE_PORT = /(\w+) \. (\d+) : goto external-\w+-([^\s/]+\/[^\s/]+)\//gu;
  */
 export function servicesFromNftables(listing: string): CatalogService[] {
   const services: CatalogService[] = [];
+  const add = (service: Omit<CatalogService, 'port'> & { port: number | null }): void => {
+    const { ip, port } = service;
+    if (port !== null && (ip === null || isIP(ip) !== 0)) services.push({ ...service, port });
+  };
   let map: string | null = null;
   for (const line of listing.split('\n')) {
     map = MAP.exec(line)?.[1] ?? (line.trim() === '}' ? null : map);
     if (map === 'service-ips') {
       for (const [, ip = '', proto = '', port = '', name = ''] of line.matchAll(ADDRESS)) {
-        services.push({ name, ip, port: Number(port), proto });
+        add({ name, ip, port: portOf(port), proto });
       }
     } else if (map === 'service-nodeports') {
       for (const [, proto = '', port = '', name = ''] of line.matchAll(NODE_PORT)) {
-        services.push({ name, ip: null, port: Number(port), proto });
+        add({ name, ip: null, port: portOf(port), proto });
       }
     }
   }

@@ -1,4 +1,5 @@
-import type { CatalogService } from './catalog.js';
+import { isIP } from 'node:net';
+import { type CatalogService, portOf } from './catalog.js';
 
 /**
  * Service names from the comments that kube-proxy leaves in the nat table, in the
@@ -13,13 +14,13 @@ export function servicesFromRules(save: string): CatalogService[] {
     }
     const comment = /--comment (?:"([^"]*)"|(\S+))/u.exec(line);
     const name = /^([^\s:/]+\/[^\s:]+)/u.exec(comment?.[1] ?? comment?.[2] ?? '')?.[1];
-    const port = Number(/--dport (\d+)/u.exec(line)?.[1] ?? Number.NaN);
+    const port = portOf(/--dport (\d+)/u.exec(line)?.[1] ?? '');
     const proto = / -p (\w+)/u.exec(line)?.[1];
     const ip = / -d ([0-9a-f.:]+)(?:\/(?:32|128))? /u.exec(line)?.[1] ?? null;
-    if (name === undefined || proto === undefined || !Number.isInteger(port)) {
+    if (name === undefined || proto === undefined || port === null) {
       continue;
     }
-    if (chain === 'KUBE-SERVICES' && ip === null) {
+    if (chain === 'KUBE-SERVICES' && (ip === null || isIP(ip) === 0)) {
       continue;
     }
     const service: CatalogService = {

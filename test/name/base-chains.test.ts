@@ -59,3 +59,11 @@ describe('the legacy back end', () => {
     expect(chainsFromLegacy('constructor\n', 'ipv4')).toEqual([]);
   });
 });
+
+it('leaves out priorities that are no whole number', () => {
+  const chains = [1.5, 1e99, 0].map((prio) => ({
+    chain: { family: 'ip', table: 'filter', name: 'x', hook: 'input', prio },
+  }));
+  const found = chainsFromNftables(JSON.stringify({ nftables: chains }));
+  expect(found.map(({ priority }) => priority)).toEqual([0]);
+});

@@ -26,3 +26,8 @@ it('reads every protocol and IPv6, and leaves out firewall marks', () => {
     { proto: 'sctp', ip: 'fd00:10:96::ff', port: 8080 },
   ]);
 });
+
+it('leaves out what is no address', () => {
+  const table = ['TCP  [::::]:0050 rr ', 'UDP  [1]:0050 rr ', 'TCP  0A600001:0050 rr '];
+  expect(virtualServers(table.join('\n'))).toEqual([{ proto: 'tcp', ip: '10.96.0.1', port: 80 }]);
+});

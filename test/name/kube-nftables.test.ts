@@ -49,3 +49,26 @@ it('takes nothing from other maps, nor from elements that lead to no service', (
   expect(servicesFromNftables(listing)).toEqual([]);
   expect(servicesFromNftables('')).toEqual([]);
 });
+
+it('leaves out ports that are none', () => {
+  const element = (port: string): string =>
+    `10.96.0.9 . tcp . ${port} : goto service-ABCDEFGH-a/b/tcp/http`;
+  const nodePort = 'tcp . 65536 : goto external-ABCDEFGH-a/b/tcp/http';
+  const listing = [
+    '\tmap service-ips {',
+    `\t\telements = { ${['65535', '65536', '18446744073709551616', '9'.repeat(400)].map(element).join(', ')} }`,
+    '\t}',
+    '\tmap service-nodeports {',
+    `\t\telements = { ${nodePort} }`,
+    '\t}',
+  ].join('\n');
+  expect(servicesFromNftables(listing).map(({ port }) => port)).toEqual([65_535]);
+});
+
+it('leaves out addresses that are none', () => {
+  const elements = ['10.96.0', '::::', 'fd00::1'].map(
+    (ip) => `${ip} . tcp . 80 : goto service-ABCDEFGH-a/b/tcp/http`,
+  );
+  const listing = `\tmap service-ips {\n\t\telements = { ${elements.join(', ')} }\n\t}`;
+  expect(servicesFromNftables(listing).map(({ ip }) => ip)).toEqual(['fd00::1']);
+});

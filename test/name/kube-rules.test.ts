@@ -73,6 +73,8 @@ describe('a rule', () => {
 
   it.each([
     ['no port', RULE.replace('--dport 443', '')],
+    ['a port that is none', RULE.replace('--dport 443', '--dport 65536')],
+    ['an address that is none', RULE.replace('10.96.0.1', '10.96.0')],
     ['no protocol', RULE.replace('-p tcp ', '')],
     ['no address', RULE.replace('-d 10.96.0.1/32 ', '')],
     ['a range of addresses', RULE.replace('/32', '/24')],
