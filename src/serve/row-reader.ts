@@ -9,6 +9,9 @@ import type { Endpoint, FlowRow } from './protocol.js';
 import * as layout from './row-layout.js';
 import type { RowBuffer } from './row-writer.js';
 
+/** Counts and times of the kernel have 64 bits. */
+const MOST = 2 ** 64;
+
 /** One row that has come, with the counts its rates are measured by. */
 export interface RowUpdate {
   /** Without rates. */
@@ -38,7 +41,8 @@ export interface RowBatch {
 /**
  * Reads a batch. `payload` begins at a multiple of 8 bytes of its memory.
  *
- * @throws ChannelError `bad-batch` when its length is not what its header says
+ * @throws ChannelError `bad-batch` when its length is not what its header says, or a number
+ *   is none that a row can have
  */
 export function readBatch(payload: Uint8Array, names: Names, epochNs: bigint): RowBatch {
   const { buffer, byteOffset, byteLength } = payload;
@@ -63,13 +67,22 @@ export function readBatch(payload: Uint8Array, names: Names, epochNs: bigint): R
     total: words[layout.BATCH_TOTAL] as number,
     behind: words[layout.BATCH_BEHIND] as number,
     reset: words[layout.BATCH_RESET] === 1,
-    timeMs: floats[layout.BATCH_TIME] as number,
-    newestNs: floats[layout.BATCH_NEWEST] as number,
+    timeMs: finite(floats[layout.BATCH_TIME] as number),
+    newestNs: finite(floats[layout.BATCH_NEWEST] as number),
   };
 }
 
 function badBatch(bytes: number): ChannelError {
   return new ChannelError('bad-batch', `a batch of ${bytes} bytes is not as its header says`);
+}
+
+function badNumber(value: number): ChannelError {
+  return new ChannelError('bad-batch', `a batch with ${value} where no such number can be`);
+}
+
+function finite(value: number): number {
+  if (!Number.isFinite(value)) throw badNumber(value);
+  return value;
 }
 
 function idText(words: Uint32Array, word: number): string {
@@ -113,15 +126,15 @@ class RowReader {
     const float = word >> 1;
     const packets = this.#pair(float + layout.ROW_PACKETS);
     const bytes = this.#pair(float + layout.ROW_BYTE_COUNTS);
-    const drops = this.#float(float + layout.ROW_DROPS);
-    const startNs = this.#float(float + layout.ROW_START);
+    const drops = this.#count(float + layout.ROW_DROPS);
+    const startNs = this.#time(float + layout.ROW_START);
     const reason = (flags & layout.FLAG_REASON) !== 0 ? this.#word(word + layout.ROW_REASON) : null;
     const verdict = layout.VERDICTS[(flags >> layout.VERDICT_SHIFT) & layout.CODE_MASK];
     const row: FlowRow = {
       id: idText(this.#words, word + layout.ROW_ID),
       state: layout.STATES[(flags >> layout.STATE_SHIFT) & layout.CODE_MASK] ?? 'new',
       start: this.#wallClock(startNs),
-      last: this.#wallClock(this.#float(float + layout.ROW_LAST)),
+      last: this.#wallClock(this.#time(float + layout.ROW_LAST)),
       proto,
       service: names.service({ protocolName: proto, dst: dst.address, dport }, dnat !== null),
       srcName: from.name,
@@ -156,8 +169,20 @@ class RowReader {
     return this.#floats[at] as number;
   }
 
+  #count(at: number): number {
+    const value = this.#float(at);
+    if (!Number.isInteger(value) || value < 0) throw badNumber(value);
+    return Math.min(value, MOST);
+  }
+
+  #time(at: number): number {
+    const value = this.#float(at);
+    if (!(Math.abs(value) <= MOST)) throw badNumber(value);
+    return value;
+  }
+
   #pair(at: number): readonly [number, number] {
-    return [this.#float(at), this.#float(at + 1)];
+    return [this.#count(at), this.#count(at + 1)];
   }
 
   #measured(at: number): number | null {

@@ -9,6 +9,7 @@ import { EMPTY_CATALOG } from '../../src/name/catalog.js';
 import { Names } from '../../src/name/names.js';
 import { Pipeline } from '../../src/pipeline.js';
 import { flowRow } from '../../src/serve/flow-row.js';
+import { ChannelError } from '../../src/serve/frame.js';
 import type { FlowRow } from '../../src/serve/protocol.js';
 import { RowFeed } from '../../src/serve/row-feed.js';
 import * as layout from '../../src/serve/row-layout.js';
@@ -133,5 +134,18 @@ describe('a batch that is not as its header says', () => {
     ['something behind it', head([0, 0], 8)],
   ])('is refused: %s', (_name, payload) => {
     expect(() => readBatch(payload, NAMES, 0n)).toThrowError(/not as its header says/);
+  });
+
+  test.each([
+    ['time', layout.ROW_START, Number.NaN],
+    ['time', layout.ROW_LAST, Number.POSITIVE_INFINITY],
+    ['count', layout.ROW_PACKETS, 0.5],
+    ['count', layout.ROW_BYTE_COUNTS, Number.NaN],
+    ['count', layout.ROW_DROPS, -1],
+  ])('is refused with a %s that is none', (_name, field, value) => {
+    const payload = head([1, 0], layout.ROW_BYTES);
+    expect(readBatch(payload, NAMES, 0n).updates).toHaveLength(1);
+    new Float64Array(payload.buffer)[layout.BATCH_WORDS / 2 + field] = value;
+    expect(() => readBatch(payload, NAMES, 0n)).toThrowError(ChannelError);
   });
 });
