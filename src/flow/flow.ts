@@ -196,8 +196,8 @@ export class Flow {
   }
 
   get icmpCode(): number {
-    const code = (this.wordAt(block.STATUS) >> CODE_SHIFT) & 0xff;
-    return code === NO_ICMP ? -1 : code;
+    // Of a known type every code is one, also that of all ones.
+    return this.icmpType < 0 ? -1 : (this.wordAt(block.STATUS) >> CODE_SHIFT) & 0xff;
   }
 
   setIcmp(type: number, code: number): void {
@@ -207,7 +207,8 @@ export class Flow {
 
   /** Largest IP packet, bytes; of a GSO packet the size of its segments. */
   get largest(): number {
-    return this.wordAt(block.LARGEST);
+    // All 32 bits: a damaged count may say anything.
+    return this.wordAt(block.LARGEST) >>> 0;
   }
 
   noteLargest(bytes: number): void {

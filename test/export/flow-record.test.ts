@@ -162,6 +162,15 @@ it('of a ping has its identifier and both types, and no ports', () => {
   expect(flow.nat).toEqual({ dnat: null, snat: null });
 });
 
+it('of a message with a code of all ones has that code', () => {
+  const tape = new Tape();
+  const { pod1: src, pod2: dst } = ADDRESSES;
+  tape.packet({ proto: 'icmp', icmpType: 8, icmpCode: 255, src, dst }).egress(POD1_ETH0);
+  const flow = onlyRecordedFlow(tape);
+  expect(flowFaults(JSON.stringify(flow))).toEqual([]);
+  expect(flow.original.icmp?.code).toBe(255);
+});
+
 it('counts drops by reason and direction', () => {
   const tape = new Tape();
   for (const id of [1, 2]) {
