@@ -117,6 +117,11 @@ function branchOf(path: Path): { branch?: 'clone' | 'segment' | 'fragment' } {
   }
 }
 
+/** Null for more than a number is exact for, 104 days: the time of a damaged record. */
+function exact(ns: number): number | null {
+  return Number.isSafeInteger(ns) ? ns : null;
+}
+
 function hopRecord(hop: Hop, previous: Hop | null, path: Path, names: Names): HopRecord {
   const netfilter = hop.stage === layout.STAGE_NETFILTER;
   const known = hop.device.ifindex !== 0;
@@ -154,7 +159,7 @@ function hopRecord(hop: Hop, previous: Hop | null, path: Path, names: Names): Ho
     tcp: tcpRecord(path, hop),
     mark: `0x${hop.mark.toString(16)}`,
     ct: conntrackRecord(hop.ct),
-    sincePrevNs: previous === null ? null : hop.time - previous.time,
+    sincePrevNs: previous === null ? null : exact(hop.time - previous.time),
   };
 }
 

@@ -284,6 +284,15 @@ it('has what nobody named in its neutral form', () => {
   expect(path?.hops[0]).toMatchObject({ node: null, netns: `net:[${NETNS.pod2}]` });
 });
 
+it('has no time since the hop before where a damaged record says centuries', () => {
+  const tape = new Tape();
+  echo(tape)
+    .egress(POD1_ETH0)
+    .wait(2 ** 53)
+    .ingress(CALI1);
+  expect(onlyRecordedPath(tape).hops.map(({ sincePrevNs }) => sincePrevNs)).toEqual([null, null]);
+});
+
 it('gives the same packet the same id, and no other', () => {
   const ids = [0, 0, 1].map((wait) => {
     const tape = new Tape();
