@@ -34,6 +34,8 @@ const AGE_NS = 1e9;
 /** Of more records than this, what began within so long is joined at a time, ns. */
 const RELEASE_RECORDS = 1_000;
 const RELEASE_NS = 10e6;
+/** And in no more steps than this, however far the time of a recording jumps. */
+const RELEASE_STEPS = 1_000;
 /** Openings and closings of the source that wait for what began before them. */
 export const WINDOW_CHANGES_LIMIT = 64;
 /** Drop reasons that mean "larger than the MTU" (include/net/dropreason-core.h). */
@@ -79,7 +81,7 @@ export class Pipeline implements FlowFeed, SourceSink {
   missing: readonly string[] = [];
   readonly #queue: RecordQueue;
   readonly #memory: MemoryBudget;
-  /** Trails whose rest could not be read, by error code. */
+  /** Trails whose rest could not be read, and counts of no IP, by error code. */
   readonly #damaged = new Map<string, number>();
   /** Records that the joiner failed on: a fault of its own, which must stop nothing else. */
   #failed = 0;
@@ -109,7 +111,7 @@ export class Pipeline implements FlowFeed, SourceSink {
         symbol: (address) => source.symbol(address),
       },
       onDevice: (netns) => source.met?.(netns),
-      onMalformedTrail: (code) => this.#damaged.set(code, (this.#damaged.get(code) ?? 0) + 1),
+      onMalformedTrail: (code) => this.#refuse(code),
     });
     this.flows = new FlowTable(this.joiner.tuples, {
       limited: options.limited ?? false,
@@ -161,6 +163,10 @@ export class Pipeline implements FlowFeed, SourceSink {
 
   count(row: CountCursor): void {
     this.#options.tap?.count?.(row);
+    if (row.family !== 4 && row.family !== 6) {
+      this.#refuse('WIRE_COUNT_FAMILY');
+      return;
+    }
     const counted = countedOf(row, this.joiner.tuples);
     if (counted !== null) this.flows.count(counted);
   }
@@ -307,11 +313,16 @@ export class Pipeline implements FlowFeed, SourceSink {
     return this.names.catalog.namespaces.map(({ name, node, inode }) => ({ name, node, inode }));
   }
 
+  #refuse(code: string): void {
+    this.#damaged.set(code, (this.#damaged.get(code) ?? 0) + 1);
+  }
+
   /** Joins what began before `time`; where that is much, by and by, or the ring would fill up. */
   #release(time: number, relieve = (): void => undefined): void {
     const queue = this.#queue;
-    while (this.#released + RELEASE_NS < time && queue.waiting > RELEASE_RECORDS) {
-      this.#released += RELEASE_NS;
+    const step = Math.max(RELEASE_NS, (time - this.#released) / RELEASE_STEPS);
+    while (this.#released + step < time && queue.waiting > RELEASE_RECORDS) {
+      this.#released += step;
       queue.release(this.#released, this.#take);
       this.joiner.sweep(this.#released);
       // Past its limit the queue would have to give records out before their time.

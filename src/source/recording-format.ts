@@ -74,8 +74,15 @@ export interface RecordingFooter {
 
 export class RecordingError extends HopscopeError {}
 
+let fingerprint: string | null = null;
+
 /** Changes when the meaning of recorded bytes does: counters of the kernel are not recorded. */
 export function layoutFingerprint(): string {
+  fingerprint ??= madeFingerprint();
+  return fingerprint;
+}
+
+function madeFingerprint(): string {
   // By name: a module's own order of names is sorted only where no tool has rewritten it.
   const entries = [...Object.entries(layout), ...Object.entries(counts)]
     .filter(([name]) => !/^(COUNTER|TALLY)_/u.test(name))

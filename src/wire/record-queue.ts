@@ -16,7 +16,7 @@ const CHUNK_BYTES = 1 << 20;
 export const ENTRY_BYTES = 8 + 8 + 8 + 8;
 /** Index of an entry within its sort key; more entries are sorted in several rounds. */
 const KEY_ENTRIES = 1 << 20;
-/** Times of one round of sorting lie this close together, ns: a key must fit a double. */
+/** Times sorted by keys lie this close together, ns: a key must fit a double. */
 const KEY_SPAN = 2 ** 32;
 
 interface Chunk {
@@ -178,21 +178,22 @@ export class RecordQueue {
       }
     }
     let due = 0;
+    let isWide = false;
     const most = Math.min(this.#count, KEY_ENTRIES);
     for (let i = 0; i < most; i++) {
       const one = times[i] as number;
       if (one === Number.NEGATIVE_INFINITY) {
         this.#keys[due++] = i - KEY_ENTRIES;
-      } else if (one < time && one - oldest < KEY_SPAN) {
+      } else if (one < time) {
+        isWide ||= one - oldest >= KEY_SPAN;
         this.#keys[due++] = Math.floor(one - oldest) * KEY_ENTRIES + i;
       }
     }
     if (due === 0) {
       return false;
     }
-    const keys = this.#keys.subarray(0, due).sort();
-    for (let i = 0; i < due; i++) {
-      const key = keys[i] as number;
+    const keys = isWide ? this.#wideKeys(time) : this.#keys.subarray(0, due).sort();
+    for (const key of keys) {
       const entry = key < 0 ? key + KEY_ENTRIES : key % KEY_ENTRIES;
       if (this.#deferred.length > 0 && key >= 0) {
         this.#giveDeferred(times[entry] as number, take);
@@ -201,6 +202,22 @@ export class RecordQueue {
     }
     this.#compact();
     return true;
+  }
+
+  /** In their order, the due entries that are too far apart for keys: slower, and seldom. */
+  #wideKeys(time: number): Float64Array {
+    const times = this.#times;
+    const entries: number[] = [];
+    for (let i = 0; i < Math.min(this.#count, KEY_ENTRIES); i++) {
+      if ((times[i] as number) < time) entries.push(i);
+    }
+    entries.sort((a, b) => {
+      const [one, other] = [times[a] as number, times[b] as number];
+      return one === other ? a - b : one - other;
+    });
+    return Float64Array.from(entries, (entry) =>
+      times[entry] === Number.NEGATIVE_INFINITY ? entry - KEY_ENTRIES : entry,
+    );
   }
 
   #give(entry: number, take: (record: RecordCursor) => void): void {
