@@ -39,7 +39,13 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'fuzz', include: FUZZ, testTimeout: 120_000, ...ONE_AT_A_TIME },
+        test: {
+          name: 'fuzz',
+          include: FUZZ,
+          // Each target takes seconds; a machine may do other work.
+          testTimeout: 240_000,
+          pool: 'forks',
+        },
       },
       {
         extends: true,

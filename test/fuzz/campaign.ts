@@ -1,65 +1,147 @@
-import { randomInt } from 'node:crypto';
-import { env } from 'node:process';
 import { setImmediate as turn } from 'node:timers/promises';
-import { mutated } from './mutate.js';
+import { type Entry, keepInput, readCorpus, readFound } from './corpus.js';
+import type { Guide } from './coverage.js';
+import { mutated } from './mutated.js';
 import { Random } from './random.js';
+import type { Era, Target } from './target.js';
 
-/** Runs of one campaign inside the test suite. */
-const DEFAULT_RUNS = 20_000;
 /** Runs between looks at the clock. */
 const CLOCK_EVERY = 500;
+const PROGRESS_MS = 5_000;
+/** Longer than any input may take, also on a machine that does other work. */
+const SLOWEST_MS = 5_000;
 
-function setting(name: string, fallback: number): number {
-  const text = env[name];
-  if (text === undefined || text === '') return fallback;
-  const value = Number(text);
-  if (!Number.isFinite(value) || value < 0) throw new Error(`${name} is no number: '${text}'`);
-  return value;
+export interface CampaignOptions {
+  readonly seed: number;
+  readonly count: number;
+  /** The first run. */
+  readonly from?: number;
+  readonly seconds?: number;
+  readonly onProgress?: (progress: Progress) => void;
+  readonly guide?: Guide | null;
+}
+
+export interface Progress {
+  readonly runs: number;
+  readonly of: number;
+  readonly seconds: number;
+}
+
+export interface Outcome {
+  readonly runs: number;
+  readonly good: number;
+  readonly seconds: number;
 }
 
 /**
- * Checks mutated inputs until the runs or the seconds are used up. From the
- * environment: HOPSCOPE_FUZZ_SEED, HOPSCOPE_FUZZ_RUNS, HOPSCOPE_FUZZ_SECONDS (which
- * takes the limit off the runs), HOPSCOPE_FUZZ_RUN (only that one, to see a failure
- * again). Each run depends on the seed and its number alone.
+ * Checks the corpus as it is, and then changed inputs. Each run depends on the seed, its
+ * number and the corpus alone, and on those before it in its era.
  *
- * @param check throws when something is wrong; gets the input and its own numbers
- * @returns how many runs were made
- * @throws Error with what to set to see the failure again, and the input in hex
+ * @throws Error with the command to see the failure again, and the file the input is in
  */
-export async function campaign(
-  name: string,
-  corpus: readonly Uint8Array[],
-  check: (input: Uint8Array, random: Random) => void,
-): Promise<number> {
-  const seed = setting('HOPSCOPE_FUZZ_SEED', randomInt(2 ** 32));
-  const seconds = setting('HOPSCOPE_FUZZ_SECONDS', 0);
-  const runs = setting('HOPSCOPE_FUZZ_RUNS', seconds > 0 ? Number.MAX_SAFE_INTEGER : DEFAULT_RUNS);
-  const only = setting('HOPSCOPE_FUZZ_RUN', -1);
-  const until = seconds > 0 ? performance.now() + seconds * 1000 : Number.POSITIVE_INFINITY;
-  console.log(`${name}: seed ${seed}`);
-
-  const first = Math.max(only, 0);
-  const end = only >= 0 ? only + 1 : runs;
+export async function campaign(target: Target, options: CampaignOptions): Promise<Outcome> {
+  const { seed, count, from = 0, guide = null } = options;
+  const kept = [...readCorpus(target.name), ...(guide === null ? [] : readFound(target.name))];
+  const corpus = kept.map(({ bytes }) => bytes);
+  const until = performance.now() + (options.seconds ?? Number.POSITIVE_INFINITY) * 1000;
+  const started = performance.now();
+  const first = eraOf(target, from);
+  let told = started;
   let run = first;
-  for (; run < end; run++) {
+  let good = 0;
+  let era: Era | null = null;
+  const lanes = new Set<Promise<void>>();
+  let failure: unknown = null;
+
+  const end = async (): Promise<void> => {
+    await Promise.all(lanes);
+    if (failure !== null) throw failure;
+    if (era === null) return;
+    try {
+      await era.end?.();
+    } catch (error) {
+      throw failed(target, options, run - 1, null, error);
+    }
+    good += era.good;
+    era = null;
+  };
+
+  for (; run < from + count; run++) {
     if (run % CLOCK_EVERY === 0) {
-      if (performance.now() > until) break;
+      const now = performance.now();
+      if (now > until) break;
+      if (now - told > PROGRESS_MS) {
+        told = now;
+        options.onProgress?.({ runs: run - first, of: count, seconds: (now - started) / 1000 });
+      }
       // The test runner takes a worker that does not answer for dead.
       await turn();
     }
-    const random = new Random(seed ^ Math.imul(run + 1, 0x9e3779b1));
-    const input = mutated(corpus, random);
-    try {
-      check(input, random);
-    } catch (error) {
-      throw new Error(
-        `${name}: HOPSCOPE_FUZZ_SEED=${seed} HOPSCOPE_FUZZ_RUN=${run}: ${String(error)}\n` +
-          Buffer.from(input).toString('hex'),
-        { cause: error },
-      );
+    if (target.era !== null && run % target.era === 0) {
+      await end();
+      era = await target.begin();
     }
+    era ??= await target.begin();
+    const { input, random } = inputOf(target, kept, corpus, seed, run);
+    const { state } = random;
+    const begun = performance.now();
+    try {
+      const checked = era.check(input, random);
+      if (checked !== undefined) {
+        if (target.lanes === 1) {
+          await checked;
+        } else {
+          const number = run;
+          const lane: Promise<void> = checked
+            .catch((error: unknown) => {
+              failure ??= failed(target, options, number, { input, state }, error);
+            })
+            .finally(() => lanes.delete(lane));
+          lanes.add(lane);
+          if (lanes.size >= target.lanes) await Promise.race(lanes);
+        }
+      }
+      const took = performance.now() - begun;
+      if (took > SLOWEST_MS) throw new Error(`it took ${took.toFixed(0)} ms`);
+      await guide?.after(input, state, (found) => corpus.push(found));
+    } catch (error) {
+      throw failed(target, options, run, { input, state }, error);
+    }
+    if (failure !== null) throw failure;
   }
-  console.log(`${name}: ${run - first} runs`);
-  return run - first;
+  await end();
+  return { runs: run - first, good, seconds: (performance.now() - started) / 1000 };
+}
+
+/** The first run of the era that a run is in. */
+function eraOf({ era }: Target, run: number): number {
+  return era === null ? run : run - (run % era);
+}
+
+function inputOf(
+  target: Target,
+  kept: readonly Entry[],
+  corpus: readonly Uint8Array[],
+  seed: number,
+  run: number,
+): { input: Uint8Array; random: Random } {
+  const entry = kept[run];
+  if (entry !== undefined) return { input: entry.bytes.slice(), random: new Random(entry.state) };
+  const random = new Random(seed ^ Math.imul(run + 1, 0x9e3779b1));
+  return { input: mutated(target, corpus, random), random };
+}
+
+function failed(
+  target: Target,
+  { seed }: CampaignOptions,
+  run: number,
+  at: { readonly input: Uint8Array; readonly state: number } | null,
+  error: unknown,
+): Error {
+  const from = eraOf(target, run);
+  const again = `npm run fuzz -- --target ${target.name} --seed ${seed} --from ${from} --count ${run - from + 1}`;
+  const where = at === null ? '' : `\nin ${keepInput(target.name, 'failed', at.input, at.state)}`;
+  return new Error(`${target.name}, run ${run}: ${String(error)}\nagain: ${again}${where}`, {
+    cause: error,
+  });
 }

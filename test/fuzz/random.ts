@@ -6,6 +6,11 @@ export class Random {
     this.#state = seed >>> 0;
   }
 
+  /** What a source begun with goes on as this one does. */
+  get state(): number {
+    return this.#state;
+  }
+
   /** 32 random bits. */
   bits(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;

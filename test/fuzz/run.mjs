@@ -1,60 +1,160 @@
 #!/usr/bin/env node
 // @ts-check
-import { spawnSync } from 'node:child_process';
-import { argv, env, execPath, exit, stderr } from 'node:process';
-import { fileURLToPath } from 'node:url';
+import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { argv, env, execPath, stderr, stdout } from 'node:process';
+import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
+import { build } from 'esbuild';
+import { ROOT } from '../../src/setup/bootstrap.mjs';
 
-const USAGE = `fuzz the decoders of records and packets
+const USAGE = `gives hopscope what nobody meant it to get, and checks what it makes of it
 
-  --seconds N   for each decoder; without it, 60
-  --runs N      at most so many inputs for each decoder
-  --seed N      the same inputs as the run that printed this seed
-  --run N       only this input of that seed
+  --target NAME   only this one; may be given several times
+  --count N       inputs of each target; without it 10,000,000
+  --seconds N     at most so long for each
+  --seed N        the same inputs as the run that printed this seed
+  --from N        the first input; with --count it repeats a failure
+  --guided        go on from inputs that reach code no other did
+  --jobs N        targets at a time; without it, as many as there are cores
+  --list          print the targets
+  --make-seeds    write test/fuzz/corpus/*/seeds.hex anew, after a change of what they are made of
+
+HOPSCOPE_FUZZ_SECONDS is --seconds, for scripts.
 `;
+const COUNT = 10_000_000;
+/** One that says nothing for so long hangs. */
+const SILENCE_SECONDS = 120;
+const FOLDER = join('test-results', 'fuzz');
+const BUNDLE = join(FOLDER, 'main.mjs');
 
-/** @returns {Record<string, string>} */
-function settings() {
+/** @param {string | undefined} text @param {string} name @param {number} fallback */
+function number(text, name, fallback) {
+  if (text === undefined || text === '') return fallback;
+  if (!/^\d+(\.\d+)?$/.test(text)) throw new TypeError(`${name} is no number: '${text}'`);
+  return Number(text);
+}
+
+/** One module of it all: as fast as the product is, and not as the test runner makes it. */
+async function bundle() {
+  mkdirSync(join(ROOT, FOLDER), { recursive: true });
+  await build({
+    absWorkingDir: ROOT,
+    entryPoints: [join('test', 'fuzz', 'main.ts')],
+    outfile: BUNDLE,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    sourcemap: 'inline',
+    external: ['ebpf-ts', 'ws'],
+    logLevel: 'warning',
+  });
+}
+
+/**
+ * @param {string} name
+ * @param {readonly string[]} args
+ * @returns {Promise<number>} exit status
+ */
+function runTarget(name, args) {
+  return new Promise((resolve) => {
+    const child = spawn(execPath, ['--enable-source-maps', BUNDLE, name, ...args], {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let last = 'nothing';
+    /** @type {NodeJS.Timeout | undefined} */
+    let silence;
+    const heard = () => {
+      clearTimeout(silence);
+      silence = setTimeout(() => {
+        stderr.write(`${name}: silent for ${SILENCE_SECONDS} s after: ${last}\n`);
+        child.kill('SIGKILL');
+      }, SILENCE_SECONDS * 1000);
+    };
+    heard();
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      last = line;
+      heard();
+      stdout.write(`${line}\n`);
+    });
+    child.stderr.pipe(stderr, { end: false });
+    child.on('close', (status) => {
+      clearTimeout(silence);
+      resolve(status ?? 1);
+    });
+  });
+}
+
+async function main() {
   const { values } = parseArgs({
     args: argv.slice(2),
     options: {
+      target: { type: 'string', multiple: true },
+      count: { type: 'string' },
       seconds: { type: 'string' },
-      runs: { type: 'string' },
       seed: { type: 'string' },
-      run: { type: 'string' },
+      from: { type: 'string' },
+      jobs: { type: 'string' },
+      guided: { type: 'boolean' },
+      list: { type: 'boolean' },
+      'make-seeds': { type: 'boolean' },
       help: { type: 'boolean', short: 'h' },
     },
   });
   if (values.help) {
-    stderr.write(USAGE);
-    exit(0);
+    stdout.write(USAGE);
+    return 0;
   }
-  /** @type {Record<string, string>} */
-  const set = {};
-  for (const name of /** @type {const} */ (['seconds', 'runs', 'seed', 'run'])) {
-    const value = values[name];
-    if (value === undefined) continue;
-    if (!/^\d+(\.\d+)?$/.test(value)) throw new TypeError(`--${name} is no number: '${value}'`);
-    set[`HOPSCOPE_FUZZ_${name.toUpperCase()}`] = value;
+  const seconds = values.seconds ?? env['HOPSCOPE_FUZZ_SECONDS'];
+  const args = [
+    number(values.seed, '--seed', randomInt(2 ** 32)),
+    number(values.from, '--from', 0),
+    number(values.count, '--count', COUNT),
+    number(seconds, '--seconds', 1e9),
+    values.guided ? 'guided' : 'blind',
+  ].map(String);
+  const jobs = Math.max(1, number(values.jobs, '--jobs', availableParallelism()));
+  await bundle();
+  if (values['make-seeds']) return runTarget('seeds', []);
+  const names = await targetNames();
+  if (values.list) {
+    stdout.write(`${names.join('\n')}\n`);
+    return 0;
   }
-  if (values.seconds === undefined && values.runs === undefined && values.run === undefined) {
-    set['HOPSCOPE_FUZZ_SECONDS'] = env['HOPSCOPE_FUZZ_SECONDS'] ?? '60';
-  }
-  return set;
+  const unknown = (values.target ?? []).filter((name) => !names.includes(name));
+  if (unknown.length > 0) throw new TypeError(`no target ${unknown.join(', ')}; see --list`);
+  const waiting = [...(values.target ?? names)];
+  /** @type {string[]} */
+  const failed = [];
+  await Promise.all(
+    Array.from({ length: jobs }, async () => {
+      for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
+        if ((await runTarget(name, args)) !== 0) failed.push(name);
+      }
+    }),
+  );
+  stdout.write(failed.length === 0 ? 'all held\n' : `failed: ${failed.join(', ')}\n`);
+  return failed.length === 0 ? 0 : 1;
+}
+
+/** @returns {Promise<string[]>} */
+async function targetNames() {
+  /** @type {string[]} */
+  const names = [];
+  const child = spawn(execPath, [BUNDLE, 'list'], { cwd: ROOT });
+  createInterface({ input: child.stdout }).on('line', (line) => names.push(line));
+  await new Promise((resolve) => child.on('close', resolve));
+  return names;
 }
 
 try {
-  const set = settings();
-  const timeout = Number(set['HOPSCOPE_FUZZ_SECONDS'] ?? 0) * 1000 + 120_000;
-  const root = fileURLToPath(new URL('../..', import.meta.url));
-  const vitest = fileURLToPath(new URL('../../node_modules/vitest/vitest.mjs', import.meta.url));
-  const { status } = spawnSync(
-    execPath,
-    [vitest, 'run', '--project', 'fuzz', `--testTimeout=${timeout}`],
-    { cwd: root, stdio: 'inherit', env: { ...env, ...set } },
-  );
-  exit(status ?? 1);
+  process.exitCode = await main();
 } catch (error) {
   stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
-  exit(2);
+  process.exitCode = 2;
 }

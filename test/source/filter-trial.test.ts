@@ -7,7 +7,7 @@ import { kernelFilter, kernelProgram } from '../../src/filter/kernel-program.js'
 import { PacketFilter } from '../../src/filter/packet-filter.js';
 import { decodeEthernet, decodeIp } from '../../src/packet/decode.js';
 import { DecodedPacket } from '../../src/packet/decoded-packet.js';
-import { mutated } from '../fuzz/mutate.js';
+import { mutateBytes } from '../fuzz/mutate.js';
 import { Random } from '../fuzz/random.js';
 import { FIXTURES } from '../packet/fixtures.js';
 import { viewOf } from '../packet/hex.js';
@@ -132,9 +132,9 @@ describe('a filter in the kernel', () => {
     withTrial(expression, (trial, filter) => {
       const random = new Random(expression.length);
       const corpus = FIXTURES.filter(({ link }) => link === 'ethernet').map(({ bytes }) => bytes);
-      const packets = Array.from({ length: MUTANTS }, () => mutated(corpus, random)).flatMap(
-        (bytes) => snapshots(bytes, true, bytes.length),
-      );
+      const packets = Array.from({ length: MUTANTS }, () =>
+        mutateBytes(random.pick(corpus), random, corpus),
+      ).flatMap((bytes) => snapshots(bytes, true, bytes.length));
       for (const packet of [...SHOWN, ...packets]) {
         if (!matches(filter, packet)) continue;
         expect(trial.examine(packet).matched, Buffer.from(packet.bytes).toString('hex')).toBe(true);

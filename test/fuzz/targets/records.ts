@@ -1,38 +1,32 @@
-import { expect, it } from 'vitest';
-import { Epoch } from '../../src/wire/clock.js';
-import * as layout from '../../src/wire/layout.gen.js';
-import { FRAME_HEADER, RecordCursor, recordError } from '../../src/wire/record-cursor.js';
-import { RecordQueue } from '../../src/wire/record-queue.js';
-import { TrailCursor } from '../../src/wire/trail-cursor.js';
-import { BATCHES, RECORDS } from './batches.js';
-import { campaign } from './campaign.js';
-import { GuardedView } from './guarded-view.js';
+import { Epoch } from '../../../src/wire/clock.js';
+import * as layout from '../../../src/wire/layout.gen.js';
+import { FRAME_HEADER, RecordCursor, recordError } from '../../../src/wire/record-cursor.js';
+import { RecordQueue } from '../../../src/wire/record-queue.js';
+import { TrailCursor } from '../../../src/wire/trail-cursor.js';
+import { GuardedView } from '../guarded-view.js';
+import type { Random } from '../random.js';
+import type { Era, Target } from '../target.js';
 
 const EPOCH = new Epoch(5_000_000_000n);
 
-it('reads every good record of a batch', () => {
-  const all = new Uint8Array(Buffer.concat(RECORDS));
-  const queue = new RecordQueue(EPOCH);
-  const trail = new TrailCursor();
-  queue.add(all, all.length);
-  queue.flush((record) => {
-    expect(record.time).toBe(123);
-    if (record.type !== layout.RECORD_TRAIL) return;
-    trail.begin(record);
-    let hops = 0;
-    while (trail.next()) hops++;
-    expect([hops, trail.error]).toEqual([trail.hops, null]);
-  });
-  expect(queue.records).toBe(RECORDS.length);
-  expect(refusals(queue)).toBe(0);
-});
+/** Batches of records as they are drained from the kernel's ring. */
+export const RECORDS_TARGET: Target = {
+  name: 'records',
+  kind: 'bytes',
+  longest: 2048,
+  era: null,
+  lanes: 1,
+  leastGood: 0.3,
+  begin: () => new RecordsEra(),
+};
 
-it('reads any batch', async () => {
-  const queue = new RecordQueue(EPOCH);
-  const trail = new TrailCursor();
-  let hops = 0;
-  let damaged = 0;
-  await campaign('wire', BATCHES, (input, random) => {
+class RecordsEra implements Era {
+  good = 0;
+  readonly #queue = new RecordQueue(EPOCH);
+  readonly #trail = new TrailCursor();
+
+  check(input: Uint8Array, random: Random): void {
+    const queue = this.#queue;
     const batch = new Uint8Array(input.length + 64).fill(1);
     batch.set(input);
     const expected = goodRecords(input);
@@ -43,6 +37,7 @@ it('reads any batch', async () => {
     if (queue.waiting !== expected.good.length) throw new Error('records are lost or made up');
     if (refusals(queue) - refused !== expected.bad) throw new Error('refusals are miscounted');
     let newest = Number.NEGATIVE_INFINITY;
+    let whole = 0;
     const given: string[] = [];
     const take = (record: RecordCursor): void => {
       if (!Number.isSafeInteger(record.skb) || record.skb < 0) throw new Error('skb');
@@ -53,9 +48,8 @@ it('reads any batch', async () => {
       }
       given.push(text(record.bytes.subarray(record.offset, record.end)));
       if (record.type === layout.RECORD_TRAIL) {
-        const read = readTrail(trail, record);
-        hops += read;
-        if (trail.error !== null) damaged++;
+        readTrail(this.#trail, record);
+        if (this.#trail.error === null) whole += 1;
       }
     };
     // Some of them, and then the rest, is no more and no less than all.
@@ -67,11 +61,9 @@ it('reads any batch', async () => {
     if (queue.records - before !== expected.good.length) throw new Error('records are miscounted');
     if (given.sort().join() !== expected.good.sort().join()) throw new Error('bytes have changed');
     if (queue.byteLength !== 0 || queue.waiting !== 0) throw new Error('something is kept');
-  });
-  expect(hops).toBeGreaterThan(0);
-  expect(damaged).toBeGreaterThan(0);
-  expect(refusals(queue)).toBeGreaterThan(0);
-});
+    if (whole > 0) this.good += 1;
+  }
+}
 
 /** Reads all there is of a trail, within its bounds; how many hops there were. */
 function readTrail(trail: TrailCursor, record: RecordCursor): number {
