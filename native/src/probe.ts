@@ -16,7 +16,13 @@ export interface Feature {
   readonly available: boolean;
   /** Why not: the step that failed and its errno; null when available. */
   readonly reason: string | null;
+  /** The name of that errno, such as `EPERM`; null when available. */
+  readonly code: string | null;
+  /** The step, such as `load`; null when available. */
+  readonly step: string | null;
 }
+
+const AVAILABLE: Feature = { available: true, reason: null, code: null, step: null };
 
 export interface Features {
   readonly kernel: string;
@@ -77,8 +83,9 @@ const FENTRY_TARGET = 'bpf_fentry_test1';
 const TRACEPOINT_TARGET = 'kfree_skb';
 
 function feature(probe: NativeProbe): Feature {
-  if (probe.errno === 0) return { available: true, reason: null };
-  return { available: false, reason: `${errnoName(probe.errno)} at step "${probe.step}"` };
+  if (probe.errno === 0) return AVAILABLE;
+  const code = errnoName(probe.errno);
+  return { available: false, reason: `${code} at step "${probe.step}"`, code, step: probe.step };
 }
 
 function probeMapType(name: keyof typeof PROBED_MAP_TYPES): Feature {
@@ -132,16 +139,18 @@ export function probe(): Features {
   // refuse while it takes tp_btf.
   programTypes['tracing'] = tracepointBtf;
   const netfilterLink = feature(addon.probeNetfilter());
-  programTypes['netfilter'] =
-    netfilterLink.reason?.includes('"load"') === true
-      ? netfilterLink
-      : { available: true, reason: null };
+  programTypes['netfilter'] = netfilterLink.step === 'load' ? netfilterLink : AVAILABLE;
   return {
     kernel: kernelRelease(),
     libbpf: libbpfVersion(),
     btf: existsSync('/sys/kernel/btf/vmlinux')
-      ? { available: true, reason: null }
-      : { available: false, reason: '/sys/kernel/btf/vmlinux does not exist' },
+      ? AVAILABLE
+      : {
+          available: false,
+          reason: '/sys/kernel/btf/vmlinux does not exist',
+          code: 'ENOENT',
+          step: 'find',
+        },
     ringBuffer: probeMapType('ringbuf'),
     tracepointBtf,
     fentry: feature(addon.probeTracing(ATTACH_TYPES.trace_fentry, FENTRY_TARGET)),

@@ -2,6 +2,7 @@
 import type { BpfError } from 'ebpf-ts';
 import { printable } from '../export/printable.js';
 import { HopscopeError, UnsupportedError, UsageError } from '../model/errors.js';
+import { trueCause } from './true-cause.js';
 import { warn } from './warn.js';
 
 const HELP = `Usage: hopscope COMMAND [options]
@@ -76,7 +77,7 @@ main(process.argv.slice(2)).then(
   (status) => {
     process.exitCode = status;
   },
-  (error: unknown) => {
-    process.exitCode = report(error);
+  async (error: unknown) => {
+    process.exitCode = report(await trueCause(error));
   },
 );

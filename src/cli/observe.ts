@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { KernelSource, type KernelSourceOptions } from '../source/kernel-source.js';
+import { requireMemory } from './memory-room.js';
 import type { CommonOptions } from './options.js';
 import { boundUnusedMemory } from './unused-memory.js';
 import { warn } from './warn.js';
@@ -17,6 +18,7 @@ export function kernelSource(
   options: CommonOptions,
   { onMode, filter = options.filter }: Pick<KernelSourceOptions, 'onMode' | 'filter'> = {},
 ): KernelSource {
+  requireMemory(options.memory.total);
   boundUnusedMemory(options.memory.slack);
   return new KernelSource({
     objectFile: TRACER_OBJECT,

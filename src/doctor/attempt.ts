@@ -36,7 +36,17 @@ function failedAttempt(command: string, error: unknown): Attempt {
   if (code === 'EPERM' || code === 'EACCES') {
     return { status: 126, stdout, complaint: `${command} may not be run (${code})` };
   }
+  // Without files or processes to spare nothing is started at all.
+  if (typeof code === 'string') {
+    return { status: 126, stdout, complaint: `${command} cannot be run (${code})` };
+  }
   return { status: typeof code === 'number' ? code : 1, stdout, complaint: lastLine(stderr) };
+}
+
+/** Whether a failure says nothing of what was tried: it was not permitted, or did not run. */
+export function couldNotTry({ status, complaint }: Attempt): boolean {
+  const words = /unshare failed|Operation not permitted|Permission denied|Too many open files/;
+  return status === 127 || status === 126 || words.test(complaint);
 }
 
 function lastLine(text: string): string {

@@ -1,36 +1,40 @@
 import { arch, release } from 'node:os';
 import { type Diagnosis, type Finding, missingSentence } from './diagnosis.js';
 import { examineDevices } from './examine-devices.js';
-import { examineKernel } from './examine-kernel.js';
+import { examineKernel, type KernelExamination } from './examine-kernel.js';
 import { examineMemory } from './examine-memory.js';
+import { examineOpenFiles } from './examine-open-files.js';
 import { examinePrivileges } from './examine-privileges.js';
 import { examineTools } from './examine-tools.js';
+import { readPrivileges } from './privileges.js';
 
 /**
  * Everything this machine and these privileges allow or lack. Takes well under a
  * second, needs no privileges itself, and leaves the machine as it was.
  */
 export async function diagnose(): Promise<Diagnosis> {
-  const privileges = await examinePrivileges();
-  const [kernel, memory, devices, tools] = await Promise.all([
-    examineKernel(blockers(privileges).length === 0),
-    examineMemory(),
-    examineDevices(),
-    examineTools(),
-  ]);
-  return summarize([...privileges, ...kernel.findings, ...memory, ...devices, ...tools], {
+  const tracing = await examineTracing();
+  const [devices, tools] = await Promise.all([examineDevices(), examineTools()]);
+  return summarize([...tracing.findings, ...devices, ...tools], {
     kernel: release(),
     machine: arch(),
     node: process.version,
-    libbpf: kernel.libbpf,
+    libbpf: tracing.libbpf,
   });
 }
 
 /** What tracing lacks here, in sentences; touches no device and starts no tool. */
 export async function missingForTracing(): Promise<readonly string[]> {
-  const privileges = await examinePrivileges();
-  const kernel = await examineKernel(blockers(privileges).length === 0);
-  return missing([...privileges, ...kernel.findings, ...(await examineMemory())]);
+  return missing((await examineTracing()).findings);
+}
+
+/** What tracing rests on: privileges, limits, the kernel. */
+export async function examineTracing(): Promise<KernelExamination> {
+  const privileges = await readPrivileges();
+  const allowed = examinePrivileges(privileges);
+  const limits = [await examineOpenFiles(), ...(await examineMemory())];
+  const kernel = await examineKernel(privileges, blockers(allowed).length === 0);
+  return { findings: [...allowed, ...limits, ...kernel.findings], libbpf: kernel.libbpf };
 }
 
 /** What follows from the findings. */

@@ -52,14 +52,16 @@ export interface FindingSubject {
 export interface Observation {
   readonly state: FindingState;
   readonly detail: string | null;
+  /** What helps against this cause, where the subject's remedy does not. */
+  readonly remedy?: string;
 }
 
 export function available(detail: string | null = null): Observation {
   return { state: 'available', detail };
 }
 
-export function absent(detail: string | null = null): Observation {
-  return { state: 'absent', detail };
+export function absent(detail: string | null = null, remedy?: string): Observation {
+  return { state: 'absent', detail, ...(remedy === undefined ? {} : { remedy }) };
 }
 
 export function unknown(detail: string | null = null): Observation {
@@ -76,7 +78,7 @@ export function finding(subject: FindingSubject, observation: Observation): Find
     state: observation.state,
     detail: observation.detail,
     consequence: isAbsent ? subject.consequence : null,
-    remedy: isAbsent ? subject.remedy : null,
+    remedy: isAbsent ? (observation.remedy ?? subject.remedy) : null,
   };
 }
 

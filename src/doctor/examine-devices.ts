@@ -1,6 +1,6 @@
 import { access } from 'node:fs/promises';
 import { release } from 'node:os';
-import { type Attempt, attemptInScratch } from './attempt.js';
+import { type Attempt, attemptInScratch, couldNotTry } from './attempt.js';
 import {
   absent,
   available,
@@ -98,8 +98,6 @@ async function observe(
 
 function observationOf(result: Attempt): Observation {
   if (result.status === 0) return available();
-  if (result.status === 127 || /unshare failed|Operation not permitted/.test(result.complaint)) {
-    return unknown(result.complaint);
-  }
+  if (couldNotTry(result)) return unknown(result.complaint);
   return absent(result.complaint || null);
 }

@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import type { Features } from 'ebpf-ts';
+import type { Feature, Features } from 'ebpf-ts';
 import {
   absent,
   available,
@@ -9,6 +10,9 @@ import {
   type Observation,
   unknown,
 } from './diagnosis.js';
+import { remedyOfOpenFiles } from './examine-open-files.js';
+import type { Privileges } from './privileges.js';
+import { explainRefusal, isRefusal, missingCapabilities, type Needs } from './refusal.js';
 
 type NativePackage = typeof import('ebpf-ts');
 
@@ -20,6 +24,15 @@ export interface KernelExamination {
 const NEWER_KERNEL = 'Debian 12 with the kernel of bookworm-backports, or any newer release';
 
 const NOT_TRIED = unknown('not tried without the privileges above');
+const WITHOUT_TYPES = unknown('not tried without type information');
+
+const LOADING: Needs = [['CAP_BPF', 'CAP_SYS_ADMIN']];
+const TRACING: Needs = [...LOADING, ['CAP_PERFMON', 'CAP_SYS_ADMIN']];
+const ATTACHING: Needs = [...LOADING, ['CAP_NET_ADMIN', 'CAP_SYS_ADMIN']];
+const MEASURING: Needs = [['CAP_SYS_ADMIN']];
+
+/** The step of a probe that makes a network namespace for it. */
+const SCRATCH_STEP = 'unshare';
 
 /** net/netfilter/core.c: what a packet goes through at a hook. */
 const HOOK_FUNCTION = 'nf_hook_slow';
@@ -42,12 +55,17 @@ type FeatureSubject = FindingSubject & {
     | 'tcx'
     | 'fentry'
     | 'stats';
+  /** What the kernel asks of a process that tries it. */
+  readonly needs: Needs;
+  /** Whether it is of no use, and cannot be tried, without type information. */
+  readonly byTypes?: true;
 };
 
 const FEATURES: readonly FeatureSubject[] = [
   {
     id: 'btf',
     feature: 'btf',
+    needs: [],
     area: 'kernel',
     title: 'type information (BTF)',
     need: 'required',
@@ -57,15 +75,18 @@ const FEATURES: readonly FeatureSubject[] = [
   {
     id: 'tp-btf',
     feature: 'tracepointBtf',
+    needs: TRACING,
+    byTypes: true,
     area: 'kernel',
     title: 'typed tracepoints (tp_btf)',
     need: 'required',
     consequence: 'no packet is seen on any device',
-    remedy: 'Linux 5.5 or newer, with the privileges above',
+    remedy: 'Linux 5.5 or newer',
   },
   {
     id: 'ring-buffer',
     feature: 'ringBuffer',
+    needs: LOADING,
     area: 'kernel',
     title: 'ring buffer',
     need: 'required',
@@ -75,6 +96,7 @@ const FEATURES: readonly FeatureSubject[] = [
   {
     id: 'tcx',
     feature: 'tcx',
+    needs: ATTACHING,
     area: 'kernel',
     title: 'tcx links',
     need: 'optional',
@@ -84,17 +106,19 @@ const FEATURES: readonly FeatureSubject[] = [
   {
     id: 'bpf-stats',
     feature: 'stats',
+    needs: MEASURING,
     area: 'kernel',
     title: 'run times of programs',
     need: 'optional',
     consequence: 'what each program costs cannot be measured',
-    remedy: 'Linux 5.8 or newer, with CAP_SYS_ADMIN',
+    remedy: 'Linux 5.8 or newer',
   },
 ];
 
 const LINK: FeatureSubject = {
   id: 'netfilter-link',
   feature: 'netfilterLink',
+  needs: ATTACHING,
   area: 'kernel',
   title: 'netfilter links',
   need: 'optional',
@@ -105,6 +129,8 @@ const LINK: FeatureSubject = {
 const FENTRY: FeatureSubject = {
   id: 'fentry',
   feature: 'fentry',
+  needs: TRACING,
+  byTypes: true,
   area: 'kernel',
   title: 'function entry (fentry)',
   need: 'optional',
@@ -116,7 +142,7 @@ const FENTRY: FeatureSubject = {
 const FENTRY_INSTEAD: FeatureSubject = {
   ...FENTRY,
   consequence: 'nothing stands in for netfilter links',
-  remedy: 'a kernel with CONFIG_FUNCTION_TRACER and privileges that allow its use',
+  remedy: 'a kernel with CONFIG_FUNCTION_TRACER',
 };
 
 const HOOKS: FindingSubject = {
@@ -160,30 +186,36 @@ const JIT: FindingSubject = {
  * What the kernel offers to BPF, by trying each thing once where nothing else is met
  * by it. Nothing is left attached.
  *
+ * @param privileges what explains a refusal
  * @param mayProbe whether this process may load programs; if not, trying tells nothing
  */
-export async function examineKernel(mayProbe: boolean): Promise<KernelExamination> {
+export async function examineKernel(
+  privileges: Privileges,
+  mayProbe: boolean,
+): Promise<KernelExamination> {
   let native: NativePackage;
   try {
     // Not a static import: a library that is not there must be a finding, not a crash.
     native = await import('ebpf-ts');
   } catch (error) {
-    return { findings: [finding(NATIVE, absent(firstLine(error)))], libbpf: null };
+    return { findings: [finding(NATIVE, observeMissing(error))], libbpf: null };
   }
   const features = native.probe();
-  const observe = (name: FeatureSubject['feature']): Observation => {
-    if (!mayProbe && name !== 'btf') return NOT_TRIED;
-    return observeFeature(features, name);
+  const observe = (each: FeatureSubject): Observation => {
+    if (each.feature === 'btf') return observeTypeInformation(features);
+    if (!mayProbe) return NOT_TRIED;
+    if (each.byTypes && !features.btf.available) return WITHOUT_TYPES;
+    return observeFeature(features, each, privileges);
   };
   return {
     libbpf: features.libbpf,
     findings: [
       finding(NATIVE, available(`libbpf ${features.libbpf}`)),
-      ...FEATURES.map((each) => finding(each, observe(each.feature))),
+      ...FEATURES.map((each) => finding(each, observe(each))),
       ...[LINK, features.netfilterLink.available ? FENTRY : FENTRY_INSTEAD].map((each) =>
-        finding(each, observe(each.feature)),
+        finding(each, observe(each)),
       ),
-      finding(HOOKS, mayProbe ? observeHooks(native, features) : NOT_TRIED),
+      finding(HOOKS, mayProbe ? observeHooks(native, features, privileges) : NOT_TRIED),
       ...examineTypes(native),
       finding(JIT, await observeJit()),
     ],
@@ -191,9 +223,15 @@ export async function examineKernel(mayProbe: boolean): Promise<KernelExaminatio
 }
 
 /** What the tracer sees packets at hooks with; see source/hook-programs.ts. */
-function observeHooks(native: NativePackage, features: Features): Observation {
-  if (features.netfilterLink.available) return available('by links');
-  const { fentry } = features;
+function observeHooks(
+  native: NativePackage,
+  features: Features,
+  privileges: Privileges,
+): Observation {
+  const { netfilterLink: link, fentry } = features;
+  if (link.available) return available('by links');
+  if (isRefusal(link.code)) return refused(link, ATTACHING, privileges);
+  if (isRefusal(fentry.code)) return refused(fentry, TRACING, privileges);
   if (!fentry.available) return absent(`no links, and no fentry: ${fentry.reason}`);
   const kernel = tryOr(() => native.Btf.kernel());
   if (!kernel.ok) return unknown(kernel.reason);
@@ -206,9 +244,41 @@ function observeHooks(native: NativePackage, features: Features): Observation {
   }
 }
 
-function observeFeature(features: Features, name: FeatureSubject['feature']): Observation {
-  const { available: there, reason } = features[name];
-  return there ? available() : absent(reason);
+function observeFeature(
+  features: Features,
+  { feature, needs }: FeatureSubject,
+  privileges: Privileges,
+): Observation {
+  const found = features[feature];
+  if (found.available) return available();
+  return isRefusal(found.code) ? refused(found, needs, privileges) : absent(found.reason);
+}
+
+/** What the kernel forbids says nothing of what it can, and a newer one does not help. */
+function refused({ reason, step }: Feature, needs: Needs, privileges: Privileges): Observation {
+  // It is tried in a namespace made for it; in the daemon's own it may be allowed.
+  if (step === SCRATCH_STEP && missingCapabilities(privileges, MEASURING).length > 0) {
+    return unknown(`not tried without CAP_SYS_ADMIN: ${reason}`);
+  }
+  return absent(`not permitted: ${reason}`, explainRefusal(privileges, needs).remedy);
+}
+
+function observeTypeInformation({ btf }: Features): Observation {
+  if (btf.available) return available();
+  return existsSync('/sys/kernel')
+    ? absent(btf.reason)
+    : absent(
+        '/sys is not mounted',
+        'mount -t sysfs sysfs /sys (in a container: bind it from the host)',
+      );
+}
+
+/** Not every failure to load it is a package that was not built. */
+function observeMissing(error: unknown): Observation {
+  const reason = firstLine(error);
+  return /EMFILE|ENFILE|Too many open files/i.test(reason)
+    ? absent(reason, remedyOfOpenFiles(0))
+    : absent(reason);
 }
 
 function examineTypes(native: NativePackage): Finding[] {

@@ -1,15 +1,15 @@
-import { readFile } from 'node:fs/promises';
-import { type Capability, effectiveCapabilities } from './capabilities.js';
+import type { Capability } from './capabilities.js';
 import {
   absent,
   available,
   type Finding,
   type FindingSubject,
   finding,
+  type Observation,
   unknown,
 } from './diagnosis.js';
-
-const AS_ROOT = 'run as root, or give the capability to the Node binary with setcap(8)';
+import type { Privileges } from './privileges.js';
+import { AS_ROOT, OUTSIDE } from './refusal.js';
 
 type CapabilitySubject = FindingSubject & { readonly anyOf: readonly Capability[] };
 
@@ -35,10 +35,10 @@ const CAPABILITIES: readonly CapabilitySubject[] = [
   {
     id: 'cap-net-admin',
     area: 'privileges',
-    title: 'attaching to the network (CAP_NET_ADMIN)',
+    title: 'reading the rules of services (CAP_NET_ADMIN)',
     need: 'wanted',
     anyOf: ['CAP_NET_ADMIN'],
-    consequence: 'netfilter hooks and devices cannot be attached to',
+    consequence: 'services have no names, and without CAP_SYS_ADMIN nothing is attached to hooks',
     remedy: AS_ROOT,
   },
   {
@@ -61,29 +61,25 @@ const LOCKDOWN: FindingSubject = {
   remedy: 'boot with lockdown=integrity or lockdown=none',
 };
 
-export async function examinePrivileges(): Promise<Finding[]> {
-  const status = await readFile('/proc/self/status', 'utf8').catch(() => '');
-  const held = effectiveCapabilities(status);
-  const findings = CAPABILITIES.map((each) => {
-    const found = each.anyOf.find((capability) => held.has(capability));
-    return finding(each, found === undefined ? absent() : available(found));
-  });
-  findings.push(finding(LOCKDOWN, await observeLockdown()));
-  return findings;
+export function examinePrivileges(privileges: Privileges): Finding[] {
+  return [
+    ...CAPABILITIES.map((each) => finding(each, observeCapability(privileges, each.anyOf))),
+    finding(LOCKDOWN, observeLockdown(privileges)),
+  ];
 }
 
-/** The chosen mode is the one in brackets (security/lockdown/lockdown.c). */
-async function observeLockdown() {
-  const file = '/sys/kernel/security/lockdown';
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => error);
-  if (typeof text !== 'string') {
-    // securityfs need not be mounted, and then it is not for certain.
-    return text.code === 'ENOENT' ? available('not in use') : unknown(text.message);
-  }
-  const mode = lockdownMode(text);
-  return mode === 'confidentiality' ? absent(mode) : available(mode);
+function observeCapability(
+  { held, inUserNamespace }: Privileges,
+  anyOf: readonly Capability[],
+): Observation {
+  if (held === null) return unknown('/proc/self/status cannot be read');
+  const found = anyOf.find((capability) => held.has(capability));
+  if (found === undefined) return absent();
+  return inUserNamespace ? absent(`${found} of a user namespace alone`, OUTSIDE) : available(found);
 }
 
-export function lockdownMode(text: string): string | null {
-  return /\[(\w+)\]/.exec(text)?.[1] ?? null;
+function observeLockdown({ lockdown, lockdownHidden }: Privileges): Observation {
+  if (lockdownHidden !== null) return unknown(lockdownHidden);
+  if (lockdown === null) return available('not in use');
+  return lockdown === 'confidentiality' ? absent(lockdown) : available(lockdown);
 }

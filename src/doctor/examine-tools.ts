@@ -1,4 +1,4 @@
-import { type Attempt, attempt, attemptInScratch } from './attempt.js';
+import { type Attempt, attempt, attemptInScratch, couldNotTry } from './attempt.js';
 import {
   absent,
   available,
@@ -81,13 +81,10 @@ function observationOf(result: Attempt, inScratch: boolean): Observation {
   if (result.status === 127 || /^unshare: .*No such file/.test(result.complaint)) {
     return absent('not installed');
   }
-  if (result.status === 126) return unknown(result.complaint);
+  if (couldNotTry(result)) return unknown(result.complaint);
   // A version is asked for only to see that the program is there.
   if (!inScratch) return available(firstLine(result.stdout));
   if (result.status === 0) return available();
-  if (/unshare failed|Operation not permitted/.test(result.complaint)) {
-    return unknown(result.complaint);
-  }
   return absent(result.complaint || null);
 }
 

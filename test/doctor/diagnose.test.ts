@@ -13,7 +13,7 @@ import {
   finding,
   unknown,
 } from '../../src/doctor/diagnosis.js';
-import { lockdownMode } from '../../src/doctor/examine-privileges.js';
+import { lockdownMode } from '../../src/doctor/privileges.js';
 
 function sample(need: FindingNeed, observation = absent()): Finding {
   return finding(
