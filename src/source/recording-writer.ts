@@ -34,6 +34,21 @@ const TICK_NS = 20_000_000n;
 /** It holds what packets carry: for its owner's eyes only. */
 const MODE = 0o600;
 
+/** What to do where a file cannot be written, after a semicolon; empty where that is plain. */
+function remedyOf(cause: unknown): string {
+  switch ((cause as NodeJS.ErrnoException).code) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return '; free space there, or record elsewhere; what was written can be replayed';
+    case 'EROFS':
+    case 'EACCES':
+    case 'EPERM':
+      return '; record to a folder that this process may write to';
+    default:
+      return '';
+  }
+}
+
 /** Writes a recording, chunk by chunk, so that one cut off is still good up to there. */
 export class RecordingWriter implements SourceSink {
   /** Bytes written so far. */
@@ -133,7 +148,7 @@ export class RecordingWriter implements SourceSink {
   }
 
   #notWritable(cause: unknown): RecordingError {
-    const what = `cannot write ${this.#path}: ${message(cause)}`;
+    const what = `cannot write ${this.#path}: ${message(cause)}${remedyOf(cause)}`;
     return new RecordingError('RECORDING_NOT_WRITABLE', what, { cause });
   }
 
