@@ -19,6 +19,7 @@ const WITH_PARENT = ['setpriv', '--pdeathsig', 'KILL'];
  *
  * @typedef {object} Running
  * @property {number} pid
+ * @property {readonly string[]} said on standard error, the last lines
  * @property {() => Promise<Words>} stop ends it; what it wrote last
  *
  * @typedef {object} Words the last lines of each
@@ -111,5 +112,5 @@ export async function start(command, { ready, limitMs, endBy = 'SIGINT' }) {
     await stop();
     throw error;
   }
-  return { pid: child.pid ?? 0, stop };
+  return { pid: child.pid ?? 0, said: complained, stop };
 }
