@@ -10,11 +10,14 @@ const PRIVILEGED = {
     'test/lab/**/*.test.ts',
     'test/source/**/*.test.ts',
     'test/doctor/**/*.test.ts',
+    'test/faults/*.test.ts',
     'test/pipeline/**/*.test.ts',
   ],
   scenario: ['test/scenario/**/*.test.ts'],
   browser: ['test/browser/**/*.test.ts'],
   'two-kernels': ['test/two-kernels/**/*.test.ts'],
+  // Besides, those of test/faults/ for longer: see test/faults/run.mjs.
+  faults: ['test/faults/slow/*.test.ts'],
 };
 const FUZZ = ['test/fuzz/**/*.test.ts'];
 
@@ -64,6 +67,16 @@ export default defineConfig({
           include: PRIVILEGED.kernel,
           retry: AGAIN,
           testTimeout: 60_000,
+          hookTimeout: 60_000,
+          ...ONE_AT_A_TIME,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'faults',
+          include: [...PRIVILEGED.faults, 'test/faults/*.test.ts'],
+          testTimeout: 120_000,
           hookTimeout: 60_000,
           ...ONE_AT_A_TIME,
         },
