@@ -49,16 +49,17 @@ export function fieldValues(row: FlowRow, field: FilterField): string[] {
   }
 }
 
-function matchesTerm(row: FlowRow, term: FilterTerm): boolean {
-  const wanted = term.value.toLowerCase();
-  if (term.field !== null) {
-    const prefix = wanted.endsWith('*') ? wanted.slice(0, -1) : null;
-    return fieldValues(row, term.field).some((value) => {
-      const have = value.toLowerCase();
+type Matches = (row: FlowRow) => boolean;
+
+function termMatches({ field, value }: FilterTerm): Matches {
+  const wanted = value.toLowerCase();
+  if (field === null) return (row) => textOf(row).includes(wanted);
+  const prefix = wanted.endsWith('*') ? wanted.slice(0, -1) : null;
+  return (row) =>
+    fieldValues(row, field).some((one) => {
+      const have = one.toLowerCase();
       return prefix === null ? have === wanted : have.startsWith(prefix);
     });
-  }
-  return textOf(row).includes(wanted);
 }
 
 /** Rows are never changed, and a filter box asks each of thousands at every keystroke. */
@@ -76,22 +77,32 @@ function textOf(row: FlowRow): string {
   return text;
 }
 
+/** What has to match, for each row: words and negated terms, then of each field one term. */
+function prepared(terms: readonly FilterTerm[]): Matches {
+  const each: Matches[] = [];
+  const byField = new Map<FilterField, Matches[]>();
+  for (const term of terms) {
+    const matches = termMatches(term);
+    if (term.negate) each.push((row) => !matches(row));
+    else if (term.field === null) each.push(matches);
+    else byField.set(term.field, [...(byField.get(term.field) ?? []), matches]);
+  }
+  for (const any of byField.values()) each.push((row) => any.some((matches) => matches(row)));
+  return (row) => each.every((matches) => matches(row));
+}
+
+/** A filter is asked about thousands of rows, and its terms are never changed. */
+const filters = new WeakMap<readonly FilterTerm[], Matches>();
+
 /**
  * Terms of one field widen each other (`proto:tcp proto:udp` is either); terms of
  * different fields, words without a field and negated terms each narrow.
  */
 export function matchesFilter(row: FlowRow, terms: readonly FilterTerm[]): boolean {
-  const wanted = new Map<FilterField, boolean>();
-  for (const term of terms) {
-    const matches = matchesTerm(row, term);
-    if (term.negate) {
-      if (matches) return false;
-    } else if (term.field === null) {
-      if (!matches) return false;
-    } else {
-      wanted.set(term.field, (wanted.get(term.field) ?? false) || matches);
-    }
+  let matches = filters.get(terms);
+  if (matches === undefined) {
+    matches = prepared(terms);
+    filters.set(terms, matches);
   }
-  for (const matched of wanted.values()) if (!matched) return false;
-  return true;
+  return matches(row);
 }
