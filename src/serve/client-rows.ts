@@ -1,4 +1,4 @@
-import { CLIENT_REMOVED_LIMIT } from './limits.js';
+import { CLIENT_REMOVED_LIMIT, FILTERED_ROW_COST } from './limits.js';
 import { type FilterTerm, ROW_WINDOW } from './protocol.js';
 import { matchesFilter } from './row-filter.js';
 import type { RowListener, RowTable } from './row-table.js';
@@ -38,6 +38,8 @@ export class ClientRows implements RowListener {
   #scanned = 0;
   /** Slots to begin with, the newest change first; sent from the other end. */
   #window: number[] = [];
+  /** At rows, that `next` has left. */
+  #looks = 0;
 
   constructor(table: RowTable) {
     this.#table = table;
@@ -45,11 +47,6 @@ export class ClientRows implements RowListener {
     this.#known = new SlotSet(table.limit);
     table.listen(this);
     this.restart([]);
-  }
-
-  /** Whether there are rows to look at before it gets any. */
-  get beginning(): boolean {
-    return this.#scan !== null;
   }
 
   close(): void {
@@ -97,13 +94,16 @@ export class ClientRows implements RowListener {
   }
 
   /**
-   * What to send next, at most `limit` rows, looking at no more than `scan` of them to
-   * begin anew; null while there is more to look at. What it returns counts as sent.
+   * What to send next, at most `limit` rows, for at most `looks` at rows: one with a filter
+   * takes as many as FILTERED_ROW_COST and its terms. Null while there is more to look at to
+   * begin anew. What it returns counts as sent.
    */
-  next(limit: number, scan: number): RowDelta | null {
-    if (this.#scan !== null && !this.#lookThrough(this.#scan, scan)) return null;
+  next(limit: number, looks: number): RowDelta | null {
+    const filtered = this.#terms.length === 0 ? 1 : FILTERED_ROW_COST + this.#terms.length;
+    this.#looks = Math.max(1, Math.floor(looks / filtered));
+    if (this.#scan !== null && !this.#lookThrough(this.#scan)) return null;
     const rows: string[] = [];
-    while (rows.length < limit) {
+    while (rows.length < limit && this.#looks > 0) {
       const slot = this.#window.pop();
       if (slot === undefined) break;
       this.#changed.delete(slot);
@@ -127,9 +127,9 @@ export class ClientRows implements RowListener {
   }
 
   /** True when it is through, or has found as many as the page holds. */
-  #lookThrough(slots: Uint32Array, most: number): boolean {
-    const end = Math.min(slots.length, this.#scanned + most);
-    while (this.#scanned < end && this.#window.length < ROW_WINDOW) {
+  #lookThrough(slots: Uint32Array): boolean {
+    while (this.#scanned < slots.length && this.#looks > 0 && this.#window.length < ROW_WINDOW) {
+      this.#looks -= 1;
       const slot = slots[this.#scanned++] as number;
       const row = this.#table.row(slot);
       if (row !== null && matchesFilter(row, this.#terms)) this.#window.push(slot);
@@ -140,7 +140,7 @@ export class ClientRows implements RowListener {
   }
 
   #addFresh(rows: string[], limit: number): void {
-    while (rows.length < limit) {
+    while (rows.length < limit && this.#looks > 0) {
       const slot = this.#fresh[this.#freshAt];
       if (slot === undefined) break;
       this.#freshAt += 1;
@@ -150,7 +150,7 @@ export class ClientRows implements RowListener {
   }
 
   #addChanged(rows: string[], limit: number): void {
-    while (rows.length < limit) {
+    while (rows.length < limit && this.#looks > 0) {
       const slot = this.#changed.nextFrom(this.#hand);
       if (slot < 0) return;
       this.#hand = slot + 1 === this.#table.limit ? 0 : slot + 1;
@@ -161,6 +161,7 @@ export class ClientRows implements RowListener {
 
   /** Adds the row, or that it does not match any more. */
   #add(slot: number, rows: string[]): void {
+    this.#looks -= 1;
     const row = this.#table.row(slot);
     const json = this.#table.json(slot);
     if (row === null || json === null) return;

@@ -1,9 +1,16 @@
+import type { Socket } from 'node:net';
 import type { RawData, WebSocket } from 'ws';
 import { parseClientMessage } from './client-message.js';
 import { ClientRows } from './client-rows.js';
 import type { FlowDetails, KnownFlow } from './flow-details.js';
 import { withRates } from './flow-row.js';
-import { MESSAGE_RATE_LIMIT, SEND_BUFFER_LIMIT, SILENCE_LIMIT_MS } from './limits.js';
+import {
+  CLIENT_READ_LIMIT,
+  FRAME_RATE_LIMIT,
+  MESSAGE_RATE_LIMIT,
+  SEND_BUFFER_LIMIT,
+  SILENCE_LIMIT_MS,
+} from './limits.js';
 import {
   type ErrorMessage,
   type FilterTerm,
@@ -13,6 +20,7 @@ import {
   ROWS_PER_MESSAGE,
   SUBSCRIPTION_LIMIT,
 } from './protocol.js';
+import { ReadRate } from './read-rate.js';
 import type { RowTable } from './row-table.js';
 import type { ServeCounters } from './serve-counters.js';
 
@@ -29,8 +37,8 @@ export interface SessionContext {
 
 /** One tick, for all clients. */
 export interface Tick {
-  /** Rows this client may look at to begin anew. */
-  readonly scan: number;
+  /** Looks at rows that this client has; see ClientRows. */
+  readonly looks: number;
   /** The quality message at a slow tick, else null. */
   readonly quality: string | null;
 }
@@ -58,8 +66,13 @@ export class ClientSession {
   #lastHeard: number;
   #windowStart = 0;
   #windowMessages = 0;
+  #windowFrames = 0;
+  readonly #readRate = new ReadRate(CLIENT_READ_LIMIT);
+  /** While nothing is read of it. */
+  #reading: NodeJS.Timeout | null = null;
 
-  constructor(socket: WebSocket, context: SessionContext) {
+  /** @param connection what the WebSocket is on */
+  constructor(socket: WebSocket, connection: Socket, context: SessionContext) {
     this.#socket = socket;
     this.#context = context;
     this.#rows = new ClientRows(context.table);
@@ -68,17 +81,14 @@ export class ClientSession {
     socket.on('pong', () => {
       this.#lastHeard = context.clock();
     });
+    socket.on('ping', (data: Buffer) => this.#answerPing(data));
     socket.on('close', () => this.#forget());
+    connection.on('data', (chunk: Buffer) => this.#read(chunk.length));
     // ws closes the connection itself on a broken frame; without a listener it would throw.
     socket.on('error', (error) => {
       context.counters.badMessage('code' in error ? String(error.code) : 'socket');
     });
     this.#send(JSON.stringify(context.hello));
-  }
-
-  /** Whether it has to look through the table for rows to begin with. */
-  get beginning(): boolean {
-    return this.#wanted !== null || this.#rows.beginning;
   }
 
   /** Sends what is new, unless the client has not read what it got before. */
@@ -112,13 +122,44 @@ export class ClientSession {
     setTimeout(() => this.#socket.terminate(), 200).unref();
   }
 
-  #receive(data: RawData, isBinary: boolean): void {
+  /** Stops reading it for a while where it sends more than a dashboard has reason to. */
+  #read(bytes: number): void {
+    const wait = this.#readRate.add(bytes, this.#context.clock());
+    if (wait === 0 || this.#reading !== null) return;
+    this.#context.counters.clientsHeldBack += 1;
+    this.#socket.pause();
+    this.#reading = setTimeout(() => {
+      this.#reading = null;
+      this.#socket.resume();
+    }, wait);
+  }
+
+  #answerPing(data: Buffer): void {
+    if (this.#isFlood()) return;
+    if (this.#socket.bufferedAmount <= SEND_BUFFER_LIMIT) this.#socket.pong(data);
+    else this.#context.counters.shed += 1;
+  }
+
+  /** Counts a message or a ping; cuts off who sends so many that reading them is the harm. */
+  #isFlood(): boolean {
     const now = this.#context.clock();
     this.#lastHeard = now;
     if (now - this.#windowStart >= 1000) {
       this.#windowStart = now;
       this.#windowMessages = 0;
+      this.#windowFrames = 0;
     }
+    this.#windowFrames += 1;
+    if (this.#windowFrames <= FRAME_RATE_LIMIT) return false;
+    if (this.#windowFrames === FRAME_RATE_LIMIT + 1) {
+      this.#context.counters.badMessage('flood');
+      this.#socket.terminate();
+    }
+    return true;
+  }
+
+  #receive(data: RawData, isBinary: boolean): void {
+    if (this.#isFlood()) return;
     this.#windowMessages += 1;
     if (this.#windowMessages > MESSAGE_RATE_LIMIT) {
       // Only the first one is answered, or the answers would be a flood of their own.
@@ -179,6 +220,7 @@ export class ClientSession {
   }
 
   #forget(): void {
+    if (this.#reading !== null) clearTimeout(this.#reading);
     this.#rows.close();
     for (const id of [...this.#followed.keys()]) this.#unfollow(id);
   }
@@ -206,7 +248,7 @@ export class ClientSession {
 
   #sendFlows(tick: Tick): void {
     const { table, counters } = this.#context;
-    const delta = this.#rows.next(ROWS_PER_MESSAGE, tick.scan);
+    const delta = this.#rows.next(ROWS_PER_MESSAGE, tick.looks);
     // Its begin is still looked for.
     if (delta === null) return;
     const news = delta.reset || delta.rows.length > 0 || delta.removed.length > 0;

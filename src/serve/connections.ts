@@ -1,5 +1,6 @@
 import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { CONNECTION_LIMIT } from './limits.js';
 import type { ServeCounters } from './serve-counters.js';
 
@@ -17,6 +18,11 @@ export class Connections {
   constructor(server: Server, counters: ServeCounters) {
     this.#counters = counters;
     server.on('connection', (socket) => this.#add(socket));
+    server.on('timeout', (socket: Socket) => {
+      // An idle one is done; one at work has an answer that nobody reads on.
+      if (this.#busy.has(socket)) this.#counters.connectionsUnread += 1;
+      socket.destroy();
+    });
   }
 
   /** Counts the connection as at work until the response has gone out. */
@@ -28,6 +34,10 @@ export class Connections {
   /** For good: it is no HTTP connection any more. */
   keep(socket: Socket): void {
     this.#begin(socket);
+  }
+
+  isBusy(socket: Duplex): boolean {
+    return this.#busy.has(socket as Socket);
   }
 
   #add(socket: Socket): void {

@@ -12,6 +12,7 @@ import {
   API_PAGE_MS,
   API_REQUEST_LIMIT,
   RECORDS_PER_ANSWER,
+  UNREAD_PAGE_LIMIT,
 } from './limits.js';
 import type { Load } from './load-meter.js';
 import { METRICS_TYPE, renderMetrics } from './metrics.js';
@@ -74,8 +75,10 @@ class Refused extends Error {
 /** Answers requests that the host guard has let through. */
 export class Routes {
   readonly #context: RouteContext;
-  /** Requests that wait for the collector, or for who asked to read. */
+  /** Requests that wait for the collector. */
   #asking = 0;
+  /** Pages that wait for who asked to read on, in the order in which they began to. */
+  readonly #unread = new Set<ServerResponse>();
 
   constructor(context: RouteContext) {
     this.#context = context;
@@ -116,7 +119,7 @@ export class Routes {
     } else if (path === '/api/flows') {
       const limit = readLimit(url.searchParams.get('limit'));
       const from = readCursor(url.searchParams.get('cursor'));
-      await this.#ask(() => this.#sendFlows(response, from, limit));
+      await this.#sendFlows(response, from, limit);
     } else if (path.startsWith('/api/flows/')) {
       const id = decodeSegment(path.slice('/api/flows/'.length));
       const found = id === null ? null : await this.#ask(() => wholeFlow(collector, id));
@@ -172,7 +175,7 @@ export class Routes {
 
   /**
    * Sends a page part by part, the next one asked for when this one was read, so that
-   * neither side holds more of it than a part.
+   * neither side holds more of it than a part, and who reads slowly keeps no other waiting.
    */
   async #sendFlows(
     response: ServerResponse,
@@ -187,7 +190,19 @@ export class Routes {
     let total = 0;
     for (let part = 0; ; part++) {
       const wanted = Math.min(RECORDS_PER_ANSWER, limit - sent);
-      const { records, next, total: counted } = await collector.flows(position, wanted);
+      const answer = await this.#ask(() => collector.flows(position, wanted)).catch(
+        (error: unknown) => {
+          // A page that was begun ends here, and its `next` leads on.
+          if (part > 0 && (error instanceof Refused || error instanceof CollectorError))
+            return null;
+          throw error;
+        },
+      );
+      if (answer === null) {
+        counters.pagesCut += 1;
+        break;
+      }
+      const { records, next, total: counted } = answer;
       if (part === 0) {
         response.setHeader('Cache-Control', 'no-store');
         response.writeHead(200, { 'Content-Type': JSON_TYPE });
@@ -198,7 +213,7 @@ export class Routes {
       bytes += text.length;
       total = counted;
       position = next;
-      if (!(await written(response, text))) {
+      if (!(await this.#written(response, text))) {
         counters.pagesUnread += 1;
         return;
       }
@@ -210,6 +225,25 @@ export class Routes {
     }
     const next = position === null ? null : `${position.before}.${position.id}`;
     response.end(`],"total":${total},"next":${JSON.stringify(next)}}`);
+  }
+
+  /** False when the other side has gone, or was cut off since it did not read. */
+  async #written(response: ServerResponse, text: string): Promise<boolean> {
+    if (response.destroyed) return false;
+    if (response.write(text)) return true;
+    const [longest] = this.#unread.size >= UNREAD_PAGE_LIMIT ? this.#unread : [];
+    longest?.destroy();
+    this.#unread.add(response);
+    const gone = new AbortController();
+    const closed = once(response, 'close', { signal: gone.signal }).then(() => false);
+    const drained = once(response, 'drain', { signal: gone.signal }).then(() => true);
+    try {
+      return await Promise.race([closed, drained]);
+    } finally {
+      this.#unread.delete(response);
+      gone.abort();
+      await Promise.allSettled([closed, drained]);
+    }
   }
 }
 
@@ -229,21 +263,6 @@ async function wholeFlow(
     come = more.paths.length;
   }
   return flow === null ? null : { flow, paths };
-}
-
-/** False when the other side has gone, or was cut off since it did not read. */
-async function written(response: ServerResponse, text: string): Promise<boolean> {
-  if (response.destroyed) return false;
-  if (response.write(text)) return true;
-  const gone = new AbortController();
-  const closed = once(response, 'close', { signal: gone.signal }).then(() => false);
-  const drained = once(response, 'drain', { signal: gone.signal }).then(() => true);
-  try {
-    return await Promise.race([closed, drained]);
-  } finally {
-    gone.abort();
-    await Promise.allSettled([closed, drained]);
-  }
 }
 
 /** @throws Refused `bad-url` for what is no path, `GET http://[/` for one */

@@ -8,6 +8,14 @@ export const CONNECTION_LIMIT = 256;
 export const SEND_BUFFER_LIMIT = 1 << 20;
 /** Client messages a second; more are refused. */
 export const MESSAGE_RATE_LIMIT = 50;
+/** Messages and pings a second; a client that sends more is cut off. */
+export const FRAME_RATE_LIMIT = 500;
+/** Bytes a second that are read of one client; the rest waits where it is. */
+export const CLIENT_READ_LIMIT = 64 << 10;
+/** Fragments of one client message. */
+export const FRAGMENT_LIMIT = 64;
+/** Requests that wait on one connection for the answer before; one more ends the connection. */
+export const PIPELINE_LIMIT = 16;
 /** Ids of rows that went, kept for one client that has not heard of them; past it, it starts anew. */
 export const CLIENT_REMOVED_LIMIT = 8192;
 /** Flows one page of `/api/flows` holds at most, and when nothing is said. */
@@ -16,8 +24,10 @@ export const API_FLOW_DEFAULT = 1_000;
 /** A page ends early after so many bytes, or so long; its `next` leads on. */
 export const API_PAGE_BYTES = 8 << 20;
 export const API_PAGE_MS = 2_000;
-/** Requests that ask the collector for records, at a time; more get 503. */
-export const API_REQUEST_LIMIT = 8;
+/** Requests that wait for an answer of the collector, at a time; more get 503. */
+export const API_REQUEST_LIMIT = 32;
+/** Pages of which a part waits to be read; one past it, the one that has waited longest is cut off. */
+export const UNREAD_PAGE_LIMIT = 16;
 /** Bytes of dashboard files held in memory. */
 export const STATIC_BYTE_LIMIT = 16 << 20;
 export const PING_INTERVAL_MS = 10_000;
@@ -34,10 +44,13 @@ export const DEADLINE_CHECK_MS = 1_000;
 export const ROW_TABLE_LIMIT = 65_536;
 /** Bytes that one of them takes, its texts and its JSON included; measured. */
 export const ROW_HELD_BYTES = 3_072;
-/** Rows looked at in one tick for clients that begin anew, all of them together. */
-export const SCAN_ROWS_PER_TICK = 16_384;
-/** Of these, what each client has at least. */
-export const SCAN_ROWS_LEAST = 512;
+/** Looks at rows in one tick, of all clients together; each has its part, and this at least. */
+export const LOOKS_PER_TICK = 131_072;
+export const LOOKS_LEAST = 2_048;
+/** Looks that a row takes where there is a filter, besides one for each of its terms. */
+export const FILTERED_ROW_COST = 8;
+/** Clients get their messages for so long, then others have their turn; the rest at the next tick. */
+export const TICK_BUDGET_MS = 25;
 
 /** Rows the collector makes in one tick. */
 export const ROWS_PER_TICK = 1_000;
@@ -67,8 +80,17 @@ export const STEPS_PER_ANSWER = 16_384;
 export const ANSWER_SHARE = 0.1;
 /** What is not answered by then is not known. */
 export const ANSWER_DEADLINE_MS = 2_000;
-/** Heap of the server process, MiB; beyond it ends and is started again. */
-export const SERVER_HEAP_MIB = 256;
+/** Heap of the server process with no rows and with all, MiB; beyond it ends and is started again. */
+const SERVER_HEAP_LEAST_MIB = 64;
+const SERVER_HEAP_MOST_MIB = 256;
+/** What a row may take of it, with its garbage. */
+const ROW_HEAP_BYTES = 1.5 * ROW_HELD_BYTES;
+
+/** Heap of the server process where it holds so many rows, MiB. */
+export function serverHeapMib(rows: number): number {
+  const mib = SERVER_HEAP_LEAST_MIB + Math.ceil((rows * ROW_HEAP_BYTES) / (1 << 20));
+  return Math.min(mib, SERVER_HEAP_MOST_MIB);
+}
 
 /** Of it, what is new; V8 takes three times as much, and by itself 16. */
 export const SERVER_YOUNG_MIB = 4;

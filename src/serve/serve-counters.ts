@@ -6,9 +6,16 @@ export class ServeCounters {
   clientsRefused = 0;
   /** Clients cut off because they were silent. */
   clientsSilent = 0;
+  /** Times that nothing was read of a client since it sent too much. */
+  clientsHeldBack = 0;
+  /** Messages that clients got a tick later since others took the time of one. */
+  ticksDelayed = 0;
   /** Idle connections that gave way to new ones, and new ones that found no idle one. */
   connectionsIdle = 0;
   connectionsRefused = 0;
+  /** Connections ended for requests sent before others were answered, and for not reading answers. */
+  connectionsPipelined = 0;
+  connectionsUnread = 0;
   /** Pages of flows that ended before their limit, and such that nobody read on. */
   pagesCut = 0;
   pagesUnread = 0;

@@ -11,9 +11,9 @@ import {
   RESTART_LEAST_MS,
   RESTART_MOST_MS,
   rowLimit,
-  SERVER_HEAP_MIB,
   SERVER_YOUNG_MIB,
   START_DEADLINE_MS,
+  serverHeapMib,
 } from './limits.js';
 import { LoadMeter } from './load-meter.js';
 import { SLOW_TICK_MS, TICK_MS } from './protocol.js';
@@ -136,7 +136,7 @@ export class ServerProcess {
   #launch(): Promise<void> {
     const { program, collected, host, port, allowHosts, uiDirectory, info } = this.#options;
     const args = [
-      `--max-old-space-size=${SERVER_HEAP_MIB}`,
+      `--max-old-space-size=${serverHeapMib(rowLimit(this.#options.rowBytes))}`,
       `--max-semi-space-size=${SERVER_YOUNG_MIB}`,
       program ?? SERVER_PROGRAM,
     ];

@@ -1,11 +1,12 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { WebSocketServer } from 'ws';
+import { type WebSocket, WebSocketServer } from 'ws';
 import type { QualityRecord } from '../model/feed.js';
 import { DEFAULT_HOST, DEFAULT_PORT } from './address.js';
 import type { HelloInfo } from './channel-messages.js';
 import { ClientSession, type SessionContext } from './client-session.js';
+import { ClientTurns } from './client-turns.js';
 import type { Collector } from './collector.js';
 import { Connections } from './connections.js';
 import { FlowDetails } from './flow-details.js';
@@ -14,14 +15,14 @@ import { Routes, sendJson, setSecurityHeaders } from './http-routes.js';
 import {
   CLIENT_LIMIT,
   DEADLINE_CHECK_MS,
+  FRAGMENT_LIMIT,
   KEEP_ALIVE_MS,
   PING_INTERVAL_MS,
   REQUEST_DEADLINE_MS,
   RESPONSE_DEADLINE_MS,
-  SCAN_ROWS_LEAST,
-  SCAN_ROWS_PER_TICK,
 } from './limits.js';
 import { LoadMeter } from './load-meter.js';
+import { parseByPieces } from './parse-by-pieces.js';
 import {
   CLIENT_MESSAGE_LIMIT,
   type HelloMessage,
@@ -30,12 +31,12 @@ import {
   SLOW_TICK_MS,
   TICK_MS,
 } from './protocol.js';
+import { refuseBroken, refuseSocket } from './refused-sockets.js';
+import { RequestTurns } from './request-turns.js';
 import { ServeCounters } from './serve-counters.js';
 import { ServeError } from './serve-error.js';
 import { loadStaticFiles } from './static-files.js';
 
-/** How long a refused upgrade may take to be read. */
-const REFUSED_LINGER_MS = 1_000;
 /** A batch so soon after the tick before waits for the next one. */
 const TICK_LEAST_MS = TICK_MS / 2;
 
@@ -73,7 +74,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const counters = new ServeCounters();
   const meter = new LoadMeter();
   const details = new FlowDetails(collector);
-  const sessions = new Set<ClientSession>();
+  const sessions = new ClientTurns(counters, () => performance.now());
   const files = await loadStaticFiles(options.uiDirectory);
   const hello: HelloMessage = {
     type: 'hello',
@@ -98,6 +99,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   // One that does not read on is cut off: of an inactive socket nothing else is told.
   server.timeout = RESPONSE_DEADLINE_MS;
   const connections = new Connections(server, counters);
+  parseByPieces(server, counters);
+  refuseBroken(server, counters, (socket) => connections.isBusy(socket));
+  const turns = new RequestTurns(counters);
   const port = await listen(server, host, options.port ?? DEFAULT_PORT);
   const guard = createHostGuard(port, host, options.allowHosts);
   const routes = new Routes({
@@ -111,9 +115,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     clients: () => sessions.size,
   });
 
-  server.on('request', (request, response) => {
-    connections.serve(request.socket, response);
+  const answer = (request: IncomingMessage, response: ServerResponse): void => {
     setSecurityHeaders(response);
+    // Nothing here wants a body, and whoever sends one could go on sending for ever.
+    if (hasBody(request)) response.setHeader('Connection', 'close');
     const refusal = guard(request.headers);
     if (refusal !== null) {
       counters.refuseRequest(refusal.code);
@@ -127,6 +132,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         sendJson(response, 500, { type: 'error', code: 'internal', message });
       else response.destroy();
     });
+  };
+  server.on('request', (request, response) => {
+    // What came with a request that ended the connection.
+    if (request.socket.destroyed) return;
+    connections.serve(request.socket, response);
+    turns.take(request.socket, response, () => answer(request, response));
   });
 
   const session: SessionContext = {
@@ -146,7 +157,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       watching = true;
       collector.watch(true);
     }
-    const added = new ClientSession(client, session);
+    const added = new ClientSession(client, socket, session);
     sessions.add(added);
     if (sessions.size === 1) waitForTick();
     client.on('close', () => sessions.delete(added));
@@ -172,10 +183,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const message: QualityMessage | null =
       record === null ? null : { type: 'quality', quality: record, clients: sessions.size };
     const text = message === null ? null : JSON.stringify(message);
-    let beginning = 0;
-    for (const client of sessions) beginning += client.beginning ? 1 : 0;
-    const scan = Math.max(SCAN_ROWS_LEAST, Math.floor(SCAN_ROWS_PER_TICK / beginning));
-    for (const client of sessions) client.tick({ scan, quality: text });
+    sessions.tick(text);
   };
   // Rows go on as they come; when none come, clients still get their answers and figures.
   collector.onBatch(() => {
@@ -222,24 +230,21 @@ function acceptSockets(
   server: Server,
   guard: HostGuard,
   counters: ServeCounters,
-  sessions: ReadonlySet<ClientSession>,
-  accept: (client: import('ws').WebSocket, socket: import('node:net').Socket) => void,
+  sessions: { readonly size: number },
+  accept: (client: WebSocket, socket: Socket) => void,
 ): void {
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: CLIENT_MESSAGE_LIMIT,
+    maxFragments: FRAGMENT_LIMIT,
+    // Pings count as messages do: a session answers them.
+    autoPong: false,
     perMessageDeflate: false,
     clientTracking: false,
   });
   const refuse = (socket: Duplex, status: string, code: string, message: string): void => {
     counters.refuseRequest(code);
-    const body = JSON.stringify({ type: 'error', code, message });
-    socket.end(
-      `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nConnection: close\r\n` +
-        `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-    );
-    // The other side may never close its end.
-    setTimeout(() => socket.destroy(), REFUSED_LINGER_MS).unref();
+    refuseSocket(socket, status, code, message);
   };
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy());
@@ -260,6 +265,10 @@ function acceptSockets(
       sockets.handleUpgrade(request, socket, head, (client) => accept(client, request.socket));
     }
   });
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return (headers['content-length'] ?? '0') !== '0' || headers['transfer-encoding'] !== undefined;
 }
 
 function listen(server: Server, host: string, port: number): Promise<number> {

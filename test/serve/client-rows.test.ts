@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ClientRows, type RowDelta } from '../../src/serve/client-rows.js';
-import { CLIENT_REMOVED_LIMIT } from '../../src/serve/limits.js';
+import { CLIENT_REMOVED_LIMIT, FILTERED_ROW_COST } from '../../src/serve/limits.js';
 import { type FilterTerm, type FlowRow, ROW_WINDOW } from '../../src/serve/protocol.js';
 import { RowTable } from '../../src/serve/row-table.js';
 import { rowUpdate } from './fixture-collector.js';
@@ -159,12 +159,23 @@ describe('a client', () => {
     put(named(100));
     const client = new ClientRows(table);
     client.restart(only('f10'));
-    expect(client.next(10, 40)).toBeNull();
+    const looks = 40 * (FILTERED_ROW_COST + 1);
+    expect(client.next(10, looks)).toBeNull();
     put(['f10'], 2);
-    expect(client.next(10, 40)).toBeNull();
-    const delta = client.next(10, 40);
+    expect(client.next(10, looks)).toBeNull();
+    const delta = client.next(10, looks);
     expect(rows(delta)).toMatchObject([{ id: 'f10', packets: '4' }]);
     expect(delta?.behind).toBe(0);
+  });
+
+  test('looks at fewer rows the more terms its filter has, those that changed too', () => {
+    const client = new ClientRows(table);
+    client.restart(Array.from({ length: 8 }, () => ({ field: null, value: 'f', negate: true })));
+    client.next(10, ALL);
+    put(named(100));
+    expect(client.next(10, 40 * (FILTERED_ROW_COST + 8))?.behind).toBe(60);
+    expect(client.next(10, 40 * (FILTERED_ROW_COST + 8))?.behind).toBe(20);
+    expect(client.next(10, ALL)).toMatchObject({ rows: [], behind: 0 });
   });
 
   test('is told when a row it had does not match any more', () => {
