@@ -10,6 +10,7 @@ import {
   shareOut,
 } from '../model/memory-budget.js';
 import { DEFAULT_BUDGET, SAMPLE_ALL, type Sampling } from '../model/sampling.js';
+import { usableMemory } from './usable-memory.js';
 
 const MIB = 2 ** 20;
 
@@ -81,7 +82,9 @@ export function commonOptions(values: ParsedCommon): CommonOptions {
       values.filter === undefined ? null : new PacketFilter(values.filter, compilePacketFilter),
     netns: values.netns ?? null,
     sampling: parseSampling(values.sample ?? 'auto', values['cpu-budget']),
-    memory: shareOut(values.memory === undefined ? MEMORY_DEFAULT : parseMemory(values.memory)),
+    memory: shareOut(
+      usableMemory(values.memory === undefined ? MEMORY_DEFAULT : parseMemory(values.memory)),
+    ),
     json: values.json ?? false,
   };
 }

@@ -67,6 +67,24 @@ export interface MemoryBudget {
   readonly slack: number;
 }
 
+/** Of V8's heap limit, what may be filled: near it V8 does little but collect garbage. */
+const HEAP_SHARE = 0.9;
+/** Of the base, what is not in the heap of the process that watches. */
+const OUTSIDE_HEAP = 128 * MIB;
+
+/**
+ * How much of `total` can be used where V8 ends the process at `heapLimit`: nearly all that is
+ * kept may be objects, when every flow was traced.
+ */
+export function withinHeap(total: number, heapLimit: number): number {
+  return Math.min(total, Math.floor(heapLimit * HEAP_SHARE) + OUTSIDE_HEAP);
+}
+
+/** The heap limit that leaves all of `total` to be used, MiB, as --max-old-space-size has it. */
+export function heapMibFor(total: number): number {
+  return Math.ceil((total - OUTSIDE_HEAP) / HEAP_SHARE / MIB);
+}
+
 /** The one place where memory is shared out. @param total bytes, at least MEMORY_LEAST */
 export function shareOut(total: number = MEMORY_DEFAULT): MemoryBudget {
   const base = COLLECTOR_BASE + SERVER_BASE;

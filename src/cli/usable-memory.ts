@@ -1,0 +1,30 @@
+import { getHeapStatistics } from 'node:v8';
+import { UsageError } from '../model/errors.js';
+import { heapMibFor, MEMORY_LEAST, withinHeap } from '../model/memory-budget.js';
+import { warn } from './warn.js';
+
+const MIB = 1 << 20;
+
+/**
+ * What of `--memory` can be used with the heap that Node has: V8 takes its limit from the
+ * machine's memory or from NODE_OPTIONS, once, and ends a process that comes to it. Where that
+ * is less, it says so.
+ *
+ * @throws UsageError `HEAP_TOO_SMALL` where not even the least that there is fits
+ */
+export function usableMemory(
+  asked: number,
+  heapLimit = getHeapStatistics().heap_size_limit,
+): number {
+  const usable = withinHeap(asked, heapLimit);
+  if (usable === asked) return asked;
+  const remedy = `NODE_OPTIONS=--max-old-space-size=${heapMibFor(asked)} gives it more`;
+  const heap = `Node's heap ends at ${Math.floor(heapLimit / MIB)}M here`;
+  if (usable < MEMORY_LEAST) {
+    throw new UsageError('HEAP_TOO_SMALL', `${heap}, which is too little; ${remedy}`);
+  }
+  warn(
+    `${heap}: of ${Math.floor(asked / MIB)}M of --memory ${Math.floor(usable / MIB)}M are used; ${remedy}`,
+  );
+  return usable;
+}
