@@ -19,7 +19,8 @@
         "addon/btf.cc",
         "addon/packet-filter.cc",
         "addon/probe.cc",
-        "addon/allocator.cc"
+        "addon/allocator.cc",
+        "addon/datagram.cc"
       ],
       "include_dirs": ["<!@(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=9",

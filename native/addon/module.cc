@@ -5,6 +5,7 @@
 
 #include "allocator.h"
 #include "btf.h"
+#include "datagram.h"
 #include "handle.h"
 #include "link.h"
 #include "log.h"
@@ -48,6 +49,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitProbe(env, exports);
   InitAllocator(env, exports);
   InitNetnsIdentity(env, exports);
+  InitDatagram(env, exports);
   return exports;
 }
 

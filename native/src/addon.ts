@@ -233,6 +233,7 @@ interface Addon {
   probeStats(): NativeProbe;
   boundMalloc(bytes: number, arenas: number): boolean;
   netnsIdentity(path: string): readonly [inode: bigint, cookie: bigint];
+  sendUnixDatagram(address: string, data: Uint8Array): void;
   libbpfVersion(): string;
   possibleCpus(): number;
 }

@@ -5,6 +5,7 @@ export {
   type StructLayout,
   type StructMember,
 } from './btf.js';
+export { sendUnixDatagram } from './datagram.js';
 export { BpfError } from './error.js';
 export type {
   AttachTypeName,
