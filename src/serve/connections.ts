@@ -11,12 +11,14 @@ import type { ServeCounters } from './serve-counters.js';
  */
 export class Connections {
   readonly #counters: ServeCounters;
+  readonly #limit: number;
   /** In the order of their last use: one that is used moves to the end. */
   readonly #idle = new Set<Socket>();
   readonly #busy = new Map<Socket, number>();
 
-  constructor(server: Server, counters: ServeCounters) {
+  constructor(server: Server, counters: ServeCounters, limit = CONNECTION_LIMIT) {
     this.#counters = counters;
+    this.#limit = limit;
     server.on('connection', (socket) => this.#add(socket));
     server.on('timeout', (socket: Socket) => {
       // An idle one is done; one at work has an answer that nobody reads on.
@@ -29,6 +31,11 @@ export class Connections {
   serve(socket: Socket, response: ServerResponse): void {
     this.#begin(socket);
     response.once('close', () => this.#end(socket));
+    // Node's own answer to it has to be given too, once somebody listens.
+    response.once('timeout', () => {
+      this.#counters.refuseRequest('response-unread');
+      socket.destroy();
+    });
   }
 
   /** For good: it is no HTTP connection any more. */
@@ -41,7 +48,7 @@ export class Connections {
   }
 
   #add(socket: Socket): void {
-    if (this.#idle.size + this.#busy.size >= CONNECTION_LIMIT) {
+    if (this.#idle.size + this.#busy.size >= this.#limit) {
       const [longest] = this.#idle;
       if (longest === undefined) {
         this.#counters.connectionsRefused += 1;

@@ -36,6 +36,7 @@ import { RequestTurns } from './request-turns.js';
 import { ServeCounters } from './serve-counters.js';
 import { ServeError } from './serve-error.js';
 import { loadStaticFiles } from './static-files.js';
+import { countUnparsedRequests } from './unparsed-requests.js';
 
 /** A batch so soon after the tick before waits for the next one. */
 const TICK_LEAST_MS = TICK_MS / 2;
@@ -140,6 +141,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     turns.take(request.socket, response, () => answer(request, response));
   });
 
+  countUnparsedRequests(server, counters);
+
   const session: SessionContext = {
     table: collector.table,
     details,
@@ -242,6 +245,9 @@ function acceptSockets(
     perMessageDeflate: false,
     clientTracking: false,
   });
+  sockets.on('wsClientError', (error, socket) =>
+    refuse(socket, '400 Bad Request', 'bad-upgrade', error.message),
+  );
   const refuse = (socket: Duplex, status: string, code: string, message: string): void => {
     counters.refuseRequest(code);
     refuseSocket(socket, status, code, message);

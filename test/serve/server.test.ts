@@ -543,6 +543,10 @@ describe('bad clients', () => {
     for (let index = 0; index < CLIENT_LIMIT; index++) await open();
     expect(await refusedUpgrade('/ws', {})).toEqual({ status: 503, code: 'too-many-clients' });
     expect(server.counters.clientsRefused).toBe(1);
+    const { body } = await get('/metrics');
+    expect(body).toContain('hopscope_clients_refused_total 1\n');
+    expect(body).toContain('hopscope_requests_refused_total{code="too-many-clients"} 1\n');
+    expect(body).toContain('hopscope_connections_refused_total 0\n');
     await clients[0]?.close();
     await expect
       .poll(async () => (await SocketClient.open(server.url)).close().then(() => true))
@@ -556,8 +560,33 @@ describe('bad clients', () => {
     expect((await get('/healthz')).status).toBe(200);
     await closed;
     expect(server.counters.connectionsIdle).toBeGreaterThanOrEqual(1);
+    const { body } = await get('/metrics');
+    expect(body).toMatch(/^hopscope_connections_idle_total [1-9]\d*$/m);
     expect(server.counters.connectionsRefused).toBe(0);
     for (const socket of idle) socket.destroy();
+  });
+
+  test.each([
+    ['no HTTP', 'hello\r\n\r\n', 400, 'bad-http'],
+    [
+      'too much of it',
+      `GET / HTTP/1.1\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`,
+      431,
+      'headers-too-large',
+    ],
+    [
+      'an upgrade without its key',
+      'GET /ws HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+      400,
+      'bad-upgrade',
+    ],
+  ])('%s is answered and counted', async (_name, text, status, code) => {
+    const socket = connect(server.port, '127.0.0.1');
+    socket.write(text.replace('PORT', String(server.port)));
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    expect(answer.toString()).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    await once(socket, 'close');
+    expect([...server.counters.refusedRequests]).toEqual([[code, 1]]);
   });
 
   test('clients that ask and do not read cost no memory, and shut nobody out', async () => {
