@@ -91,6 +91,7 @@ export class Pipeline implements FlowFeed, SourceSink {
   /** Up to when records were joined. */
   #released = Number.POSITIVE_INFINITY;
   #lastAge = 0;
+  #drained = 0n;
   #rate = { events: 0, at: 0, cpu: process.cpuUsage(), eventsPerSecond: 0, cpuShare: 0 };
 
   constructor(source: Source, options: PipelineOptions = {}) {
@@ -145,8 +146,14 @@ export class Pipeline implements FlowFeed, SourceSink {
     }
   }
 
+  /** Up to when all has been taken from the source, kernel monotonic ns; it grows while the drain lives. */
+  get drained(): bigint {
+    return this.#drained;
+  }
+
   /** All that began before `now` has come. */
   tick(now: bigint, relieve?: () => void): void {
+    this.#drained = now;
     this.#options.tap?.tick(now);
     const time = this.epoch.since(now);
     while ((this.#windows[0]?.at ?? Number.POSITIVE_INFINITY) <= time) this.#changeWindow();

@@ -1,0 +1,100 @@
+import { sendUnixDatagram } from 'ebpf-ts';
+import { BEAT_MS, type Heartbeat, heartbeat } from '../heartbeat.js';
+import { log } from '../logger.js';
+
+/** Between two looks at whether the state in words has changed, ms. */
+const STATUS_MS = 10_000;
+
+/** What the service manager asks for (sd_notify(3), sd_watchdog_enabled(3)). */
+export interface ServiceRequest {
+  /** Where it receives: a path, or `@` and an abstract name; null when it asks for nothing. */
+  readonly socket: string | null;
+  /** It ends the service when it hears nothing for so long; null when it does not watch. */
+  readonly watchdogMs: number | null;
+}
+
+/** Reads the request, and removes it from the environment: it is not for child processes. */
+export function takeServiceRequest(
+  environment: NodeJS.ProcessEnv = process.env,
+  pid = process.pid,
+): ServiceRequest {
+  const { NOTIFY_SOCKET: socket, WATCHDOG_USEC: usec, WATCHDOG_PID: watched } = environment;
+  for (const name of ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID']) delete environment[name];
+  if (socket === undefined || socket === '') return { socket: null, watchdogMs: null };
+  if (!/^[/@]./u.test(socket)) {
+    log.warn('notify-failed', `NOTIFY_SOCKET is neither a path nor an abstract name: ${socket}`);
+    return { socket: null, watchdogMs: null };
+  }
+  const ms = /^\d{1,18}$/u.test(usec ?? '') ? Number(usec) / 1_000 : 0;
+  const isForUs = watched === undefined || watched === String(pid);
+  return { socket, watchdogMs: isForUs && ms > 0 ? ms : null };
+}
+
+/** Says to the service manager how the daemon is doing; does nothing where there is none. */
+export class ServiceManager {
+  readonly #request: ServiceRequest;
+  readonly #heart: Heartbeat;
+  readonly #stops: (() => void)[] = [];
+  #status = '';
+  #failing = false;
+  #stopping = false;
+
+  constructor(request: ServiceRequest, heart: Heartbeat = heartbeat) {
+    this.#request = request;
+    this.#heart = heart;
+  }
+
+  /**
+   * Everything is attached. From now on it hears the state in words when that changes, and
+   * where it watches, that the service lives: only when more was drained since it last heard so.
+   * A timer would go on while nothing is drained any more.
+   *
+   * @param drained up to which time all was taken out of the ring; anything that grows with it
+   */
+  ready(status: () => string, drained: () => bigint): void {
+    const { socket, watchdogMs } = this.#request;
+    if (socket === null || this.#stopping) return;
+    this.#status = status();
+    this.#send(`READY=1\nSTATUS=${this.#status}`);
+    this.#every(STATUS_MS, () => {
+      const now = status();
+      if (now === this.#status) return;
+      this.#status = now;
+      this.#send(`STATUS=${now}`);
+    });
+    if (watchdogMs === null) return;
+    let last = drained();
+    // Twice in its time, as sd_watchdog_enabled(3) asks.
+    this.#every(watchdogMs / 2, () => {
+      const now = drained();
+      if (now === last) return;
+      last = now;
+      this.#send('WATCHDOG=1');
+    });
+  }
+
+  /** It is being stopped, and that is as it should be. May be said again. */
+  stopping(): void {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    for (const stop of this.#stops.splice(0)) stop();
+    this.#send('STOPPING=1');
+  }
+
+  #every(ms: number, act: () => void): void {
+    this.#stops.push(this.#heart.every(Math.max(1, Math.floor(ms / BEAT_MS)), act));
+  }
+
+  #send(state: string): void {
+    const { socket } = this.#request;
+    if (socket === null) return;
+    try {
+      sendUnixDatagram(socket, Buffer.from(state));
+      this.#failing = false;
+    } catch (error) {
+      // Once: what is sent next will fail like this.
+      if (!this.#failing) log.warn('notify-failed', `the service manager: ${String(error)}`);
+      this.#failing = true;
+    }
+  }
+}

@@ -1,0 +1,135 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { afterAll, afterEach, beforeEach, describe, expect, it, test, vi } from 'vitest';
+import { ServiceManager, takeServiceRequest } from '../../src/cli/service-manager.js';
+import { Heartbeat } from '../../src/heartbeat.js';
+import { log } from '../../src/logger.js';
+import { NotifyReceiver } from './notify-receiver.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'hopscope-notify-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+beforeEach(() => {
+  log.level = 'error';
+});
+afterEach(() => {
+  log.level = 'info';
+});
+
+describe('what the service manager asks for', () => {
+  it.each([
+    [{}, { socket: null, watchdogMs: null }],
+    [{ NOTIFY_SOCKET: '' }, { socket: null, watchdogMs: null }],
+    [{ NOTIFY_SOCKET: 'run/notify' }, { socket: null, watchdogMs: null }],
+    [{ NOTIFY_SOCKET: 'vsock:2:1234' }, { socket: null, watchdogMs: null }],
+    [{ NOTIFY_SOCKET: '/run/n' }, { socket: '/run/n', watchdogMs: null }],
+    [
+      { NOTIFY_SOCKET: '@n', WATCHDOG_USEC: '30000000' },
+      { socket: '@n', watchdogMs: 30_000 },
+    ],
+    [
+      { NOTIFY_SOCKET: '@n', WATCHDOG_USEC: '0' },
+      { socket: '@n', watchdogMs: null },
+    ],
+    [
+      { NOTIFY_SOCKET: '@n', WATCHDOG_USEC: 'soon' },
+      { socket: '@n', watchdogMs: null },
+    ],
+    [
+      { NOTIFY_SOCKET: '@n', WATCHDOG_USEC: '1000', WATCHDOG_PID: '7' },
+      { socket: '@n', watchdogMs: 1 },
+    ],
+    [
+      { NOTIFY_SOCKET: '@n', WATCHDOG_USEC: '1000', WATCHDOG_PID: '8' },
+      { socket: '@n', watchdogMs: null },
+    ],
+    [{ WATCHDOG_USEC: '1000' }, { socket: null, watchdogMs: null }],
+  ])('%j: %j, and no child process is asked too', (environment, request) => {
+    const left: NodeJS.ProcessEnv = { PATH: '/bin', ...environment };
+    expect(takeServiceRequest(left, 7)).toEqual(request);
+    expect(left).toEqual({ PATH: '/bin' });
+  });
+});
+
+test.each([
+  ['a path', join(folder, 'notify')],
+  ['an abstract name', `@hopscope-notify-${process.pid}`],
+])('says by %s when it is ready, that it lives, and that it stops', async (_, socket) => {
+  const receiver = await NotifyReceiver.start(socket);
+  try {
+    const manager = new ServiceManager({ socket, watchdogMs: 200 }, new Heartbeat());
+    let drained = 0n;
+    const draining = setInterval(() => {
+      drained += 1n;
+    }, 20);
+    manager.ready(
+      () => 'all well',
+      () => drained,
+    );
+    await expect.poll(() => receiver.count('WATCHDOG=1')).toBeGreaterThan(2);
+    expect(receiver.received[0]).toBe('READY=1\nSTATUS=all well');
+    // The event loop goes on, the timer too; nothing is drained.
+    clearInterval(draining);
+    await wait(150);
+    const before = receiver.count('WATCHDOG=1');
+    await wait(800);
+    expect(receiver.count('WATCHDOG=1')).toBe(before);
+    drained += 1n;
+    await expect.poll(() => receiver.count('WATCHDOG=1')).toBe(before + 1);
+    manager.stopping();
+    manager.stopping();
+    drained += 1n;
+    await expect.poll(() => receiver.received.at(-1)).toBe('STOPPING=1');
+    await wait(300);
+    expect(receiver.count('STOPPING=1')).toBe(1);
+    expect(receiver.count('WATCHDOG=1')).toBe(before + 1);
+  } finally {
+    await receiver.end();
+  }
+});
+
+test('without a watchdog it says nothing of living; stopped before it was ready, not that it is', async () => {
+  const socket = join(folder, 'quiet');
+  const receiver = await NotifyReceiver.start(socket);
+  try {
+    let drained = 0n;
+    const nextDrained = (): bigint => {
+      drained += 1n;
+      return drained;
+    };
+    const manager = new ServiceManager({ socket, watchdogMs: null }, new Heartbeat());
+    manager.ready(() => 's', nextDrained);
+    await wait(300);
+    manager.stopping();
+    const late = new ServiceManager({ socket, watchdogMs: 200 }, new Heartbeat());
+    late.stopping();
+    late.ready(() => 's', nextDrained);
+    await wait(400);
+    expect(receiver.received).toEqual(['READY=1\nSTATUS=s', 'STOPPING=1', 'STOPPING=1']);
+  } finally {
+    await receiver.end();
+  }
+});
+
+test('a service manager that is gone stops nothing, and is reported once', async () => {
+  const warned = vi.spyOn(log, 'warn');
+  try {
+    const request = { socket: join(folder, 'gone'), watchdogMs: 200 };
+    const manager = new ServiceManager(request, new Heartbeat());
+    let drained = 0n;
+    manager.ready(
+      () => 's',
+      () => {
+        drained += 1n;
+        return drained;
+      },
+    );
+    await wait(500);
+    manager.stopping();
+    expect(drained).toBeGreaterThan(3n);
+    expect(warned.mock.calls).toEqual([['notify-failed', expect.stringContaining('ENOENT')]]);
+  } finally {
+    warned.mockRestore();
+  }
+});
