@@ -1,12 +1,12 @@
 import { hostname, release } from 'node:os';
 import { missingForTracing } from '../doctor/diagnose.js';
+import { log } from '../logger.js';
 import { Pipeline } from '../pipeline.js';
 import { ServerProcess } from '../serve/server-process.js';
 import type { Source } from '../source/source.js';
 import { VERSION } from '../version.js';
 import { UI_DIRECTORY } from './observe.js';
 import type { CommonOptions } from './options.js';
-import { warn } from './warn.js';
 
 export interface DashboardOptions {
   readonly source: Source;
@@ -58,7 +58,8 @@ export async function startDashboard(settings: DashboardOptions): Promise<Dashbo
       port,
       allowHosts,
       rowBytes: options.memory.rows,
-      onWarning: warn,
+      onWarning: (event, message, fields) => log.warn(event, message, { fields }),
+      onOutput: (line) => log.warn('server-output', line, { text: [line] }),
     });
     return started.server;
   };

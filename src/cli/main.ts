@@ -1,9 +1,10 @@
 #!/usr/bin/env node
-import type { BpfError } from 'ebpf-ts';
-import { printable } from '../export/printable.js';
-import { HopscopeError, UnsupportedError, UsageError } from '../model/errors.js';
+import { parseArgs } from 'node:util';
+import { log } from '../logger.js';
+import { UsageError } from '../model/errors.js';
+import { EXIT, EXIT_HELP, reportError } from './exit-status.js';
+import { exitWhenNotWritable } from './output.js';
 import { trueCause } from './true-cause.js';
-import { warn } from './warn.js';
 
 const HELP = `Usage: hopscope COMMAND [options]
 
@@ -15,10 +16,11 @@ const HELP = `Usage: hopscope COMMAND [options]
   demo       lab, traffic, daemon and dashboard in one
   record     save what the kernel gives to a file
   replay     play such a file
+  config     the configuration file: its schema, a check, a unit for systemd
 
-  hopscope COMMAND --help tells more. Exit status: 0 done, 1 a check failed or
-  it could not go on, 2 bad usage, 3 not permitted or not supported here.
-`;
+  hopscope COMMAND --help tells more.
+
+${EXIT_HELP}`;
 
 type Command = (args: string[]) => Promise<number>;
 
@@ -32,13 +34,14 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   demo: async () => (await import('./commands/demo.js')).runDemo,
   record: async () => (await import('./commands/record.js')).runRecord,
   replay: async () => (await import('./commands/replay.js')).runReplay,
+  config: async () => (await import('./commands/config.js')).runConfig,
 };
 
 async function main(args: string[]): Promise<number> {
   const [name, ...rest] = args;
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     process.stdout.write(HELP);
-    return name === undefined ? 2 : 0;
+    return name === undefined ? EXIT.usage : EXIT.done;
   }
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (load === undefined) {
@@ -48,36 +51,32 @@ async function main(args: string[]): Promise<number> {
   return command(rest);
 }
 
-/** Not by its class: the addon may be what is missing, and then there is no class. */
-function isBpfError(error: unknown): error is BpfError {
-  return error instanceof Error && error.name === 'BpfError';
+/** What is wrong with the options is to be reported in the form that they ask for. */
+function reportInJsonWhenAsked(args: string[]): void {
+  const options = { 'log-format': { type: 'string' } } as const;
+  const { values } = parseArgs({ args, options, strict: false });
+  if (values['log-format'] !== 'json') return;
+  log.format = 'json';
 }
 
-/** Reports an error so that one knows what to do, and gives its exit status. */
-function report(error: unknown): number {
-  if (error instanceof UnsupportedError) {
-    warn(`${error.message} [${error.code}]`);
-    process.stderr.write(`  ${printable(error.remedy)}\n`);
-    return 3;
-  }
-  if (error instanceof HopscopeError) {
-    warn(`${error.message} [${error.code}]`);
-    return error instanceof UsageError ? 2 : 1;
-  }
-  if (isBpfError(error)) {
-    warn(`${error.operation}: ${error.message} [${error.code}]`);
-    return 3;
-  }
-  const lines = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  for (const line of lines.split('\n')) warn(line);
-  return 1;
+/** What Node itself would write, in words of its own. */
+function takeOverFromNode(): void {
+  process.removeAllListeners('warning');
+  process.on('warning', ({ name, message, stack }) => {
+    log.warn('node', `${name}: ${message}`, { fields: { stack } });
+  });
+  process.on('uncaughtException', (error) => process.exit(reportError(error)));
 }
 
-main(process.argv.slice(2)).then(
+const given = process.argv.slice(2);
+exitWhenNotWritable();
+takeOverFromNode();
+reportInJsonWhenAsked(given);
+main(given).then(
   (status) => {
     process.exitCode = status;
   },
   async (error: unknown) => {
-    process.exitCode = report(await trueCause(error));
+    process.exitCode = reportError(await trueCause(error));
   },
 );

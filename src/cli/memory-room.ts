@@ -1,8 +1,8 @@
+import { log } from '../logger.js';
 import { mib } from '../doctor/examine-memory.js';
 import { memoryLimit } from '../doctor/memory-limit.js';
 import { UnsupportedError } from '../model/errors.js';
 import { MEMORY_LEAST } from '../model/memory-budget.js';
-import { warn } from './warn.js';
 
 /**
  * A process that reaches the limit of its cgroup is killed and can say nothing: it is said before.
@@ -20,7 +20,8 @@ export function requireMemory(total: number): void {
       `raise memory.max (memory.limit_in_bytes) to ${mib(total)}`,
     );
   }
-  warn(
+  log.warn(
+    'memory-room',
     `the limit of this cgroup is ${mib(limit)}, less than the budget of ${mib(total)}: the kernel ends hopscope when it is reached; give --memory ${mib(limit)} or raise memory.max`,
   );
 }

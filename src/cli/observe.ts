@@ -1,9 +1,11 @@
 import { fileURLToPath } from 'node:url';
+import { log } from '../logger.js';
 import { KernelSource, type KernelSourceOptions } from '../source/kernel-source.js';
 import { requireMemory } from './memory-room.js';
 import type { CommonOptions } from './options.js';
 import { boundUnusedMemory } from './unused-memory.js';
-import { warn } from './warn.js';
+
+const NOTHING = { missing: [] } as const;
 
 /** The compiled tracer, beside the compiled TypeScript. */
 export const TRACER_OBJECT = fileURLToPath(new URL('../bpf/tracer.bpf.o', import.meta.url));
@@ -28,7 +30,7 @@ export function kernelSource(
     ringBytes: options.memory.ring,
     // A filter is asked of packets, and the counter does not know it.
     count: options.filter === null,
-    onWarning: warn,
+    onWarning: (message) => log.warn('source', message),
     ...(onMode === undefined ? {} : { onMode }),
   });
 }
@@ -40,19 +42,29 @@ export function warnOfSampling({ sampling }: CommonOptions): Pick<KernelSourceOp
     onMode: (mode) => {
       if (isSaid || mode !== 'windows' || sampling.mode !== 'auto') return;
       isSaid = true;
-      warn(
+      log.warn(
+        'sampling-windows',
         `sampling: every packet would cost more than ${+(sampling.budget * 100).toFixed(2)}% of a core, so they are seen in windows; --sample all sees them all`,
       );
     },
   };
 }
 
+/** Says where the dashboard is. */
+export function announceDashboard(url: string): void {
+  log.info('listening', `dashboard on ${url}`, { fields: { url } });
+}
+
 /** Says that every program is attached, in the word that scripts wait for. */
-export function announceReady(source: { readonly missing: readonly string[] }): void {
-  for (const missing of source.missing) {
-    warn(`not seen: ${missing}`);
+export function announceReady({
+  missing,
+}: {
+  readonly missing: readonly string[];
+} = NOTHING): void {
+  for (const what of missing) {
+    log.warn('not-seen', `not seen: ${what}`, { fields: { what } });
   }
-  process.stderr.write('ready\n');
+  log.info('ready', 'ready', { text: ['ready'] });
 }
 
 /**
@@ -61,7 +73,8 @@ export function announceReady(source: { readonly missing: readonly string[] }): 
  */
 export function stopRequest(): AbortSignal {
   const controller = new AbortController();
-  function stop(): void {
+  function stop(signal: NodeJS.Signals): void {
+    log.info('stopping', `stopping at ${signal}`, { fields: { signal }, text: null });
     process.off('SIGINT', stop);
     process.off('SIGTERM', stop);
     controller.abort();

@@ -1,6 +1,7 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { compilePacketFilter } from 'ebpf-ts';
 import { PacketFilter } from '../filter/packet-filter.js';
+import { LOG_FORMATS, LOG_LEVELS } from '../logger.js';
 import { UsageError } from '../model/errors.js';
 import {
   MEMORY_DEFAULT,
@@ -10,35 +11,99 @@ import {
   shareOut,
 } from '../model/memory-budget.js';
 import { DEFAULT_BUDGET, SAMPLE_ALL, type Sampling } from '../model/sampling.js';
+import { choice, type Options } from './option.js';
 import { usableMemory } from './usable-memory.js';
 
 const MIB = 2 ** 20;
 
+const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/u;
+const SAMPLE = /^(?:auto|all|1\/(\d{1,7}))$/u;
+const BUDGET = /^(\d{1,4}(?:\.\d+)?)%?$/u;
+const MEMORY = /^(\d{1,15}(?:\.\d{1,6})?)([KMGkmg])?(?:[iI]?[bB])?$/u;
+
 /** Options that every observing command takes. */
 export const COMMON_OPTIONS = {
-  duration: { type: 'string' },
-  filter: { type: 'string', short: 'f' },
-  netns: { type: 'string', multiple: true },
-  sample: { type: 'string' },
-  'cpu-budget': { type: 'string' },
-  memory: { type: 'string' },
-  json: { type: 'boolean' },
-  help: { type: 'boolean', short: 'h' },
-} as const satisfies ParseArgsConfig['options'];
+  duration: {
+    type: 'string',
+    takes: 'TIME',
+    help: 'stop by itself after TIME: 10s, 500ms, 5m, 1h',
+    file: { type: ['string', 'number'], pattern: DURATION.source, exclusiveMinimum: 0 },
+    read: parseDuration,
+  },
+  filter: {
+    type: 'string',
+    short: 'f',
+    takes: 'EXPR',
+    help: 'only what matches EXPR, in pcap-filter(7) syntax, on any device or inside any tunnel; may be given without -f',
+    file: { type: 'string' },
+    read: (text: string) => new PacketFilter(text, compilePacketFilter),
+  },
+  netns: {
+    type: 'string',
+    multiple: true,
+    takes: 'NAME',
+    help: 'observe only this network namespace; repeatable',
+    file: { type: 'string' },
+    read: (text: string) => text,
+  },
+  sample: {
+    type: 'string',
+    takes: 'RATE',
+    help: 'packets traced: auto (the default): every one while that is cheap, else those of short windows; all; or 1/N: one in N. Drops are always seen, and counts of flows are exact',
+    file: { type: 'string', pattern: SAMPLE.source },
+    read: (text: string) => parseSampling(text, undefined),
+  },
+  'cpu-budget': {
+    type: 'string',
+    takes: 'PERCENT',
+    help: `of one core, that auto may take; ${DEFAULT_BUDGET * 100} by default`,
+    file: {
+      type: ['string', 'number'],
+      pattern: BUDGET.source,
+      exclusiveMinimum: 0,
+      exclusiveMaximum: 10_000,
+    },
+    read: parseBudget,
+  },
+  memory: {
+    type: 'string',
+    takes: 'SIZE',
+    help: `resident memory of all its processes, ${MEMORY_LEAST / MIB}M or more: 512M (the default), 1G. Past it the oldest is removed, and counted`,
+    file: {
+      type: ['string', 'integer'],
+      pattern: MEMORY.source,
+      minimum: MEMORY_LEAST,
+      maximum: MEMORY_MOST,
+    },
+    read: parseMemory,
+  },
+  json: { type: 'boolean', help: '', file: { type: 'boolean' } },
+  'log-level': {
+    type: 'string',
+    takes: 'LEVEL',
+    help: 'what is said on standard error: error, warn, info (the default), debug',
+    ...choice(LOG_LEVELS, 'BAD_LOG_LEVEL', 'a level'),
+  },
+  'log-format': {
+    type: 'string',
+    takes: 'FORMAT',
+    help: 'text (the default), or json: one object a line',
+    ...choice(LOG_FORMATS, 'BAD_LOG_FORMAT', 'a format'),
+  },
+  config: {
+    type: 'string',
+    takes: 'FILE',
+    help: 'options from FILE, YAML or JSON, by their long names; the command line wins. hopscope config says more',
+    file: null,
+  },
+  help: { type: 'boolean', short: 'h', help: 'this text', file: null },
+} as const satisfies Options;
 
-export const COMMON_HELP = `Common options:
-  --duration TIME      stop by itself after TIME: 10s, 500ms, 5m, 1h
-  -f, --filter EXPR    only what matches EXPR, in pcap-filter(7) syntax, on any
-                       device or inside any tunnel; may be given without -f
-  --netns NAME         observe only this network namespace; repeatable
-  --sample RATE        packets traced: auto (the default): every one while that is
-                       cheap, else those of short windows; all; or 1/N: one in N.
-                       Drops are always seen, and counts of flows are exact
-  --cpu-budget PERCENT of one core, that auto may take; ${DEFAULT_BUDGET * 100} by default
-  --memory SIZE        resident memory of all its processes, ${MEMORY_LEAST / MIB}M or more: 512M (the
-                       default), 1G. Past it the oldest is removed, and counted
-  -h, --help           this text
-`;
+/** The same with --json, for commands that print records. */
+export const RECORD_OPTIONS = {
+  ...COMMON_OPTIONS,
+  json: { ...COMMON_OPTIONS.json, help: 'JSON Lines instead of text' },
+} as const satisfies Options;
 
 export interface CommonOptions {
   /** Milliseconds, or null to go on until interrupted. */
@@ -69,7 +134,8 @@ export function parse<T extends NonNullable<ParseArgsConfig['options']>>(
   typeof parseArgs<{ args: string[]; options: T; allowPositionals: true; strict: true }>
 > {
   try {
-    return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
+    const how = { allowPositionals: true, strict: true, allowNegative: true } as const;
+    return parseArgs({ args: [...args], options, ...how });
   } catch (error) {
     throw new UsageError('BAD_OPTION', error instanceof Error ? error.message : String(error));
   }
@@ -77,13 +143,15 @@ export function parse<T extends NonNullable<ParseArgsConfig['options']>>(
 
 export function commonOptions(values: ParsedCommon): CommonOptions {
   return {
-    durationMs: values.duration === undefined ? null : parseDuration(values.duration),
-    filter:
-      values.filter === undefined ? null : new PacketFilter(values.filter, compilePacketFilter),
+    durationMs:
+      values.duration === undefined ? null : COMMON_OPTIONS.duration.read(values.duration),
+    filter: values.filter === undefined ? null : COMMON_OPTIONS.filter.read(values.filter),
     netns: values.netns ?? null,
     sampling: parseSampling(values.sample ?? 'auto', values['cpu-budget']),
     memory: shareOut(
-      usableMemory(values.memory === undefined ? MEMORY_DEFAULT : parseMemory(values.memory)),
+      usableMemory(
+        values.memory === undefined ? MEMORY_DEFAULT : COMMON_OPTIONS.memory.read(values.memory),
+      ),
     ),
     json: values.json ?? false,
   };
@@ -101,16 +169,6 @@ export function filteredOptions(
   return commonOptions({ ...values, ...(expression === '' ? {} : { filter: expression }) });
 }
 
-/** The same for a command without options of its own; null when help was asked for and given. */
-export function onlyFilteredOptions(args: readonly string[], help: string): CommonOptions | null {
-  const { values, positionals } = parse(args, COMMON_OPTIONS);
-  if (values.help === true) {
-    process.stdout.write(help);
-    return null;
-  }
-  return filteredOptions(values, positionals);
-}
-
 const UNIT_MS: Readonly<Record<string, number>> = {
   ms: 1,
   s: 1_000,
@@ -120,7 +178,7 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 
 /** `10s`, `500ms`, `5m`, `1h`, or seconds without a unit; in milliseconds. */
 export function parseDuration(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/u.exec(text);
+  const match = DURATION.exec(text);
   const amount = Number(match?.[1]);
   const ms = amount * (UNIT_MS[match?.[2] ?? 's'] ?? Number.NaN);
   if (match === null || !(ms > 0) || ms > 2 ** 31 - 1) {
@@ -145,7 +203,7 @@ export function parseSampling(sample: string, budget: string | undefined): Sampl
   if (sample === 'all') {
     return SAMPLE_ALL;
   }
-  const n = Number(/^1\/(\d{1,7})$/u.exec(sample)?.[1] ?? 0);
+  const n = Number(SAMPLE.exec(sample)?.[1] ?? 0);
   if (n < 1) {
     throw new UsageError('BAD_SAMPLE', `not a sampling rate: ${sample} (all, auto, or 1/N)`);
   }
@@ -153,8 +211,8 @@ export function parseSampling(sample: string, budget: string | undefined): Sampl
 }
 
 /** Percent of one core, more than 100 with several; as a share. */
-function parseBudget(text: string): number {
-  const percent = Number(/^(\d{1,4}(?:\.\d+)?)%?$/u.exec(text)?.[1] ?? 0);
+export function parseBudget(text: string): number {
+  const percent = Number(BUDGET.exec(text)?.[1] ?? 0);
   if (!(percent > 0)) {
     throw new UsageError('BAD_BUDGET', `not a budget: ${text} (percent of one core, such as 5)`);
   }
@@ -165,7 +223,7 @@ const UNIT_BYTES: Readonly<Record<string, number>> = { K: 2 ** 10, M: MIB, G: 2 
 
 /** `512M`, `1G`, `1.5G`, `524288K`, with `iB` or `B` after it or not, or bytes; in bytes. */
 export function parseMemory(text: string): number {
-  const match = /^(\d{1,15}(?:\.\d{1,6})?)([KMG])?(?:i?B)?$/iu.exec(text);
+  const match = MEMORY.exec(text);
   const unit = match?.[2]?.toUpperCase();
   const bytes = Math.floor(Number(match?.[1]) * (unit === undefined ? 1 : (UNIT_BYTES[unit] ?? 0)));
   if (match === null || !(bytes > 0) || bytes > MEMORY_MOST) {
@@ -178,12 +236,4 @@ export function parseMemory(text: string): number {
     );
   }
   return bytes;
-}
-
-export function parsePort(text: string | undefined, otherwise: number): number {
-  const port = text === undefined ? otherwise : Number(text);
-  if (!/^\d{1,5}$/u.test(text ?? '0') || port > 65_535) {
-    throw new UsageError('BAD_PORT', `not a port: ${text}`);
-  }
-  return port;
 }

@@ -1,4 +1,4 @@
-import { warn } from './warn.js';
+import { log } from '../logger.js';
 
 /**
  * Standard output with back-pressure known: a reader that is slower than the
@@ -14,14 +14,6 @@ export class LineOutput {
   constructor(stream: NodeJS.WriteStream = process.stdout, limit = 64 << 20) {
     this.#stream = stream;
     this.#limit = limit;
-    // A closed pipe (`| head`) is a way to say "enough"; a full disk is none.
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') {
-        process.exit(0);
-      }
-      warn(`cannot write the output: ${error.message} [OUTPUT_NOT_WRITABLE]`);
-      process.exit(1);
-    });
   }
 
   line(text: string): void {
@@ -38,4 +30,21 @@ export class LineOutput {
       this.#stream.write('', () => resolve());
     });
   }
+}
+
+/**
+ * Ends the process when its output cannot be written. A closed pipe (`| head`) is a way to say
+ * "enough"; a full disk is none.
+ */
+export function exitWhenNotWritable(stream: NodeJS.WriteStream = process.stdout): void {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    const code = 'OUTPUT_NOT_WRITABLE';
+    const message = `cannot write the output: ${error.message}`;
+    log.error('failed', message, {
+      fields: { code, status: 1 },
+      text: [`hopscope: ${message} [${code}]`],
+    });
+    process.exit(1);
+  });
 }

@@ -1,7 +1,7 @@
 import { getHeapStatistics } from 'node:v8';
+import { log } from '../logger.js';
 import { UsageError } from '../model/errors.js';
 import { heapMibFor, MEMORY_LEAST, withinHeap } from '../model/memory-budget.js';
-import { warn } from './warn.js';
 
 const MIB = 1 << 20;
 
@@ -23,7 +23,8 @@ export function usableMemory(
   if (usable < MEMORY_LEAST) {
     throw new UsageError('HEAP_TOO_SMALL', `${heap}, which is too little; ${remedy}`);
   }
-  warn(
+  log.warn(
+    'memory-bounded',
     `${heap}: of ${Math.floor(asked / MIB)}M of --memory ${Math.floor(usable / MIB)}M are used; ${remedy}`,
   );
   return usable;

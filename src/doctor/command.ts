@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
-import { jsonLine, printable, printableRecord } from '../export/printable.js';
+import { jsonLine, printableRecord } from '../export/printable.js';
+import { log } from '../logger.js';
 import { UsageError } from '../model/errors.js';
 import { blockers, diagnose } from './diagnose.js';
 import { renderDiagnosis } from './render.js';
@@ -35,7 +36,7 @@ export async function runDoctor(args: string[]): Promise<number> {
   for (const each of blockers(diagnosis.findings)) {
     const detail = each.detail === null ? '' : ` (${each.detail})`;
     const what = `cannot trace: ${each.title}${detail}; ${each.remedy ?? 'no remedy known'}`;
-    process.stderr.write(`hopscope: ${printable(what)}\n`);
+    log.error('cannot-trace', what, { fields: { finding: each.id, remedy: each.remedy } });
   }
   return diagnosis.canTrace ? 0 : 3;
 }

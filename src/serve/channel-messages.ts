@@ -42,6 +42,8 @@ export interface ChannelCounts extends Readonly<ChannelCounters> {
   readonly rowsSkipped: number;
   /** Times all rows were sent anew, since removals were forgotten. */
   readonly rowsRestarted: number;
+  /** Lines that the collector could not write to its standard error. */
+  readonly logLinesLost: number;
 }
 
 /** Once every SLOW_TICK_MS. */

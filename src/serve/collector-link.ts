@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { log } from '../logger.js';
 import type { Catalog } from '../name/catalog.js';
 import { Answers } from './answers.js';
 import type { ChannelCounters } from './channel-counters.js';
@@ -101,6 +102,7 @@ export class CollectorLink {
       ...this.#counters,
       rowsSkipped: this.#feed.skipped,
       rowsRestarted: this.#feed.restarted,
+      logLinesLost: log.lost,
     };
     this.send({ type: 'status', quality: this.#collected.feed.quality(), load, channel });
   }

@@ -121,6 +121,7 @@ function channelMetrics(channel: ChannelCounts): string[] {
     counter('rows_restarted_total', 'Times all rows were sent anew.', channel.rowsRestarted),
     counter('questions_late_total', 'Questions past their deadline.', channel.questionsLate),
     counter('catalogs_refused_total', 'Catalogs too large to send.', channel.catalogsRefused),
+    counter('log_lines_lost_total', 'Log lines not written.', channel.logLinesLost),
     counter('server_restarts_total', 'Times the server was restarted.', channel.restarts),
   ];
 }

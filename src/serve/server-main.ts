@@ -21,8 +21,9 @@ const collector = new ChannelCollector(
   },
 );
 
-// Ctrl-C is for the collector, which ends this process in its turn.
-process.on('SIGINT', () => undefined);
+// Ctrl-C, and what a service manager sends to all of a service, is for the collector, which
+// ends this process in its turn.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
 
 async function begin(message: StartMessage): Promise<void> {
   try {

@@ -19,6 +19,7 @@ import { LoadMeter } from './load-meter.js';
 import { SLOW_TICK_MS, TICK_MS } from './protocol.js';
 import { RowFeed } from './row-feed.js';
 import { ServeError } from './serve-error.js';
+import { readOutput } from './server-output.js';
 
 /** The program of the server process, beside this one once compiled. */
 const SERVER_PROGRAM = fileURLToPath(new URL('./server-main.js', import.meta.url));
@@ -42,7 +43,13 @@ export interface ServerProcessOptions {
   /** The compiled server-main.js. */
   readonly program?: string;
   /** Told of what goes wrong while it runs, without stopping it. */
-  readonly onWarning?: (message: string) => void;
+  readonly onWarning?: (
+    event: string,
+    message: string,
+    fields: Readonly<Record<string, unknown>>,
+  ) => void;
+  /** Told each line that the process writes to its standard error. */
+  readonly onOutput?: (line: string) => void;
 }
 
 /**
@@ -143,10 +150,11 @@ export class ServerProcess {
     const child = spawn(process.execPath, args, {
       cwd: '/',
       env: {},
-      stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
     });
     const begun = performance.now();
     this.#child = child;
+    if (child.stderr !== null) readOutput(child.stderr, (line) => this.#options.onOutput?.(line));
     return new Promise((resolve, reject) => {
       const failed = (error: ServeError): void => {
         reject(error);
@@ -180,7 +188,8 @@ export class ServerProcess {
           },
           onFailed: ({ code, message }) => failed(new ServeError(code, message)),
           onBroken: (why) => {
-            this.#options.onWarning?.(`the process that serves is stopped: ${why}`);
+            const message = `the process that serves is stopped: ${why}`;
+            this.#options.onWarning?.('server-broken', message, { why });
             child.kill('SIGKILL');
           },
         },
@@ -214,14 +223,14 @@ export class ServerProcess {
     if (performance.now() - begun > STABLE_MS) this.#restartWait = RESTART_LEAST_MS;
     const wait = this.#restartWait;
     this.#restartWait = Math.min(2 * wait, RESTART_MOST_MS);
-    this.#options.onWarning?.(
-      `the process that serves has ended (${how}); it is started again in ${wait} ms`,
-    );
+    const message = `the process that serves has ended (${how}); it is started again in ${wait} ms`;
+    this.#options.onWarning?.('server-ended', message, { how, waitMs: wait });
     this.#restart = setTimeout(() => {
       this.#counters.restarts += 1;
       // Its end starts it again, whatever the reason.
       this.#launch().catch((error: unknown) => {
-        this.#options.onWarning?.(error instanceof Error ? error.message : String(error));
+        const what = error instanceof Error ? error.message : String(error);
+        this.#options.onWarning?.('server-not-started', what, {});
       });
     }, wait);
   }

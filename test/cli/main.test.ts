@@ -5,7 +5,10 @@ import { hopscope, ROOT, run } from './command-line.js';
 
 /** A process each, on a machine that may be busy. */
 const LIMIT_MS = 30_000;
-const COMMANDS = ['serve', 'flows', 'trace', 'doctor', 'lab', 'demo', 'record', 'replay'];
+const COMMANDS = [
+  ...['serve', 'flows', 'trace', 'doctor', 'lab', 'demo', 'record', 'replay'],
+  'config',
+];
 
 describe('help', () => {
   it.each(COMMANDS)(
@@ -64,6 +67,11 @@ describe('bad usage', () => {
     [['record', 'a', 'b'], 'RECORD_USAGE'],
     [['replay'], 'REPLAY_USAGE'],
     [['replay', 'a', '--netns', 'pod1'], 'REPLAY_NETNS'],
+    [['flows', '--log-level', 'loud'], 'BAD_LOG_LEVEL'],
+    [['flows', '--log-format', 'xml'], 'BAD_LOG_FORMAT'],
+    [['flows', '--no-duration'], 'BAD_OPTION'],
+    [['serve', '--config', '/nonexistent'], 'CONFIG_NOT_READABLE'],
+    [['config'], 'CONFIG_USAGE'],
   ])(
     '%j: status 2 and %s',
     async (args, code) => {

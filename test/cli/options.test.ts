@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { parsePort } from '../../src/cli/listen.js';
 import {
   COMMON_OPTIONS,
   commonOptions,
   parse,
   parseDuration,
   parseMemory,
-  parsePort,
   parseSampling,
 } from '../../src/cli/options.js';
 import { UsageError } from '../../src/model/errors.js';
@@ -111,15 +111,14 @@ describe('a budget', () => {
 
 describe('a port', () => {
   it.each([
-    [undefined, 7677],
     ['0', 0],
     ['65535', 65_535],
   ])('%s is %d', (text, port) => {
-    expect(parsePort(text, 7677)).toBe(port);
+    expect(parsePort(text)).toBe(port);
   });
 
   it.each(['65536', '-1', '1.5', 'http', '', ' ', '0x10', '1e3'])('%j is none', (text) => {
-    expect(fault(() => parsePort(text, 7677))).toBe('BAD_PORT');
+    expect(fault(() => parsePort(text))).toBe('BAD_PORT');
   });
 });
 

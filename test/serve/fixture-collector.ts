@@ -52,6 +52,7 @@ export class FixtureCollector implements Collector {
         restarts: 3,
         rowsSkipped: 4,
         rowsRestarted: 0,
+        logLinesLost: 5,
       },
     };
   }

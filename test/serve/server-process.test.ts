@@ -16,6 +16,7 @@ import { SocketClient } from './socket-client.js';
 const PROGRAM = fileURLToPath(new URL('../../dist/serve/server-main.js', import.meta.url));
 const FLOOD = fileURLToPath(new URL('./children/flood.mjs', import.meta.url));
 const ROGUE = fileURLToPath(new URL('./children/rogue.mjs', import.meta.url));
+const COMPLAINING = fileURLToPath(new URL('children/complaining.mjs', import.meta.url));
 const RECORDING = fileURLToPath(
   new URL('../../src/source/demo-recording.hops.gz', import.meta.url),
 );
@@ -40,7 +41,7 @@ function options(some: Partial<ServerProcessOptions> = {}): ServerProcessOptions
     port: 0,
     allowHosts: [],
     program: PROGRAM,
-    onWarning: (message) => warnings.push(message),
+    onWarning: (_event, message) => warnings.push(message),
     ...some,
   };
 }
@@ -323,4 +324,20 @@ describe('when the collector ends', () => {
     collector.kill('SIGINT');
     expect((await exited)[0]).toBe(0);
   });
+});
+
+test('what it says when it ends badly is passed on by lines', async () => {
+  const lines: string[] = [];
+  const onOutput = (line: string): unknown => lines.push(line);
+  await expect(ServerProcess.start(options({ program: COMPLAINING, onOutput }))).rejects.toThrow(
+    'has ended: status 7',
+  );
+  await expect.poll(() => lines).toEqual(['<--- Last few GCs --->', 'FATAL ERROR']);
+});
+
+test('a signal to all of a service leaves its end to the one that watches', async () => {
+  process.kill(server.pid ?? 0, 'SIGTERM');
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
+  expect(warnings).toEqual([]);
 });

@@ -325,6 +325,7 @@ describe('what is served', () => {
       'hopscope_event_loop_delay_seconds{process="collector",quantile="0.99"} 0.002\n',
     );
     expect(body).toContain('hopscope_server_restarts_total 3\n');
+    expect(body).toContain('hopscope_log_lines_lost_total 5\n');
     for (const line of body.trimEnd().split('\n')) {
       expect(line).toMatch(
         /^(# (HELP|TYPE) hopscope_\w+ .+|hopscope_\w+(\{\w+="[^"]*"(,\w+="[^"]*")*\})? [\d.]+)$/,

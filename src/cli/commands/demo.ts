@@ -1,28 +1,25 @@
 import { existsSync } from 'node:fs';
 import { labDown } from '../../lab/down.js';
-import { ENCAPS } from '../../lab/options.js';
 import { labTraffic } from '../../lab/traffic.js';
 import { labUp } from '../../lab/up.js';
-import { HopscopeError, UnsupportedError, UsageError } from '../../model/errors.js';
+import { log } from '../../logger.js';
+import { HopscopeError, UnsupportedError } from '../../model/errors.js';
 import { Recording } from '../../source/recording.js';
 import { ReplaySource } from '../../source/replay-source.js';
+import { DEMO, DEMO_OPTIONS } from '../command-options.js';
 import { type Dashboard, startDashboard } from '../dashboard.js';
-import { LISTEN_HELP, LISTEN_OPTIONS, type ListenOptions, listenOptions } from '../listen.js';
+import { LISTEN_OPTIONS, type ListenOptions, listenOptions } from '../listen.js';
 import {
+  announceDashboard,
   announceReady,
   DEMO_RECORDING,
   kernelSource,
   stopRequest,
   untilStopped,
 } from '../observe.js';
-import {
-  COMMON_HELP,
-  COMMON_OPTIONS,
-  type CommonOptions,
-  filteredOptions,
-  parse,
-} from '../options.js';
-import { warn } from '../warn.js';
+import { commonHelp, optionHelp } from '../option.js';
+import { COMMON_OPTIONS, type CommonOptions, filteredOptions } from '../options.js';
+import { readOptions } from '../read-options.js';
 
 const HELP = `Usage: hopscope demo [options] [EXPR]
 
@@ -30,34 +27,19 @@ The reference cluster in network namespaces, traffic in it, and the dashboard
 that watches it; all of it is gone when the demo ends. Where the kernel cannot be
 used, a recording of the same is shown, and it says so.
 
-  --encap MODE         ipip, vxlan, wireguard or none; by default what the kernel has
-  --replay             show the recording even where the kernel can be used
-${LISTEN_HELP}${COMMON_HELP}
+${optionHelp({ ...DEMO_OPTIONS, ...LISTEN_OPTIONS })}${commonHelp(COMMON_OPTIONS)}
 The lab's packets are all traced, unless --sample or --cpu-budget is given.
 `;
 
 export async function runDemo(args: string[]): Promise<number> {
-  const { values, positionals } = parse(args, {
-    ...COMMON_OPTIONS,
-    ...LISTEN_OPTIONS,
-    encap: { type: 'string' },
-    replay: { type: 'boolean' },
-  });
-  if (values.help === true) {
-    process.stdout.write(HELP);
-    return 0;
-  }
+  const parsed = await readOptions(args, DEMO, HELP);
+  if (parsed === null) return 0;
+  const { values, positionals } = parsed;
   // The lab's traffic is there to be looked at: all of it, unless less is asked for.
   const sample = values.sample ?? (values['cpu-budget'] === undefined ? 'all' : 'auto');
   const options = filteredOptions({ ...values, sample }, positionals);
   const listen = listenOptions(values);
-  const encap = ENCAPS.find((e) => e === values.encap);
-  if (values.encap !== undefined && encap === undefined) {
-    throw new UsageError(
-      'BAD_ENCAP',
-      `not an encapsulation: ${values.encap} (${ENCAPS.join(', ')})`,
-    );
-  }
+  const encap = values.encap === undefined ? undefined : DEMO_OPTIONS.encap.read(values.encap);
   // From here on there may be a lab to take down.
   const stop = stopRequest();
   const abort = new AbortController();
@@ -68,10 +50,10 @@ export async function runDemo(args: string[]): Promise<number> {
     if (values.replay === true) {
       throw new UnsupportedError('DEMO_REPLAY', 'a recording was asked for', '');
     }
-    warn('bringing up the lab …');
+    log.info('lab', 'bringing up the lab …');
     const { netns } = await labUp(
       { signal: stop, ...(encap === undefined ? {} : { encap }) },
-      warn,
+      (line) => log.info('lab', line),
     );
     lab = true;
     // The machine's own traffic would only stand in the way.
@@ -89,10 +71,10 @@ export async function runDemo(args: string[]): Promise<number> {
     });
     traffic = labTraffic({}, abort.signal).catch((error: unknown) => {
       if (!abort.signal.aborted) {
-        warn(`traffic has stopped: ${String(error)}`);
+        log.warn('traffic-stopped', `traffic has stopped: ${String(error)}`);
       }
     });
-    process.stderr.write(`hopscope: dashboard on ${dashboard.server.url}\n`);
+    announceDashboard(dashboard.server.url);
     announceReady(source);
   } catch (error) {
     if (lab) {
@@ -129,10 +111,13 @@ async function startReplay(
     );
   }
   if (reason.code !== 'DEMO_REPLAY') {
-    warn(`${reason.message} [${reason.code}]`);
-    warn(reason.remedy);
+    const { code, message, remedy } = reason;
+    log.warn('not-supported', message, {
+      fields: { code, remedy },
+      text: [`hopscope: ${message} [${code}]`, `hopscope: ${remedy}`],
+    });
   }
-  warn('showing a RECORDING of the lab, not live packets');
+  log.warn('showing-recording', 'showing a RECORDING of the lab, not live packets');
   const dashboard = await startDashboard({
     source: new ReplaySource(Recording.read(DEMO_RECORDING), { paced: true, loop: true }),
     options,
@@ -140,6 +125,7 @@ async function startReplay(
     description: 'a recording of the lab, not live packets',
     ...listen,
   });
-  process.stderr.write(`hopscope: dashboard on ${dashboard.server.url}\nready\n`);
+  announceDashboard(dashboard.server.url);
+  announceReady();
   return dashboard;
 }

@@ -3,9 +3,12 @@ import { flowText } from '../../export/flow-text.js';
 import { jsonLine } from '../../export/printable.js';
 import type { Flow } from '../../flow/flow.js';
 import { Pipeline } from '../../pipeline.js';
+import { FLOWS } from '../command-options.js';
 import { announceReady, kernelSource, stopRequest, untilStopped } from '../observe.js';
-import { COMMON_HELP, onlyFilteredOptions } from '../options.js';
+import { commonHelp } from '../option.js';
+import { filteredOptions } from '../options.js';
 import { LineOutput } from '../output.js';
+import { readOptions } from '../read-options.js';
 import { reportLosses } from './trace.js';
 
 const HELP = `Usage: hopscope flows [options] [EXPR]
@@ -14,8 +17,7 @@ Flows as they change: one line each time a connection has new packets, at most
 one a second for each. A flow is one connection, both directions, joined across
 NAT, tunnels, namespaces and nodes.
 
-  --json               JSON Lines instead of text
-${COMMON_HELP}
+${commonHelp(FLOWS.options)}
 Examples:
   hopscope flows
   hopscope flows --json --duration 10s 'tcp port 8080'
@@ -24,10 +26,9 @@ Examples:
 const REPORT_MS = 1_000;
 
 export async function runFlows(args: string[]): Promise<number> {
-  const options = onlyFilteredOptions(args, HELP);
-  if (options === null) {
-    return 0;
-  }
+  const parsed = await readOptions(args, FLOWS, HELP);
+  if (parsed === null) return 0;
+  const options = filteredOptions(parsed.values, parsed.positionals);
   const output = new LineOutput();
   const colour = process.stdout.isTTY === true;
   const stop = stopRequest();

@@ -1,7 +1,9 @@
+import { log } from '../../logger.js';
 import { UsageError } from '../../model/errors.js';
 import { Pipeline } from '../../pipeline.js';
 import { beginRecording, endRecording } from '../../source/kernel-recording.js';
 import { RECORDING_LIMIT } from '../../source/recording-format.js';
+import { RECORD } from '../command-options.js';
 import {
   announceReady,
   kernelSource,
@@ -9,8 +11,9 @@ import {
   untilStopped,
   warnOfSampling,
 } from '../observe.js';
-import { COMMON_HELP, COMMON_OPTIONS, commonOptions, parse } from '../options.js';
-import { warn } from '../warn.js';
+import { commonHelp } from '../option.js';
+import { commonOptions } from '../options.js';
+import { readOptions } from '../read-options.js';
 
 const LARGEST = `${RECORDING_LIMIT / 2 ** 30} GiB`;
 
@@ -20,16 +23,14 @@ Saves what the kernel gives, unjoined and complete, to FILE; see hopscope replay
 A filter does not make the file smaller: it holds everything that was seen. It
 ends by itself at ${LARGEST}, which is what replay takes.
 
-${COMMON_HELP}`;
+${commonHelp(RECORD.options)}`;
 
 const PROGRESS_MS = 1_000;
 
 export async function runRecord(args: string[]): Promise<number> {
-  const { values, positionals } = parse(args, COMMON_OPTIONS);
-  if (values.help === true) {
-    process.stdout.write(HELP);
-    return 0;
-  }
+  const parsed = await readOptions(args, RECORD, HELP);
+  if (parsed === null) return 0;
+  const { values, positionals } = parsed;
   const file = positionals[0];
   if (file === undefined || positionals.length > 1) {
     throw new UsageError('RECORD_USAGE', 'record takes one FILE; see hopscope record --help');
@@ -41,7 +42,11 @@ export async function runRecord(args: string[]): Promise<number> {
   const full = new AbortController();
   writer.onFailure = () => full.abort();
   writer.onFull = () => {
-    warn(`${file} is as large as hopscope replay takes, ${LARGEST}: recording ends`);
+    log.warn(
+      'recording-full',
+      `${file} is as large as hopscope replay takes, ${LARGEST}: recording ends`,
+      { fields: { file } },
+    );
     full.abort();
   };
   const pipeline = new Pipeline(source, { tap: writer, memory: options.memory });
@@ -49,14 +54,20 @@ export async function runRecord(args: string[]): Promise<number> {
   announceReady(source);
   const progress = setInterval(() => {
     const { hops, paths } = pipeline.joiner.counters;
-    warn(
-      `${hops} hops, ${paths} packets, ${pipeline.flows.size} flows, ${(writer.bytes / 1e6).toFixed(1)} MB`,
+    const flows = pipeline.flows.size;
+    const { bytes } = writer;
+    log.info(
+      'recording',
+      `${hops} hops, ${paths} packets, ${flows} flows, ${(bytes / 1e6).toFixed(1)} MB`,
+      { fields: { hops, packets: paths, flows, bytes } },
     );
   }, PROGRESS_MS);
   await untilStopped(AbortSignal.any([stop, full.signal]), options.durationMs);
   clearInterval(progress);
   await pipeline.stop();
   endRecording(source, writer);
-  warn(`${pipeline.joiner.counters.hops} hops in ${file}, ${source.lost()} lost`);
+  const { hops } = pipeline.joiner.counters;
+  const lost = String(source.lost());
+  log.info('recorded', `${hops} hops in ${file}, ${lost} lost`, { fields: { file, hops, lost } });
   return 0;
 }

@@ -2,17 +2,20 @@ import { flowText } from '../../export/flow-text.js';
 import { pathText } from '../../export/path-text.js';
 import { jsonLine } from '../../export/printable.js';
 import type { Flow } from '../../flow/flow.js';
+import { log } from '../../logger.js';
 import { UsageError } from '../../model/errors.js';
 import { Pipeline } from '../../pipeline.js';
 import { Recording } from '../../source/recording.js';
 import { ReplaySource } from '../../source/replay-source.js';
+import { REPLAY } from '../command-options.js';
 import { startDashboard } from '../dashboard.js';
-import { LISTEN_HELP, LISTEN_OPTIONS, listenOptions } from '../listen.js';
-import { stopRequest, untilStopped } from '../observe.js';
-import { COMMON_OPTIONS, commonOptions, oneInOf, parse } from '../options.js';
+import { listenOptions } from '../listen.js';
+import { announceDashboard, announceReady, stopRequest, untilStopped } from '../observe.js';
+import { optionHelp } from '../option.js';
+import { commonOptions, oneInOf } from '../options.js';
 import { LineOutput } from '../output.js';
+import { readOptions } from '../read-options.js';
 import { boundUnusedMemory } from '../unused-memory.js';
-import { warn } from '../warn.js';
 import { reportLosses } from './trace.js';
 
 const HELP = `Usage: hopscope replay FILE [options]
@@ -20,31 +23,12 @@ const HELP = `Usage: hopscope replay FILE [options]
 Plays a recording made by hopscope record, gzip-compressed or not. Needs neither
 root nor BPF. Without an option it prints the flows of the recording.
 
-  --flows              flows at their end (the default)
-  --paths              one block per packet, as hopscope trace
-  --serve              a dashboard that shows it at the pace it was recorded,
-                       again and again
-${LISTEN_HELP}  --json               JSON Lines instead of text
-  --duration TIME      stop by itself after TIME: 10s, 500ms, 5m, 1h
-  -f, --filter EXPR    only what matches EXPR, in pcap-filter(7) syntax, on any
-                       device or inside any tunnel
-  --sample 1/N         of the packets that --paths prints, one in N
-  --memory SIZE        resident memory of all its processes: 512M (the default), 1G
-  -h, --help           this text
-`;
+${optionHelp(REPLAY.options)}`;
 
 export async function runReplay(args: string[]): Promise<number> {
-  const { values, positionals } = parse(args, {
-    ...COMMON_OPTIONS,
-    ...LISTEN_OPTIONS,
-    flows: { type: 'boolean' },
-    paths: { type: 'boolean' },
-    serve: { type: 'boolean' },
-  });
-  if (values.help === true) {
-    process.stdout.write(HELP);
-    return 0;
-  }
+  const parsed = await readOptions(args, REPLAY, HELP);
+  if (parsed === null) return 0;
+  const { values, positionals } = parsed;
   const file = positionals[0];
   if (file === undefined || positionals.length > 1) {
     throw new UsageError('REPLAY_USAGE', 'replay takes one FILE; see hopscope replay --help');
@@ -60,7 +44,11 @@ export async function runReplay(args: string[]): Promise<number> {
   }
   const recording = Recording.read(file);
   if (!recording.finished) {
-    warn(`${file} was cut off while it was recorded; its counts of losses are missing`);
+    log.warn(
+      'recording-cut-off',
+      `${file} was cut off while it was recorded; its counts of losses are missing`,
+      { fields: { file } },
+    );
   }
   if (values.serve === true) {
     const stop = stopRequest();
@@ -73,7 +61,8 @@ export async function runReplay(args: string[]): Promise<number> {
       description: `a recording, played again and again: ${file}`,
       ...listen,
     });
-    process.stderr.write(`hopscope: dashboard on ${dashboard.server.url}\nready\n`);
+    announceDashboard(dashboard.server.url);
+    announceReady();
     await untilStopped(stop, options.durationMs);
     await dashboard.stop();
     return 0;

@@ -1,28 +1,39 @@
 import { DEFAULT_HOST, DEFAULT_PORT } from '../../serve/address.js';
+import { SERVE } from '../command-options.js';
 import { startDashboard } from '../dashboard.js';
-import { LISTEN_HELP, LISTEN_OPTIONS, listenOptions } from '../listen.js';
-import { announceReady, kernelSource, stopRequest, untilStopped } from '../observe.js';
-import { COMMON_HELP, COMMON_OPTIONS, filteredOptions, parse } from '../options.js';
+import { LISTEN_OPTIONS, listenOptions } from '../listen.js';
+import {
+  announceDashboard,
+  announceReady,
+  kernelSource,
+  stopRequest,
+  untilStopped,
+} from '../observe.js';
+import { commonHelp, optionHelp } from '../option.js';
+import { COMMON_OPTIONS, filteredOptions } from '../options.js';
+import { readOptions } from '../read-options.js';
+import { ServiceManager, takeServiceRequest } from '../service-manager.js';
 import { warmUp } from '../warm-up.js';
 
 const HELP = `Usage: hopscope serve [options] [EXPR]
 
 The daemon and the dashboard. It watches every namespace of this machine and
 serves what it sees on http://${DEFAULT_HOST}:${DEFAULT_PORT}, with metrics for
-Prometheus on /metrics. Its own traffic is left out.
+Prometheus on /metrics. Its own traffic is left out. As a service of systemd it
+says when it is ready, and that it lives: see hopscope config --systemd.
 
-${LISTEN_HELP}${COMMON_HELP}`;
+${optionHelp(LISTEN_OPTIONS)}${commonHelp(COMMON_OPTIONS)}`;
 
 export async function runServe(args: string[]): Promise<number> {
-  const { values, positionals } = parse(args, { ...COMMON_OPTIONS, ...LISTEN_OPTIONS });
-  if (values.help === true) {
-    process.stdout.write(HELP);
-    return 0;
-  }
+  const parsed = await readOptions(args, SERVE, HELP);
+  if (parsed === null) return 0;
+  const { values, positionals } = parsed;
   const options = filteredOptions(values, positionals);
   const listen = listenOptions(values);
   const stop = stopRequest();
   const source = kernelSource(options);
+  const manager = new ServiceManager(takeServiceRequest());
+  stop.addEventListener('abort', () => manager.stopping(), { once: true });
   const warm = warmUp(stop);
   const dashboard = await startDashboard({
     source,
@@ -34,10 +45,16 @@ export async function runServe(args: string[]): Promise<number> {
       source.ownPort = start;
     },
   });
-  process.stderr.write(`hopscope: dashboard on ${dashboard.server.url}\n`);
+  announceDashboard(dashboard.server.url);
   await warm;
   announceReady(source);
+  const { pipeline, server } = dashboard;
+  manager.ready(
+    () => `dashboard on ${server.url}; ${pipeline.flows.size} flows, ${source.lost()} lost`,
+    () => pipeline.drained,
+  );
   await untilStopped(stop, options.durationMs);
+  manager.stopping();
   await dashboard.stop();
   return 0;
 }

@@ -1,6 +1,8 @@
 import { pathText } from '../../export/path-text.js';
 import { jsonLine } from '../../export/printable.js';
+import { log } from '../../logger.js';
 import { Pipeline } from '../../pipeline.js';
+import { TRACE } from '../command-options.js';
 import {
   announceReady,
   kernelSource,
@@ -8,27 +10,26 @@ import {
   untilStopped,
   warnOfSampling,
 } from '../observe.js';
-import { COMMON_HELP, onlyFilteredOptions } from '../options.js';
+import { commonHelp } from '../option.js';
+import { filteredOptions } from '../options.js';
 import { LineOutput } from '../output.js';
-import { warn } from '../warn.js';
+import { readOptions } from '../read-options.js';
 
 const HELP = `Usage: hopscope trace [options] [EXPR]
 
 One block per packet: its hops in order, with the time between them and what
 changed at each. With --json one JSON object a line.
 
-  --json               JSON Lines instead of text
-${COMMON_HELP}
+${commonHelp(TRACE.options)}
 Examples:
   hopscope trace --duration 10s 'icmp'
   hopscope trace --json -f 'host 10.244.146.205 and tcp port 80' | jq .verdict
 `;
 
 export async function runTrace(args: string[]): Promise<number> {
-  const options = onlyFilteredOptions(args, HELP);
-  if (options === null) {
-    return 0;
-  }
+  const parsed = await readOptions(args, TRACE, HELP);
+  if (parsed === null) return 0;
+  const options = filteredOptions(parsed.values, parsed.positionals);
   const output = new LineOutput();
   const colour = process.stdout.isTTY === true;
   const stop = stopRequest();
@@ -62,6 +63,6 @@ export function reportLosses(pipeline: Pipeline, output: LineOutput): void {
     ...Object.entries(quality.malformed).map(([code, count]) => [count, code]),
   ].filter(([count]) => count !== '0');
   for (const [count, what] of losses) {
-    warn(`${count} ${what}`);
+    log.warn('lost', `${count} ${what}`, { fields: { count, what } });
   }
 }
