@@ -1,6 +1,6 @@
-import { log } from '../logger.js';
 import { mib } from '../doctor/examine-memory.js';
 import { memoryLimit } from '../doctor/memory-limit.js';
+import { log } from '../logger.js';
 import { UnsupportedError } from '../model/errors.js';
 import { MEMORY_LEAST } from '../model/memory-budget.js';
 

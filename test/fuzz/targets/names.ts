@@ -4,6 +4,8 @@ import { Names } from '../../../src/name/names.js';
 import type { Random } from '../random.js';
 import type { Era, Target } from '../target.js';
 
+const NO_ONE = { netns: 7, inode: 8 };
+
 /** What a terminal would act on. */
 const ACTED_ON = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
 
@@ -72,20 +74,20 @@ function recorded(value: unknown): void {
 
 function lookedUp(catalog: Catalog, random: Random): void {
   const names = new Names(catalog);
-  const inode = catalog.namespaces.at(random.below(catalog.namespaces.length))?.inode ?? 7;
+  const { netns, inode } = catalog.namespaces.at(random.below(catalog.namespaces.length)) ?? NO_ONE;
   const ip = catalog.endpoints.at(random.below(catalog.endpoints.length))?.ip ?? '::';
   const service = catalog.services.at(random.below(catalog.services.length));
-  const { name, kind, node } = names.endpoint(ip, inode);
+  const { name, kind, node } = names.endpoint(ip, netns);
   const original = {
     protocolName: service?.proto ?? 'tcp',
     dst: service?.ip ?? ip,
     dport: service?.port ?? 1,
   };
   const texts: unknown[] = [
-    ...[names.netns(inode), names.netns(0), names.reason(random.below(100))],
-    ...[name, kind, node, names.node(inode), names.role(inode)],
+    ...[names.netns(netns, inode), names.netns(0, 0), names.reason(random.below(100))],
+    ...[name, kind, node, names.node(netns), names.role(netns)],
     ...[names.service(original, random.below(2) === 0), String(names.wallClock(2n ** 64n - 1n))],
-    ...(names.hung(inode, 'ipv4') ?? []).map(({ table }) => table),
+    ...(names.hung(netns, 'ipv4') ?? []).map(({ table }) => table),
   ];
   if (!texts.every((text) => text === null || typeof text === 'string')) {
     throw new Error('a name that is no text');

@@ -1,10 +1,12 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { parseClientMessage } from '../../../src/serve/client-message.js';
 import { ClientSession, type SessionContext } from '../../../src/serve/client-session.js';
 import { FlowDetails } from '../../../src/serve/flow-details.js';
+import { CLIENT_READ_LIMIT } from '../../../src/serve/limits.js';
 import {
   CLIENT_MESSAGE_LIMIT,
   type HelloMessage,
@@ -58,6 +60,9 @@ export const WEBSOCKET_TARGET: Target = {
   begin: () => new WebSocketEra(),
 };
 
+/** Bytes of a message with its frame, and with a frame damaged: of as many more. */
+const FRAMED = 2;
+
 interface Open {
   readonly client: WebSocket;
   readonly socket: MemorySocket;
@@ -94,8 +99,9 @@ class WebSocketEra implements Era {
   }
 
   async check(input: Uint8Array, random: Random): Promise<void> {
-    // Slower than the limit on messages, but for a burst now and then.
+    // Slower than the limit on messages, but for a burst now and then, and than that on bytes.
     this.#clock += random.below(16) === 0 ? 0 : 30;
+    this.#clock += (1_000 * FRAMED * input.length) / CLIENT_READ_LIMIT;
     this.#open ??= await this.#connect();
     const open = this.#open;
     const isWhole = random.below(4) !== 0;
@@ -108,7 +114,7 @@ class WebSocketEra implements Era {
     if (cut < bytes.length) open.socket.push(bytes.subarray(cut));
     await turn();
     if (open.client.readyState === open.client.OPEN && random.below(4) === 0) {
-      open.session.tick({ scan: random.below(64), quality: null });
+      open.session.tick({ looks: random.below(64), quality: null });
       if (random.below(4) === 0) this.#details.ask();
       await turn();
     }
@@ -143,7 +149,7 @@ class WebSocketEra implements Era {
     const client = await new Promise<WebSocket>((resolve) => {
       this.#sockets.handleUpgrade(request, socket, Buffer.alloc(0), resolve);
     });
-    const session = new ClientSession(client, this.#context);
+    const session = new ClientSession(client, socket as unknown as Socket, this.#context);
     await turn();
     const answer = socket.taken();
     const begin = answer.indexOf('\r\n\r\n') + 4;
