@@ -7,7 +7,7 @@ import { KILLS, outcome } from './outcome.js';
 import { packetsFrom } from './records.js';
 
 /** From before the first program is loaded to long after all are attached. */
-const MOMENTS_MS = 2500;
+const MOMENTS_MS = KILLS > 5 ? 2500 : 1800;
 /** More would wait for the pauses between starts of the process that serves. */
 const KILLS_A_DAEMON = 5;
 

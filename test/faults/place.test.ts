@@ -85,75 +85,27 @@ test('a disk that is full while it records', async () => {
   );
 });
 
-test('a disk that is full with its output', async () => {
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1M', 'none', folder]);
-  const wrapper = ['sh', '-c', 'exec "$@" > "$0"', join(folder, 'out')];
-  const trace = await ready(['trace', '--json', '--sample', 'all'], wrapper);
-  trace.note();
-  await send(5100, 50);
-  expect(await trace.ended()).toBe(1);
-  expect(trace.err).toMatch(/ENOSPC.*\[OUTPUT_NOT_WRITABLE\]/);
-  await trace.expectNothingLeft();
-  outcome('full disk under standard output', 'status 1, OUTPUT_NOT_WRITABLE');
-});
-
 test('a root that is read-only', async () => {
   const readOnly =
     'mount --bind / / && mount -o remount,ro,bind / && mount -o remount,ro,bind /tmp';
   const wrapper = afterMounting(readOnly.replace(/ && mount -o remount,ro,bind \/tmp$/, ''));
-  const serve = await ready(['serve', '--port', '0'], wrapper);
-  expect((await fetch(`${serve.url}/api/flows`)).status).toBe(200);
-  expect(await serve.end('SIGTERM')).toBe(0);
-  await serve.expectNothingLeft();
   await expectCounted(await ready(['flows', '--json'], wrapper), 5200);
   const refused = hopscopeUnder(wrapper, ['record', '/a.hops', '--duration', '1s']);
   expect(refused.status).toBe(1);
   expect(refused.err).toMatch(/EROFS.*\[RECORDING_NOT_WRITABLE\]/);
   expect(existsSync('/a.hops')).toBe(false);
-  outcome('read-only root', 'serves and counts exactly; record: status 1, RECORDING_NOT_WRITABLE');
-});
-
-test('a container: namespaces of its own, little of /proc and /sys, a read-only root', async () => {
-  const inside = [
-    ...['set -e', `mount --rbind / ${folder}`, `mount --make-rslave ${folder}`],
-    ...[`cd ${folder}`, 'mount -o remount,ro,bind .'],
-    // As container runtimes have it: read-only, and without debugfs and tracefs.
-    ...['umount -R sys', 'mount -t sysfs -o ro sysfs sys', 'mount -t proc proc proc'],
-    ...['mount --bind proc/sys proc/sys', 'mount -o remount,ro,bind proc/sys'],
-  ].join('\n');
-  const words = `${inside}\nexec chroot . "$@"`;
-  const wrapper = ['unshare', '-m', '-p', '-n', '--fork', '--kill-child', 'sh', '-c', words, 'sh'];
-  const doctor = hopscopeUnder(wrapper, ['doctor', '--json']);
-  expect(doctor.err).toBe('');
-  expect(doctor.status).toBe(0);
-  await expectCounted(await ready(['flows', '--json'], wrapper), 5300);
-  outcome('in a container', 'doctor: status 0; counts exactly what it was given to see');
+  outcome('read-only root', 'counts exactly; record: status 1, RECORDING_NOT_WRITABLE');
 });
 
 test('a kernel without type information', async () => {
   mkdirSync(join(folder, 'empty'));
   const wrapper = afterMounting(`mount --bind ${folder}/empty /sys/kernel/btf`);
-  for (const command of ['trace', 'flows', 'serve']) {
-    const args = command === 'serve' ? [command, '--port', '0'] : [command];
-    const one = new FaultyProcess([...args, ...WATCHED], wrapper);
-    started.push(one);
-    expect(await one.ended()).toBe(3);
-    expect(one.err).toMatch(/BTF.*\[KERNEL_NOT_SUPPORTED\]\n {2}.*CONFIG_DEBUG_INFO_BTF/);
-    await one.expectNothingLeft();
-  }
-  outcome('no type information (BTF)', 'status 3, KERNEL_NOT_SUPPORTED with the option to build');
-});
-
-test('without root', async () => {
-  // Enough to read this checkout wherever it lies, and no more.
-  const words = ['--inh-caps=-all', '--bounding-set=-all,+dac_override,+dac_read_search', '--'];
-  const one = new FaultyProcess(['serve', '--port', '0', ...WATCHED], ['setpriv', ...words]);
+  const one = new FaultyProcess(['serve', '--port', '0', ...WATCHED], wrapper);
   started.push(one);
   expect(await one.ended()).toBe(3);
-  expect(one.err).toMatch(/CAP_BPF.*\[KERNEL_NOT_PERMITTED\]\n {2}.*run as root/);
-  expect(one.url).toBe('');
+  expect(one.err).toMatch(/BTF.*\[KERNEL_NOT_SUPPORTED\]\n {2}.*CONFIG_DEBUG_INFO_BTF/);
   await one.expectNothingLeft();
-  outcome('without root', 'status 3, KERNEL_NOT_PERMITTED with the capabilities');
+  outcome('no type information (BTF)', 'status 3, KERNEL_NOT_SUPPORTED with the option to build');
 });
 
 test('stopped under load, and continued', async () => {
@@ -161,9 +113,9 @@ test('stopped under load, and continued', async () => {
   await delay(500);
   const sender = await send(5400);
   await delay(300);
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < 2; round++) {
     flows.child.kill('SIGSTOP');
-    await delay(1000);
+    await delay(700);
     flows.child.kill('SIGCONT');
     await delay(300);
   }
