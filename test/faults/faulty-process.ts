@@ -30,8 +30,10 @@ export class FaultyProcess {
   #port: number | null = null;
 
   constructor(args: readonly string[], wrapper: readonly string[] = [], main = MAIN) {
-    const [command = '', ...rest] = [...wrapper, process.execPath, main, ...args];
-    this.child = spawn(command, rest, {
+    // A session of its own outlives a test run that is ended, but for this.
+    const bound = ['--pdeathsig', 'KILL', '--'];
+    const words = [...bound, ...wrapper, process.execPath, main, ...args];
+    this.child = spawn('setpriv', words, {
       cwd: '/',
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
