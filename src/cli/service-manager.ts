@@ -1,5 +1,5 @@
 import { sendUnixDatagram } from 'ebpf-ts';
-import { BEAT_MS, type Heartbeat, heartbeat } from '../heartbeat.js';
+import { type Heartbeat, heartbeat } from '../heartbeat.js';
 import { log } from '../logger.js';
 
 /** Between two looks at whether the state in words has changed, ms. */
@@ -58,18 +58,19 @@ export class ServiceManager {
     this.#send(`READY=1\nSTATUS=${this.#status}`);
     this.#every(STATUS_MS, () => {
       const now = status();
-      if (now === this.#status) return;
+      if (now !== this.#status) this.#send(`STATUS=${now}`);
       this.#status = now;
-      this.#send(`STATUS=${now}`);
+      return true;
     });
     if (watchdogMs === null) return;
     let last = drained();
     // Twice in its time, as sd_watchdog_enabled(3) asks.
     this.#every(watchdogMs / 2, () => {
       const now = drained();
-      if (now === last) return;
+      if (now === last) return false;
       last = now;
       this.#send('WATCHDOG=1');
+      return true;
     });
   }
 
@@ -81,8 +82,18 @@ export class ServiceManager {
     this.#send('STOPPING=1');
   }
 
-  #every(ms: number, act: () => void): void {
-    this.#stops.push(this.#heart.every(Math.max(1, Math.floor(ms / BEAT_MS)), act));
+  /**
+   * By the clock: where the event loop is late, so many beats take longer than they should.
+   *
+   * @param act false: at the next beat again
+   */
+  #every(ms: number, act: () => boolean): void {
+    let due = performance.now() + ms;
+    const onBeat = (): void => {
+      const now = performance.now();
+      if (now >= due && act()) due = now + ms;
+    };
+    this.#stops.push(this.#heart.every(1, onBeat));
   }
 
   #send(state: string): void {
