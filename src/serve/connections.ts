@@ -31,11 +31,6 @@ export class Connections {
   serve(socket: Socket, response: ServerResponse): void {
     this.#begin(socket);
     response.once('close', () => this.#end(socket));
-    // Node's own answer to it has to be given too, once somebody listens.
-    response.once('timeout', () => {
-      this.#counters.refuseRequest('response-unread');
-      socket.destroy();
-    });
   }
 
   /** For good: it is no HTTP connection any more. */

@@ -36,7 +36,6 @@ import { RequestTurns } from './request-turns.js';
 import { ServeCounters } from './serve-counters.js';
 import { ServeError } from './serve-error.js';
 import { loadStaticFiles } from './static-files.js';
-import { countUnparsedRequests } from './unparsed-requests.js';
 
 /** A batch so soon after the tick before waits for the next one. */
 const TICK_LEAST_MS = TICK_MS / 2;
@@ -141,7 +140,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     turns.take(request.socket, response, () => answer(request, response));
   });
 
-  countUnparsedRequests(server, counters);
 
   const session: SessionContext = {
     table: collector.table,

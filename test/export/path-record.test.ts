@@ -281,7 +281,7 @@ it('has what nobody named in its neutral form', () => {
   echo(tape).egress(POD2_ETH0);
   const [path] = recorded(tape, { ...EMPTY_CATALOG, clockOffsetNs: String(TAPE_WALL_CLOCK) }).paths;
   expect(pathFaults(JSON.stringify(path))).toEqual([]);
-  expect(path?.hops[0]).toMatchObject({ node: null, netns: `net:[${NETNS.pod2}]` });
+  expect(path?.hops[0]).toMatchObject({ node: null, netns: `net:[${POD2_ETH0.inode}]` });
 });
 
 it('has no time since the hop before where a damaged record says centuries', () => {

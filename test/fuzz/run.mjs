@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import { argv, env, execPath, stderr, stdout } from 'node:process';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { build } from 'esbuild';
 import { ROOT } from '../../src/setup/bootstrap.mjs';
 
 const USAGE = `gives hopscope what nobody meant it to get, and checks what it makes of it
@@ -41,6 +40,7 @@ function number(text, name, fallback) {
 /** One module of it all: as fast as the product is, and not as the test runner makes it. */
 async function bundle() {
   mkdirSync(join(ROOT, FOLDER), { recursive: true });
+  const { build } = await import('esbuild');
   await build({
     absWorkingDir: ROOT,
     entryPoints: [join('test', 'fuzz', 'main.ts')],

@@ -70,10 +70,10 @@ test('one that does not read its answer on is cut off, and counted', async () =>
   socket.pause();
   answers[0]?.end(MUCH);
   await once(answers[0] as ServerResponse, 'close');
-  expect([...counters.refusedRequests]).toEqual([['response-unread', 1]]);
+  expect(counters.connectionsUnread).toBe(1);
   // One that has nothing to read is no such case.
   const idle = await open();
   idle.resume();
   await once(idle, 'close');
-  expect([...counters.refusedRequests]).toEqual([['response-unread', 1]]);
+  expect(counters.connectionsUnread).toBe(1);
 });

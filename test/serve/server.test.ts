@@ -568,7 +568,7 @@ describe('bad clients', () => {
   });
 
   test.each([
-    ['no HTTP', 'hello\r\n\r\n', 400, 'bad-http'],
+    ['no HTTP', 'hello\r\n\r\n', 400, 'not-http'],
     [
       'too much of it',
       `GET / HTTP/1.1\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`,

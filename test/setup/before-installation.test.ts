@@ -9,10 +9,13 @@ const COMMANDS = [
   'src/setup/check.mjs',
   'src/setup/demo.mjs',
   'test/run.mjs',
+  'test/attack/run.mjs',
   'test/bench/run.mjs',
+  'test/faults/run.mjs',
   'test/fuzz/run.mjs',
   'test/guest/run.mjs',
   'test/recordings/make.mjs',
+  'test/soak/run.mjs',
 ];
 
 /**
