@@ -1,8 +1,20 @@
 #!/usr/bin/env node
 // Builds the addon (build/Release/ebpf.node) and the TypeScript layer (dist).
 // Does nothing when both are newer than their sources; downloads nothing.
+// With --asan: the addon with AddressSanitizer and UndefinedBehaviorSanitizer, apart from
+// the other one (build/asan/build/Release/ebpf.node), and nothing else.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -68,24 +80,41 @@ function fingerprint(...paths) {
   return lines.join('\n');
 }
 
-function run(label, args) {
-  const result = spawnSync(process.execPath, args, { cwd: here, encoding: 'utf8' });
+function run(label, args, { cwd = here, env = {} } = {}) {
+  const result = spawnSync(process.execPath, args, {
+    cwd,
+    encoding: 'utf8',
+    env: { ...process.env, ...env },
+  });
   if (result.status === 0) return;
   process.stderr.write(result.stdout + result.stderr);
   fail(`${label} failed`);
 }
 
-function buildAddon() {
+function buildAddon(options) {
   checkTools();
   const nodeGyp = require.resolve('node-gyp/bin/node-gyp.js');
-  run('compiling the addon', [
-    nodeGyp,
-    'configure',
-    'build',
-    `--nodedir=${nodeDir()}`,
-    // Two jobs: the compiler takes some 500 MiB for each.
-    '--jobs=2',
-  ]);
+  // Two jobs: the compiler takes some 500 MiB for each.
+  const args = [nodeGyp, 'configure', 'build', `--nodedir=${nodeDir()}`, '--jobs=2'];
+  run('compiling the addon', args, options);
+}
+
+const SANITIZE = '-fsanitize=address,undefined -fno-omit-frame-pointer';
+
+/** In a folder of its own, with the same binding.gyp: node-gyp builds where that is. */
+function buildSanitized() {
+  const folder = join(here, 'build/asan');
+  const stamp = join(folder, 'stamp');
+  const wanted = `${native}\n${SANITIZE}`;
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  for (const file of ['binding.gyp', 'package.json']) {
+    copyFileSync(join(here, file), join(folder, file));
+  }
+  symlinkSync(join(here, 'addon'), join(folder, 'addon'));
+  buildAddon({ cwd: folder, env: { CXXFLAGS: `${SANITIZE} -g1`, LDFLAGS: SANITIZE } });
+  writeFileSync(stamp, wanted);
 }
 
 /** Writes over the old output, so that a process that starts meanwhile finds one or the other. */
@@ -104,6 +133,11 @@ if (process.argv.includes('--clean')) {
 }
 
 const native = fingerprint(join(here, 'addon'), join(here, 'binding.gyp')) + process.version;
+if (process.argv.includes('--asan')) {
+  buildSanitized();
+  process.exit(0);
+}
+
 const typed = fingerprint(
   join(here, 'src'),
   join(here, 'tsconfig.json'),

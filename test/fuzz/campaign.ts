@@ -41,7 +41,11 @@ export interface Outcome {
  */
 export async function campaign(target: Target, options: CampaignOptions): Promise<Outcome> {
   const { seed, count, from = 0, guide = null } = options;
-  const kept = [...readCorpus(target.name), ...(guide === null ? [] : readFound(target.name))];
+  const kept = [
+    ...readCorpus(target.name),
+    ...built(target),
+    ...(guide === null ? [] : readFound(target.name)),
+  ];
   const corpus = kept.map(({ bytes }) => bytes);
   const until = performance.now() + (options.seconds ?? Number.POSITIVE_INFINITY) * 1000;
   const started = performance.now();
@@ -111,6 +115,11 @@ export async function campaign(target: Target, options: CampaignOptions): Promis
   }
   await end();
   return { runs: run - first, good, seconds: (performance.now() - started) / 1000 };
+}
+
+function built(target: Target): Entry[] {
+  const inputs = target.seeds?.() ?? [];
+  return inputs.map((bytes, index) => ({ name: `built ${index}`, bytes, state: index }));
 }
 
 /** The first run of the era that a run is in. */

@@ -21,7 +21,8 @@ const SINGLE = /^[a-z]+-[0-9a-f]{16}-([0-9a-f]{8})\.bin$/u;
 /** Everything kept for a target: seeds, what failed once, and what a guided run found here. */
 export function readCorpus(target: string): Entry[] {
   const kept = join(cwd(), CORPUS, target);
-  const seeds = readFileSync(join(kept, SEEDS), 'utf8')
+  const file = join(kept, SEEDS);
+  const seeds = (existsSync(file) ? readFileSync(file, 'utf8') : '')
     .split('\n')
     .filter((line) => line !== '')
     .map((line, index) => ({

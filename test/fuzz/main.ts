@@ -6,6 +6,7 @@ import { seedsFile, seedsText } from './corpus.js';
 import { Guide } from './coverage.js';
 import { Random } from './random.js';
 import { seeds } from './seeds.js';
+import { ADDON_TARGET } from './targets/addon.js';
 import { TARGETS } from './targets.js';
 
 /*
@@ -23,7 +24,7 @@ function writeSeeds(): void {
 }
 
 async function run(): Promise<void> {
-  const target = TARGETS.find((one) => one.name === name);
+  const target = [...TARGETS, ADDON_TARGET].find((one) => one.name === name);
   if (target === undefined) throw new Error(`no target ${name}`);
   const again = guided === 'guided' ? await target.begin() : null;
   const guide =

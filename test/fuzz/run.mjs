@@ -55,6 +55,12 @@ async function bundle() {
   });
 }
 
+/** The sanitizers are for who loads the addon, and not for the compiler before. */
+function preloaded() {
+  const library = env['HOPSCOPE_PRELOAD'];
+  return library === undefined ? {} : { LD_PRELOAD: library };
+}
+
 /**
  * @param {string} name
  * @param {readonly string[]} args
@@ -64,6 +70,7 @@ function runTarget(name, args) {
   return new Promise((resolve) => {
     const child = spawn(execPath, ['--enable-source-maps', BUNDLE, name, ...args], {
       cwd: ROOT,
+      env: { ...env, ...preloaded() },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let last = 'nothing';
@@ -83,8 +90,9 @@ function runTarget(name, args) {
       stdout.write(`${line}\n`);
     });
     child.stderr.pipe(stderr, { end: false });
-    child.on('close', (status) => {
+    child.on('close', (status, signal) => {
       clearTimeout(silence);
+      if (signal !== null) stderr.write(`${name}: ended by ${signal} after: ${last}\n`);
       resolve(status ?? 1);
     });
   });
@@ -126,7 +134,8 @@ async function main() {
     stdout.write(`${names.join('\n')}\n`);
     return 0;
   }
-  const unknown = (values.target ?? []).filter((name) => !names.includes(name));
+  // The addon's is for a process of its own, and root: see asan.mjs.
+  const unknown = (values.target ?? []).filter((name) => ![...names, 'addon'].includes(name));
   if (unknown.length > 0) throw new TypeError(`no target ${unknown.join(', ')}; see --list`);
   const waiting = [...(values.target ?? names)];
   /** @type {string[]} */

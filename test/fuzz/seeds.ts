@@ -57,7 +57,7 @@ export function seeds(): ReadonlyMap<string, readonly Uint8Array[]> {
     ['http', REQUESTS.map((request) => text(request))],
     ['http-socket', REQUESTS.map((request) => text(request))],
     ['rules', rules()],
-    ['names', [text(JSON.stringify(CLUSTER))]],
+    ['names', catalogs()],
     ['filter-expression', EXPRESSIONS.map((expression) => text(expression))],
     ['filter-program', EXPRESSIONS.flatMap(programs)],
     ['to-collector', COLLECTOR_MESSAGES.map((message) => text(JSON.stringify(message)))],
@@ -109,6 +109,19 @@ function small(recording: Recording): Uint8Array {
       ]),
     ]),
   );
+}
+
+/** A whole one, and such as have one of each kind: most of what goes wrong is in those too. */
+function catalogs(): Uint8Array[] {
+  const small = [0, 1, 2, 3].map((at) => ({
+    ...CLUSTER,
+    namespaces: CLUSTER.namespaces.slice(at, at + 1),
+    endpoints: CLUSTER.endpoints.slice(at, at + 1),
+    services: CLUSTER.services.slice(at, at + 1),
+    chains: CLUSTER.chains.slice(at, at + 1),
+    dropReasons: CLUSTER.dropReasons.slice(at, at + 1),
+  }));
+  return [CLUSTER, ...small].map((catalog) => text(JSON.stringify(catalog)));
 }
 
 /** A few lines of each listing that the readers' own tests have. */

@@ -24,6 +24,8 @@ export interface Target {
    * everything would prove nothing.
    */
   readonly leastGood: number;
+  /** Beside those of the corpus: what is built, and too large to keep. */
+  seeds?(): readonly Uint8Array[];
   begin(): Era | Promise<Era>;
 }
 
