@@ -140,7 +140,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     turns.take(request.socket, response, () => answer(request, response));
   });
 
-
   const session: SessionContext = {
     table: collector.table,
     details,
