@@ -46,8 +46,8 @@ const LATENCY_TESTS = ['--project', 'scenario', 'test/scenario/latency.test.ts']
 /** @type {readonly Suite[]} */
 const SUITES = [
   { name: 'check', limitSeconds: 600 },
-  { name: 'unit', limitSeconds: 300 },
-  { name: 'fuzz', limitSeconds: 300 },
+  { name: 'unit', limitSeconds: 600 },
+  { name: 'fuzz', limitSeconds: 600 },
   { name: 'native', limitSeconds: 600, root: true },
   { name: 'kernel', limitSeconds: 1200, root: true, lab: true },
   { name: 'scenario', limitSeconds: 1200, root: true, lab: true },
