@@ -24,6 +24,8 @@ export interface Target {
    * everything would prove nothing.
    */
   readonly leastGood: number;
+  /** Inputs in the test suite, where all others' number would take a minute by itself. */
+  readonly suiteCount?: number;
   /** Beside those of the corpus: what is built, and too large to keep. */
   seeds?(): readonly Uint8Array[];
   begin(): Era | Promise<Era>;

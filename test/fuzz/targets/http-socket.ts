@@ -28,6 +28,8 @@ export const HTTP_SOCKET_TARGET: Target = {
   era: 10_000,
   lanes: 64,
   leastGood: 0.1,
+  // Each is a connection; the `http` target has as many requests as all others.
+  suiteCount: 25_000,
   begin: () => HttpSocketEra.begin(),
 };
 

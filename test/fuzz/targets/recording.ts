@@ -18,10 +18,10 @@ import { FLOW_LIMIT, hopsKnown } from './pipeline.js';
 
 const CODES = new Set(['RECORDING_NO_HEADER', 'RECORDING_DAMAGED', 'RECORDING_NOT_ONE']);
 /** One in so many is joined too. */
-const JOINED_ONE_IN = 128;
+const JOINED_ONE_IN = 512;
 const ALL_CODES = new Set([...CODES, 'RECORDING_VERSION', 'RECORDING_LAYOUT']);
 
-/** Recordings, unpacked: read, and played through all stages. One in four comes as a file. */
+/** Recordings, unpacked: read, and played through all stages. One in 16 comes as a file. */
 export const RECORDING_TARGET: Target = {
   name: 'recording',
   kind: 'bytes',
@@ -40,7 +40,7 @@ class RecordingEra implements Era {
   async check(input: Uint8Array, random: Random): Promise<void> {
     let recording: Recording;
     try {
-      recording = random.below(4) === 0 ? this.#fromFile(input, random) : Recording.parse(input);
+      recording = random.below(16) === 0 ? this.#fromFile(input, random) : Recording.parse(input);
     } catch (error) {
       if (error instanceof RecordingError && ALL_CODES.has(error.code)) return;
       throw error;

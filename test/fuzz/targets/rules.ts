@@ -51,7 +51,7 @@ export const RULES_TARGET: Target = {
   ],
   era: null,
   lanes: 1,
-  leastGood: 0.3,
+  leastGood: 0.15,
   begin: () => new RulesEra(),
 };
 
