@@ -5,7 +5,15 @@ export const STATUSES: ReadonlySet<number> = new Set([
 
 export const REFUSALS: ReadonlySet<string> = new Set([
   ...['foreign-host', 'foreign-origin', 'method-not-allowed', 'bad-url', 'bad-limit'],
-  ...['bad-cursor', 'no-such-flow', 'not-found'],
+  ...[
+    'bad-cursor',
+    'no-such-flow',
+    'not-found',
+    'not-http',
+    'headers-too-large',
+    'request-too-slow',
+  ],
+  ...['bad-upgrade', 'frames-before-answer'],
 ]);
 
 /** Names of what the request target is put together from. */
