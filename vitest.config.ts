@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /**
@@ -25,12 +24,6 @@ const FUZZ = ['test/fuzz/**/*.test.ts'];
 /** On some machines the kernel leaves out tracepoints for a moment: see CONTRIBUTING.md. */
 const AGAIN = 1;
 
-/** Vitest leaves one processor to others: of two that is half. */
-const ON_ALL_CORES = {
-  pool: 'forks',
-  poolOptions: { forks: { maxForks: availableParallelism() } },
-} as const;
-
 const ONE_AT_A_TIME = { pool: 'forks', poolOptions: { forks: { singleFork: true } } } as const;
 
 export default defineConfig({
@@ -44,7 +37,7 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: [...Object.values(PRIVILEGED).flat(), ...FUZZ],
-          ...ON_ALL_CORES,
+          pool: 'forks',
         },
       },
       {
@@ -54,7 +47,7 @@ export default defineConfig({
           include: FUZZ,
           // Each target takes seconds; a machine may do other work.
           testTimeout: 240_000,
-          ...ON_ALL_CORES,
+          pool: 'forks',
         },
       },
       {

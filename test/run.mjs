@@ -23,6 +23,7 @@ import { addSums, emptySum, fileReports, sumLine, sumReport } from './report/vit
  * @typedef {object} Suite
  * @property {string} name a vitest project, or `check`
  * @property {number} limitSeconds
+ * @property {number} [workers] files at a time, where vitest would take fewer
  * @property {boolean} [root] needs root
  * @property {boolean} [lab] uses the lab, of which a machine has one
  * @property {KernelName} [guest] runs in a guest with this kernel
@@ -46,8 +47,8 @@ const LATENCY_TESTS = ['--project', 'scenario', 'test/scenario/latency.test.ts']
 /** @type {readonly Suite[]} */
 const SUITES = [
   { name: 'check', limitSeconds: 600 },
-  { name: 'unit', limitSeconds: 600 },
-  { name: 'fuzz', limitSeconds: 600 },
+  { name: 'unit', limitSeconds: 600, workers: 2 },
+  { name: 'fuzz', limitSeconds: 600, workers: 2 },
   { name: 'native', limitSeconds: 600, root: true },
   { name: 'kernel', limitSeconds: 1200, root: true, lab: true },
   { name: 'scenario', limitSeconds: 1200, root: true, lab: true },
@@ -113,6 +114,7 @@ async function runSuite(suite) {
     'run',
     '--project',
     suite.name,
+    ...(suite.workers === undefined ? [] : [`--maxWorkers=${suite.workers}`]),
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${file}`,

@@ -1,5 +1,5 @@
 /** What the running kernel and the process's privileges allow, found by trying. */
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { release } from 'node:os';
 import { addon, type NativeProbe } from './addon.js';
 import { checkName } from './argument.js';
@@ -143,14 +143,7 @@ export function probe(): Features {
   return {
     kernel: kernelRelease(),
     libbpf: libbpfVersion(),
-    btf: existsSync('/sys/kernel/btf/vmlinux')
-      ? AVAILABLE
-      : {
-          available: false,
-          reason: '/sys/kernel/btf/vmlinux does not exist',
-          code: 'ENOENT',
-          step: 'find',
-        },
+    btf: probeBtf(),
     ringBuffer: probeMapType('ringbuf'),
     tracepointBtf,
     fentry: feature(addon.probeTracing(ATTACH_TYPES.trace_fentry, FENTRY_TARGET)),
@@ -182,4 +175,12 @@ export function kernelRelease(): string {
 /** CPUs that per-CPU maps hold values for; may exceed those online. */
 export function possibleCpus(): number {
   return addon.possibleCpus();
+}
+
+function probeBtf(): Feature {
+  const file = '/sys/kernel/btf/vmlinux';
+  const size = statSync(file, { throwIfNoEntry: false })?.size;
+  if (size !== undefined && size > 0) return AVAILABLE;
+  const reason = size === undefined ? `${file} does not exist` : `${file} is empty`;
+  return { available: false, reason, code: 'ENOENT', step: 'find' };
 }

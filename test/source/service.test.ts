@@ -133,5 +133,7 @@ test('a kernel that says nothing of its types is not supported: status 3, and th
   const { child, err } = start(['unshare', '--mount', 'sh', '-c', hidden, 'sh', ...words]);
   const [status] = (await once(child, 'close')) as [number | null];
   expect(status).toBe(3);
-  expect(err()).toMatch(/^hopscope: .*BTF.* \[KERNEL_NOT_SUPPORTED\]\n {2}.*doctor.*\n$/);
+  expect(err()).toMatch(
+    /^hopscope: .*BTF.* \[KERNEL_NOT_SUPPORTED\]\n {2}.*CONFIG_DEBUG_INFO_BTF.*\n$/,
+  );
 });

@@ -1,72 +1,31 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
+import type { PathRecord } from '../../../src/model/records.js';
 import { hopscopeUnder } from '../../doctor/examined.js';
-import { makeNet, removeNet, Sender, stateOfNet, WATCHED } from '../faulty-net.js';
-import { FaultyProcess } from '../faulty-process.js';
+import { sceneForAll } from '../faulty-scene.js';
 import { outcome } from '../outcome.js';
-import { packetsFrom } from '../records.js';
+import { packetsFrom, recordsOf } from '../records.js';
 
-let before: Record<string, string>;
 let folder: string;
-let started: FaultyProcess[] = [];
-let senders: Sender[] = [];
-
-beforeAll(async () => {
-  expect(process.getuid?.(), 'these tests load kernel programs: run them as root').toBe(0);
-  await makeNet();
-  before = await stateOfNet();
+const scene = sceneForAll(() => {
+  spawnSync('umount', ['--quiet', folder]);
+  rmSync(folder, { recursive: true, force: true });
 });
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'hs-fault-place-'));
   chmodSync(folder, 0o755);
 });
-afterEach(async () => {
-  for (const each of started) each.remove();
-  for (const each of senders) each.kill();
-  started = [];
-  senders = [];
-  spawnSync('umount', ['--quiet', folder]);
-  rmSync(folder, { recursive: true, force: true });
-  expect(await stateOfNet()).toEqual(before);
-});
-afterAll(() => removeNet());
-
-async function ready(args: readonly string[], wrapper: readonly string[] = []) {
-  const one = new FaultyProcess([...args, ...WATCHED], wrapper);
-  started.push(one);
-  await one.untilReady();
-  return one;
-}
-
-async function send(from: number, perTick?: number): Promise<Sender> {
-  const sender = await Sender.start(from, from + 1, perTick);
-  senders.push(sender);
-  return sender;
-}
-
-/** Counts are exact of one that is sent now. */
-async function expectCounted(flows: FaultyProcess, from: number): Promise<void> {
-  await delay(500);
-  const sender = await send(from);
-  await delay(500);
-  const sent = await sender.stop();
-  await delay(500);
-  flows.note();
-  expect(await flows.end('SIGTERM')).toBe(0);
-  expect(packetsFrom(flows.out, from)).toBe(String(sent));
-  await flows.expectNothingLeft();
-}
 
 test('a disk that is full with its output', async () => {
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1M', 'none', folder]);
   const wrapper = ['sh', '-c', 'exec "$@" > "$0"', join(folder, 'out')];
-  const trace = await ready(['trace', '--json', '--sample', 'all'], wrapper);
+  const trace = await scene.ready(['trace', '--json', '--sample', 'all'], wrapper);
   trace.note();
-  await send(5100, 50);
+  await scene.send(5100, 50);
   expect(await trace.ended()).toBe(1);
   expect(trace.err).toMatch(/ENOSPC.*\[OUTPUT_NOT_WRITABLE\]/);
   await trace.expectNothingLeft();
@@ -86,18 +45,60 @@ test('a container: namespaces of its own, little of /proc and /sys, a read-only 
   const doctor = hopscopeUnder(wrapper, ['doctor', '--json']);
   expect(doctor.err).toBe('');
   expect(doctor.status).toBe(0);
-  await expectCounted(await ready(['flows', '--json'], wrapper), 5300);
+  await scene.expectCounted(await scene.ready(['flows', '--json'], wrapper), 5300);
   outcome('in a container', 'doctor: status 0; counts exactly what it was given to see');
 });
 
 test('without root', async () => {
   // Enough to read this checkout wherever it lies, and no more.
   const words = ['--inh-caps=-all', '--bounding-set=-all,+dac_override,+dac_read_search', '--'];
-  const one = new FaultyProcess(['serve', '--port', '0', ...WATCHED], ['setpriv', ...words]);
-  started.push(one);
+  const one = scene.begin(['serve', '--port', '0'], ['setpriv', ...words]);
   expect(await one.ended()).toBe(3);
   expect(one.err).toMatch(/CAP_BPF.*\[KERNEL_NOT_PERMITTED\]\n {2}.*run as root/);
   expect(one.url).toBe('');
   await one.expectNothingLeft();
   outcome('without root', 'status 3, KERNEL_NOT_PERMITTED with the capabilities');
+});
+
+test('a disk that is full while it records', async () => {
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1M', 'none', folder]);
+  const file = join(folder, 'a.hops');
+  const record = await scene.ready(['record', file, '--sample', 'all']);
+  record.note();
+  await scene.send(5000, 2);
+  expect(await record.ended()).toBe(1);
+  expect(record.err).toMatch(/a\.hops: ENOSPC.*free space.*\[RECORDING_NOT_WRITABLE\]/);
+  await record.expectNothingLeft();
+  // What is there is good up to where it was cut off.
+  expect(statSync(file).size).toBeGreaterThan(500_000);
+  const replay = hopscopeUnder([], ['replay', file, '--json', '--paths']);
+  expect(replay.status).toBe(0);
+  expect(replay.err).toMatch(/was cut off/);
+  const paths = recordsOf<PathRecord>(replay.out);
+  const whole = paths.filter(({ hops, complete }) => hops[0]?.tuple?.sport === 5000 && complete);
+  expect(whole.length).toBeGreaterThan(100);
+  outcome(
+    'full disk while recording',
+    'status 1, RECORDING_NOT_WRITABLE; what was written replays',
+  );
+});
+
+test('stopped under load, and continued', async () => {
+  const flows = await scene.ready(['flows', '--json', '--sample', 'auto']);
+  await delay(500);
+  const sender = await scene.send(5400);
+  await delay(300);
+  for (let round = 0; round < 2; round++) {
+    flows.child.kill('SIGSTOP');
+    await delay(700);
+    flows.child.kill('SIGCONT');
+    await delay(300);
+  }
+  const sent = await sender.stop();
+  await delay(1000);
+  flows.note();
+  expect(await flows.end('SIGTERM')).toBe(0);
+  expect(packetsFrom(flows.out, 5400)).toBe(String(sent));
+  await flows.expectNothingLeft();
+  outcome('stopped and continued', 'counts exact, status 0');
 });

@@ -2,50 +2,23 @@ import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { runCommand, runIn } from '../../../src/lab/run-command.js';
 import type { FlowRecord, PathRecord } from '../../../src/model/records.js';
 import { PRIORITY_SHIFT_LIMIT } from '../../../src/name/netfilter-table.js';
 import { type MemoryCgroup, memoryCgroup } from '../../fixtures/memory-cgroup.js';
-import { LEFT, makeNet, RIGHT, removeNet, Sender, stateOfNet, WATCHED } from '../faulty-net.js';
-import { FaultyProcess } from '../faulty-process.js';
+import { LEFT, RIGHT } from '../faulty-net.js';
+import type { FaultyProcess } from '../faulty-process.js';
+import { sceneForAll } from '../faulty-scene.js';
 import { outcome } from '../outcome.js';
 import { packetsFrom, recordsOf } from '../records.js';
 
-let before: Record<string, string>;
-let started: FaultyProcess[] = [];
-let senders: Sender[] = [];
 let groups: MemoryCgroup[] = [];
-
-beforeAll(async () => {
-  expect(process.getuid?.(), 'these tests load kernel programs: run them as root').toBe(0);
-  await makeNet();
-  before = await stateOfNet();
-});
-afterEach(async () => {
-  for (const each of started) each.remove();
-  for (const each of senders) each.kill();
+const scene = sceneForAll(async () => {
   await delay(500);
   for (const each of groups) each.remove();
-  started = [];
-  senders = [];
   groups = [];
-  expect(await stateOfNet()).toEqual(before);
 });
-afterAll(() => removeNet());
-
-async function ready(args: readonly string[], wrapper: readonly string[] = []) {
-  const one = new FaultyProcess([...args, ...WATCHED], wrapper);
-  started.push(one);
-  await one.untilReady();
-  return one;
-}
-
-async function send(from: number, perTick = 10): Promise<Sender> {
-  const sender = await Sender.start(from, from + 1, perTick);
-  senders.push(sender);
-  return sender;
-}
 
 /** Takes memory of the cgroup until the kernel ends somebody in it. */
 function eat(group: MemoryCgroup): void {
@@ -59,9 +32,9 @@ test('out of memory in its cgroup', async () => {
   groups.push(group);
   // The kernel is told whom to end: a process that may be ended first, before the one that eats.
   const wrapper = [...group.wrapper, 'choom', '-n', '1000', '--'];
-  const daemon = await ready(['serve', '--port', '0'], wrapper);
+  const daemon = await scene.ready(['serve', '--port', '0'], wrapper);
   expect(daemon.err).toMatch(/limit of this cgroup is 400M.*--memory 400M or raise memory\.max/);
-  await send(6000);
+  await scene.send(6000);
   daemon.note();
   eat(group);
   expect(await daemon.ended()).toBe('SIGKILL');
@@ -71,9 +44,9 @@ test('out of memory in its cgroup', async () => {
   // The process that serves is one that may be ended: the daemon starts it again.
   const roomy = memoryCgroup(400);
   groups.push(roomy);
-  const other = await ready(['serve', '--port', '0']);
+  const other = await scene.ready(['serve', '--port', '0']);
   await delay(500);
-  const counted = await send(6100);
+  const counted = await scene.send(6100);
   const server = other.descendant('server-main.js') ?? 0;
   writeFileSync(join(roomy.folder, 'cgroup.procs'), String(server));
   await runCommand('choom', ['-n', '1000', '-p', String(server)]);
@@ -99,8 +72,7 @@ test('out of memory in its cgroup', async () => {
 test('a cgroup with less than it takes', async () => {
   const group = memoryCgroup(200);
   groups.push(group);
-  const one = new FaultyProcess(['serve', '--port', '0', ...WATCHED], group.wrapper);
-  started.push(one);
+  const one = scene.begin(['serve', '--port', '0'], group.wrapper);
   expect(await one.ended()).toBe(3);
   expect(one.err).toMatch(/\[NOT_ENOUGH_MEMORY\]\n {2}.*memory\.max/);
   await one.expectNothingLeft();
@@ -108,10 +80,10 @@ test('a cgroup with less than it takes', async () => {
 });
 
 test('a ring that runs over for a minute', async () => {
-  const flows = await ready(['flows', '--json', '--sample', 'all', '--memory', '256M']);
+  const flows = await scene.ready(['flows', '--json', '--sample', 'all', '--memory', '256M']);
   await delay(1000);
-  const counted = await send(6200);
-  const floods = await Promise.all([6300, 6302].map((port) => send(port, 600)));
+  const counted = await scene.send(6200);
+  const floods = await Promise.all([6300, 6302].map((port) => scene.send(port, 600)));
   const end = performance.now() + 60_000;
   // A ring of 8 MiB is full in a moment while nobody reads it, again and again.
   while (performance.now() < end) {
@@ -124,7 +96,7 @@ test('a ring that runs over for a minute', async () => {
   for (const flood of floods) await flood.stop();
   // It takes what is in the ring, and joins that.
   await delay(10_000);
-  const after = await send(6400);
+  const after = await scene.send(6400);
   await delay(500);
   const sentAfter = await after.stop();
   await delay(1500);
@@ -142,12 +114,11 @@ test('one observer more than there is room for', async () => {
   const observers: FaultyProcess[] = [];
   while (observers.length < PRIORITY_SHIFT_LIMIT) {
     const some = Array.from({ length: 4 }, () =>
-      ready(['trace', '--json', '--sample', 'all', 'icmp']),
+      scene.ready(['trace', '--json', '--sample', 'all', 'icmp']),
     );
     observers.push(...(await Promise.all(some)));
   }
-  const late = new FaultyProcess(['trace', ...WATCHED]);
-  started.push(late);
+  const late = scene.begin(['trace']);
   expect(await late.ended()).toBe(3);
   expect(late.err).toMatch(/\[TOO_MANY_OBSERVERS\]\n {2}.*stop other hopscope/);
   await late.expectNothingLeft();
