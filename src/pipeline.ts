@@ -21,6 +21,7 @@ import type { Seen } from './model/sampling.js';
 import type { Catalog } from './name/catalog.js';
 import { Names } from './name/names.js';
 import { packetErrorName } from './packet/packet-error.js';
+import { lossesOf } from './pipeline-losses.js';
 import type { HookDetail } from './source/hook-places.js';
 import type { Source, SourceSink } from './source/source.js';
 import { Epoch } from './wire/clock.js';
@@ -233,30 +234,7 @@ export class Pipeline implements FlowFeed, SourceSink {
   quality(): QualityRecord {
     this.#measure();
     const { joiner, flows } = this;
-    // One entry a cause: what is lost is not one thing.
-    const evictions: Readonly<Record<string, number>> = {
-      'paths-evicted': joiner.counters.evicted,
-      'hops-cut': joiner.counters.hopsCut,
-      'gso-packets-refused': joiner.gsoPacketsRefused,
-      'hops-malformed': joiner.counters.hopsMalformed,
-      'devices-evicted': joiner.devices.evicted,
-      'tuples-refused': joiner.tuples.refused,
-      'relays-forgotten': joiner.relays.forgotten,
-      'flows-evicted': flows.counters.evicted,
-      'flow-keys-refused': flows.counters.keysRefused,
-      'flow-legs-refused': flows.counters.legsRefused,
-      'flow-encapsulations-refused': flows.counters.encapsulationsRefused,
-      'flow-reasons-refused': flows.counters.reasonsRefused,
-      'flow-links-refused': flows.counters.proxiedRefused,
-      'count-places-refused': flows.counters.pointsRefused,
-    };
-    // Nothing of these was pushed out of a table, so they are in no sum.
-    const others: Readonly<Record<string, number>> = {
-      'records-out-of-order': this.#queue.hurried,
-      'counts-stale': flows.counters.countsStale,
-      'count-checks-refused': flows.countsUnwatched,
-      'places-forgotten': joiner.places.cleared,
-    };
+    const { evictions, others } = lossesOf(joiner, flows, this.#queue);
     const malformed = Object.entries({
       ...this.#queue.malformed,
       ...Object.fromEntries(this.#damaged),

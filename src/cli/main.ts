@@ -18,7 +18,7 @@ const HELP = `Usage: hopscope COMMAND [options]
   replay     play such a file
   config     the configuration file: its schema, a check, a unit for systemd
 
-  hopscope COMMAND --help tells more.
+  hopscope COMMAND --help says more.
 
 ${EXIT_HELP}`;
 

@@ -22,7 +22,7 @@ import {
   RESPONSE_DEADLINE_MS,
 } from './limits.js';
 import { LoadMeter } from './load-meter.js';
-import { parseByPieces } from './parse-by-pieces.js';
+import { parseInParts } from './parse-in-parts.js';
 import {
   CLIENT_MESSAGE_LIMIT,
   type HelloMessage,
@@ -99,7 +99,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   // One that does not read on is cut off: of an inactive socket nothing else is told.
   server.timeout = RESPONSE_DEADLINE_MS;
   const connections = new Connections(server, counters);
-  parseByPieces(server, counters);
+  parseInParts(server, counters);
   refuseBroken(server, counters, (socket) => connections.isBusy(socket));
   const turns = new RequestTurns(counters);
   const port = await listen(server, host, options.port ?? DEFAULT_PORT);

@@ -158,7 +158,7 @@ export function unsupported(error: unknown): UnsupportedError {
     denied ? 'KERNEL_NOT_PERMITTED' : 'KERNEL_NOT_SUPPORTED',
     `${error.operation}: ${error.message}`,
     denied
-      ? 'run as root (CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_ADMIN); hopscope doctor tells more'
+      ? 'run as root (CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_ADMIN); hopscope doctor says more'
       : 'hopscope doctor tells what this kernel lacks',
     { cause: error },
   );

@@ -9,7 +9,7 @@ const FRAME = 10;
  * Runs a program as kernel-program.ts writes it, by RFC 9669: the operations that it uses,
  * and no load outside what the kernel's verifier would allow.
  *
- * @param bytes what there is to read of the packet and behind it
+ * @param bytes what there is to read of the packet and after it
  */
 export function runKernelProgram(
   program: Uint8Array,

@@ -3,20 +3,20 @@ import type { Socket } from 'node:net';
 import type { ServeCounters } from './serve-counters.js';
 
 /** Bytes that node's parser gets at a time. */
-const PIECE_BYTES = 2_048;
+const PART_BYTES = 2_048;
 
 /**
- * Gives node's parser what came on a connection piece by piece, and nothing more once the
+ * Gives node's parser what came on a connection part by part, and nothing more once the
  * connection has ended. By itself it makes objects for all requests of a read at once: 64 KiB
  * have more than a thousand, which took 40 ms, and 4 MB until the connection was closed.
  */
-export function parseByPieces(server: Server, counters: ServeCounters): void {
+export function parseInParts(server: Server, counters: ServeCounters): void {
   const parsing = new WeakMap<object, (chunk: Buffer) => void>();
   server.on('connection', (socket: Socket) => {
     const [parse, ...others] = socket.listeners('data');
     if (parse === undefined || others.length > 0) return;
     const onData = (chunk: Buffer): void => {
-      for (let at = 0; at < chunk.length && !socket.destroyed; at += PIECE_BYTES) {
+      for (let at = 0; at < chunk.length && !socket.destroyed; at += PART_BYTES) {
         if (!parsing.has(socket)) {
           // Whoever asks for a WebSocket has to wait for the answer.
           counters.refuseRequest('frames-before-answer');
@@ -26,7 +26,7 @@ export function parseByPieces(server: Server, counters: ServeCounters): void {
           socket.unshift(chunk.subarray(at));
           return;
         } else {
-          parse.call(socket, chunk.subarray(at, at + PIECE_BYTES));
+          parse.call(socket, chunk.subarray(at, at + PART_BYTES));
         }
       }
     };
