@@ -2,6 +2,8 @@
 #include "netns-identity.h"
 
 #include <fcntl.h>
+#include <linux/nsfs.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -25,6 +27,8 @@ namespace {
 struct Identity {
   std::uint64_t inode = 0;
   std::uint64_t cookie = 0;
+  // Of its user namespace; -1 where this process may not know it.
+  std::int64_t owner = -1;
 };
 
 int ReadCookie(std::uint64_t* cookie) {
@@ -35,17 +39,25 @@ int ReadCookie(std::uint64_t* cookie) {
                                                                                        : -errno;
 }
 
-// Both of one descriptor, so that they are of the same namespace whatever the path is by then.
+std::int64_t ReadOwner(int netns) {
+  OwnedFd users(ioctl(netns, NS_GET_USERNS));
+  uid_t owner = 0;
+  if (users.get() < 0 || ioctl(users.get(), NS_GET_OWNER_UID, &owner) != 0) return -1;
+  return owner;
+}
+
+// All of one descriptor, so that they are of the same namespace whatever the path is by then.
 NetnsResult ReadIdentity(const std::string& path, Identity* identity) {
   OwnedFd there(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (there.get() < 0) return {-1, errno, "open"};
   struct stat file = {};
   if (fstat(there.get(), &file) != 0) return {-1, errno, "stat"};
   identity->inode = file.st_ino;
+  identity->owner = ReadOwner(there.get());
   return CallInNetns(there.get(), [&] { return ReadCookie(&identity->cookie); });
 }
 
-// (path) -> [inode, cookie]
+// (path) -> [inode, cookie, owner]
 Napi::Value NetnsIdentity(const Napi::CallbackInfo& info) {
   std::string path = info[0].As<Napi::String>().Utf8Value();
   Identity identity;
@@ -53,10 +65,11 @@ Napi::Value NetnsIdentity(const Napi::CallbackInfo& info) {
   if (result.error != 0) {
     ThrowErrno(info.Env(), "netnsIdentity", result.error, std::string(result.failed) + " " + path);
   }
-  Napi::Array pair = Napi::Array::New(info.Env(), 2);
-  pair.Set(0u, Napi::BigInt::New(info.Env(), identity.inode));
-  pair.Set(1u, Napi::BigInt::New(info.Env(), identity.cookie));
-  return pair;
+  Napi::Array parts = Napi::Array::New(info.Env(), 3);
+  parts.Set(0u, Napi::BigInt::New(info.Env(), identity.inode));
+  parts.Set(1u, Napi::BigInt::New(info.Env(), identity.cookie));
+  parts.Set(2u, Napi::Number::New(info.Env(), static_cast<double>(identity.owner)));
+  return parts;
 }
 
 }  // namespace

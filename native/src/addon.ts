@@ -232,7 +232,7 @@ interface Addon {
   probeMapBatch(): NativeProbe;
   probeStats(): NativeProbe;
   boundMalloc(bytes: number, arenas: number): boolean;
-  netnsIdentity(path: string): readonly [inode: bigint, cookie: bigint];
+  netnsIdentity(path: string): readonly [inode: bigint, cookie: bigint, owner: number];
   sendUnixDatagram(address: string, data: Uint8Array): void;
   libbpfVersion(): string;
   possibleCpus(): number;

@@ -7,6 +7,8 @@ export interface NetnsIdentity {
   readonly inode: bigint;
   /** `net->net_cookie`: no two namespaces have the same as long as the machine runs. */
   readonly cookie: bigint;
+  /** User who made its user namespace; null where this process may not know (ioctl_ns(2)). */
+  readonly owner: number | null;
 }
 
 /**
@@ -17,6 +19,6 @@ export interface NetnsIdentity {
  *   `BPF_BAD_ARGUMENT`
  */
 export function netnsIdentity(path: string): NetnsIdentity {
-  const [inode, cookie] = addon.netnsIdentity(checkString('netnsIdentity', 'path', path));
-  return { inode, cookie };
+  const [inode, cookie, owner] = addon.netnsIdentity(checkString('netnsIdentity', 'path', path));
+  return { inode, cookie, owner: owner < 0 ? null : owner };
 }

@@ -1,5 +1,6 @@
 import { heartbeat } from '../heartbeat.js';
 import { MissingCauses } from './missing-causes.js';
+import { withinBudget } from './namespace-budget.js';
 import { NamespaceNews } from './namespace-news.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 import { NetnsDirectory } from './netns-directory.js';
@@ -35,7 +36,7 @@ export class NamespaceFollower {
   readonly #directory = new NetnsDirectory(() => this.#lookSoon());
   #found: ReadonlyMap<number, FoundNamespace> = new Map();
   readonly #missing = new MissingCauses();
-  #refused: readonly number[] = [];
+  #missed: readonly number[] = [];
   #news: NamespaceNews | null = null;
   #stopLooking: () => void = () => undefined;
   #stopAsking: () => void = () => undefined;
@@ -114,17 +115,24 @@ export class NamespaceFollower {
   }
 
   #scan(full = false): void {
-    this.#found = this.#observed.scan(full);
-    this.#news?.know(this.#found);
-    const { refused } = this.#observed;
-    for (const inode of this.#refused) {
-      if (!refused.has(inode)) this.#missing.withdraw(String(inode));
-    }
-    for (const [inode, { path, code }] of refused) {
+    const found = this.#observed.scan(full);
+    this.#news?.know(found);
+    const { watched, refused } = withinBudget(found);
+    this.#found = watched;
+    // By inode, and the path of each.
+    const causes = new Map<number, readonly [cause: string, path: string]>();
+    for (const [inode, { path, code }] of this.#observed.refused) {
       const cause = `namespaces that may not be entered (${code}: CAP_SYS_ADMIN is needed)`;
-      this.#missing.replace(cause, String(inode), path);
+      causes.set(inode, [cause, path]);
     }
-    this.#refused = [...refused.keys()];
+    for (const [why, namespaces] of refused) {
+      for (const { inode, path } of namespaces) causes.set(inode, [`hooks of ${why}`, path]);
+    }
+    for (const inode of this.#missed) {
+      if (!causes.has(inode)) this.#missing.withdraw(String(inode));
+    }
+    for (const [inode, [cause, path]] of causes) this.#missing.replace(cause, String(inode), path);
+    this.#missed = [...causes.keys()];
   }
 
   /** A name came or went: what comes with it, or before, is looked at once. */

@@ -9,6 +9,8 @@ export interface NamespaceNumber {
   readonly netns: number;
   /** Inode number, by which tools name it: the next one may have it when this one has gone. */
   readonly inode: number;
+  /** User who made it, or its user namespace: see `netnsIdentity`. */
+  readonly owner: number | null;
 }
 
 /**
@@ -17,8 +19,8 @@ export interface NamespaceNumber {
  * @throws BpfError as `netnsIdentity` does
  */
 export function readNamespace(path: string): NamespaceNumber {
-  const { inode, cookie } = netnsIdentity(path);
-  return { netns: Number(cookie & 0xffff_ffffn), inode: Number(inode) };
+  const { inode, cookie, owner } = netnsIdentity(path);
+  return { netns: Number(cookie & 0xffff_ffffn), inode: Number(inode), owner };
 }
 
 /** A namespace by its number, as a key of BPF maps. */

@@ -79,12 +79,12 @@ export class NamespaceWatcher {
 
   #collect(): Map<number, FoundNamespace> {
     const found = new Map<number, FoundNamespace>();
-    for (const [name, { netns, inode }] of this.#named) {
-      found.set(netns, { netns, inode, name, path: `${NETNS_DIRECTORY}/${name}` });
+    for (const [name, { netns, inode, owner }] of this.#named) {
+      found.set(netns, { netns, inode, owner, name, path: `${NETNS_DIRECTORY}/${name}` });
     }
-    for (const [pid, { netns, inode }] of this.#processes) {
+    for (const [pid, { netns, inode, owner }] of this.#processes) {
       if (!found.has(netns)) {
-        found.set(netns, { netns, inode, name: null, path: `/proc/${pid}/ns/net` });
+        found.set(netns, { netns, inode, owner, name: null, path: `/proc/${pid}/ns/net` });
       }
     }
     return found;

@@ -47,6 +47,12 @@ it('finds the pods’ veths of a node with their other ends, and its uplink', as
 });
 
 it('leaves out a namespace that has gone', async () => {
-  const gone = { netns: 1, inode: 1, name: 'hs-count-gone', path: '/run/netns/hs-count-gone' };
+  const gone = {
+    netns: 1,
+    inode: 1,
+    owner: 0,
+    name: 'hs-count-gone',
+    path: '/run/netns/hs-count-gone',
+  };
   expect(await readDevices([gone, ...mine().slice(0, 1)], 0)).toHaveLength(1);
 });
