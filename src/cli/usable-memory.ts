@@ -1,9 +1,8 @@
 import { getHeapStatistics } from 'node:v8';
+import { mib } from '../doctor/examine-memory.js';
 import { log } from '../logger.js';
 import { UsageError } from '../model/errors.js';
 import { heapMibFor, MEMORY_LEAST, withinHeap } from '../model/memory-budget.js';
-
-const MIB = 1 << 20;
 
 /**
  * What of `--memory` can be used with the heap that Node has: V8 takes its limit from the
@@ -19,13 +18,13 @@ export function usableMemory(
   const usable = withinHeap(asked, heapLimit);
   if (usable === asked) return asked;
   const remedy = `NODE_OPTIONS=--max-old-space-size=${heapMibFor(asked)} gives it more`;
-  const heap = `Node's heap ends at ${Math.floor(heapLimit / MIB)}M here`;
+  const heap = `Node's heap ends at ${mib(heapLimit)} here`;
   if (usable < MEMORY_LEAST) {
     throw new UsageError('HEAP_TOO_SMALL', `${heap}, which is too little; ${remedy}`);
   }
   log.warn(
     'memory-bounded',
-    `${heap}: of ${Math.floor(asked / MIB)}M of --memory ${Math.floor(usable / MIB)}M are used; ${remedy}`,
+    `${heap}: of ${mib(asked)} of --memory ${mib(usable)} are used; ${remedy}`,
   );
   return usable;
 }

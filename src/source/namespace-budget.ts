@@ -37,7 +37,9 @@ export function withinBudget(
       watched.set(netns, namespace);
       ofUser.set(owner, held + 1);
     } else {
-      refused.set(why, [...(refused.get(why) ?? []), namespace]);
+      const alike = refused.get(why);
+      if (alike === undefined) refused.set(why, [namespace]);
+      else alike.push(namespace);
     }
   }
   return { watched, refused };

@@ -1,9 +1,10 @@
 import { dirname, join } from 'node:path';
-import { type BpfMap, BpfObject, type Link } from 'ebpf-ts';
-import { netnsKey } from './namespace-number.js';
+import { BpfObject, type Link } from 'ebpf-ts';
+import { NamespaceMap } from './namespace-map.js';
 
 const FIRST = new Uint8Array(4);
-const KNOWN = Uint8Array.of(1);
+/** Of the map `known`. */
+const KNOWN_LIMIT = 65_536;
 const PROGRAMS = ['news_of_program', 'news_of_process'] as const;
 
 /** As it is compiled, in the folder of the tracer's object. */
@@ -17,17 +18,12 @@ export function newsObjectBeside(objectFile: string): string {
  */
 export class NamespaceNews {
   readonly #object: BpfObject;
-  readonly #links: readonly Link[];
-  readonly #known: BpfMap;
-  readonly #news: BpfMap;
-  #entries = new Set<number>();
+  readonly #links: Link[] = [];
+  readonly #known = new NamespaceMap(KNOWN_LIMIT);
   #count = 0n;
 
   private constructor(object: BpfObject) {
     this.#object = object;
-    this.#known = object.map('known');
-    this.#news = object.map('news');
-    this.#links = PROGRAMS.map((name) => object.program(name).attachBtf());
   }
 
   /**
@@ -36,29 +32,25 @@ export class NamespaceNews {
    */
   static async open(objectFile: string): Promise<NamespaceNews> {
     const object = BpfObject.open(objectFile);
+    const news = new NamespaceNews(object);
     try {
       await object.loadAsync();
-      return new NamespaceNews(object);
+      for (const name of PROGRAMS) news.#links.push(object.program(name).attachBtf());
+      return news;
     } catch (error) {
-      object.close();
+      news.close();
       throw error;
     }
   }
 
   /** These are known from now on, by their numbers, and no others. */
   know(namespaces: ReadonlyMap<number, unknown>): void {
-    for (const netns of this.#entries) {
-      if (!namespaces.has(netns)) this.#known.delete(netnsKey(netns));
-    }
-    for (const netns of namespaces.keys()) {
-      if (!this.#entries.has(netns)) this.#known.put(netnsKey(netns), KNOWN);
-    }
-    this.#entries = new Set(namespaces.keys());
+    this.#known.hold(this.#object.map('known'), namespaces);
   }
 
   /** Whether there was one since the last call. */
   isAny(): boolean {
-    const bytes = this.#news.get(FIRST) ?? new Uint8Array(8);
+    const bytes = this.#object.map('news').get(FIRST) ?? new Uint8Array(8);
     const count = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
     const isAny = count !== this.#count;
     this.#count = count;

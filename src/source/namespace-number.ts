@@ -22,8 +22,3 @@ export function readNamespace(path: string): NamespaceNumber {
   const { inode, cookie, owner } = netnsIdentity(path);
   return { netns: Number(cookie & 0xffff_ffffn), inode: Number(inode), owner };
 }
-
-/** A namespace by its number, as a key of BPF maps. */
-export function netnsKey(netns: number): Uint8Array {
-  return new Uint8Array(Uint32Array.of(netns).buffer);
-}

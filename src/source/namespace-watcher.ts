@@ -1,4 +1,4 @@
-import { readdirSync, readlinkSync, statSync } from 'node:fs';
+import { type BigIntStats, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { BpfError } from 'ebpf-ts';
 import { type NamespaceNumber, readNamespace } from './namespace-number.js';
 
@@ -33,7 +33,7 @@ interface NamedFile extends NamespaceNumber {
  * namespace it is only where a name or process has another than before.
  */
 export class NamespaceWatcher {
-  readonly #own: NamespaceNumber;
+  readonly #own = NamespaceWatcher.own();
   #named = new Map<string, NamedFile>();
   readonly #processes = new Map<string, NamespaceNumber>();
   /** The device number of nsfs, which every namespace is a file of. */
@@ -41,10 +41,6 @@ export class NamespaceWatcher {
   #round = 0;
   #found = new Set<number>();
   #refused = new Map<number, RefusedNamespace>();
-
-  constructor() {
-    this.#own = NamespaceWatcher.own();
-  }
 
   /** The namespace this process is in. */
   static own(): NamespaceNumber {
@@ -95,10 +91,9 @@ export class NamespaceWatcher {
     this.#named = new Map();
     for (const name of namedNamespaces()) {
       const path = `${NETNS_DIRECTORY}/${name}`;
-      // One that went between the listing and the look is as good as never there.
-      const file = statSync(path, { bigint: true, throwIfNoEntry: false });
+      const file = statOf(path);
       // A file that no namespace is mounted on, yet or any more, is none.
-      if (file === undefined || file.dev !== this.#fileSystem) continue;
+      if (file?.dev !== this.#fileSystem) continue;
       const known = before.get(name);
       if (known?.inode === Number(file.ino) && known.changed === file.ctimeNs) {
         this.#named.set(name, known);
@@ -161,6 +156,15 @@ function namedNamespaces(): string[] {
     return readdirSync(NETNS_DIRECTORY);
   } catch {
     return [];
+  }
+}
+
+/** Null for one that went between the listing and the look: it is as good as never there. */
+function statOf(path: string): BigIntStats | null {
+  try {
+    return statSync(path, { bigint: true });
+  } catch {
+    return null;
   }
 }
 

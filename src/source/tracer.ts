@@ -9,7 +9,8 @@ import { HookSurvey } from './hook-survey.js';
 import { type MissedRuns, NONE_MISSED, sumOfMissed } from './kernel-counters.js';
 import { modulesWithTypes } from './kernel-types.js';
 import { MissingCauses } from './missing-causes.js';
-import { netnsKey } from './namespace-number.js';
+import { WATCHED_LIMIT } from './namespace-budget.js';
+import { NamespaceMap } from './namespace-map.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 import { onlineCpus } from './online-cpus.js';
 import { TracerAttachment } from './tracer-attachment.js';
@@ -58,7 +59,8 @@ export class Tracer {
   #isDetached = false;
   /** As of the last look: an object takes its time to load, and namespaces come meanwhile. */
   #namespaces: ReadonlyMap<number, FoundNamespace> = new Map();
-  #observed = new Set<number>();
+  /** In the programs' map `observed`. */
+  readonly #observed = new NamespaceMap(WATCHED_LIMIT);
   /** Of objects that were replaced. */
   #pastMisses = NONE_MISSED;
   /** Modules whose types the loaded object knows, and those that the last look found. */
@@ -309,7 +311,7 @@ export class Tracer {
       next = new TracerAttachment(loaded, shift, missing);
       if (old === null) {
         // The map is new: an object before it may have been refused its priorities.
-        this.#observed = new Set();
+        this.#observed.forget();
         this.#observe(next, namespaces);
       }
       if (this.#sees === 'drops') next.see('drops', ALL_ROOM);
@@ -333,14 +335,7 @@ export class Tracer {
   /** Names to the programs the namespaces to look at, when they are limited. */
   #observe(attachment: TracerAttachment, namespaces: ReadonlyMap<number, FoundNamespace>): void {
     if (!this.#options.limited) return;
-    const map = attachment.loaded.object.map('observed');
-    for (const netns of this.#observed) {
-      if (!namespaces.has(netns)) map.delete(netnsKey(netns));
-    }
-    for (const netns of namespaces.keys()) {
-      if (!this.#observed.has(netns)) map.put(netnsKey(netns), Uint8Array.of(1));
-    }
-    this.#observed = new Set(namespaces.keys());
+    this.#observed.hold(attachment.loaded.object.map('observed'), namespaces);
   }
 
   async #openSurvey(): Promise<void> {

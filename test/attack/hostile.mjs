@@ -57,9 +57,14 @@ function request(path, more = '') {
   return `GET ${path} HTTP/1.1\r\nHost: ${HOST}:${port}\r\n${more}\r\n`;
 }
 
+/** What comes is counted, and not looked at. @param {Buffer} chunk */
+function weigh(chunk) {
+  got.bytes += chunk.length;
+}
+
 /** @param {Buffer} chunk */
 function note(chunk) {
-  got.bytes += chunk.length;
+  weigh(chunk);
   const text = chunk.toString('latin1');
   got.answers += text.split('HTTP/1.1 2').length - 1;
   got.refused += text.split(/HTTP\/1\.1 [45]/).length - 1;
@@ -123,9 +128,7 @@ async function loop(path) {
   while (going) {
     await new Promise((resolve) => {
       const asked = get({ host: HOST, port: Number(port), path, agent }, (answer) => {
-        answer.on('data', (chunk) => {
-          got.bytes += chunk.length;
-        });
+        answer.on('data', weigh);
         answer.once('close', resolve);
         if (answer.statusCode === 200) got.answers += 1;
         else got.refused += 1;
@@ -142,10 +145,7 @@ const ATTACKS = {
   healthz: () => void loop('/healthz'),
   filters: () =>
     void again(
-      () =>
-        open((chunk) => {
-          got.bytes += chunk.length;
-        }),
+      () => open(weigh),
       async (socket) => {
         await opened(socket);
         await pour(socket, () => {
@@ -229,10 +229,7 @@ const ATTACKS = {
   'pipelined-flows': () => void open(note).write(request('/api/flows?limit=1').repeat(PIPELINED)),
   fragments: () =>
     void again(
-      () =>
-        open((chunk) => {
-          got.bytes += chunk.length;
-        }),
+      () => open(weigh),
       async (socket) => {
         await opened(socket);
         let first = true;
@@ -245,10 +242,7 @@ const ATTACKS = {
     ),
   'empty-fragments': () =>
     void again(
-      () =>
-        open((chunk) => {
-          got.bytes += chunk.length;
-        }),
+      () => open(weigh),
       async (socket) => {
         await opened(socket);
         socket.write(frame(TEXT, Buffer.alloc(0)));
@@ -263,10 +257,7 @@ const ATTACKS = {
       Array.from({ length: 500 }, () => frame(FIN | PING, Buffer.alloc(120))),
     );
     void again(
-      () =>
-        open((chunk) => {
-          got.bytes += chunk.length;
-        }),
+      () => open(weigh),
       async (socket) => {
         await opened(socket);
         await pour(socket, () => many);

@@ -1,5 +1,9 @@
+import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
 import { makeNet, removeNet, Sender, stateOfNet, WATCHED } from './faulty-net.js';
 import { FaultyProcess } from './faulty-process.js';
 import { packetsFrom } from './records.js';
@@ -47,7 +51,7 @@ export class FaultyScene {
     await delay(500);
     flows.note();
     expect(await flows.end('SIGTERM')).toBe(0);
-    expect(sent).toBeGreaterThan(20);
+    expect(sent).toBeGreaterThan(100);
     expect(packetsFrom(flows.out, from)).toBe(String(sent));
     await flows.expectNothingLeft();
   }
@@ -61,19 +65,42 @@ export class FaultyScene {
 }
 
 /** A scene in a network that is there for all tests of a file, and is after each as it was. */
-export function sceneForAll(afterThat: () => void | Promise<void> = () => undefined): FaultyScene {
-  const scene = new FaultyScene();
-  let before: Record<string, string>;
-  beforeAll(async () => {
+export class LastingScene extends FaultyScene {
+  #before: Record<string, string> = {};
+
+  async begun(): Promise<void> {
     expect(process.getuid?.(), 'these tests load kernel programs: run them as root').toBe(0);
     await makeNet();
-    before = await stateOfNet();
-  });
+    this.#before = await stateOfNet();
+  }
+
+  async expectAsBefore(): Promise<void> {
+    expect(await stateOfNet()).toEqual(this.#before);
+  }
+}
+
+export function sceneForAll(afterThat: () => void | Promise<void> = () => undefined): LastingScene {
+  const scene = new LastingScene();
+  beforeAll(() => scene.begun());
   afterEach(async () => {
     scene.end();
     await afterThat();
-    expect(await stateOfNet()).toEqual(before);
+    await scene.expectAsBefore();
   });
   afterAll(() => removeNet());
   return scene;
+}
+
+/** The same with an empty folder for each test, which may mount something on it. */
+export function sceneInFolder(): { readonly scene: LastingScene; folder(): string } {
+  let path = '';
+  const scene = sceneForAll(() => {
+    spawnSync('umount', ['--quiet', path]);
+    rmSync(path, { recursive: true, force: true });
+  });
+  beforeEach(() => {
+    path = mkdtempSync(join(tmpdir(), 'hs-fault-place-'));
+    chmodSync(path, 0o755);
+  });
+  return { scene, folder: () => path };
 }

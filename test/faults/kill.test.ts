@@ -1,66 +1,34 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { FlowRecord } from '../../src/model/records.js';
-import { makeNet, removeNet, Sender, stateOfNet, WATCHED } from './faulty-net.js';
-import { FaultyProcess } from './faulty-process.js';
+import type { FaultyProcess } from './faulty-process.js';
+import { sceneForAll } from './faulty-scene.js';
 import { KILLS, outcome } from './outcome.js';
-import { packetsFrom } from './records.js';
 
 /** From before the first program is loaded to long after all are attached. */
 const MOMENTS_MS = KILLS > 5 ? 2500 : 1800;
 /** More would wait for the pauses between starts of the process that serves. */
 const KILLS_A_DAEMON = 5;
 
-let before: Record<string, string>;
-let senders: Sender[] = [];
-let daemons: FaultyProcess[] = [];
-
-beforeAll(async () => {
-  expect(process.getuid?.(), 'these tests load kernel programs: run them as root').toBe(0);
-  await makeNet();
-  before = await stateOfNet();
-});
-afterEach(() => {
-  for (const daemon of daemons) daemon.remove();
-  for (const sender of senders) sender.kill();
-  daemons = [];
-  senders = [];
-});
-afterAll(() => removeNet());
-
-async function send(from: number, to: number): Promise<Sender> {
-  const sender = await Sender.start(from, to);
-  senders.push(sender);
-  return sender;
-}
-
-function begin(...args: readonly string[]): FaultyProcess {
-  const daemon = new FaultyProcess([...args, ...WATCHED]);
-  daemons.push(daemon);
-  return daemon;
-}
+const scene = sceneForAll();
 
 /** What one that is started now says of so many datagrams. */
-async function expectExactCounts(from: number, to: number): Promise<void> {
-  const flows = begin('flows', '--json', '--sample', 'all');
-  await flows.untilReady();
-  // Devices are chosen a moment after namespaces were found.
-  await delay(500);
-  const sender = await send(from, to);
-  await delay(500);
-  const sent = await sender.stop();
-  await delay(500);
-  expect(await flows.end('SIGTERM')).toBe(0);
-  expect(sent).toBeGreaterThan(100);
-  expect(packetsFrom(flows.out, from)).toBe(String(sent));
-  await flows.expectNothingLeft();
+async function expectExactCounts(from: number): Promise<void> {
+  const flows = await scene.ready(['flows', '--json', '--sample', 'all']);
+  await scene.expectCounted(flows, from);
 }
 
 test(`the daemon, killed ${KILLS} times at random moments under load`, async () => {
-  const load = await send(4000, 4001);
+  const load = await scene.send(4000);
   let attached = 0;
   for (let kill = 0; kill < KILLS; kill++) {
-    const daemon = begin('serve', '--port', '0', '--sample', kill % 2 === 0 ? 'all' : 'auto');
+    const daemon = scene.begin([
+      'serve',
+      '--port',
+      '0',
+      '--sample',
+      kill % 2 === 0 ? 'all' : 'auto',
+    ]);
     // Every moment has its turn, also in few rounds.
     const until = ((kill + Math.random()) * MOMENTS_MS) / KILLS;
     const end = performance.now() + until;
@@ -73,8 +41,8 @@ test(`the daemon, killed ${KILLS} times at random moments under load`, async () 
     await daemon.expectNothingLeft();
   }
   expect(await load.stop()).toBeGreaterThan(0);
-  expect(await stateOfNet()).toEqual(before);
-  await expectExactCounts(4100, 4101);
+  await scene.expectAsBefore();
+  await expectExactCounts(4100);
   outcome(
     `kill -9 of the daemon, ${KILLS} times`,
     `status SIGKILL, nothing left; ${attached} of them after ready; the next one counts exactly`,
@@ -82,14 +50,14 @@ test(`the daemon, killed ${KILLS} times at random moments under load`, async () 
 }, 300_000);
 
 test(`the process that serves, killed ${KILLS} times at random moments under load`, async () => {
-  const sender = await send(4200, 4201);
+  const sender = await scene.send(4200);
   let restarts = 0;
   for (let round = 0; round < KILLS / KILLS_A_DAEMON; round++) {
-    const daemon = begin('serve', '--port', '0', '--sample', 'all');
+    const daemon = scene.begin(['serve', '--port', '0', '--sample', 'all']);
     await daemon.untilReady();
     await delay(500);
     const port = 4300 + 2 * round;
-    const counted = await send(port, port + 1);
+    const counted = await scene.send(port);
     for (let kill = 0; kill < KILLS_A_DAEMON; kill++) {
       await delay(Math.random() * 200);
       const server = await untilThere(daemon);
@@ -107,7 +75,7 @@ test(`the process that serves, killed ${KILLS} times at random moments under loa
     await daemon.expectNothingLeft();
   }
   await sender.stop();
-  expect(await stateOfNet()).toEqual(before);
+  await scene.expectAsBefore();
   outcome(
     `kill -9 of the process that serves, ${restarts} times`,
     'started again on the same port each time, and counted; counts of flows stay exact',

@@ -1,21 +1,11 @@
-import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { afterMounting, hopscopeUnder } from '../doctor/examined.js';
-import { sceneForAll } from './faulty-scene.js';
+import { sceneInFolder } from './faulty-scene.js';
 import { outcome } from './outcome.js';
 
-let folder: string;
-const scene = sceneForAll(() => {
-  spawnSync('umount', ['--quiet', folder]);
-  rmSync(folder, { recursive: true, force: true });
-});
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'hs-fault-place-'));
-  chmodSync(folder, 0o755);
-});
+const { scene, folder } = sceneInFolder();
 
 test('a root that is read-only', async () => {
   const readOnly =
@@ -30,8 +20,8 @@ test('a root that is read-only', async () => {
 });
 
 test('a kernel without type information', async () => {
-  mkdirSync(join(folder, 'empty'));
-  const wrapper = afterMounting(`mount --bind ${folder}/empty /sys/kernel/btf`);
+  mkdirSync(join(folder(), 'empty'));
+  const wrapper = afterMounting(`mount --bind ${folder()}/empty /sys/kernel/btf`);
   const one = scene.begin(['serve', '--port', '0'], wrapper);
   expect(await one.ended()).toBe(3);
   expect(one.err).toMatch(/BTF.*\[KERNEL_NOT_SUPPORTED\]\n {2}.*CONFIG_DEBUG_INFO_BTF/);

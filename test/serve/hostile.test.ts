@@ -7,9 +7,9 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { PIPELINE_LIMIT } from '../../src/serve/limits.js';
 import { ServerProcess } from '../../src/serve/server-process.js';
 import { LoadedCollector } from './loaded-collector.js';
+import { serverOptions } from './server-options.js';
 import { SocketClient } from './socket-client.js';
 
-const PROGRAM = fileURLToPath(new URL('../../dist/serve/server-main.js', import.meta.url));
 const HOSTILE = fileURLToPath(new URL('../attack/hostile.mjs', import.meta.url));
 const FLOWS = 2_000;
 const ATTACK_MS = 1_200;
@@ -30,16 +30,7 @@ beforeEach(async () => {
   loaded = new LoadedCollector();
   warnings = [];
   children = [];
-  server = await ServerProcess.start({
-    collected: loaded.collected,
-    info: { version: '0', node: 'n', kernel: '0', mode: 'live', description: '', missing: [] },
-    uiDirectory: '/nonexistent',
-    host: '127.0.0.1',
-    port: 0,
-    allowHosts: [],
-    program: PROGRAM,
-    onWarning: (message) => warnings.push(message),
-  });
+  server = await ServerProcess.start(serverOptions(loaded, warnings));
 });
 
 afterEach(async () => {

@@ -11,9 +11,9 @@ import { SLOW_TICK_MS, TICK_MS } from '../../src/serve/protocol.js';
 import { ServerProcess, type ServerProcessOptions } from '../../src/serve/server-process.js';
 import { hopscope, MAIN } from '../cli/command-line.js';
 import { LoadedCollector } from './loaded-collector.js';
+import { serverOptions } from './server-options.js';
 import { SocketClient } from './socket-client.js';
 
-const PROGRAM = fileURLToPath(new URL('../../dist/serve/server-main.js', import.meta.url));
 const FLOOD = fileURLToPath(new URL('./children/flood.mjs', import.meta.url));
 const ROGUE = fileURLToPath(new URL('./children/rogue.mjs', import.meta.url));
 const COMPLAINING = fileURLToPath(new URL('children/complaining.mjs', import.meta.url));
@@ -32,19 +32,8 @@ let server: ServerProcess;
 let warnings: string[];
 let ended: (() => void)[];
 
-function options(some: Partial<ServerProcessOptions> = {}): ServerProcessOptions {
-  return {
-    collected: loaded.collected,
-    info: { version: '0', node: 'n', kernel: '0', mode: 'live', description: '', missing: [] },
-    uiDirectory: '/nonexistent',
-    host: '127.0.0.1',
-    port: 0,
-    allowHosts: [],
-    program: PROGRAM,
-    onWarning: (_event, message) => warnings.push(message),
-    ...some,
-  };
-}
+const options = (some: Partial<ServerProcessOptions> = {}): ServerProcessOptions =>
+  serverOptions(loaded, warnings, some);
 
 beforeEach(async () => {
   loaded = new LoadedCollector();

@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url';
 import { Counter, type CounterOptions } from '../../src/source/counter.js';
 import { Epoch } from '../../src/wire/clock.js';
 import type { CountCursor, CountedTuple } from '../../src/wire/count-cursor.js';
@@ -11,9 +10,8 @@ import {
   ROUTER,
   type Traffic,
 } from './counted-router.js';
+import { objectFile } from './tracer-object.js';
 
-const objectFile = (name: string): string =>
-  fileURLToPath(new URL(`../../dist/bpf/${name}.bpf.o`, import.meta.url));
 const OBJECTS = { tcx: objectFile('counter'), packet: objectFile('counter-packet') };
 
 /** An entry of the counter, copied. */

@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url';
 import { probeTcx } from 'ebpf-ts';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { runIn } from '../../src/lab/run-command.js';
@@ -16,9 +15,7 @@ import {
   removeDevice,
 } from './counted-router.js';
 import { ping } from './counted-traffic.js';
-
-const objectFile = (name: string): string =>
-  fileURLToPath(new URL(`../../dist/bpf/${name}.bpf.o`, import.meta.url));
+import { objectFile } from './tracer-object.js';
 
 beforeAll(makeCountedRouter);
 afterAll(removeCountedRouter);

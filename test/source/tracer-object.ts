@@ -1,9 +1,10 @@
 import { fileURLToPath } from 'node:url';
 
-/** The compiled tracer, as the build leaves it. */
-export const TRACER_OBJECT = fileURLToPath(new URL('../../dist/bpf/tracer.bpf.o', import.meta.url));
+/** A compiled object, as the build leaves it. */
+export function objectFile(name: string): string {
+  return fileURLToPath(new URL(`../../dist/bpf/${name}.bpf.o`, import.meta.url));
+}
 
-/** The compiled survey of hooks. */
-export const SURVEY_OBJECT = fileURLToPath(
-  new URL('../../dist/bpf/hook-survey.bpf.o', import.meta.url),
-);
+export const TRACER_OBJECT = objectFile('tracer');
+/** The survey of hooks. */
+export const SURVEY_OBJECT = objectFile('hook-survey');

@@ -3,8 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
 import { runCommand, runIn } from '../../../src/lab/run-command.js';
 import type { PathRecord } from '../../../src/model/records.js';
-import { addRules, LEFT, makeNet, RIGHT, removeNet, Sender } from '../faulty-net.js';
-import { FaultyProcess } from '../faulty-process.js';
+import { addRules, LEFT, makeNet, RIGHT, removeNet } from '../faulty-net.js';
+import { FaultyScene } from '../faulty-scene.js';
 import { outcome } from '../outcome.js';
 import { packetsFrom, recordsOf } from '../records.js';
 
@@ -12,8 +12,7 @@ const THIRD = 'hs-fault-third';
 /** Names and devices are followed within this time. */
 const SETTLED_MS = 4000;
 
-let started: FaultyProcess[] = [];
-let senders: Sender[] = [];
+const scene = new FaultyScene();
 
 beforeEach(async () => {
   expect(process.getuid?.(), 'these tests load kernel programs: run them as root').toBe(0);
@@ -21,28 +20,15 @@ beforeEach(async () => {
   await runCommand('ip', ['netns', 'add', THIRD]);
 });
 afterEach(async () => {
-  for (const each of started) each.remove();
-  for (const each of senders) each.kill();
-  started = [];
-  senders = [];
+  scene.end();
   await runCommand('ip', ['netns', 'del', THIRD]).catch(() => undefined);
   await removeNet();
 });
 afterAll(() => removeNet());
 
-async function ready(...args: readonly string[]): Promise<FaultyProcess> {
-  const names = [LEFT.netns, RIGHT.netns, THIRD].flatMap((name) => ['--netns', name]);
-  const one = new FaultyProcess([...args, ...names]);
-  started.push(one);
-  await one.untilReady();
-  return one;
-}
-
-async function send(from: number): Promise<Sender> {
-  const sender = await Sender.start(from, from + 1, 2);
-  senders.push(sender);
-  return sender;
-}
+const NAMES = [LEFT.netns, RIGHT.netns, THIRD].flatMap((name) => ['--netns', name]);
+const ready = (...args: readonly string[]) => scene.ready(args, [], NAMES);
+const send = (from: number) => scene.send(from, 2);
 
 /** Links to hooks and devices that a process holds. */
 function linksOf(pid: number): number {

@@ -1,28 +1,19 @@
-import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { execFileSync } from 'node:child_process';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { PathRecord } from '../../../src/model/records.js';
 import { hopscopeUnder } from '../../doctor/examined.js';
-import { sceneForAll } from '../faulty-scene.js';
+import { sceneInFolder } from '../faulty-scene.js';
 import { outcome } from '../outcome.js';
 import { packetsFrom, recordsOf } from '../records.js';
 
-let folder: string;
-const scene = sceneForAll(() => {
-  spawnSync('umount', ['--quiet', folder]);
-  rmSync(folder, { recursive: true, force: true });
-});
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'hs-fault-place-'));
-  chmodSync(folder, 0o755);
-});
+const { scene, folder } = sceneInFolder();
 
 test('a disk that is full with its output', async () => {
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1M', 'none', folder]);
-  const wrapper = ['sh', '-c', 'exec "$@" > "$0"', join(folder, 'out')];
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1M', 'none', folder()]);
+  const wrapper = ['sh', '-c', 'exec "$@" > "$0"', join(folder(), 'out')];
   const trace = await scene.ready(['trace', '--json', '--sample', 'all'], wrapper);
   trace.note();
   await scene.send(5100, 50);
@@ -34,8 +25,8 @@ test('a disk that is full with its output', async () => {
 
 test('a container: namespaces of its own, little of /proc and /sys, a read-only root', async () => {
   const inside = [
-    ...['set -e', `mount --rbind / ${folder}`, `mount --make-rslave ${folder}`],
-    ...[`cd ${folder}`, 'mount -o remount,ro,bind .'],
+    ...['set -e', `mount --rbind / ${folder()}`, `mount --make-rslave ${folder()}`],
+    ...[`cd ${folder()}`, 'mount -o remount,ro,bind .'],
     // As container runtimes have it: read-only, and without debugfs and tracefs.
     ...['umount -R sys', 'mount -t sysfs -o ro sysfs sys', 'mount -t proc proc proc'],
     ...['mount --bind proc/sys proc/sys', 'mount -o remount,ro,bind proc/sys'],
@@ -61,8 +52,8 @@ test('without root', async () => {
 });
 
 test('a disk that is full while it records', async () => {
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1M', 'none', folder]);
-  const file = join(folder, 'a.hops');
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1M', 'none', folder()]);
+  const file = join(folder(), 'a.hops');
   const record = await scene.ready(['record', file, '--sample', 'all']);
   record.note();
   await scene.send(5000, 2);
