@@ -138,7 +138,7 @@ async function runSuite(suite) {
     env: { ...env, HOPSCOPE_LAB_LOCKED: '1' },
   });
   if (suite.lab && result.status !== LAB_BUSY) await takeLabDown();
-  const { sum, problems } = sumReport(readReport(file), result.status);
+  const { sum, problems, remarks } = sumReport(readReport(file), result.status);
   if (suite.root && result.status !== LAB_BUSY) {
     const left = namespaceNames().filter((name) => !namespaces.includes(name));
     if (left.length > 0) problems.push(`left behind namespaces: ${left.join(', ')}`);
@@ -149,7 +149,7 @@ async function runSuite(suite) {
   if (result.timedOut || [124, 137].includes(result.status)) {
     problems.push(`the suite took over ${limit} s and was ended`);
   }
-  sayProblems(suite.name, problems);
+  sayProblems(suite.name, [...problems, ...remarks]);
   return sum;
 }
 
@@ -195,10 +195,10 @@ async function runPairSuite({ name, limitSeconds }) {
  * @returns {Sum}
  */
 function guestSum(suite, share, status, limitSeconds) {
-  const { sum, problems } = sumReport(readReport(join(share, 'report.json')), status);
+  const { sum, problems, remarks } = sumReport(readReport(join(share, 'report.json')), status);
   if (status === TIMED_OUT) problems.push(`took over ${limitSeconds} s and was ended`);
   if (status === GUEST_FAILED) problems.push(`the guest failed:\n${lastWords(share)}`);
-  sayProblems(suite, problems);
+  sayProblems(suite, [...problems, ...remarks]);
   return sum;
 }
 

@@ -40,17 +40,24 @@ export function sumLine(sum) {
  *
  * @param {unknown} report parsed JSON, or `null` when there is none
  * @param {number} status exit status of the run
- * @returns {{ sum: Sum, problems: string[] }} problems: what failed, a line each
+ * @returns {{ sum: Sum, problems: string[], remarks: string[] }} a line each: what failed,
+ * and what passed at a later try
  */
 export function sumReport(report, status) {
   const sum = emptySum();
   /** @type {string[]} */
   const problems = [];
+  /** @type {string[]} */
+  const remarks = [];
   for (const file of fileReports(report)) {
     let failedHere = 0;
     for (const test of file.assertionResults) {
-      if (test.status === 'passed') sum.passed += 1;
-      else if (test.status === 'failed') {
+      if (test.status === 'passed') {
+        sum.passed += 1;
+        if ((test.failureMessages ?? []).length > 0) {
+          remarks.push(`passed at a later try: ${nameOf(test)}: ${reasonOf(test)}`);
+        }
+      } else if (test.status === 'failed') {
         failedHere += 1;
         problems.push(`failed: ${nameOf(test)}: ${reasonOf(test)}`);
       } else sum.skipped += 1;
@@ -65,7 +72,7 @@ export function sumReport(report, status) {
   else if (sum.passed + sum.failed === 0) problems.push('the suite ran no test');
   if (status !== 0) problems.push(`the suite ended with status ${status}`);
   if (sum.failed === 0 && problems.length > 0) sum.failed = 1;
-  return { sum, problems };
+  return { sum, problems, remarks };
 }
 
 /** Of a failure's text, for a line that is read after the whole output is gone. */
@@ -76,10 +83,15 @@ function nameOf(test) {
   return test.fullName ?? test.title ?? '(no name)';
 }
 
-/** @param {FileReport['assertionResults'][number]} test */
+/**
+ * The first line of what was thrown, and of a property what repeats it (fast-check's second line).
+ *
+ * @param {FileReport['assertionResults'][number]} test
+ */
 function reasonOf(test) {
-  const first = test.failureMessages?.[0]?.split('\n', 1)[0] ?? '(no reason)';
-  return first.length > REASON_LENGTH ? `${first.slice(0, REASON_LENGTH)}…` : first;
+  const [first = '(no reason)', second = ''] = test.failureMessages?.[0]?.split('\n', 2) ?? [];
+  const reason = second.startsWith('{ seed:') ? `${first} ${second}` : first;
+  return reason.length > REASON_LENGTH ? `${reason.slice(0, REASON_LENGTH)}…` : reason;
 }
 
 /** @param {unknown} report @returns {FileReport[]} */

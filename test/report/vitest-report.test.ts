@@ -11,6 +11,8 @@ const SUITES = {
   bad: `test('a', () => {}); test('b', () => { throw new Error('no'); });`,
   hook: `beforeAll(() => { throw new Error('no'); }); test('a', () => {});`,
   broken: `import './nowhere.js'; test('a', () => {});`,
+  flaky: `let tries = 0; test('a', { retry: 1 }, () => { if (++tries < 2) throw new Error('no'); });`,
+  property: `test('a', () => { throw new Error('Property failed\\n{ seed: 7, path: "1" }\\nmore'); });`,
   rejection: `test('a', () => {}); Promise.reject(new Error('nobody waits'));`,
 };
 
@@ -47,13 +49,31 @@ describe('the reports of real runs', () => {
   }
 
   test('passed, skipped and still to do', () => {
-    expect(run('good')).toEqual({ sum: { passed: 1, failed: 0, skipped: 2 }, problems: [] });
+    expect(run('good')).toEqual({
+      sum: { passed: 1, failed: 0, skipped: 2 },
+      problems: [],
+      remarks: [],
+    });
   });
 
   test('a failed test is one failure', () => {
     const { sum, problems } = run('bad');
     expect(sum).toEqual({ passed: 1, failed: 1, skipped: 0 });
     expect(problems).toContain('failed: b: Error: no');
+  });
+
+  test('a test that passed at its second try is one that passed, and is mentioned', () => {
+    expect(run('flaky')).toEqual({
+      sum: { passed: 1, failed: 0, skipped: 0 },
+      problems: [],
+      remarks: ['passed at a later try: a: Error: no'],
+    });
+  });
+
+  test('of a property its seed is given', () => {
+    expect(run('property').problems[0]).toBe(
+      'failed: a: Error: Property failed { seed: 7, path: "1" }',
+    );
   });
 
   test('a hook that throws fails though no test did', () => {
