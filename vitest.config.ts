@@ -99,6 +99,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'two-kernels',
+          retry: AGAIN,
           include: PRIVILEGED['two-kernels'],
           testTimeout: 240_000,
           hookTimeout: 240_000,
@@ -109,6 +110,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'browser',
+          retry: AGAIN,
           include: PRIVILEGED.browser,
           testTimeout: 120_000,
           hookTimeout: 120_000,

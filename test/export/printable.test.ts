@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { jsonLine, printable, printableRecord } from '../../src/export/printable.js';
+import { fc } from '../fixtures/properties.js';
 
 const CLEAR_SCREEN = '\u001b[2J';
 /** What a terminal acts on, or what changes how the text beside it is shown. */

@@ -1,5 +1,4 @@
 import { compilePacketFilter } from 'ebpf-ts';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   ClassicBpf,
@@ -8,6 +7,7 @@ import {
   MAX_BACKWARD_JUMPS,
   MAX_CLASSIC_BPF_INSTRUCTIONS,
 } from '../../src/filter/classic-bpf.js';
+import { fc } from '../fixtures/properties.js';
 import { FIXTURES } from '../packet/fixtures.js';
 import { hex, viewOf } from '../packet/hex.js';
 import { libpcapVerdict } from './libpcap-verdict.js';

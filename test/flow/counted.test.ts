@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Counted } from '../../src/flow/counted.js';
 import { ORIGINAL, REPLY } from '../../src/flow/direction-index.js';
@@ -21,6 +20,7 @@ import {
   POD1_ETH0,
   POD2_ETH0,
 } from '../fixtures/places.js';
+import { fc } from '../fixtures/properties.js';
 
 import { Translated } from './translated.js';
 

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { HISTOGRAM_MAX, Histogram } from '../../src/flow/histogram.js';
+import { fc } from '../fixtures/properties.js';
 
 const QUANTILES = [0, 0.01, 0.5, 0.9, 0.99, 0.999, 1];
 /** Longest latencies that occur, evenly over their logarithm. */

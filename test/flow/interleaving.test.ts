@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Way } from '../fixtures/connection.js';
 import { play, SHAPE } from '../fixtures/interleaved.js';
 import { Joining } from '../fixtures/joined.js';
+import { fc } from '../fixtures/properties.js';
 import { Tape } from '../fixtures/tape.js';
 import { ways } from '../fixtures/ways.js';
 

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { PacketFilter } from '../../src/filter/packet-filter.js';
 import type { Path } from '../../src/join/path.js';
@@ -7,6 +6,7 @@ import * as layout from '../../src/wire/layout.gen.js';
 import { ACT, type Act } from '../fixtures/any-journeys.js';
 import { FUNCTIONS, Joining, nth, REASONS } from '../fixtures/joined.js';
 import { CALI1, NETNS, POD1_ETH0, POD2_ETH0 } from '../fixtures/places.js';
+import { fc } from '../fixtures/properties.js';
 import { type Journey, Tape } from '../fixtures/tape.js';
 
 /** Accepts IPv4 of 40 bytes, with or without a link header: a SYN, and little else. */

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { flowRecord } from '../../src/export/flow-record.js';
 import { pathRecord } from '../../src/export/path-record.js';
@@ -10,6 +9,7 @@ import { play, SHAPE } from '../fixtures/interleaved.js';
 import { Joining, nth } from '../fixtures/joined.js';
 import type { PacketDescription } from '../fixtures/packet-bytes.js';
 import { CALI1, CALI2, POD1_ETH0, POD2_ETH0 } from '../fixtures/places.js';
+import { fc } from '../fixtures/properties.js';
 import { TAPE_START, Tape } from '../fixtures/tape.js';
 
 const PING: PacketDescription = {

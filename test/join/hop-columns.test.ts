@@ -1,10 +1,10 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Device } from '../../src/join/device-table.js';
 import type { Headers } from '../../src/join/headers.js';
 import { HopColumns } from '../../src/join/hop-columns.js';
 import { NO_HOOK, PlaceTable } from '../../src/join/place.js';
 import * as layout from '../../src/wire/layout.gen.js';
+import { fc } from '../fixtures/properties.js';
 
 const places = new PlaceTable();
 

@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { LinearBuckets } from '../../src/join/linear-buckets.js';
 import { nth } from '../fixtures/joined.js';
+import { fc } from '../fixtures/properties.js';
 
 /** Entries with hashes of their own, as the owners of buckets keep theirs. */
 class Owner {

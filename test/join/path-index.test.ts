@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { HopColumns } from '../../src/join/hop-columns.js';
 import { Path } from '../../src/join/path.js';
 import { PathIndex } from '../../src/join/path-index.js';
+import { fc } from '../fixtures/properties.js';
 
 function path(skb = 0): Path {
   return new Path(skb, new HopColumns());

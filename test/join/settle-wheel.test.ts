@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { HopColumns } from '../../src/join/hop-columns.js';
 import { Path } from '../../src/join/path.js';
 import { COMPACT_LEAST, SettleWheel } from '../../src/join/settle-wheel.js';
+import { fc } from '../fixtures/properties.js';
 
 const MS = 1e6;
 /** Of one slot, and of all of them. */

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Conntrack } from '../../src/join/conntrack.js';
 import type { Hop } from '../../src/join/hop.js';
@@ -22,6 +21,7 @@ import {
   POD2_ETH0,
   VXLAN111,
 } from '../fixtures/places.js';
+import { fc } from '../fixtures/properties.js';
 import { type Journey, TAPE_START, Tape } from '../fixtures/tape.js';
 
 /** What is said of a hop; what its device had around the newest packet is no part of it. */

@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { isRouted, PROTOCOL_ARP, type Tuple } from '../../src/join/tuple.js';
 import { TupleTable } from '../../src/join/tuple-table.js';
+import { fc } from '../fixtures/properties.js';
 
 const SECOND = 1e9;
 

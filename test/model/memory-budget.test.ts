@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   MEMORY_DEFAULT,
@@ -6,6 +5,7 @@ import {
   MEMORY_MOST,
   shareOut,
 } from '../../src/model/memory-budget.js';
+import { fc } from '../fixtures/properties.js';
 
 describe('memory shared out', () => {
   test('is all of it and no more, and every part has some', () => {

@@ -1,7 +1,7 @@
 import { SocketAddress } from 'node:net';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { addressText, ipv4Text, ipv6Text, macText } from '../../src/packet/address-text.js';
+import { fc } from '../fixtures/properties.js';
 
 /** Words of an address in any form, by the system's own parser in URL. */
 function words(text: string): [number, number, number, number] {

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { fc } from '../fixtures/properties.js';
 
 /** A packet as a list of what it is made of, outermost first. */
 export interface PacketModel {

@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { decodeEthernet, decodeIp } from '../../src/packet/decode.js';
 import { DecodedPacket } from '../../src/packet/decoded-packet.js';
 import { encapsulationName } from '../../src/packet/encapsulation.js';
+import { fc } from '../fixtures/properties.js';
 import { viewOf } from './hex.js';
 import { encode, type Ip, ipHeaderLength, overheadOf, packetModel } from './packet-model.js';
 

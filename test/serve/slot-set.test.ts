@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { SlotSet } from '../../src/serve/slot-set.js';
+import { fc } from '../fixtures/properties.js';
 
 const LIMIT = 70;
 

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   CALM_PERIOD_MS,
@@ -23,6 +22,7 @@ import {
   WINDOW_MOST_MS,
   WINDOW_PERIOD_MS,
 } from '../../src/source/governor.js';
+import { fc } from '../fixtures/properties.js';
 
 const BUDGET = 0.05;
 const HOPS_OF_TRAIL = 10;

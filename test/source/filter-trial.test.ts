@@ -1,5 +1,4 @@
 import { compilePacketFilter } from 'ebpf-ts';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ClassicBpf, type ClassicBpfInstruction } from '../../src/filter/classic-bpf.js';
 import { CLASSIC_OPCODES } from '../../src/filter/classic-opcodes.js';
@@ -7,6 +6,7 @@ import { kernelFilter, kernelProgram } from '../../src/filter/kernel-program.js'
 import { PacketFilter } from '../../src/filter/packet-filter.js';
 import { decodeEthernet, decodeIp } from '../../src/packet/decode.js';
 import { DecodedPacket } from '../../src/packet/decoded-packet.js';
+import { fc } from '../fixtures/properties.js';
 import { mutateBytes } from '../fuzz/mutate.js';
 import { Random } from '../fuzz/random.js';
 import { FIXTURES } from '../packet/fixtures.js';

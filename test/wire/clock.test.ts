@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Epoch } from '../../src/wire/clock.js';
+import { fc } from '../fixtures/properties.js';
 
 const HALF = 0xffffffffn;
 

@@ -1,9 +1,9 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Epoch } from '../../src/wire/clock.js';
 import * as layout from '../../src/wire/layout.gen.js';
 import type { RecordCursor } from '../../src/wire/record-cursor.js';
 import { ENTRY_BYTES, RecordQueue } from '../../src/wire/record-queue.js';
+import { fc } from '../fixtures/properties.js';
 import {
   connectRecord,
   deliverRecord,
