@@ -1,5 +1,5 @@
 import { type DecodedPacket, OUTER_NONE, OUTER_WIREGUARD } from '../packet/decoded-packet.js';
-import { HOOK_OUTPUT } from '../packet/netfilter-hook.js';
+import { HOOK_INPUT, HOOK_OUTPUT } from '../packet/netfilter-hook.js';
 import { PROTO_UDP } from '../packet/proto.js';
 import * as layout from '../wire/layout.gen.js';
 import type { TrailCursor } from '../wire/trail-cursor.js';
@@ -7,6 +7,7 @@ import { isSameEncrypted, mayBeEncryptionOf } from './encrypted.js';
 import { isSamePacket } from './identity.js';
 import type { Path } from './path.js';
 import { NO_HOOK } from './place.js';
+import type { Tuple } from './tuple.js';
 
 /** Whether a snapshot of a buffer belongs to the packet last seen in it. */
 export function continues(path: Path, p: DecodedPacket, hop: TrailCursor): boolean {
@@ -14,7 +15,7 @@ export function continues(path: Path, p: DecodedPacket, hop: TrailCursor): boole
   if (path.isOverAt(hop.time) && !(drop && path.delivered && !path.dropped)) {
     return false;
   }
-  if (isBackAtStart(path, p, hop) || isSentElsewhere(path, hop)) {
+  if (isBackAtStart(path, p, hop) || isSentAnew(path, p, hop)) {
     return false;
   }
   if (path.encrypted !== null && p.outerType === OUTER_WIREGUARD) {
@@ -57,16 +58,30 @@ function isBackAtStart(path: Path, p: DecodedPacket, hop: TrailCursor): boolean 
 }
 
 /**
- * Whether a packet is sent in another namespace than the one that the buffer's packet is in: only
- * what a socket sends passes OUTPUT, and what IPVS or a tunnel sends on is where it was received.
+ * Whether a packet is sent where nothing led the buffer's packet to: in another namespace, or where
+ * it was received, but by another source. Only what a socket sends passes OUTPUT, and what IPVS or a
+ * tunnel sends on from where it was received; IPVS translates its source later, if at all
+ * (net/netfilter/ipvs/ip_vs_xmit.c).
  */
-function isSentElsewhere({ columns }: Path, hop: TrailCursor): boolean {
-  const before = columns.place[columns.indexAt(hop.time)];
+function isSentAnew({ columns }: Path, p: DecodedPacket, hop: TrailCursor): boolean {
+  if (hop.hook !== HOOK_OUTPUT || hop.stage !== layout.STAGE_NETFILTER) return false;
+  const index = columns.indexAt(hop.time);
+  const before = columns.place[index];
+  if (before === undefined) return false;
+  if (before.device.netns !== hop.netns) return true;
+  return before.hook === HOOK_INPUT && hasOtherSource(columns.headers[index]?.tuple ?? null, p);
+}
+
+function hasOtherSource(tuple: Tuple | null, p: DecodedPacket): boolean {
   return (
-    hop.hook === HOOK_OUTPUT &&
-    hop.stage === layout.STAGE_NETFILTER &&
-    before !== undefined &&
-    before.device.netns !== hop.netns
+    tuple !== null &&
+    p.outerType === OUTER_NONE &&
+    p.sport >= 0 &&
+    (tuple.sport !== p.sport ||
+      tuple.src3 !== p.src3 ||
+      tuple.src2 !== p.src2 ||
+      tuple.src1 !== p.src1 ||
+      tuple.src0 !== p.src0)
   );
 }
 

@@ -51,3 +51,27 @@ test('what comes to OUTPUT again with other ports, from OUTPUT, is translated', 
     .egress(POD1_ETH0);
   expect(joinAll(tape).map(hopsText)).toEqual(['O >eth0']);
 });
+
+test('what is sent by another source where the last packet of its buffer was received is another one', () => {
+  const tape = new Tape();
+  const request = tape.packet(DATAGRAM);
+  request.cross(CALI2, POD2_ETH0).hook(POD2_ETH0, 'input');
+  // The end of the request is not seen, and the answer is as long and has its id.
+  tape
+    .packet({ ...DATAGRAM, src: ADDRESSES.pod2, dst: ADDRESSES.pod1, dport: 9 }, request)
+    .hook(POD2_ETH0, 'output')
+    .egress(POD2_ETH0);
+  expect(joinAll(tape).map(hopsText)).toEqual(['>calibd2348b4f67 <eth0 I', 'O >eth0']);
+});
+
+test('what IPVS sends on from INPUT keeps its source, and is the same packet', () => {
+  const tape = new Tape();
+  tape
+    .packet(DATAGRAM)
+    .ingress(POD2_ETH0)
+    .hook(POD2_ETH0, 'input')
+    .change({ dst: ADDRESSES.pod3, dport: 8080 })
+    .hook(POD2_ETH0, 'output')
+    .egress(POD2_ETH0);
+  expect(joinAll(tape).map(hopsText)).toEqual(['<eth0 I O >eth0']);
+});
