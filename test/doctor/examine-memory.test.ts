@@ -7,7 +7,7 @@ import {
 } from '../../src/doctor/examine-memory.js';
 import { limitFiles } from '../../src/doctor/memory-limit.js';
 import { MEMORY_DEFAULT, MEMORY_LEAST } from '../../src/model/memory-budget.js';
-import { type MemoryCgroup, memoryCgroup } from '../fixtures/memory-cgroup.js';
+import { type MemoryCgroup, memoryCgroup } from '../fixtures/cgroup.js';
 import { examine, hopscopeUnder } from './examined.js';
 
 test('compares releases by number, not by text', () => {

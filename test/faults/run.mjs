@@ -18,7 +18,7 @@ some 15 minutes. Prints a table of faults and outcomes, and writes it to test-re
 
 const LIMIT_SECONDS = 1200;
 const LAB_LOCK = join(tmpdir(), 'hopscope-lab.lock');
-const FILES = ['kill', 'place', 'slow/place', 'slow/pressure', 'slow/change'];
+const FILES = ['kill', 'place', 'slow/place', 'slow/pressure', 'slow/load', 'slow/change'];
 const GUEST_FILE = 'test/faults/slow/modules.test.ts';
 const RESULTS = join(ROOT, 'test-results');
 const OUTCOMES = join(RESULTS, 'faults.jsonl');

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { runCommand, runIn } from '../../../src/lab/run-command.js';
 import type { FlowRecord, PathRecord } from '../../../src/model/records.js';
 import { PRIORITY_SHIFT_LIMIT } from '../../../src/name/netfilter-table.js';
-import { type MemoryCgroup, memoryCgroup } from '../../fixtures/memory-cgroup.js';
+import { type MemoryCgroup, memoryCgroup } from '../../fixtures/cgroup.js';
 import { LEFT, RIGHT } from '../faulty-net.js';
 import type { FaultyProcess } from '../faulty-process.js';
 import { sceneForAll } from '../faulty-scene.js';
