@@ -74,9 +74,8 @@ function isSentAnew({ columns }: Path, p: DecodedPacket, hop: TrailCursor): bool
 
 function hasOtherSource(tuple: Tuple | null, p: DecodedPacket): boolean {
   return (
+    hasPortsInClear(p) &&
     tuple !== null &&
-    p.outerType === OUTER_NONE &&
-    p.sport >= 0 &&
     (tuple.sport !== p.sport ||
       tuple.src3 !== p.src3 ||
       tuple.src2 !== p.src2 ||
@@ -94,9 +93,13 @@ function hasOtherPorts(path: Path, p: DecodedPacket, hop: TrailCursor): boolean 
   const tuple = path.columns.headers[0]?.tuple ?? null;
   return (
     (hop.hook === NO_HOOK || hop.hook !== path.lastPlace?.hook) &&
-    p.outerType === OUTER_NONE &&
-    p.sport >= 0 &&
+    hasPortsInClear(p) &&
     tuple !== null &&
     (tuple.sport !== p.sport || tuple.dport !== p.dport)
   );
+}
+
+/** Whether its ports are those of the packet itself, and not of what a tunnel put around it. */
+function hasPortsInClear(p: DecodedPacket): boolean {
+  return p.outerType === OUTER_NONE && p.sport >= 0;
 }
