@@ -8,8 +8,12 @@ export function recordsOf<T>(text: string): T[] {
     .map((line) => JSON.parse(line) as T);
 }
 
-/** Packets of the newest record of the flow from a port; null without one. */
+/** The newest record of the flow from a port; undefined without one. */
+export function flowFrom(text: string, port: number): FlowRecord | undefined {
+  return recordsOf<FlowRecord>(text).findLast(({ original }) => original?.sport === port);
+}
+
+/** Its packets; null without one. */
 export function packetsFrom(text: string, port: number): string | null {
-  const mine = recordsOf<FlowRecord>(text).filter(({ original }) => original?.sport === port);
-  return mine.at(-1)?.packets.original ?? null;
+  return flowFrom(text, port)?.packets.original ?? null;
 }

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import type { FlowRecord, PathRecord } from '../../../src/model/records.js';
+import type { PathRecord } from '../../../src/model/records.js';
 import { type CpuCgroup, cpuCgroup } from '../../fixtures/cgroup.js';
 import { sceneForAll } from '../faulty-scene.js';
 import { outcome } from '../outcome.js';
-import { recordsOf } from '../records.js';
+import { flowFrom, recordsOf } from '../records.js';
 
 /** What hopscope may take of a core: then ten times its load is nothing for the machine. */
 const SHARE = 0.25;
@@ -13,7 +13,7 @@ const SECONDS = 8;
 const FLOOD_PER_TICK = 300;
 const FACTORS = [1, 3, 10];
 const FIRST_PORT = 6500;
-const FLOWS = ['flows', '--json', '--sample', 'all'];
+const ALL = ['--json', '--sample', 'all', '--memory', '256M'];
 
 let group: CpuCgroup | null = null;
 const scene = sceneForAll(async () => {
@@ -32,24 +32,19 @@ async function sendFor(port: number, perTick: number): Promise<number> {
   return sent;
 }
 
-/** Paths of the flow from a port that have been shown until now. */
-function pathsOf(text: string, port: number): number {
-  const mine = recordsOf<FlowRecord>(text).filter(({ original }) => original?.sport === port);
-  return Number(mine.at(-1)?.sampled.paths ?? 0);
-}
-
 /** How many packets in each 10 ms are joined with its share of a core, when more come. */
 async function whatItTakes(): Promise<number> {
   const limited = cpuCgroup();
   group = limited;
-  const flows = await scene.ready([...FLOWS, '--memory', '256M'], limited.wrapper, []);
+  const flows = await scene.ready(['flows', ...ALL], limited.wrapper, []);
   limited.limit(SHARE);
   const sender = await scene.send(FIRST_PORT, FLOOD_PER_TICK);
   // Its code is compiled by and by, and the ring is filled.
   await delay(6000);
-  const before = pathsOf(flows.out, FIRST_PORT);
+  const pathsNow = (): number => Number(flowFrom(flows.out, FIRST_PORT)?.sampled.paths ?? 0);
+  const before = pathsNow();
   await delay(SECONDS * 1000);
-  const shown = pathsOf(flows.out, FIRST_PORT) - before;
+  const shown = pathsNow() - before;
   await sender.stop();
   limited.limit(null);
   expect(await flows.end('SIGTERM')).toBe(0);
@@ -64,7 +59,7 @@ test('1, 3 and 10 times as many packets as it can take: each is a path, or one t
   const perTick = await whatItTakes();
   group = cpuCgroup();
   // Of a part of the machine nobody can say what is lost.
-  const flows = await scene.ready([...FLOWS, '--memory', '256M'], group.wrapper, []);
+  const flows = await scene.ready(['flows', ...ALL], group.wrapper, []);
   await delay(1000);
   group.limit(SHARE);
   const sent: number[] = [];
@@ -76,11 +71,9 @@ test('1, 3 and 10 times as many packets as it can take: each is a path, or one t
   await delay(10_000);
   expect(await flows.end('SIGTERM')).toBe(0);
   await flows.expectNothingLeft();
-  const records = recordsOf<FlowRecord>(flows.out);
   const shares: string[] = [];
   for (const [index, factor] of FACTORS.entries()) {
-    const flow = records.findLast(({ original }) => original?.sport === FIRST_PORT + 10 + index);
-    const { packets, sampled, lost } = flow ?? {};
+    const { packets, sampled, lost } = flowFrom(flows.out, FIRST_PORT + 10 + index) ?? {};
     expect({ factor, packets: packets?.original, of: sampled?.of }).toEqual({
       ...{ factor, packets: String(sent[index]), of: String(sent[index]) },
     });
@@ -100,10 +93,7 @@ test('1, 3 and 10 times as many packets as it can take: each is a path, or one t
 test('10 times as many packets as it can take: a path that lacks a hop says so', async () => {
   const perTick = await whatItTakes();
   group = cpuCgroup();
-  const trace = await scene.ready(
-    ['trace', '--json', '--sample', 'all', '--memory', '256M'],
-    group.wrapper,
-  );
+  const trace = await scene.ready(['trace', ...ALL], group.wrapper);
   await scene.send(FIRST_PORT + 20, 1).then((sender) => delay(1000).then(() => sender.stop()));
   group.limit(SHARE);
   const sent = await sendFor(FIRST_PORT + 21, 10 * perTick);
