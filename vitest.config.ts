@@ -22,7 +22,7 @@ const PRIVILEGED = {
 const FUZZ = ['test/fuzz/**/*.test.ts'];
 
 /** On some machines the kernel leaves out tracepoints for a moment: see CONTRIBUTING.md. */
-const AGAIN = 1;
+const AGAIN = 2;
 
 const ONE_AT_A_TIME = { pool: 'forks', poolOptions: { forks: { singleFork: true } } } as const;
 

@@ -122,15 +122,23 @@ function difference(some: readonly string[], others: readonly string[]): string[
   });
 }
 
-/** Asserts that the kernel leaves out nothing that user space shows. */
-async function compare(expression: string): Promise<void> {
+/**
+ * Asserts that the kernel leaves out nothing that user space shows. A machine that hides tasks
+ * from tracing (limits in bpf/README.md) takes hops from one of the two now and then, and neither
+ * can know it: a filter that is wrong is wrong each time.
+ */
+async function compare(expression: string, tries = 4): Promise<void> {
   const { user, kernel, shown, shownByKernel } = await observe(expression);
   expect(kernel.warnings).toEqual([]);
   expect(shown.length).toBeGreaterThan(0);
-  expect({
+  const differences = {
     missing: difference(shown, shownByKernel),
     more: difference(shownByKernel, shown),
-  }).toEqual({ missing: [], more: [] });
+  };
+  if (differences.missing.length + differences.more.length > 0 && tries > 1) {
+    return compare(expression, tries - 1);
+  }
+  expect(differences).toEqual({ missing: [], more: [] });
   expect(kernel.pipeline.joiner.counters.hops).toBeLessThan(user.pipeline.joiner.counters.hops);
 }
 
