@@ -9,6 +9,7 @@
         "addon/log.cc",
         "addon/netns.cc",
         "addon/netns-identity.cc",
+        "addon/netns-query.cc",
         "addon/promise-worker.cc",
         "addon/object.cc",
         "addon/attach.cc",

@@ -12,6 +12,7 @@
 #include "map.h"
 #include "module-function.h"
 #include "netns-identity.h"
+#include "netns-query.h"
 #include "object.h"
 #include "packet-filter.h"
 #include "probe.h"
@@ -49,6 +50,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitProbe(env, exports);
   InitAllocator(env, exports);
   InitNetnsIdentity(env, exports);
+  InitNetnsQuery(env, exports);
   InitDatagram(env, exports);
   return exports;
 }

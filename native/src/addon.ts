@@ -233,6 +233,23 @@ interface Addon {
   probeStats(): NativeProbe;
   boundMalloc(bytes: number, arenas: number): boolean;
   netnsIdentity(path: string): readonly [inode: bigint, cookie: bigint, owner: number];
+  queryNetns(
+    path: string,
+    requests: readonly (readonly [
+      protocol: number,
+      type: number,
+      flags: number,
+      body: Uint8Array,
+    ])[],
+    files: readonly string[],
+    limit: number,
+  ): Promise<
+    readonly [
+      answers: readonly (readonly [errno: number, interrupted: boolean, data: Uint8Array])[],
+      files: readonly (readonly [errno: number, data: Uint8Array])[],
+    ]
+  >;
+  netnsIds(path: string, others: readonly string[]): Promise<number[]>;
   sendUnixDatagram(address: string, data: Uint8Array): void;
   libbpfVersion(): string;
   possibleCpus(): number;

@@ -23,6 +23,16 @@ export {
 } from './map.js';
 export type { MapBatch } from './map-batch.js';
 export { type NetnsIdentity, netnsIdentity } from './netns-identity.js';
+export {
+  type NetlinkAnswer,
+  type NetlinkRequest,
+  type NetnsAnswers,
+  type NetnsFile,
+  netnsIds,
+  QUERY_BYTES_MAX,
+  QUERY_PARTS_MAX,
+  queryNetns,
+} from './netns-query.js';
 export { BpfObject, type OpenOptions } from './object.js';
 export {
   type ClassicInstruction,
