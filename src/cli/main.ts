@@ -11,6 +11,7 @@ const HELP = `Usage: hopscope COMMAND [options]
   serve      the daemon and the dashboard, on http://127.0.0.1:7677
   flows      flows as they change, one line each
   trace      one block per packet: its hops, with the time between them
+  mtu        what fits each way from a pod, and what is wrong with MTUs
   doctor     what this machine's kernel and privileges allow, and what is missing
   lab        the reference cluster in network namespaces: lab up, traffic, down
   demo       lab, traffic, daemon and dashboard in one
@@ -29,6 +30,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./commands/serve.js')).runServe,
   flows: async () => (await import('./commands/flows.js')).runFlows,
   trace: async () => (await import('./commands/trace.js')).runTrace,
+  mtu: async () => (await import('./commands/mtu.js')).runMtu,
   doctor: async () => (await import('../doctor/command.js')).runDoctor,
   lab: async () => (await import('../lab/command.js')).runLab,
   demo: async () => (await import('./commands/demo.js')).runDemo,

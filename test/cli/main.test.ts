@@ -7,7 +7,7 @@ import { hopscope, ROOT, run } from './command-line.js';
 const LIMIT_MS = 30_000;
 const COMMANDS = [
   ...['serve', 'flows', 'trace', 'doctor', 'lab', 'demo', 'record', 'replay'],
-  'config',
+  ...['config', 'mtu'],
 ];
 
 describe('help', () => {

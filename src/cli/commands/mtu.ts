@@ -1,0 +1,78 @@
+import { painter } from '../../export/colour.js';
+import { faultRecord, wayRecord } from '../../export/mtu-record.js';
+import { countText, renderFault, renderWays } from '../../export/mtu-text.js';
+import { jsonLine, printableRecord } from '../../export/printable.js';
+import { log } from '../../logger.js';
+import { UsageError } from '../../model/errors.js';
+import { audit } from '../../mtu/audit.js';
+import { readMachine } from '../../source/machine-reader.js';
+import { EXIT } from '../exit-status.js';
+import { optionHelp } from '../option.js';
+import { COMMON_OPTIONS, parse } from '../options.js';
+import { LineOutput } from '../output.js';
+
+const OPTIONS = {
+  json: {
+    ...COMMON_OPTIONS.json,
+    help: 'JSON Lines: a record for each way, then one for each fault',
+  },
+  netns: {
+    ...COMMON_OPTIONS.netns,
+    help: 'read only this network namespace, host for this one; repeatable',
+  },
+  'log-format': COMMON_OPTIONS['log-format'],
+  help: COMMON_OPTIONS.help,
+} as const;
+
+const HELP = `Usage: hopscope mtu [options]
+
+The largest packet that fits each way from a pod, and what is wrong with MTUs: read
+from the devices, routes and rules of every network namespace. Nothing is sent and
+nothing is changed.
+
+${optionHelp(OPTIONS)}
+Exit status: 0 nothing is wrong, or bytes are wasted at most; 1 packets are or will be
+lost, or it works by luck or by fragments; 2 bad usage; 3 not permitted (the reason and
+the remedy are on standard error).
+`;
+
+/** The `mtu` command. Errors: UsageError, UnsupportedError. */
+export async function runMtu(args: string[]): Promise<number> {
+  const { values, positionals } = parse(args, OPTIONS);
+  if (values.help === true) {
+    process.stdout.write(HELP);
+    return EXIT.done;
+  }
+  const format = values['log-format'];
+  if (format !== undefined) log.format = COMMON_OPTIONS['log-format'].read(format);
+  if (positionals.length > 0) {
+    throw new UsageError(
+      'MTU_USAGE',
+      `mtu takes no argument ${positionals[0]}; see hopscope mtu --help`,
+    );
+  }
+  const description = await readMachine(values.netns ?? null);
+  for (const { code, netns, message } of description.problems) {
+    log.warn('not-read', `${netns}: ${message}`, { fields: { code, netns } });
+  }
+  const { ways, waysLeftOut, findings, findingsLeftOut } = audit(description);
+  if (waysLeftOut > 0) log.warn('left-out', `${waysLeftOut} ways past the limit were not followed`);
+  if (findingsLeftOut > 0) log.warn('left-out', `${findingsLeftOut} faults past the limit`);
+  const faults = findings.map(faultRecord);
+  const output = new LineOutput();
+  if (values.json === true) {
+    for (const way of ways) output.line(jsonLine(wayRecord(way)));
+    for (const fault of faults) output.line(jsonLine(fault));
+  } else {
+    const paint = painter(process.stdout.isTTY);
+    const lines = [
+      ...renderWays(printableRecord(ways.map(wayRecord)), paint),
+      ...printableRecord(faults).flatMap((fault) => ['', ...renderFault(fault, paint)]),
+      '',
+      `${description.namespaces.length} network namespaces, ${ways.length} ways: ${countText(faults)}`,
+    ];
+    for (const line of lines) output.line(line);
+  }
+  await output.flush();
+  return faults.some(({ severity }) => severity !== 'note') ? EXIT.failed : EXIT.done;
+}

@@ -1,0 +1,45 @@
+import type { NetworkDescription } from '../network/description.js';
+import { Machine } from '../network/machine.js';
+import type { Detector, Finding } from './faults/finding.js';
+import { findPodMtuAboveTunnel } from './faults/pod-mtu-above-tunnel.js';
+import { findTunnelMtuAboveUnderlay } from './faults/tunnel-mtu-above-underlay.js';
+import { findVethEndsDiffer } from './faults/veth-ends-differ.js';
+import { findPods } from './pods.js';
+import { findTunnelWays } from './tunnel-ways.js';
+import { findWays, type Way } from './ways.js';
+
+/** Findings of one audit that are kept. */
+export const FINDINGS_LIMIT = 4_096;
+
+const DETECTORS: readonly Detector[] = [
+  findPodMtuAboveTunnel,
+  findTunnelMtuAboveUnderlay,
+  findVethEndsDiffer,
+];
+const ORDER = { error: 0, warning: 1, note: 2 } as const;
+
+export interface Audit {
+  readonly ways: readonly Way[];
+  /** Pairs of pod device and route past the limit. */
+  readonly waysLeftOut: number;
+  /** Errors first. */
+  readonly findings: readonly Finding[];
+  readonly findingsLeftOut: number;
+}
+
+/** Judges what namespaces are configured as. */
+export function audit(description: NetworkDescription): Audit {
+  const machine = new Machine(description);
+  const pods = findPods(machine);
+  const { ways, leftOut } = findWays(machine, pods);
+  const input = { machine, pods, ways, tunnels: findTunnelWays(machine) };
+  const all = DETECTORS.flatMap((detect) => detect(input)).sort(
+    (a, b) => ORDER[a.severity] - ORDER[b.severity],
+  );
+  return {
+    ways,
+    waysLeftOut: leftOut,
+    findings: all.slice(0, FINDINGS_LIMIT),
+    findingsLeftOut: Math.max(0, all.length - FINDINGS_LIMIT),
+  };
+}

@@ -1,0 +1,12 @@
+import type { Machine } from '../network/machine.js';
+import type { Pod } from './pods.js';
+import type { TunnelWay } from './tunnel-ways.js';
+import type { Way } from './ways.js';
+
+/** What every detector looks at, made once. */
+export interface AuditInput {
+  readonly machine: Machine;
+  readonly pods: readonly Pod[];
+  readonly ways: readonly Way[];
+  readonly tunnels: readonly TunnelWay[];
+}

@@ -1,0 +1,56 @@
+import type { Route } from '../network/description.js';
+import { type Family, isLinkLocal, isMulticast } from '../network/ip-address.js';
+import type { Device, Machine, Namespace } from '../network/machine.js';
+
+/** A pod's own device, and the end of the pair that its node has. */
+export interface Pod {
+  readonly device: Device;
+  readonly hostEnd: Device;
+}
+
+/**
+ * Devices of namespaces that reach everything through one other namespace by a veth, as pods and
+ * containers do. A node has tunnels, devices of the machine, or several namespaces beside it.
+ */
+export function findPods(machine: Machine): Pod[] {
+  return machine.namespaces.flatMap((namespace) => podsOf(machine, namespace));
+}
+
+function podsOf(machine: Machine, namespace: Namespace): Pod[] {
+  const { isOwn, links } = namespace.description;
+  if (isOwn) return [];
+  const pods: Pod[] = [];
+  const beside = new Set<Namespace>();
+  for (const link of links) {
+    if (!link.isUp || link.isLoopback) continue;
+    if (link.tunnel !== null || (link.kind === null && namespace.isRouted(link.ifindex))) return [];
+    const hostEnd = link.kind === 'veth' ? machine.other({ namespace, link }) : null;
+    if (hostEnd === null || hostEnd.namespace === namespace) continue;
+    beside.add(hostEnd.namespace);
+    pods.push({ device: { namespace, link }, hostEnd });
+  }
+  if (beside.size > 1) return [];
+  return pods.filter(({ device }) => [4, 6].some((family) => isWayOut(device, family as Family)));
+}
+
+/** Whether a default route, or one by a router, leaves by the device. */
+function isWayOut({ namespace, link }: Device, family: Family): boolean {
+  return namespace.description.routes.some(
+    ({ dst, type, hops }) =>
+      type === 'unicast' &&
+      dst.family === family &&
+      hops.some(
+        ({ ifindex, via }) => ifindex === link.ifindex && (via !== null || dst.length === 0),
+      ),
+  );
+}
+
+/** Whether packets of other hosts may take it: neither multicast nor of the link alone. */
+export function isForwarding({ type, dst, hops }: Route): boolean {
+  return (
+    type === 'unicast' &&
+    hops.length > 0 &&
+    !isMulticast(dst) &&
+    !(dst.length > 0 && isLinkLocal(dst))
+  );
+}

@@ -1,0 +1,95 @@
+import type { NextHop, Tunnel } from '../network/description.js';
+import {
+  contains,
+  type IpAddress,
+  isMulticast,
+  isSameAddress,
+  isUnspecified,
+} from '../network/ip-address.js';
+import type { Device, Machine, Namespace } from '../network/machine.js';
+
+/** Other ends of one tunnel that are looked at; a node of a larger cluster has more. */
+export const ENDPOINT_LIMIT = 1_024;
+
+/** Where a tunnel sends the packet to one destination; null where the configuration does not say. */
+export function endpointFor(device: Device, dst: IpAddress, hop: NextHop): IpAddress | null {
+  const { tunnel } = device.link;
+  if (tunnel === null) return null;
+  if (tunnel.remote !== null) return isMulticast(tunnel.remote) ? null : tunnel.remote;
+  if (tunnel.kind === 'wireguard') return peerFor(tunnel, dst);
+  if (tunnel.kind === 'vxlan') return forwardedTo(device, hop.via ?? dst);
+  // IPIP, SIT and GRE without a remote address send to the route's next hop.
+  const next = hop.via ?? dst;
+  return next.family === 4 || tunnel.kind.startsWith('ip6') ? next : null;
+}
+
+/** WireGuard: the peer with the longest allowed prefix. */
+function peerFor({ peers }: Tunnel, dst: IpAddress): IpAddress | null {
+  let best = -1;
+  let endpoint: IpAddress | null = null;
+  for (const peer of peers) {
+    for (const prefix of peer.allowed) {
+      if (prefix.length <= best || !contains(prefix, dst)) continue;
+      best = prefix.length;
+      endpoint = peer.endpoint;
+    }
+  }
+  return endpoint;
+}
+
+/** VXLAN: the node that the next hop's MAC address is behind, or the only one there is. */
+function forwardedTo({ namespace, link }: Device, next: IpAddress): IpAddress | null {
+  const { forwarding, neighbours } = namespace.description;
+  const entries = forwarding.filter(({ ifindex }) => ifindex === link.ifindex);
+  const neighbour = neighbours.find(
+    ({ ifindex, address }) => ifindex === link.ifindex && isSameAddress(address, next),
+  );
+  const entry = entries.find(({ mac }) => mac === neighbour?.mac);
+  return entry?.dst ?? (entries.length === 1 ? (entries[0]?.dst ?? null) : null);
+}
+
+/** Every other end that a tunnel is configured with, each once. */
+export function endpointsOf(device: Device): IpAddress[] {
+  const { namespace, link } = device;
+  const { tunnel } = link;
+  if (tunnel === null) return [];
+  const { forwarding, routes } = namespace.description;
+  const all: (IpAddress | null)[] = [
+    tunnel.remote,
+    ...tunnel.peers.map(({ endpoint }) => endpoint),
+    ...forwarding.filter(({ ifindex }) => ifindex === link.ifindex).map(({ dst }) => dst),
+  ];
+  if (tunnel.remote === null && tunnel.kind !== 'wireguard' && tunnel.kind !== 'vxlan') {
+    for (const { hops, type } of routes) {
+      if (type !== 'unicast') continue;
+      for (const { ifindex, via } of hops) if (ifindex === link.ifindex) all.push(via);
+    }
+  }
+  const unique = new Map<string, IpAddress>();
+  for (const each of all) {
+    if (each === null || isUnspecified(each) || isMulticast(each)) continue;
+    if (unique.size < ENDPOINT_LIMIT) unique.set(`${each.family}/${each.value}`, each);
+  }
+  return [...unique.values()];
+}
+
+/** The device of the same tunnel in the namespace that its outer packets arrive in. */
+export function remoteTunnel(
+  machine: Machine,
+  arrived: Namespace,
+  tunnel: Tunnel,
+  endpoint: IpAddress,
+): Device | null {
+  for (const device of machine.devices()) {
+    const { link } = device;
+    const other = link.tunnel;
+    if (other === null || link.underlay !== arrived.netns || !link.isUp) continue;
+    const isSame =
+      other.kind === tunnel.kind &&
+      (other.id === null || tunnel.id === null || other.id === tunnel.id) &&
+      (other.port === null || tunnel.port === null || other.port === tunnel.port) &&
+      (other.local === null || isSameAddress(other.local, endpoint));
+    if (isSame) return device;
+  }
+  return null;
+}

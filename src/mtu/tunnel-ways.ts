@@ -1,0 +1,81 @@
+import type { Tunnel } from '../network/description.js';
+import { type IpAddress, isMulticast } from '../network/ip-address.js';
+import type { Device, Machine } from '../network/machine.js';
+import { overheadOf } from './overhead.js';
+import { endpointsOf } from './tunnel-ends.js';
+
+/** How the outer packets of a tunnel leave for one other end. */
+export interface TunnelWay {
+  readonly device: Device;
+  readonly tunnel: Tunnel;
+  /** Null for a multicast group. */
+  readonly endpoint: IpAddress | null;
+  readonly outer: Device;
+  /** Of the route to the other end, where it has one of its own. */
+  readonly routeMtu: number | null;
+  /** Whether no router is between, as far as the route says. */
+  readonly isDirect: boolean;
+  /** Bytes of headers. */
+  readonly overhead: number;
+  /** Bytes of the largest inner packet that fits one outer packet. */
+  readonly room: number;
+}
+
+/** Of each tunnel that is up and has somewhere to send. */
+export function findTunnelWays(machine: Machine): TunnelWay[] {
+  const ways: TunnelWay[] = [];
+  for (const device of machine.devices()) {
+    const { tunnel, isUp } = device.link;
+    if (tunnel === null || !isUp) continue;
+    for (const endpoint of endpointsOf(device)) {
+      const way = towards(machine, device, tunnel, endpoint);
+      if (way !== null) ways.push(way);
+    }
+    const group = groupWay(machine, device, tunnel);
+    if (group !== null) ways.push(group);
+  }
+  return ways;
+}
+
+function towards(
+  machine: Machine,
+  device: Device,
+  tunnel: Tunnel,
+  endpoint: IpAddress,
+): TunnelWay | null {
+  const underlay = machine.namespace(device.link.underlay);
+  const overhead = overheadOf(tunnel, endpoint.family);
+  // The other end is here: nothing is sent.
+  if (underlay === null || overhead === null || underlay.owns(endpoint)) return null;
+  const found = underlay.find({
+    dst: endpoint,
+    src: tunnel.local?.family === endpoint.family ? tunnel.local : null,
+    mark: tunnel.mark,
+    incoming: 'lo',
+    outgoing: tunnel.device,
+  });
+  const link = underlay.link(found?.hop?.ifindex ?? null);
+  if (found === null || found.route.type !== 'unicast' || link === null || !found.isCertain) {
+    return null;
+  }
+  const outer = { namespace: underlay, link };
+  // A route into itself is no underlay.
+  if (underlay === device.namespace && link.ifindex === device.link.ifindex) return null;
+  const routeMtu = found.route.mtu;
+  const room = Math.min(routeMtu ?? link.mtu, link.mtu) - overhead;
+  const isDirect = found.hop?.via === null;
+  return { device, tunnel, endpoint, outer, routeMtu, isDirect, overhead, room };
+}
+
+function groupWay(machine: Machine, device: Device, tunnel: Tunnel): TunnelWay | null {
+  const underlay = machine.namespace(device.link.underlay);
+  const link = underlay?.link(tunnel.device) ?? null;
+  if (underlay === null || link === null) return null;
+  if (tunnel.remote === null || !isMulticast(tunnel.remote)) return null;
+  const overhead = overheadOf(tunnel, tunnel.remote.family);
+  if (overhead === null) return null;
+  return {
+    ...{ device, tunnel, endpoint: null, outer: { namespace: underlay, link } },
+    ...{ routeMtu: null, isDirect: true, overhead, room: link.mtu - overhead },
+  };
+}

@@ -1,0 +1,115 @@
+import type { Route } from '../network/description.js';
+import {
+  addressText,
+  hostIn,
+  type IpAddress,
+  isLinkLocal,
+  type Prefix,
+} from '../network/ip-address.js';
+import type { Machine, Namespace } from '../network/machine.js';
+import { isForwarding, type Pod } from './pods.js';
+import type { Step, Trace } from './step.js';
+import { traceWay } from './trace.js';
+
+/** Pairs of pod device and route that one audit follows. */
+export const WAYS_LIMIT = 8_192;
+
+/** What fits between a pod's device and where one route of its node leads. */
+export interface Way {
+  readonly pod: Pod;
+  readonly dst: Prefix;
+  /** The address of it that was followed. */
+  readonly towards: IpAddress;
+  /** Bytes of the largest IP packet of the pod that passes whole. */
+  readonly mtu: number;
+  /** The first place that lets no more pass. */
+  readonly setBy: Step;
+  readonly trace: Trace;
+}
+
+export interface Ways {
+  readonly ways: readonly Way[];
+  /** Pairs past the limit. */
+  readonly leftOut: number;
+}
+
+export function findWays(machine: Machine, pods: readonly Pod[]): Ways {
+  const destinations = new Map<Namespace, readonly Prefix[]>();
+  const addresses = podAddresses(pods);
+  const ways: Way[] = [];
+  let leftOut = 0;
+  for (const pod of pods) {
+    const node = pod.hostEnd.namespace;
+    const known = destinations.get(node) ?? destinationsOf(node);
+    destinations.set(node, known);
+    for (const dst of known) {
+      if (ways.length >= WAYS_LIMIT) {
+        leftOut += 1;
+        continue;
+      }
+      const way = followWay(machine, pod, dst, addresses);
+      if (way !== null) ways.push(way);
+    }
+  }
+  return { ways, leftOut };
+}
+
+/** Where a node's routes lead, each prefix once; those to single hosts last, for they are many. */
+function destinationsOf(node: Namespace): Prefix[] {
+  const unique = new Map<string, Route>();
+  for (const route of node.description.routes) {
+    if (!isForwarding(route)) continue;
+    const { family, value, length } = route.dst;
+    const key = `${family}/${value}/${length}`;
+    if (!unique.has(key)) unique.set(key, route);
+  }
+  return [...unique.values()].map(({ dst }) => dst).sort((a, b) => a.length - b.length);
+}
+
+function podAddresses(pods: readonly Pod[]): IpAddress[] {
+  return pods.flatMap(({ device }) =>
+    device.namespace.description.addresses
+      .filter(({ ifindex }) => ifindex === device.link.ifindex)
+      .map(({ address }) => address)
+      .filter((address) => !isLinkLocal(address)),
+  );
+}
+
+function followWay(
+  machine: Machine,
+  pod: Pod,
+  dst: Prefix,
+  known: readonly IpAddress[],
+): Way | null {
+  const { namespace, link } = pod.device;
+  const own = namespace.description.addresses.find(
+    ({ ifindex, address }) =>
+      ifindex === link.ifindex && address.family === dst.family && !isLinkLocal(address),
+  );
+  if (own === undefined) return null;
+  const towards = addressIn(dst, known);
+  if (namespace.owns(towards)) return null;
+  const trace = traceWay(machine, {
+    ...{ namespace, dst: towards, src: own.address, mark: 0, incoming: 'lo', outgoing: null },
+  });
+  const [first] = trace.steps;
+  // It leaves by another device of the pod, or not at all.
+  if (first === undefined || first.device.link.ifindex !== link.ifindex) return null;
+  const setBy = trace.steps.reduce((least, step) => (step.room < least.room ? step : least), first);
+  return { pod, dst, towards, mtu: setBy.room, setBy, trace };
+}
+
+/** A pod's address where one is known: what other addresses of its node lead to is not. */
+function addressIn(dst: Prefix, known: readonly IpAddress[]): IpAddress {
+  if (dst.length === 0) return hostIn(dst);
+  const rest = BigInt((dst.family === 4 ? 32 : 128) - dst.length);
+  const pod = known.find(
+    ({ family, value }) => family === dst.family && value >> rest === dst.value >> rest,
+  );
+  return pod ?? hostIn(dst);
+}
+
+/** For messages: what a way is called. */
+export function wayName({ pod, towards }: Way): string {
+  return `${pod.device.namespace.name} to ${addressText(towards)}`;
+}
