@@ -1,8 +1,16 @@
 import type { NetworkDescription } from '../network/description.js';
 import { Machine } from '../network/machine.js';
+import { findBondOrVlanDiffers } from './faults/bond-or-vlan-differs.js';
+import { findBridgePortDiffers } from './faults/bridge-port-differs.js';
 import type { Detector, Finding } from './faults/finding.js';
+import { findMtuWasted } from './faults/mtu-wasted.js';
+import { findNodesDiffer } from './faults/nodes-differ.js';
+import { findNopmtudisc } from './faults/nopmtudisc.js';
+import { findPmtuCachePoisoned } from './faults/pmtu-cache-poisoned.js';
 import { findPodMtuAboveTunnel } from './faults/pod-mtu-above-tunnel.js';
+import { findRouteMtuDisagrees } from './faults/route-mtu-disagrees.js';
 import { findTunnelMtuAboveUnderlay } from './faults/tunnel-mtu-above-underlay.js';
+import { findTunnelOnOtherDevice } from './faults/tunnel-on-other-device.js';
 import { findVethEndsDiffer } from './faults/veth-ends-differ.js';
 import { findPods } from './pods.js';
 import { findTunnelWays } from './tunnel-ways.js';
@@ -14,7 +22,15 @@ export const FINDINGS_LIMIT = 4_096;
 const DETECTORS: readonly Detector[] = [
   findPodMtuAboveTunnel,
   findTunnelMtuAboveUnderlay,
+  findTunnelOnOtherDevice,
   findVethEndsDiffer,
+  findBridgePortDiffers,
+  findBondOrVlanDiffers,
+  findNodesDiffer,
+  findNopmtudisc,
+  findPmtuCachePoisoned,
+  findRouteMtuDisagrees,
+  findMtuWasted,
 ];
 const ORDER = { error: 0, warning: 1, note: 2 } as const;
 
@@ -33,7 +49,7 @@ export function audit(description: NetworkDescription): Audit {
   const pods = findPods(machine);
   const { ways, leftOut } = findWays(machine, pods);
   const input = { machine, pods, ways, tunnels: findTunnelWays(machine) };
-  const all = DETECTORS.flatMap((detect) => detect(input)).sort(
+  const all = DETECTORS.flatMap((detect) => detect(input).sort(byPlace)).sort(
     (a, b) => ORDER[a.severity] - ORDER[b.severity],
   );
   return {
@@ -42,4 +58,9 @@ export function audit(description: NetworkDescription): Audit {
     findings: all.slice(0, FINDINGS_LIMIT),
     findingsLeftOut: Math.max(0, all.length - FINDINGS_LIMIT),
   };
+}
+
+function byPlace(a: Finding, b: Finding): number {
+  const [left, right] = [a, b].map(({ netns, dev }) => `${netns}/${dev}`) as [string, string];
+  return left < right ? -1 : Number(left > right);
 }

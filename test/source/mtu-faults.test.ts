@@ -3,10 +3,12 @@ import { runIn } from '../../src/lab/run-command.js';
 import {
   A,
   auditNet,
+  B,
   faultsFound,
   INNER,
   makeAuditedNet,
   P1,
+  P2,
   POD2,
   removeAuditedNet,
   withChange,
@@ -85,36 +87,98 @@ it('veth-ends-differ', async () => {
   ).toEqual([`veth-ends-differ ${P1}/eth0`]);
 });
 
-it('tunnel-mtu-above-underlay', async () => {
-  const { findings } = await withChange(
-    A,
-    ['link set vx0 mtu 1500'],
-    ['link set vx0 mtu 1450'],
-    () => auditNet(),
+it('tunnel-mtu-above-underlay and tunnel-on-other-device', async () => {
+  const { findings } = await onBothNodes('vx0', 1500, () => auditNet());
+  // VXLAN does not set DF by itself: its packets are cut.
+  const common = { severity: 'warning', dev: 'vx0', found: { mtu: 1500 }, expected: { mtu: 1450 } };
+  expect(findings).toMatchObject(
+    [A, B].map((netns) => ({
+      ...{ ...common, id: 'tunnel-mtu-above-underlay', netns, peer: { netns, dev: 'up0' } },
+      remedy: `ip -n ${netns} link set dev vx0 mtu 1450`,
+    })),
   );
-  expect(findings).toMatchObject([
+  // The default route takes a device that would have room.
+  const wide = await withChange(
+    A,
+    [
+      'link add wide0 mtu 9000 type veth peer name wide1 mtu 9000',
+      'link set wide0 up',
+      'link set wide1 up',
+      'route replace default via 192.0.2.254 dev wide0 onlink',
+    ],
+    ['link del wide0', 'route replace default via 192.0.2.254'],
+    () => onBothNodes('vx0', 1500, auditNet),
+  );
+  expect(wide.findings).toContainEqual(
+    expect.objectContaining({
+      ...{ id: 'tunnel-on-other-device', netns: A, dev: 'vx0', peer: { netns: A, dev: 'up0' } },
+      found: { mtu: 1500, fits: 'wide0' },
+      expected: { mtu: 1450, fits: 'up0' },
+    }),
+  );
+  expect(wide.findings).toHaveLength(3);
+});
+
+it('nodes-differ', async () => {
+  const { findings } = await withChange(
+    B,
+    ['link set vx0 mtu 1400'],
+    ['link set vx0 mtu 1450'],
+    auditNet,
+  );
+  expect(findings.filter(({ severity }) => severity !== 'note')).toMatchObject([
+    // What the pods of 1450 send does not fit the smaller one.
     {
-      id: 'tunnel-mtu-above-underlay',
-      // VXLAN does not set DF by itself: its packets are cut.
-      severity: 'warning',
-      ...{ netns: A, dev: 'vx0', peer: { netns: A, dev: 'up0' } },
-      ...{ found: { mtu: 1500 }, expected: { mtu: 1450 } },
-      remedy: `ip -n ${A} link set dev vx0 mtu 1450`,
+      id: 'pod-mtu-above-tunnel',
+      ...{ netns: B, dev: 'pod0', peer: { netns: P2, dev: 'eth0' } },
+      ...{ found: { mtu: 1450 }, expected: { mtu: 1400 } },
+    },
+    {
+      ...{ id: 'nodes-differ', severity: 'warning', netns: B, dev: 'vx0' },
+      ...{ peer: { netns: A, dev: 'vx0' }, found: { mtu: 1400 }, expected: { mtu: 1450 } },
     },
   ]);
 });
 
+it('mtu-wasted', async () => {
+  const { findings } = await onBothNodes('vx0', 1400, () =>
+    onBothNodes('pod0', 1380, () =>
+      withChange(P1, ['link set eth0 mtu 1380'], ['link set eth0 mtu 1450'], () =>
+        withChange(P2, ['link set eth0 mtu 1380'], ['link set eth0 mtu 1450'], auditNet),
+      ),
+    ),
+  );
+  const at = ({ id, netns, dev, severity }: (typeof findings)[number]) =>
+    `${severity} ${id} ${netns}/${dev}`;
+  expect(findings.map(at)).toEqual([
+    `note mtu-wasted ${A}/pod0`,
+    `note mtu-wasted ${A}/vx0`,
+    `note mtu-wasted ${B}/pod0`,
+    `note mtu-wasted ${B}/vx0`,
+  ]);
+  expect(findings[1]).toMatchObject({
+    ...{ found: { mtu: 1400 }, expected: { mtu: 1450 }, peer: { netns: A, dev: 'up0' } },
+    because: `${A}/up0 leaves room for 1450: 50 bytes of payload are lost a packet (3.4 %)`,
+  });
+});
+
 it('several at once, each at its device', async () => {
-  const found = await withChange(
-    A,
-    ['link set vx0 mtu 1480', 'link set pod0 mtu 1500'],
-    ['link set vx0 mtu 1450', 'link set pod0 mtu 1450'],
-    () => withChange(P1, ['link set eth0 mtu 1490'], ['link set eth0 mtu 1450'], faultsFound),
+  const found = await onBothNodes('vx0', 1480, () =>
+    withChange(A, ['link set pod0 mtu 1500'], ['link set pod0 mtu 1450'], () =>
+      withChange(P1, ['link set eth0 mtu 1490'], ['link set eth0 mtu 1450'], faultsFound),
+    ),
   );
   expect(found).toEqual([
     `pod-mtu-above-tunnel ${A}/pod0`,
     `tunnel-mtu-above-underlay ${A}/vx0`,
+    `tunnel-mtu-above-underlay ${B}/vx0`,
     `veth-ends-differ ${P1}/eth0`,
   ]);
   expect(await faultsFound()).toEqual([]);
 });
+
+function onBothNodes<T>(device: string, mtu: number, look: () => Promise<T>): Promise<T> {
+  const change = [`link set ${device} mtu ${mtu}`];
+  const back = [`link set ${device} mtu ${INNER}`];
+  return withChange(A, change, back, () => withChange(B, change, back, look));
+}

@@ -34,7 +34,7 @@ export function findTunnelMtuAboveUnderlay({ tunnels }: AuditInput): Finding[] {
 }
 
 /** Whether the outer packet may be cut: then it arrives, in fragments. */
-function isFragmented({ tunnel }: TunnelWay): boolean {
+export function isFragmented({ tunnel }: TunnelWay): boolean {
   return tunnel.kind === 'wireguard' || tunnel.df === 'unset' || tunnel.ignoresDf;
 }
 

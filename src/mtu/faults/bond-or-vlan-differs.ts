@@ -1,0 +1,86 @@
+import type { Device, Machine } from '../../network/machine.js';
+import { setMtu } from '../command-text.js';
+import type { AuditInput } from '../input.js';
+import { deviceText, type Finding, faultDevice } from './finding.js';
+
+const BONDS = new Set(['bond', 'team']);
+/** VLAN_HLEN: a device takes frames of its MTU with one tag. */
+const TAG_BYTES = 4;
+
+/** A device that sends by another one, which has less room. */
+export function findBondOrVlanDiffers({ machine }: AuditInput): Finding[] {
+  return [...machine.devices()].flatMap((device) => {
+    if (!device.link.isUp) return [];
+    if (BONDS.has(device.link.kind ?? '')) return judgeBond(device);
+    return [...judgeStacked(machine, device), ...judgeTags(machine, device)];
+  });
+}
+
+function judgeBond(bond: Device): Finding[] {
+  const { namespace, link } = bond;
+  return namespace
+    .ports(link.ifindex)
+    .filter(({ isUp, mtu }) => isUp && mtu < link.mtu)
+    .map((port) => ({
+      id: 'bond-or-vlan-differs',
+      severity: 'error',
+      ...faultDevice({ namespace, link: port }),
+      peer: faultDevice(bond),
+      found: { mtu: port.mtu },
+      expected: { mtu: link.mtu },
+      because:
+        `${deviceText(bond)} sends packets of up to ${link.mtu} by its port ${port.name}, ` +
+        `which has room for ${port.mtu}`,
+      evidence: ['device'],
+      remedy: setMtu(namespace, port.name, link.mtu),
+    }));
+}
+
+/** Neither a VLAN nor a macvlan or ipvlan has more room than the device below it. */
+function judgeStacked(machine: Machine, device: Device): Finding[] {
+  const below = device.link.kind === 'veth' ? null : machine.other(device);
+  if (below === null || !below.link.isUp || device.link.mtu <= below.link.mtu) return [];
+  return [
+    {
+      id: 'bond-or-vlan-differs',
+      severity: 'error',
+      ...faultDevice(device),
+      peer: faultDevice(below),
+      found: { mtu: device.link.mtu },
+      expected: { mtu: below.link.mtu },
+      because:
+        `${deviceText(device)} sends packets of up to ${device.link.mtu} by ` +
+        `${deviceText(below)}, which has room for ${below.link.mtu}`,
+      evidence: ['device'],
+      remedy: setMtu(device.namespace, device.link.name, below.link.mtu),
+    },
+  ];
+}
+
+/** A veth takes one tag above its MTU (is_skb_forwardable); a second one has no room there. */
+function judgeTags(machine: Machine, device: Device): Finding[] {
+  let tags = 0;
+  let below: Device | null = device;
+  while (below?.link.kind === 'vlan' && tags < 8) {
+    tags += 1;
+    below = machine.other(below);
+  }
+  if (tags < 2 || below?.link.kind !== 'veth') return [];
+  const room = below.link.mtu - (tags - 1) * TAG_BYTES;
+  if (device.link.mtu <= room) return [];
+  return [
+    {
+      id: 'bond-or-vlan-differs',
+      severity: 'error',
+      ...faultDevice(device),
+      peer: faultDevice(below),
+      found: { mtu: device.link.mtu },
+      expected: { mtu: room },
+      because:
+        `${tags} VLAN tags make ${tags * TAG_BYTES} bytes, and ${deviceText(below)} ` +
+        `takes ${TAG_BYTES} above its MTU of ${below.link.mtu}`,
+      evidence: ['device'],
+      remedy: setMtu(device.namespace, device.link.name, room),
+    },
+  ];
+}

@@ -1,0 +1,66 @@
+import { ipCommand, setMtu } from '../command-text.js';
+import type { AuditInput } from '../input.js';
+import type { TunnelWay } from '../tunnel-ways.js';
+import { type Finding, faultDevice } from './finding.js';
+import { narrowest } from './tunnel-mtu-above-underlay.js';
+
+/** A tunnel that does not set DF, or does not heed it: nobody is told of a smaller MTU on its way. */
+export function findNopmtudisc({ tunnels }: AuditInput): Finding[] {
+  return narrowest(tunnels).flatMap((way) => {
+    const { tunnel, device, room } = way;
+    if (tunnel.ignoresDf) return [ignoring(way)];
+    if (tunnel.pmtuDiscovery !== false) return [];
+    const isTooLarge = device.link.mtu > room;
+    // tunl0 and the like are made so by the kernel; it does no harm to a tunnel that fits.
+    if (tunnel.remote === null && !isTooLarge) return [];
+    return [undiscovering(way, isTooLarge)];
+  });
+}
+
+function undiscovering(way: TunnelWay, isTooLarge: boolean): Finding {
+  const { device, tunnel, outer, room } = way;
+  const { namespace, link } = device;
+  const change = ipCommand(
+    ...([namespace, 'link', 'set', 'dev', link.name, 'type', tunnel.kind, 'pmtudisc'] as const),
+  );
+  return {
+    id: 'nopmtudisc',
+    severity: isTooLarge ? 'error' : 'warning',
+    ...faultDevice(device),
+    peer: faultDevice(outer),
+    found: { pmtudisc: false, mtu: link.mtu },
+    expected: { pmtudisc: true, mtu: Math.min(link.mtu, room) },
+    because: isTooLarge
+      ? `it has room for ${link.mtu}, ${outer.link.name} for ${room} of that, and it does not ` +
+        'learn of it: packets with DF set are dropped, the others are cut'
+      : 'it does not learn of a smaller MTU on the way of its outer packets, and tells nobody',
+    evidence: ['device'],
+    remedy: tunnel.remote === null ? setMtu(namespace, link.name, room) : change,
+  };
+}
+
+function ignoring({ device, tunnel, outer }: TunnelWay): Finding {
+  const { namespace, link } = device;
+  return {
+    id: 'nopmtudisc',
+    severity: 'warning',
+    ...faultDevice(device),
+    peer: faultDevice(outer),
+    found: { 'ignore-df': true },
+    expected: { 'ignore-df': false },
+    because: 'it cuts packets that have DF set, and their sender is not told',
+    evidence: ['device'],
+    remedy: ipCommand(
+      ...([
+        namespace,
+        'link',
+        'set',
+        'dev',
+        link.name,
+        'type',
+        tunnel.kind,
+        'noignore-df',
+      ] as const),
+    ),
+  };
+}
