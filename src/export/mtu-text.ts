@@ -21,38 +21,79 @@ const ENDS: Readonly<Record<WayRecord['end'], string>> = {
   unknown: 'not known further',
 };
 
-/** Ways from one pod that lead over the same devices are one line. */
-export function renderWays(ways: readonly WayRecord[], paint: Paint): string[] {
-  const groups = new Map<string, { way: WayRecord; routes: string[] }>();
-  for (const way of ways) {
-    const hops = way.hops.map(({ netns, dev, room }) => `${netns}/${dev}/${room}`);
-    const key = JSON.stringify([way.netns, way.dev, hops, way.end]);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, { way, routes: [way.route] });
-    else group.routes.push(way.route);
-  }
-  return [...groups.values()].flatMap(({ way, routes }) => renderWay(way, routes, paint));
+/** Pods and routes that one line names. */
+const NAMES_SHOWN = 4;
+
+interface Group {
+  readonly way: WayRecord;
+  readonly pods: Set<string>;
+  readonly routes: Set<string>;
 }
 
-/** Routes that one line names. */
-const ROUTES_SHOWN = 4;
+/**
+ * Ways over the same devices are one line, whichever routes lead there; so are those of all pods
+ * of a node whose own devices are alike.
+ */
+export function renderWays(ways: readonly WayRecord[], paint: Paint): string[] {
+  return grouped(grouped(ways.map(alone), sameDevices), samePods).flatMap((group) =>
+    renderGroup(group, paint),
+  );
+}
 
-function renderWay(way: WayRecord, routes: readonly string[], paint: Paint): string[] {
+function alone(way: WayRecord): Group {
+  const pod = `${way.netns}/${way.dev}`;
+  return { way, pods: new Set([pod]), routes: new Set([way.route]) };
+}
+
+function grouped(groups: readonly Group[], keyOf: (group: Group) => string): Group[] {
+  const merged = new Map<string, Group>();
+  for (const group of groups) {
+    const key = keyOf(group);
+    const known = merged.get(key);
+    if (known === undefined) merged.set(key, group);
+    else {
+      for (const pod of group.pods) known.pods.add(pod);
+      for (const route of group.routes) known.routes.add(route);
+    }
+  }
+  return [...merged.values()];
+}
+
+function sameDevices({ way }: Group): string {
+  return JSON.stringify([way.netns, way.dev, way.hops.map(placeText), way.end]);
+}
+
+/** Behind the pod's own pair everything is the same, and so are the MTUs of the pair. */
+function samePods({ way, routes }: Group): string {
+  const own = way.hops.filter(({ netns }) => netns === way.netns).length + 1;
+  const pair = way.hops.slice(0, own).map(({ room, by }) => [room, by]);
+  return JSON.stringify([
+    pair,
+    way.hops[own - 1]?.netns,
+    way.hops.slice(own).map(placeText),
+    way.end,
+    [...routes],
+  ]);
+}
+
+function placeText({ netns, dev, room, by, tunnels }: WayLimitRecord): string {
+  const inside = tunnels.length === 0 ? '' : ` in ${[...tunnels].reverse().join(' in ')}`;
+  return `${netns}/${dev}${by === 'route' ? ' route' : ''}${inside} ${room}`;
+}
+
+function renderGroup({ way, pods, routes }: Group, paint: Paint): string[] {
   const { setBy } = way;
-  const more = routes.length > ROUTES_SHOWN ? ` and ${routes.length - ROUTES_SHOWN} more` : '';
-  const to = `${routes.slice(0, ROUTES_SHOWN).join(', ')}${more}`;
   const end = ENDS[way.end] === '' ? '' : `, ${ENDS[way.end]}`;
-  const chain = way.hops
-    .map(({ netns, dev, room, by, tunnels }) => {
-      const inside = tunnels.length === 0 ? '' : ` in ${tunnels.join(' in ')}`;
-      return `${netns}/${dev}${by === 'route' ? ' route' : ''}${inside} ${room}`;
-    })
-    .join(' → ');
   return [
-    `${way.netns}/${way.dev} → ${to}  ${paint('bold', `${way.mtu}`)}  ` +
+    `${someOf(pods)} → ${someOf(routes)}  ${paint('bold', `${way.mtu}`)}  ` +
       `set by ${setBy.netns}/${setBy.dev} (${BY[setBy.by]})${end}`,
-    paint('dim', `    ${chain}`),
+    paint('dim', `    ${way.hops.map(placeText).join(' → ')}`),
   ];
+}
+
+function someOf(names: ReadonlySet<string>): string {
+  const more = names.size > NAMES_SHOWN ? ` and ${names.size - NAMES_SHOWN} more` : '';
+  return `${[...names].slice(0, NAMES_SHOWN).join(', ')}${more}`;
 }
 
 /** A block a fault: what does not fit, why, what to do. */

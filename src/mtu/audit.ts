@@ -3,6 +3,8 @@ import { Machine } from '../network/machine.js';
 import { findBondOrVlanDiffers } from './faults/bond-or-vlan-differs.js';
 import { findBridgePortDiffers } from './faults/bridge-port-differs.js';
 import type { Detector, Finding } from './faults/finding.js';
+import { findIcmpDropped } from './faults/icmp-dropped.js';
+import { findMss } from './faults/mss.js';
 import { findMtuWasted } from './faults/mtu-wasted.js';
 import { findNodesDiffer } from './faults/nodes-differ.js';
 import { findNopmtudisc } from './faults/nopmtudisc.js';
@@ -28,6 +30,8 @@ const DETECTORS: readonly Detector[] = [
   findBondOrVlanDiffers,
   findNodesDiffer,
   findNopmtudisc,
+  findIcmpDropped,
+  findMss,
   findPmtuCachePoisoned,
   findRouteMtuDisagrees,
   findMtuWasted,

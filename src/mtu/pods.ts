@@ -1,5 +1,5 @@
 import type { Route } from '../network/description.js';
-import { type Family, isLinkLocal, isMulticast } from '../network/ip-address.js';
+import { isLinkLocal, isMulticast } from '../network/ip-address.js';
 import type { Device, Machine, Namespace } from '../network/machine.js';
 
 /** A pod's own device, and the end of the pair that its node has. */
@@ -30,19 +30,7 @@ function podsOf(machine: Machine, namespace: Namespace): Pod[] {
     pods.push({ device: { namespace, link }, hostEnd });
   }
   if (beside.size > 1) return [];
-  return pods.filter(({ device }) => [4, 6].some((family) => isWayOut(device, family as Family)));
-}
-
-/** Whether a default route, or one by a router, leaves by the device. */
-function isWayOut({ namespace, link }: Device, family: Family): boolean {
-  return namespace.description.routes.some(
-    ({ dst, type, hops }) =>
-      type === 'unicast' &&
-      dst.family === family &&
-      hops.some(
-        ({ ifindex, via }) => ifindex === link.ifindex && (via !== null || dst.length === 0),
-      ),
-  );
+  return pods.filter(({ device }) => namespace.leadsAway(device.link.ifindex));
 }
 
 /** Whether packets of other hosts may take it: neither multicast nor of the link alone. */

@@ -1,8 +1,8 @@
-import type { Route } from '../network/description.js';
 import {
   addressText,
   hostIn,
   type IpAddress,
+  isHost,
   isLinkLocal,
   type Prefix,
 } from '../network/ip-address.js';
@@ -13,6 +13,8 @@ import { traceWay } from './trace.js';
 
 /** Pairs of pod device and route that one audit follows. */
 export const WAYS_LIMIT = 8_192;
+/** Pods of its own node that each pod's ways lead to; beyond, one for each MTU they have. */
+const NEIGHBOURS = 8;
 
 /** What fits between a pod's device and where one route of its node leads. */
 export interface Way {
@@ -40,7 +42,7 @@ export function findWays(machine: Machine, pods: readonly Pod[]): Ways {
   let leftOut = 0;
   for (const pod of pods) {
     const node = pod.hostEnd.namespace;
-    const known = destinations.get(node) ?? destinationsOf(node);
+    const known = destinations.get(node) ?? destinationsOf(node, pods);
     destinations.set(node, known);
     for (const dst of known) {
       if (ways.length >= WAYS_LIMIT) {
@@ -54,16 +56,30 @@ export function findWays(machine: Machine, pods: readonly Pod[]): Ways {
   return { ways, leftOut };
 }
 
-/** Where a node's routes lead, each prefix once; those to single hosts last, for they are many. */
-function destinationsOf(node: Namespace): Prefix[] {
-  const unique = new Map<string, Route>();
-  for (const route of node.description.routes) {
-    if (!isForwarding(route)) continue;
-    const { family, value, length } = route.dst;
-    const key = `${family}/${value}/${length}`;
-    if (!unique.has(key)) unique.set(key, route);
+/** Where a node's routes lead, each prefix once; those to single hosts last. */
+function destinationsOf(node: Namespace, pods: readonly Pod[]): Prefix[] {
+  const mtus = new Map<number, string>();
+  for (const { device, hostEnd } of pods) {
+    if (hostEnd.namespace !== node) continue;
+    mtus.set(hostEnd.link.ifindex, `${hostEnd.link.mtu}/${device.link.mtu}`);
   }
-  return [...unique.values()].map(({ dst }) => dst).sort((a, b) => a.length - b.length);
+  const unique = new Map<string, Prefix>();
+  const neighbours = new Map<string, number>();
+  for (const route of node.description.routes) {
+    const { dst, hops } = route;
+    const key = `${dst.family}/${dst.value}/${dst.length}`;
+    if (!isForwarding(route) || unique.has(key)) continue;
+    const mtu = mtus.get(hops[0]?.ifindex ?? 0);
+    if (mtu !== undefined && isHost(dst)) {
+      // Of hundreds of pods that are alike the ways are alike.
+      const all = (neighbours.get('') ?? 0) + 1;
+      const alike = (neighbours.get(`${dst.family}/${mtu}`) ?? 0) + 1;
+      neighbours.set('', all).set(`${dst.family}/${mtu}`, alike);
+      if (all > NEIGHBOURS && alike > 1) continue;
+    }
+    unique.set(key, dst);
+  }
+  return [...unique.values()].sort((a, b) => a.length - b.length);
 }
 
 function podAddresses(pods: readonly Pod[]): IpAddress[] {

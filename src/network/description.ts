@@ -2,6 +2,7 @@
  * What a machine's network namespaces are configured as: devices, addresses, routes, rules. Plain
  * values that a reader fills and pure stages judge.
  */
+import type { FirewallChain } from './firewall.js';
 import type { Family, IpAddress, Prefix } from './ip-address.js';
 
 /** A device by its namespace's number and its own. */
@@ -173,6 +174,8 @@ export interface NamespaceDescription {
   readonly rules: readonly Rule[];
   readonly neighbours: readonly Neighbour[];
   readonly forwarding: readonly ForwardingEntry[];
+  /** Of iptables and nftables; nat tables, which drop nothing, are left out. */
+  readonly firewall: readonly FirewallChain[];
 }
 
 /** Something that was not read; the rest of the description stands. */

@@ -9,6 +9,7 @@ export class Namespace {
   readonly #addresses: ReadonlyMap<string, number>;
   readonly #ports: ReadonlyMap<number, readonly Link[]>;
   readonly #routed: ReadonlySet<number>;
+  readonly #away: ReadonlySet<number>;
   #table: RouteTable | null = null;
 
   constructor(description: NamespaceDescription) {
@@ -26,6 +27,15 @@ export class Namespace {
       routes.flatMap(({ type, dst, hops }) =>
         type === 'unicast' && !isMulticast(dst) && !(dst.length > 0 && isLinkLocal(dst))
           ? hops.flatMap(({ ifindex }) => (ifindex === null ? [] : [ifindex]))
+          : [],
+      ),
+    );
+    this.#away = new Set(
+      routes.flatMap(({ type, dst, hops }) =>
+        type === 'unicast' && !isMulticast(dst)
+          ? hops.flatMap(({ ifindex, via }) =>
+              ifindex !== null && (via !== null || dst.length === 0) ? [ifindex] : [],
+            )
           : [],
       ),
     );
@@ -63,6 +73,11 @@ export class Namespace {
   /** Whether a route leads out by it, those of the link itself aside. */
   isRouted(ifindex: number): boolean {
     return this.#routed.has(ifindex);
+  }
+
+  /** Whether a default route, or one by a router, leads out by it. */
+  leadsAway(ifindex: number): boolean {
+    return this.#away.has(ifindex);
   }
 
   find(key: RouteKey): FoundRoute | null {

@@ -14,6 +14,13 @@ import type {
   ReadingProblem,
 } from '../network/description.js';
 import { type LinkEnds, linksTo, wantedEnds } from '../network/link-ends.js';
+import {
+  type FirewallTable,
+  LEGACY_FILES,
+  readFirewall,
+  TABLES_REQUEST,
+  tablesOf,
+} from './firewall-reader.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 import { readWireguard } from './wireguard-reader.js';
 
@@ -53,15 +60,20 @@ const DUMPS = [
   dump('IPv6 rules', RTM.getrule, AF.inet6),
   dump('neighbours', RTM.getneigh, AF.unspec),
   dump('forwarding entries', RTM.getneigh, AF.bridge),
+  { what: 'tables of nftables', request: TABLES_REQUEST },
 ] as const;
-const FILES = ['/proc/sys/net/ipv4/ip_forward', '/proc/sys/net/ipv6/conf/all/forwarding'] as const;
+const FILES = [
+  ...['/proc/sys/net/ipv4/ip_forward', '/proc/sys/net/ipv6/conf/all/forwarding'],
+  ...LEGACY_FILES,
+] as const;
 /** A kernel without IPv6, or without rules. */
 const ABSENT = new Set(['EOPNOTSUPP', 'EAFNOSUPPORT']);
 
 interface ReadNamespace {
   readonly found: FoundNamespace;
   readonly links: readonly DecodedLink[];
-  readonly rest: Omit<NamespaceDescription, 'links'>;
+  readonly rest: Omit<NamespaceDescription, 'links' | 'firewall'>;
+  readonly tables: readonly FirewallTable[];
 }
 
 /**
@@ -83,9 +95,10 @@ export async function readNetwork(
   read.sort((a, b) => a.rest.netns - b.rest.netns);
   const ends = await findEnds(read, problems);
   const described: NamespaceDescription[] = [];
-  await inTurn(read, async ({ found, links, rest }) => {
+  await inTurn(read, async ({ found, links, rest, tables }) => {
     const peers = await readWireguard(found, rest.name, links, problems);
-    described.push({ ...rest, links: linksTo(rest.netns, links, ends, peers) });
+    const firewall = await readFirewall(found, rest.name, tables, problems);
+    described.push({ ...rest, links: linksTo(rest.netns, links, ends, peers), firewall });
   });
   return { namespaces: described.sort((a, b) => a.netns - b.netns), problems };
 }
@@ -132,9 +145,11 @@ async function readNamespace(
   const cached4 = decode(4, (data) => decodeRoutes(data, 4), noRoutes);
   const cached6 = decode(5, (data) => decodeRoutes(data, 6), noRoutes);
   const [forward4, forward6] = said.files.map(({ data }) => data[0] === 0x31);
+  const legacy = said.files.slice(2).map(({ data }) => Buffer.from(data).toString());
   return {
     found,
     links: decode(0, decodeLinks, []),
+    tables: decode(10, (data) => tablesOf(data, legacy), []),
     rest: {
       ...{ netns: found.netns, name, path: found.path, given: found.name, isOwn },
       forwards: { 4: forward4 ?? false, 6: forward6 ?? false },

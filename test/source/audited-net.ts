@@ -120,3 +120,11 @@ export async function routeMtu(netns: string, to: string, from?: string): Promis
   const mtu = /\bmtu (\d+)/u.exec(route)?.[1];
   return mtu === undefined ? null : Number(mtu);
 }
+
+/** Both ends of both pods' pairs. */
+export async function setPodMtu(mtu: number): Promise<void> {
+  for (const { netns, pod } of NODES) {
+    await ipBatch(netns, [`link set pod0 mtu ${mtu}`]);
+    await ipBatch(pod, [`link set eth0 mtu ${mtu}`]);
+  }
+}

@@ -1,4 +1,4 @@
-import { type Device, deviceKey, type Machine } from '../../network/machine.js';
+import { type Device, deviceKey, type Machine, type Namespace } from '../../network/machine.js';
 import { inTurn, setMtu } from '../command-text.js';
 import type { AuditInput } from '../input.js';
 import type { Pod } from '../pods.js';
@@ -13,7 +13,15 @@ const WIREGUARD_OVERHEAD = 80;
 /** Devices whose MTU is lower than what is below them leaves. */
 export function findMtuWasted({ machine, tunnels, pods }: AuditInput): Finding[] {
   const rooms = roomsOfTunnels(machine, tunnels);
-  return [...wastedTunnels(rooms), ...pods.flatMap((pod) => wastedPod(machine, pod, rooms))];
+  const limits = new Map<Namespace, Limits>();
+  for (const { hostEnd } of pods) {
+    const { namespace } = hostEnd;
+    if (!limits.has(namespace)) limits.set(namespace, limitsOf(namespace, rooms));
+  }
+  return [
+    ...wastedTunnels(rooms),
+    ...pods.flatMap((pod) => wastedPod(pod, limits.get(pod.hostEnd.namespace) ?? null)),
+  ];
 }
 
 interface Room {
@@ -48,11 +56,10 @@ function wastedTunnels(rooms: ReadonlyMap<string, Room>): Finding[] {
 }
 
 /** A pod's MTU has to fit every tunnel and uplink of its node, whether a route needs it now or not. */
-function wastedPod(machine: Machine, pod: Pod, rooms: ReadonlyMap<string, Room>): Finding[] {
+function wastedPod(pod: Pod, limits: Limits): Finding[] {
   const { device, hostEnd } = pod;
   // Ends that differ are a fault of their own, and which of them is meant is not known.
   if (device.link.mtu !== hostEnd.link.mtu) return [];
-  const limits = limitsOf(machine, pod, rooms);
   const [first] = limits ?? [];
   if (limits === null || first === undefined) return [];
   const least = limits.reduce((a, b) => (b.room < a.room ? b : a), first);
@@ -73,13 +80,11 @@ function wastedPod(machine: Machine, pod: Pod, rooms: ReadonlyMap<string, Room>)
   ];
 }
 
-/** Null where the node has a device whose headers are not known. */
-function limitsOf(
-  machine: Machine,
-  pod: Pod,
-  rooms: ReadonlyMap<string, Room>,
-): Omit<Room, 'outer'>[] | null {
-  const { namespace } = pod.hostEnd;
+/** Null where a node has a device whose headers are not known. */
+type Limits = readonly Omit<Room, 'outer'>[] | null;
+
+/** What a node sends by that leads away from it. */
+function limitsOf(namespace: Namespace, rooms: ReadonlyMap<string, Room>): Limits {
   const limits: Omit<Room, 'outer'>[] = [];
   for (const link of namespace.description.links) {
     if (!link.isUp || link.isLoopback) continue;
@@ -89,9 +94,11 @@ function limitsOf(
       const own = rooms.get(deviceKey(device));
       if (link.tunnel.isExternal || own === undefined) return null;
       limits.push({ device, room: Math.min(own.room, link.mtu) });
-    } else if (link.kind === null || link.kind === 'veth') {
-      const isPods = link.kind === 'veth' && isToPod(machine, device, pod);
-      if (!isPods && namespace.isRouted(link.ifindex)) limits.push({ device, room: link.mtu });
+    } else if (link.kind === 'veth') {
+      // Those of pods have no router behind them.
+      if (namespace.leadsAway(link.ifindex)) limits.push({ device, room: link.mtu });
+    } else if (link.kind === null) {
+      if (namespace.isRouted(link.ifindex)) limits.push({ device, room: link.mtu });
     } else if (!PLAIN.has(link.kind) && namespace.isRouted(link.ifindex)) {
       return null;
     }
@@ -111,17 +118,6 @@ const PLAIN = new Set([
   'vrf',
   'ifb',
 ]);
-
-/** Whether a device leads to a pod rather than away from the node: no route by it has a router. */
-function isToPod(machine: Machine, device: Device, pod: Pod): boolean {
-  if (device.link.ifindex === pod.hostEnd.link.ifindex) return true;
-  if (machine.other(device) === null) return false;
-  return !device.namespace.description.routes.some(({ hops, dst }) =>
-    hops.some(
-      ({ ifindex, via }) => ifindex === device.link.ifindex && (via !== null || dst.length === 0),
-    ),
-  );
-}
 
 function wasted(device: Device, peer: Device, room: number) {
   return {

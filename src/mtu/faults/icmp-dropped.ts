@@ -1,0 +1,90 @@
+import type { FirewallHook } from '../../network/firewall.js';
+import { FAMILIES, type Family } from '../../network/ip-address.js';
+import type { Namespace } from '../../network/machine.js';
+import { commandIn } from '../command-text.js';
+import { type ErrorDrop, errorDrops } from '../firewall-verdict.js';
+import type { AuditInput } from '../input.js';
+import type { Finding } from './finding.js';
+import { sentBy } from './pod-mtu-above-tunnel.js';
+
+const NAMES: Readonly<Record<Family, string>> = {
+  4: 'fragmentation needed',
+  6: 'packet too big',
+};
+const IPTABLES_TYPE: Readonly<Record<Family, readonly string[]>> = {
+  4: ['-p', 'icmp', '--icmp-type', 'fragmentation-needed'],
+  6: ['-p', 'ipv6-icmp', '--icmpv6-type', 'packet-too-big'],
+};
+const NFT_TYPE: Readonly<Record<Family, readonly string[]>> = {
+  4: ['icmp', 'type', 'destination-unreachable', 'icmp', 'code', 'frag-needed'],
+  6: ['icmpv6', 'type', 'packet-too-big'],
+};
+
+/** Rules drop the errors by which a sender learns of a smaller MTU. */
+export function findIcmpDropped({ machine, ways }: AuditInput): Finding[] {
+  const isNeeded = ways.some((way) => sentBy(way) > way.mtu);
+  return machine.namespaces.flatMap((namespace) =>
+    dropsOf(namespace).map((drop) => {
+      const { chain, rule, family, hook } = drop;
+      return {
+        id: 'icmp-dropped',
+        severity: isNeeded ? 'error' : 'warning',
+        netns: namespace.name,
+        dev: rule?.condition.incoming ?? rule?.condition.outgoing ?? null,
+        peer: null,
+        found: { rule: rule?.text ?? `policy drop of ${chain.table} ${chain.name}`, hook },
+        expected: { accepted: `ICMP${family === 6 ? 'v6' : ''} ${NAMES[family]}` },
+        because:
+          `${rule === null ? 'the policy' : 'a rule'} of ${chain.table} ${chain.name} drops ` +
+          `${NAMES[family]}, so who sends too large a packet is not told` +
+          (isNeeded ? ', and there are ways here that need it' : ''),
+        evidence: ['rule'],
+        remedy: remedyFor(namespace, drop),
+      };
+    }),
+  );
+}
+
+/** Of the hooks that packets of the namespace pass, each rule once. */
+export function dropsOf(namespace: Namespace): ErrorDrop[] {
+  const { firewall, forwards } = namespace.description;
+  const seen = new Set<unknown>();
+  return FAMILIES.flatMap((family) => errorDrops(firewall, family)).filter((drop) => {
+    const { hook, family, chain, rule } = drop;
+    if (hook === 'forward' && !forwards[family]) return false;
+    if (!namespace.description.addresses.some(({ address }) => address.family === family)) {
+      return false;
+    }
+    const key = rule ?? chain;
+    return !seen.has(key) && seen.add(key) !== undefined;
+  });
+}
+
+/** Whether errors get neither out of a namespace nor past it to who sent the packet. */
+export function hidesErrors(namespace: Namespace, family: Family, hooks: readonly FirewallHook[]) {
+  return dropsOf(namespace).some((drop) => drop.family === family && hooks.includes(drop.hook));
+}
+
+function remedyFor(namespace: Namespace, { chain, rule, family }: ErrorDrop): string {
+  if (rule !== null) return commandIn(namespace, ...rule.removal);
+  const { command, table, name } = chain;
+  const [program = ''] = command;
+  return chain.tool === 'iptables'
+    ? commandIn(
+        namespace,
+        program,
+        '-t',
+        table,
+        '-I',
+        name,
+        ...IPTABLES_TYPE[family],
+        '-j',
+        'ACCEPT',
+      )
+    : commandIn(
+        namespace,
+        ...['nft', 'insert', 'rule', ...command.slice(1), table, name],
+        ...NFT_TYPE[family],
+        'accept',
+      );
+}
