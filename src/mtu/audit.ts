@@ -40,11 +40,14 @@ const ORDER = { error: 0, warning: 1, note: 2 } as const;
 
 export interface Audit {
   readonly ways: readonly Way[];
-  /** Pairs of pod device and route past the limit. */
-  readonly waysLeftOut: number;
   /** Errors first. */
   readonly findings: readonly Finding[];
-  readonly findingsLeftOut: number;
+  /** What is past a limit. */
+  readonly leftOut: {
+    readonly ways: number;
+    readonly tunnelEnds: number;
+    readonly findings: number;
+  };
 }
 
 /** Judges what namespaces are configured as. */
@@ -52,15 +55,15 @@ export function audit(description: NetworkDescription): Audit {
   const machine = new Machine(description);
   const pods = findPods(machine);
   const { ways, leftOut } = findWays(machine, pods);
-  const input = { machine, pods, ways, tunnels: findTunnelWays(machine) };
+  const { tunnels, leftOut: tunnelEnds } = findTunnelWays(machine);
+  const input = { machine, pods, ways, tunnels };
   const all = DETECTORS.flatMap((detect) => detect(input).sort(byPlace)).sort(
     (a, b) => ORDER[a.severity] - ORDER[b.severity],
   );
   return {
     ways,
-    waysLeftOut: leftOut,
     findings: all.slice(0, FINDINGS_LIMIT),
-    findingsLeftOut: Math.max(0, all.length - FINDINGS_LIMIT),
+    leftOut: { ways: leftOut, tunnelEnds, findings: Math.max(0, all.length - FINDINGS_LIMIT) },
   };
 }
 

@@ -48,11 +48,17 @@ function forwardedTo({ namespace, link }: Device, next: IpAddress): IpAddress | 
   return entry?.dst ?? (entries.length === 1 ? (entries[0]?.dst ?? null) : null);
 }
 
+export interface Endpoints {
+  readonly endpoints: readonly IpAddress[];
+  /** Those past the limit. */
+  readonly leftOut: number;
+}
+
 /** Every other end that a tunnel is configured with, each once. */
-export function endpointsOf(device: Device): IpAddress[] {
+export function endpointsOf(device: Device): Endpoints {
   const { namespace, link } = device;
   const { tunnel } = link;
-  if (tunnel === null) return [];
+  if (tunnel === null) return { endpoints: [], leftOut: 0 };
   const { forwarding, routes } = namespace.description;
   const all: (IpAddress | null)[] = [
     tunnel.remote,
@@ -68,9 +74,10 @@ export function endpointsOf(device: Device): IpAddress[] {
   const unique = new Map<string, IpAddress>();
   for (const each of all) {
     if (each === null || isUnspecified(each) || isMulticast(each)) continue;
-    if (unique.size < ENDPOINT_LIMIT) unique.set(`${each.family}/${each.value}`, each);
+    unique.set(`${each.family}/${each.value}`, each);
   }
-  return [...unique.values()];
+  const endpoints = [...unique.values()].slice(0, ENDPOINT_LIMIT);
+  return { endpoints, leftOut: unique.size - endpoints.length };
 }
 
 /** The device of the same tunnel in the namespace that its outer packets arrive in. */

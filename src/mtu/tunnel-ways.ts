@@ -21,20 +21,29 @@ export interface TunnelWay {
   readonly room: number;
 }
 
+export interface TunnelWays {
+  readonly tunnels: readonly TunnelWay[];
+  /** Other ends past the limit. */
+  readonly leftOut: number;
+}
+
 /** Of each tunnel that is up and has somewhere to send. */
-export function findTunnelWays(machine: Machine): TunnelWay[] {
-  const ways: TunnelWay[] = [];
+export function findTunnelWays(machine: Machine): TunnelWays {
+  const tunnels: TunnelWay[] = [];
+  let leftOut = 0;
   for (const device of machine.devices()) {
     const { tunnel, isUp } = device.link;
     if (tunnel === null || !isUp) continue;
-    for (const endpoint of endpointsOf(device)) {
+    const ends = endpointsOf(device);
+    leftOut += ends.leftOut;
+    for (const endpoint of ends.endpoints) {
       const way = towards(machine, device, tunnel, endpoint);
-      if (way !== null) ways.push(way);
+      if (way !== null) tunnels.push(way);
     }
     const group = groupWay(machine, device, tunnel);
-    if (group !== null) ways.push(group);
+    if (group !== null) tunnels.push(group);
   }
-  return ways;
+  return { tunnels, leftOut };
 }
 
 function towards(

@@ -10,7 +10,7 @@ import {
 } from './firewall.js';
 import type { Family } from './ip-address.js';
 
-/** Rules of one namespace that are looked at. */
+/** Rules of one table that are looked at. */
 export const RULES_LIMIT = 50_000;
 
 const HOOKS: Readonly<Record<string, FirewallHook>> = {
@@ -24,8 +24,14 @@ const ICMP_NAMES: Readonly<Record<string, string>> = {
   ...{ 'fragmentation-needed': '3/4', 'destination-unreachable': '3', 'packet-too-big': '2' },
 };
 
+/** Chains, and the rules past `RULES_LIMIT`. */
+export interface ParsedChains {
+  readonly chains: readonly FirewallChain[];
+  readonly leftOut: number;
+}
+
 /** @param command the program that changes these rules, such as `ip6tables-legacy` */
-export function parseIptables(text: string, family: Family, command: string): FirewallChain[] {
+export function parseIptables(text: string, family: Family, command: string): ParsedChains {
   const chains: { chain: FirewallChain; rules: FirewallRule[] }[] = [];
   let table = '';
   let left = RULES_LIMIT;
@@ -40,15 +46,16 @@ export function parseIptables(text: string, family: Family, command: string): Fi
         policy: policy === 'DROP' ? 'drop' : 'accept',
       };
       chains.push({ chain, rules });
-    } else if (line.startsWith('-A ') && left > 0) {
+    } else if (line.startsWith('-A ')) {
       left -= 1;
+      if (left < 0) continue;
       const words = wordsOf(line);
       const [, name = '', ...rest] = words;
       const own = chains.findLast(({ chain }) => chain.table === table && chain.name === name);
       own?.rules.push(parseRule(line, rest, [command, '-t', table, '-D', name, ...rest]));
     }
   }
-  return chains.map(({ chain }) => chain);
+  return { chains: chains.map(({ chain }) => chain), leftOut: Math.max(0, -left) };
 }
 
 function parseRule(

@@ -11,7 +11,7 @@ import {
   type RuleCondition,
 } from './firewall.js';
 import type { Family } from './ip-address.js';
-import { RULES_LIMIT } from './parse-iptables.js';
+import { type ParsedChains, RULES_LIMIT } from './parse-iptables.js';
 
 const FAMILIES: Readonly<Record<string, Family | null>> = { ip: 4, ip6: 6, inet: null };
 const HOOKS: readonly string[] = ['prerouting', 'input', 'forward', 'output', 'postrouting'];
@@ -31,7 +31,7 @@ const ANY_TYPE = -1;
 type Json = Readonly<Record<string, unknown>>;
 
 /** @throws SyntaxError where it is no JSON */
-export function parseNftables(text: string): FirewallChain[] {
+export function parseNftables(text: string): ParsedChains {
   const parsed: unknown = JSON.parse(text);
   const entries = isObject(parsed) && Array.isArray(parsed['nftables']) ? parsed['nftables'] : [];
   const chains = new Map<string, { chain: FirewallChain; rules: FirewallRule[] }>();
@@ -40,12 +40,12 @@ export function parseNftables(text: string): FirewallChain[] {
     if (!isObject(entry)) continue;
     const { chain, rule } = entry;
     if (isObject(chain)) addChain(chains, chain);
-    else if (isObject(rule) && left > 0) {
+    else if (isObject(rule)) {
       left -= 1;
-      addRule(chains, rule);
+      if (left >= 0) addRule(chains, rule);
     }
   }
-  return [...chains.values()].map((each) => each.chain);
+  return { chains: [...chains.values()].map((each) => each.chain), leftOut: Math.max(0, -left) };
 }
 
 function addChain(

@@ -83,6 +83,12 @@ export const SYSTEM_NEEDS = [
     evidence: ['modprobe'],
   },
   { package: 'procps', purpose: 'run', why: "sets the lab's sysctls", evidence: ['sysctl'] },
+  {
+    package: 'iputils-tracepath',
+    purpose: 'test',
+    why: 'judges the MTU of ways',
+    evidence: ['tracepath'],
+  },
   { package: 'tcpdump', purpose: 'test', why: 'judges every path', evidence: ['tcpdump'] },
   { package: 'bpftool', purpose: 'test', why: 'looks at what is attached', evidence: ['bpftool'] },
   { package: 'iperf3', purpose: 'test', why: 'loads the lab', evidence: ['iperf3'] },

@@ -2,7 +2,7 @@ import type { ReadingProblem } from '../network/description.js';
 import type { FirewallChain } from '../network/firewall.js';
 import type { Family } from '../network/ip-address.js';
 import { attributesOf, messagesOf, requireBytes, text } from '../network/netlink-message.js';
-import { parseIptables } from '../network/parse-iptables.js';
+import { type ParsedChains, parseIptables } from '../network/parse-iptables.js';
 import { parseNftables } from '../network/parse-nftables.js';
 import { runInside } from './inside-namespace.js';
 import type { FoundNamespace } from './namespace-watcher.js';
@@ -74,7 +74,12 @@ export async function readFirewall(
   }
   for (const table of tables.slice(0, TABLES_LIMIT)) {
     try {
-      chains.push(...(await readTable(path, table)));
+      const read = await readTable(path, table);
+      chains.push(...read.chains);
+      if (read.leftOut > 0) {
+        const message = `${read.leftOut} rules of ${table.family} ${table.name} past the limit`;
+        problems.push({ code: 'FIREWALL_NOT_READ', netns: namespace, message });
+      }
     } catch (error) {
       const why = error instanceof Error ? error.message.split('\n')[0] : String(error);
       const message = `the table ${table.family} ${table.name} was not read: ${why}`;
@@ -84,7 +89,7 @@ export async function readFirewall(
   return chains;
 }
 
-async function readTable(path: string, table: FirewallTable): Promise<FirewallChain[]> {
+async function readTable(path: string, table: FirewallTable): Promise<ParsedChains> {
   const { backEnd, family, name } = table;
   if (backEnd === 'nft') return readNft(path, table);
   const version: Family = family === 'ip6' ? 6 : 4;
@@ -95,6 +100,6 @@ async function readTable(path: string, table: FirewallTable): Promise<FirewallCh
   return parseIptables(saved, version, tool);
 }
 
-async function readNft(path: string, { family, name }: FirewallTable): Promise<FirewallChain[]> {
+async function readNft(path: string, { family, name }: FirewallTable): Promise<ParsedChains> {
   return parseNftables(await runInside(path, 'nft', '-j', 'list', 'table', family, name));
 }

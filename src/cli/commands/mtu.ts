@@ -36,6 +36,12 @@ lost, or it works by luck or by fragments; 2 bad usage; 3 not permitted (the rea
 the remedy are on standard error).
 `;
 
+const LEFT_OUT = {
+  ways: 'ways from pods',
+  tunnelEnds: 'other ends of tunnels',
+  findings: 'faults',
+} as const;
+
 /** The `mtu` command. Errors: UsageError, UnsupportedError. */
 export async function runMtu(args: string[]): Promise<number> {
   const { values, positionals } = parse(args, OPTIONS);
@@ -55,9 +61,13 @@ export async function runMtu(args: string[]): Promise<number> {
   for (const { code, netns, message } of description.problems) {
     log.warn('not-read', `${netns}: ${message}`, { fields: { code, netns } });
   }
-  const { ways, waysLeftOut, findings, findingsLeftOut } = audit(description);
-  if (waysLeftOut > 0) log.warn('left-out', `${waysLeftOut} ways past the limit were not followed`);
-  if (findingsLeftOut > 0) log.warn('left-out', `${findingsLeftOut} faults past the limit`);
+  const { ways, findings, leftOut } = audit(description);
+  for (const [what, count] of Object.entries(leftOut)) {
+    if (count === 0) continue;
+    log.warn('left-out', `${count} ${LEFT_OUT[what as keyof typeof leftOut]} past the limit`, {
+      fields: { what, count },
+    });
+  }
   const faults = findings.map(faultRecord);
   const output = new LineOutput();
   if (values.json === true) {

@@ -4,8 +4,10 @@ import type { AuditInput } from '../input.js';
 import { deviceText, type Finding, faultDevice } from './finding.js';
 
 const BONDS = new Set(['bond', 'team']);
-/** VLAN_HLEN: a device takes frames of its MTU with one tag. */
+/** VLAN_HLEN. */
 const TAG_BYTES = 4;
+/** A veth takes one tag in the frame (is_skb_forwardable) and one beside it (its offload). */
+const FREE_TAGS = 2;
 
 /** A device that sends by another one, which has less room. */
 export function findBondOrVlanDiffers({ machine }: AuditInput): Finding[] {
@@ -57,7 +59,7 @@ function judgeStacked(machine: Machine, device: Device): Finding[] {
   ];
 }
 
-/** A veth takes one tag above its MTU (is_skb_forwardable); a second one has no room there. */
+/** Tags that are stacked on a veth, of which some have no room above its MTU. */
 function judgeTags(machine: Machine, device: Device): Finding[] {
   let tags = 0;
   let below: Device | null = device;
@@ -65,8 +67,8 @@ function judgeTags(machine: Machine, device: Device): Finding[] {
     tags += 1;
     below = machine.other(below);
   }
-  if (tags < 2 || below?.link.kind !== 'veth') return [];
-  const room = below.link.mtu - (tags - 1) * TAG_BYTES;
+  if (tags <= FREE_TAGS || below?.link.kind !== 'veth') return [];
+  const room = below.link.mtu - (tags - FREE_TAGS) * TAG_BYTES;
   if (device.link.mtu <= room) return [];
   return [
     {
@@ -78,7 +80,7 @@ function judgeTags(machine: Machine, device: Device): Finding[] {
       expected: { mtu: room },
       because:
         `${tags} VLAN tags make ${tags * TAG_BYTES} bytes, and ${deviceText(below)} ` +
-        `takes ${TAG_BYTES} above its MTU of ${below.link.mtu}`,
+        `takes ${FREE_TAGS * TAG_BYTES} above its MTU of ${below.link.mtu}`,
       evidence: ['device'],
       remedy: setMtu(device.namespace, device.link.name, room),
     },
