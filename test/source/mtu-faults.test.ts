@@ -11,6 +11,7 @@ import {
   P2,
   POD2,
   removeAuditedNet,
+  setPodMtu,
   withChange,
 } from './audited-net.js';
 
@@ -55,6 +56,17 @@ it('says what fits on the way to a pod of the other node, and which device sets 
       ),
     ).toBe(status);
   }
+});
+
+it('agrees with tracepath, whatever the pods send', async () => {
+  for (const mtu of [INNER, 1500]) {
+    await setPodMtu(mtu);
+    const traced = await runIn(P1, 'tracepath', ['-n', '-m', '4', POD2]);
+    const [, found] = /Resume: pmtu (\d+)/u.exec(traced) ?? [];
+    expect(Number(found), traced).toBe(INNER);
+    await runIn(P1, 'ip', ['route', 'flush', 'cache']);
+  }
+  await setPodMtu(INNER);
 });
 
 it('pod-mtu-above-tunnel', async () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ipBatch, runCommand } from '../../src/lab/run-command.js';
+import { ipBatch, runCommand, runIn } from '../../src/lab/run-command.js';
 import {
   auditNet,
   faultsFound,
@@ -91,20 +91,33 @@ it('a larger device whose routes stay below is no fault', async () => {
 });
 
 describe.skipIf(VLAN !== null)(VLAN ?? 'VLAN', () => {
-  it('one tag fits above the MTU of a veth, a second one does not', async () => {
-    const found = await withChange(
-      HOSTS[0],
-      [
-        'link add link eth0 name eth0.5 type vlan proto 802.1ad id 5',
-        'link set eth0.5 up',
-        'link add link eth0.5 name eth0.5.6 type vlan id 6',
-        'address add 203.0.113.1/24 dev eth0.5.6',
-        'link set eth0.5.6 up',
-      ],
-      ['link del eth0.5'],
-      faultsFound,
+  it.each([1, 2, 3])('%i tags: what is found is what the kernel drops', async (tags) => {
+    const names = ['eth0', 'eth0.5', 'eth0.5.6', 'eth0.5.6.7'].slice(0, tags + 1);
+    const top = names.at(-1) ?? '';
+    const change = (end: number) => [
+      ...names
+        .slice(1)
+        .flatMap((name, i) => [
+          `link add link ${names[i]} name ${name} type vlan id ${i + 5}`,
+          `link set ${name} up`,
+        ]),
+      `address add 203.0.113.${end}/24 dev ${top}`,
+    ];
+    const back = ['link del eth0.5'];
+    const [passes, found] = await withChange(HOSTS[0], change(1), back, () =>
+      withChange(HOSTS[1], change(2), back, async () => {
+        const ping = (size: number) =>
+          runIn(HOSTS[0], 'ping', ['-c3', '-i0.2', '-W1', '-Mdo', `-s${size}`, '203.0.113.2']);
+        await ping(100);
+        const whole = await ping(1472).then(
+          () => true,
+          () => false,
+        );
+        return [whole, await faultsFound()] as const;
+      }),
     );
-    expect(found).toEqual([`bond-or-vlan-differs ${HOSTS[0]}/eth0.5.6`]);
+    const all = [HOSTS[0], HOSTS[1]].map((host) => `bond-or-vlan-differs ${host}/${top}`);
+    expect(found).toEqual(passes ? [] : all);
   });
 });
 

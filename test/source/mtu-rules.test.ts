@@ -86,18 +86,19 @@ describe('icmp-dropped', () => {
   });
 
   it('not by rules as kube-proxy and a CNI have them', async () => {
-    await run(
-      `iptables -N KUBE-FORWARD && iptables -N cali-FORWARD && iptables -N pod &&
-       iptables -P FORWARD DROP &&
-       iptables -A FORWARD -m comment --comment "a b -j DROP" -j cali-FORWARD &&
-       iptables -A cali-FORWARD -i pod0 -j pod &&
-       iptables -A pod -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT &&
-       iptables -A pod -j DROP &&
-       iptables -A FORWARD -j KUBE-FORWARD &&
-       iptables -A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP &&
-       iptables -A KUBE-FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT &&
-       iptables -A KUBE-FORWARD ! -s 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP`,
-    );
+    const rules = [
+      ...['*filter', ':FORWARD DROP', ':KUBE-FORWARD -', ':cali-FORWARD -', ':pod -'],
+      '-A FORWARD -m comment --comment "a b -j DROP" -j cali-FORWARD',
+      '-A FORWARD -j KUBE-FORWARD',
+      '-A cali-FORWARD -i pod0 -j pod',
+      '-A pod -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
+      '-A pod -j DROP',
+      '-A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP',
+      '-A KUBE-FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
+      '-A KUBE-FORWARD ! -s 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP',
+      ...['COMMIT', ''],
+    ];
+    await runIn(A, 'iptables-restore', [], { input: rules.join('\n') });
     expect(await found()).toEqual([]);
   });
 });

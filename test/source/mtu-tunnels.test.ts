@@ -53,9 +53,9 @@ describe.each(KINDS)('%s', async (name, words) => {
 
   it.skipIf(missing !== null)(missing ?? 'has the room that the kernel gives it', async () => {
     await ipBatch(NEAR, [`link add t0 ${words}`, 'link set t0 up']);
-    const ways = findTunnelWays(new Machine(await readAudited()));
-    expect(ways).toHaveLength(1);
-    const [way] = ways;
+    const { tunnels } = findTunnelWays(new Machine(await readAudited()));
+    expect(tunnels).toHaveLength(1);
+    const [way] = tunnels;
     expect(way?.outer.link.name).toBe('up0');
     expect(way?.room, name).toBe(way?.device.link.mtu);
     expect((await auditNet()).findings).toEqual([]);
