@@ -42,7 +42,7 @@ it('says what fits on the way to a pod of the other node, and which device sets 
     'hs-mtu-p2/eth0 1450',
   ]);
   // Neighbours are known from now on.
-  await runIn(P1, 'ping', ['-c3', '-W1', '-i0.2', POD2]);
+  await runIn(P1, 'ping', ['-c3', '-W5', '-i0.2', POD2]);
   // The kernel agrees: that size passes whole, and one byte more does not.
   for (const [size, status] of [
     [INNER, 0],

@@ -95,12 +95,12 @@ it('the route of a table that a rule chooses counts', async () => {
 
 it('pmtu-cache-poisoned: what an error gave is below every device of the way', async () => {
   // The far end refuses more than 1200 for a while.
-  await runIn(P1, 'ping', ['-c2', '-W1', '-i0.2', POD2]);
+  await runIn(P1, 'ping', ['-c2', '-W5', '-i0.2', POD2]);
   await withChange(
     A,
     ['route change 10.20.2.0/24 via 10.9.0.2 dev vx0 onlink mtu 1200'],
     ['route change 10.20.2.0/24 via 10.9.0.2 dev vx0 onlink'],
-    () => runIn(P1, 'ping', ['-c1', '-W1', '-Mdo', '-s1300', POD2]).catch(() => ''),
+    () => runIn(P1, 'ping', ['-c1', '-W5', '-Mdo', '-s1300', POD2]).catch(() => ''),
   );
   const learned = await runIn(P1, 'ip', ['route', 'get', POD2]);
   expect(learned).toContain('mtu 1200');
@@ -121,7 +121,7 @@ it('what an error gave for a reason that stands is no fault', async () => {
   const narrow = 'route change 10.20.2.0/24 via 10.9.0.2 dev vx0 onlink mtu 1300';
   const back = 'route change 10.20.2.0/24 via 10.9.0.2 dev vx0 onlink';
   const { findings } = await withChange(A, [narrow], [back], async () => {
-    await runIn(P1, 'ping', ['-c1', '-W1', '-Mdo', '-s1400', POD2]).catch(() => '');
+    await runIn(P1, 'ping', ['-c1', '-W5', '-Mdo', '-s1400', POD2]).catch(() => '');
     expect(await runIn(P1, 'ip', ['route', 'get', POD2])).toContain('mtu 1300');
     return auditNet();
   });
