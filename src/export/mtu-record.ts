@@ -1,7 +1,7 @@
 import type { FaultRecord } from '../model/fault.js';
 import type { Finding } from '../mtu/faults/finding.js';
 import type { Step } from '../mtu/step.js';
-import type { Way } from '../mtu/ways.js';
+import { sentBy, type Way } from '../mtu/ways.js';
 import { addressText, prefixText } from '../network/ip-address.js';
 
 /** What limits a way at one place. */
@@ -27,6 +27,8 @@ export interface WayRecord {
   /** The address of it that was followed. */
   readonly towards: string;
   readonly mtu: number;
+  /** Bytes of the largest packet that the pod sends there; what is above `mtu` does not fit. */
+  readonly sent: number;
   readonly setBy: WayLimitRecord;
   readonly hops: readonly WayLimitRecord[];
   readonly end: Way['trace']['end'];
@@ -42,7 +44,8 @@ export function faultRecord(finding: Finding): FaultRecord {
   };
 }
 
-export function wayRecord({ pod, dst, towards, mtu, setBy, trace }: Way): WayRecord {
+export function wayRecord(way: Way): WayRecord {
+  const { pod, dst, towards, mtu, setBy, trace } = way;
   return {
     type: 'way',
     netns: pod.device.namespace.name,
@@ -50,6 +53,7 @@ export function wayRecord({ pod, dst, towards, mtu, setBy, trace }: Way): WayRec
     route: prefixText(dst),
     towards: addressText(towards),
     mtu,
+    sent: sentBy(way),
     setBy: limitRecord(setBy),
     hops: trace.steps.map(limitRecord),
     end: trace.end,

@@ -85,10 +85,15 @@ function renderGroup({ way, pods, routes }: Group, paint: Paint): string[] {
   const { setBy } = way;
   const end = ENDS[way.end] === '' ? '' : `, ${ENDS[way.end]}`;
   return [
-    `${someOf(pods)} → ${someOf(routes)}  ${paint('bold', `${way.mtu}`)}  ` +
+    `${someOf(pods)} → ${someOf(routes)}  ${fitText(way, paint)}  ` +
       `set by ${setBy.netns}/${setBy.dev} (${BY[setBy.by]})${end}`,
     paint('dim', `    ${way.hops.map(placeText).join(' → ')}`),
   ];
+}
+
+function fitText({ mtu, sent }: WayRecord, paint: Paint): string {
+  const fits = paint('bold', `${mtu}`);
+  return sent <= mtu ? fits : `${fits} ${paint('yellow', `of ${sent} sent`)}`;
 }
 
 function someOf(names: ReadonlySet<string>): string {

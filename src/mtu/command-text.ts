@@ -1,6 +1,6 @@
 import type { Namespace } from '../network/machine.js';
 
-const PLAIN = /^[\w.@:+/-]+$/u;
+const PLAIN = /^[\w.@:+/=-]+$/u;
 
 /** A command line that does it in the namespace, for a POSIX shell. */
 export function commandIn(namespace: Namespace, ...words: readonly string[]): string {

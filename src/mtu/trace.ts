@@ -112,6 +112,6 @@ function throughTunnel(
   );
   if (outer.end !== 'delivered') return outer;
   return (
-    remoteTunnel(machine, outer.last, tunnel, endpoint) ?? { end: 'unknown', last: outer.last }
+    remoteTunnel(machine, device, outer.last, endpoint) ?? { end: 'unknown', last: outer.last }
   );
 }

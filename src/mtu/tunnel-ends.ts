@@ -1,4 +1,4 @@
-import type { NextHop, Tunnel } from '../network/description.js';
+import type { NextHop, Tunnel, TunnelPeer } from '../network/description.js';
 import {
   contains,
   type IpAddress,
@@ -83,20 +83,33 @@ export function endpointsOf(device: Device): Endpoints {
 /** The device of the same tunnel in the namespace that its outer packets arrive in. */
 export function remoteTunnel(
   machine: Machine,
+  near: Device,
   arrived: Namespace,
-  tunnel: Tunnel,
   endpoint: IpAddress,
 ): Device | null {
-  for (const device of machine.devices()) {
-    const { link } = device;
-    const other = link.tunnel;
-    if (other === null || link.underlay !== arrived.netns || !link.isUp) continue;
-    const isSame =
-      other.kind === tunnel.kind &&
-      (other.id === null || tunnel.id === null || other.id === tunnel.id) &&
-      (other.port === null || tunnel.port === null || other.port === tunnel.port) &&
-      (other.local === null || isSameAddress(other.local, endpoint));
-    if (isSame) return device;
+  const { tunnel } = near.link;
+  if (tunnel === null) return null;
+  let found: Device | null = null;
+  for (const device of machine.tunnelsOver(arrived)) {
+    const other = device.link.tunnel;
+    if (other === null || !device.link.isUp || !isSameTunnel(tunnel, other, endpoint)) continue;
+    if (other.remote === null) found ??= device;
+    // One that is made for this other end comes before one that takes any.
+    else if (machine.namespace(near.link.underlay)?.owns(other.remote)) return device;
   }
-  return null;
+  return found;
+}
+
+function isSameTunnel(near: Tunnel, far: Tunnel, endpoint: IpAddress): boolean {
+  return (
+    far.kind === near.kind &&
+    (far.id === null || near.id === null || far.id === near.id) &&
+    (far.port === null || near.port === null || far.port === near.port) &&
+    (far.local === null || isSameAddress(far.local, endpoint)) &&
+    (far.listens === null || near.peers.some((peer) => isAt(peer, endpoint, far.listens)))
+  );
+}
+
+function isAt(peer: TunnelPeer, endpoint: IpAddress, port: number | null): boolean {
+  return peer.endpoint !== null && peer.port === port && isSameAddress(peer.endpoint, endpoint);
 }

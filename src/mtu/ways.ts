@@ -1,11 +1,4 @@
-import {
-  addressText,
-  hostIn,
-  type IpAddress,
-  isHost,
-  isLinkLocal,
-  type Prefix,
-} from '../network/ip-address.js';
+import { hostIn, type IpAddress, isHost, isLinkLocal, type Prefix } from '../network/ip-address.js';
 import type { Machine, Namespace } from '../network/machine.js';
 import { isForwarding, type Pod } from './pods.js';
 import type { Step, Trace } from './step.js';
@@ -125,7 +118,8 @@ function addressIn(dst: Prefix, known: readonly IpAddress[]): IpAddress {
   return pod ?? hostIn(dst);
 }
 
-/** For messages: what a way is called. */
-export function wayName({ pod, towards }: Way): string {
-  return `${pod.device.namespace.name} to ${addressText(towards)}`;
+/** Bytes of the largest packet that the pod's own device and routes send on the way. */
+export function sentBy({ pod, trace }: Way): number {
+  const own = trace.steps.filter(({ device }) => device.namespace === pod.device.namespace);
+  return Math.min(...own.slice(0, 2).map(({ room }) => room));
 }

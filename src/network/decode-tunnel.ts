@@ -30,7 +30,15 @@ const GRE_KINDS = new Set(['gre', 'gretap', 'ip6gre', 'ip6gretap']);
 
 const PLAIN = {
   ...{ local: null, remote: null, device: null, mark: 0, pmtuDiscovery: null, ignoresDf: false },
-  ...{ df: null, id: null, port: null, hasKey: false, hasChecksum: false, hasSequence: false },
+  ...{
+    df: null,
+    id: null,
+    port: null,
+    listens: null,
+    hasKey: false,
+    hasChecksum: false,
+    hasSequence: false,
+  },
   ...{ hasEthernet: false, encapsulationLimit: null, within: null, isExternal: false, peers: [] },
 } as const satisfies Omit<Tunnel, 'kind'>;
 

@@ -15,7 +15,7 @@ import {
 /** struct genlmsghdr: command, version, reserved. */
 const GENLMSGHDR = 4;
 const CTRL_ATTR_FAMILY_ID = 1;
-const DEVICE = { fwmark: 7, peers: 8 } as const;
+const DEVICE = { listenPort: 6, fwmark: 7, peers: 8 } as const;
 const PEER = { endpoint: 4, allowed: 9 } as const;
 const ALLOWED = { address: 2, length: 3 } as const;
 const AF_INET = 2;
@@ -25,6 +25,7 @@ export const WIREGUARD_PEER_LIMIT = 65_536;
 
 export interface WireguardDevice {
   readonly mark: number;
+  readonly listens: number | null;
   readonly peers: readonly TunnelPeer[];
 }
 
@@ -45,18 +46,21 @@ export function decodeFamilyId(data: Uint8Array): number | null {
  */
 export function decodeWireguard(data: Uint8Array): WireguardDevice {
   let mark = 0;
+  let listens: number | null = null;
   const peers: TunnelPeer[] = [];
   for (const { body } of messagesOf(data)) {
     requireBytes(body, GENLMSGHDR);
     const attributes = attributesOf(body, GENLMSGHDR);
     mark = u32(attributes, DEVICE.fwmark) ?? mark;
+    const port = attributes.get(DEVICE.listenPort);
+    if (port !== undefined && port.byteLength >= 2) listens = port.getUint16(0, true);
     const list = attributes.get(DEVICE.peers);
     if (list === undefined) continue;
     for (const [, value] of eachAttribute(list)) {
       if (peers.length < WIREGUARD_PEER_LIMIT) peers.push(decodePeer(attributesOf(value)));
     }
   }
-  return { mark, peers };
+  return { mark, listens, peers };
 }
 
 function decodePeer(attributes: Attributes): TunnelPeer {
@@ -64,6 +68,8 @@ function decodePeer(attributes: Attributes): TunnelPeer {
   const endpoint = attributes.get(PEER.endpoint);
   return {
     endpoint: endpoint === undefined ? null : decodeEndpoint(endpoint),
+    // Of sockaddr_in and sockaddr_in6 alike.
+    port: endpoint === undefined || endpoint.byteLength < 4 ? null : endpoint.getUint16(2),
     allowed:
       allowed === undefined
         ? []

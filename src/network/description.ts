@@ -15,6 +15,8 @@ export interface DeviceId {
 export interface TunnelPeer {
   /** Where outer packets go; null where that is not known yet. */
   readonly endpoint: IpAddress | null;
+  /** UDP port there. */
+  readonly port: number | null;
   /** WireGuard: the inner destinations that go there. */
   readonly allowed: readonly Prefix[];
 }
@@ -39,8 +41,10 @@ export interface Tunnel {
   readonly df: 'unset' | 'set' | 'inherit' | null;
   /** VXLAN and Geneve network identifier, GRE key of what is sent. */
   readonly id: number | null;
-  /** UDP port at the other end. */
+  /** VXLAN, Geneve: UDP port at the other end. */
   readonly port: number | null;
+  /** WireGuard: UDP port of its own. */
+  readonly listens: number | null;
   readonly hasKey: boolean;
   readonly hasChecksum: boolean;
   readonly hasSequence: boolean;

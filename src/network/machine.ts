@@ -93,6 +93,7 @@ export class Machine {
   readonly #byNumber: ReadonlyMap<number, Namespace>;
   readonly #owners = new Map<string, Namespace[]>();
   readonly #above = new Map<string, Device[]>();
+  readonly #tunnels = new Map<number, Device[]>();
 
   constructor({ namespaces }: NetworkDescription) {
     this.namespaces = namespaces.map((each) => new Namespace(each));
@@ -104,7 +105,10 @@ export class Machine {
       }
     }
     for (const device of this.devices()) {
-      const { kind, other } = device.link;
+      const { kind, other, tunnel, underlay } = device.link;
+      if (tunnel !== null && underlay !== null) {
+        this.#tunnels.set(underlay, [...(this.#tunnels.get(underlay) ?? []), device]);
+      }
       if (kind === 'veth' || other === null) continue;
       const key = idKey(other);
       this.#above.set(key, [...(this.#above.get(key) ?? []), device]);
@@ -135,6 +139,11 @@ export class Machine {
   /** The VLANs, macvlans and ipvlans of a device, in whichever namespace. */
   above(device: Device): readonly Device[] {
     return this.#above.get(deviceKey(device)) ?? [];
+  }
+
+  /** Tunnels whose outer packets a namespace routes, wherever the devices are. */
+  tunnelsOver({ netns }: Namespace): readonly Device[] {
+    return this.#tunnels.get(netns) ?? [];
   }
 
   *devices(): Generator<Device> {

@@ -18,7 +18,11 @@ const HOOKS: Readonly<Record<string, FirewallHook>> = {
   ...{ OUTPUT: 'output', POSTROUTING: 'postrouting' },
 };
 /** Options that ask nothing, each with one value. */
-const NO_CONDITION = new Set(['-m', '--match', '--comment', '-c']);
+const NO_CONDITION = new Set(['--comment', '-c']);
+/** Extensions that ask by their options alone. */
+const ASKS_BY_OPTIONS = new Set([
+  ...['comment', 'conntrack', 'state', 'icmp', 'icmp6', 'tcp', 'udp', 'sctp', 'multiport'],
+]);
 /** Names of ICMP types as the tools accept them; what is printed are numbers. */
 const ICMP_NAMES: Readonly<Record<string, string>> = {
   ...{ 'fragmentation-needed': '3/4', 'destination-unreachable': '3', 'packet-too-big': '2' },
@@ -117,6 +121,8 @@ function withOption(
       return value === 'all'
         ? condition
         : { ...condition, protocols: new Set([protocolNumber(value)]) };
+    case '-m':
+      return ASKS_BY_OPTIONS.has(value) ? condition : { ...condition, hasMore: true };
     case '--icmp-type':
     case '--icmpv6-type':
       return value === 'any' ? condition : { ...condition, icmp: [icmpType(value)] };

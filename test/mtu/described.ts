@@ -55,7 +55,15 @@ export function link(ifindex: number, name: string, more: Partial<Link> = {}): L
 export function tunnel(kind: string, more: Partial<Tunnel> = {}): Tunnel {
   return {
     ...{ kind, local: null, remote: null, device: null, mark: 0, pmtuDiscovery: null },
-    ...{ ignoresDf: false, df: null, id: null, port: null, hasKey: false, hasChecksum: false },
+    ...{
+      ignoresDf: false,
+      df: null,
+      id: null,
+      port: null,
+      listens: null,
+      hasKey: false,
+      hasChecksum: false,
+    },
     ...{ hasSequence: false, hasEthernet: false, encapsulationLimit: null, within: null },
     ...{ isExternal: false, peers: [] },
     ...more,

@@ -251,6 +251,7 @@ it('WireGuard’s peers, and nothing of its keys', () => {
       30,
       ...[0, 1, 0, 0], // genlmsghdr
       ...attribute(3, ...Array(32).fill(0xaa)), // WGDEVICE_A_PRIVATE_KEY
+      ...attribute(6, ...u16(51820)), // WGDEVICE_A_LISTEN_PORT
       ...attribute(7, ...u32(0x100000)), // WGDEVICE_A_FWMARK
       ...attribute(
         8,
@@ -270,7 +271,7 @@ it('WireGuard’s peers, and nothing of its keys', () => {
       ),
     ),
   );
-  expect(device.mark).toBe(0x100000);
+  expect(device).toMatchObject({ mark: 0x100000, listens: 51_820, peers: [{ port: 51_820 }] });
   expect(device.peers.map(({ endpoint }) => endpoint && addressText(endpoint))).toEqual([
     '192.168.100.112',
   ]);

@@ -22,6 +22,7 @@ it('status 1 and a block for each fault, with a remedy that mends it', async () 
   await setPodMtu(1500);
   const { status, out, err } = await hopscope('mtu', ...THESE);
   expect([status, err]).toEqual([1, '']);
+  expect(out).toContain(`10.20.2.0/24  1450 of 1500 sent  set by ${A}/vx0 (its MTU)`);
   const remedy = `ip -n ${P1} link set dev eth0 mtu 1450 && ip -n ${A} link set dev pod0 mtu 1450`;
   expect(out).toContain(
     [

@@ -8,6 +8,8 @@ import { hasLink } from './has-link.js';
 const NEAR = 'hs-mtu-near';
 const FAR = 'hs-mtu-far';
 const V4 = 'local 192.0.2.1 remote 192.0.2.2';
+/** With a route, so that it carries something. */
+const UP = ['address add 10.9.9.1/30 dev t0', 'link set t0 up'] as const;
 const V6 = 'local 2001:db8::1 remote 2001:db8::2';
 
 beforeAll(async () => {
@@ -52,7 +54,7 @@ describe.each(KINDS)('%s', async (name, words) => {
   const missing = await hasLink(kind, `link add t0 ${words.replace(' dev up0', '')}`);
 
   it.skipIf(missing !== null)(missing ?? 'has the room that the kernel gives it', async () => {
-    await ipBatch(NEAR, [`link add t0 ${words}`, 'link set t0 up']);
+    await ipBatch(NEAR, [`link add t0 ${words}`, ...UP]);
     const { tunnels } = findTunnelWays(new Machine(await readAudited()));
     expect(tunnels).toHaveLength(1);
     const [way] = tunnels;
@@ -64,7 +66,8 @@ describe.each(KINDS)('%s', async (name, words) => {
   it.skipIf(missing !== null)('above its underlay is found', async () => {
     await ipBatch(NEAR, [
       `link add t0 ${words.replace(' dev up0', '')}`,
-      'link set t0 mtu 1500 up',
+      'link set t0 mtu 1500',
+      ...UP,
     ]);
     const found = (await auditNet()).findings;
     expect(found.map(({ id, netns, dev }) => `${id} ${netns}/${dev}`)).toEqual([
@@ -74,11 +77,33 @@ describe.each(KINDS)('%s', async (name, words) => {
   });
 });
 
+it('a tunnel that carries nothing is no fault', async () => {
+  const words = `type vxlan id 7 dstport 4789 ${V4}`;
+  await ipBatch(NEAR, [`link add t0 ${words}`, 'link set t0 mtu 1500 up']);
+  expect((await auditNet()).findings).toEqual([]);
+  // Neither is one whose routes stay below, nor one behind a bridge of ports that do.
+  await ipBatch(NEAR, ['route add 10.9.9.0/24 dev t0 mtu 1450']);
+  expect((await auditNet()).findings).toEqual([]);
+  await ipBatch(NEAR, [
+    'route del 10.9.9.0/24 dev t0',
+    'link add b0 type bridge',
+    'link add p0 mtu 1450 type veth peer name p1 mtu 1450',
+    ...['t0', 'p0'].map((name) => `link set ${name} master b0`),
+    'address add 10.9.9.1/24 dev p1',
+    ...['b0', 'p0', 'p1'].map((name) => `link set ${name} up`),
+  ]);
+  expect((await auditNet()).findings).toEqual([]);
+  await ipBatch(NEAR, ['link set p0 mtu 1500', 'link set p1 mtu 1500']);
+  const { findings } = await auditNet();
+  await ipBatch(NEAR, ['link del b0', 'link del p0']);
+  expect(findings.map(({ id, dev }) => `${id} ${dev}`)).toEqual(['tunnel-mtu-above-underlay t0']);
+});
+
 describe('nopmtudisc', async () => {
   const missing = await hasLink('gre', `link add t0 type gre ${V4} nopmtudisc`);
 
   it.skipIf(missing !== null)(missing ?? 'of one that fits is a warning', async () => {
-    await ipBatch(NEAR, [`link add t0 type gre ${V4} nopmtudisc`, 'link set t0 up']);
+    await ipBatch(NEAR, [`link add t0 type gre ${V4} nopmtudisc`, ...UP]);
     const { findings } = await auditNet();
     expect(findings).toMatchObject([
       { id: 'nopmtudisc', severity: 'warning', netns: NEAR, dev: 't0' },
@@ -89,7 +114,7 @@ describe('nopmtudisc', async () => {
   });
 
   it.skipIf(missing !== null)('of one that is too large is an error', async () => {
-    await ipBatch(NEAR, [`link add t0 type gre ${V4} nopmtudisc`, 'link set t0 mtu 1490 up']);
+    await ipBatch(NEAR, [`link add t0 type gre ${V4} nopmtudisc`, 'link set t0 mtu 1490', ...UP]);
     const { findings } = await auditNet();
     expect(findings.map(({ id, severity }) => `${severity} ${id}`)).toEqual([
       'error tunnel-mtu-above-underlay',
@@ -98,7 +123,7 @@ describe('nopmtudisc', async () => {
   });
 
   it.skipIf(missing !== null)('ignore-df cuts what must not be cut', async () => {
-    await ipBatch(NEAR, [`link add t0 type gre ${V4} nopmtudisc ignore-df`, 'link set t0 up']);
+    await ipBatch(NEAR, [`link add t0 type gre ${V4} nopmtudisc ignore-df`, ...UP]);
     const { findings } = await auditNet();
     expect(findings).toMatchObject([{ id: 'nopmtudisc', found: { 'ignore-df': true } }]);
   });
@@ -113,7 +138,7 @@ describe('a tunnel in a tunnel', async () => {
       'address add 10.9.0.1/30 dev t1',
       'link set t1 up',
       'link add t0 mtu 1476 type vxlan id 9 dstport 4789 local 10.9.0.1 remote 10.9.0.2',
-      'link set t0 up',
+      ...UP,
     ]);
     const { findings } = await auditNet();
     await ipBatch(NEAR, ['link del t1']);

@@ -2,7 +2,7 @@ import { type Device, deviceKey, type Machine } from '../../network/machine.js';
 import { setMtu } from '../command-text.js';
 import type { AuditInput } from '../input.js';
 import { deviceText, type Finding, faultDevice } from './finding.js';
-import { largestSent } from './largest-sent.js';
+import { incomingBy, isCarrying, largestSent } from './largest-sent.js';
 
 interface Port {
   readonly device: Device;
@@ -21,7 +21,7 @@ function judgeBridge(machine: Machine, bridge: Device): Finding[] {
   const { namespace } = bridge;
   const ports = namespace
     .ports(bridge.link.ifindex)
-    .filter(({ isUp }) => isUp)
+    .filter(isCarrying)
     .map((link): Port => {
       const device = { namespace, link };
       return { device, incoming: incomingBy(machine, device) };
@@ -66,13 +66,4 @@ function commonMtu(ports: readonly Port[]): number {
   }
   const [most] = [...counts].sort(([a, m], [b, n]) => n - m || b - a);
   return most?.[0] ?? 0;
-}
-
-function incomingBy(machine: Machine, port: Device): number | null {
-  if (port.link.kind !== 'veth') return port.link.mtu;
-  const other = machine.other(port);
-  if (other === null || !other.link.isUp) return null;
-  const sent = largestSent(machine, other);
-  // What is larger than the port itself it does not take: that is a fault of the pair.
-  return sent === null ? null : Math.min(sent, port.link.mtu);
 }

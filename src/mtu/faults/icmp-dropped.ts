@@ -4,8 +4,8 @@ import type { Namespace } from '../../network/machine.js';
 import { commandIn } from '../command-text.js';
 import { type ErrorDrop, errorDrops } from '../firewall-verdict.js';
 import type { AuditInput } from '../input.js';
+import { sentBy } from '../ways.js';
 import type { Finding } from './finding.js';
-import { sentBy } from './pod-mtu-above-tunnel.js';
 
 const NAMES: Readonly<Record<Family, string>> = {
   4: 'fragmentation needed',

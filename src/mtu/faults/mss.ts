@@ -3,10 +3,9 @@ import type { Family } from '../../network/ip-address.js';
 import { deviceKey, type Namespace } from '../../network/machine.js';
 import { commandIn } from '../command-text.js';
 import type { AuditInput } from '../input.js';
-import type { Way } from '../ways.js';
+import { sentBy, type Way } from '../ways.js';
 import { deviceText, type Finding, faultDevice } from './finding.js';
 import { hidesErrors } from './icmp-dropped.js';
-import { sentBy } from './pod-mtu-above-tunnel.js';
 import { TCP_HEADERS } from './route-mtu-disagrees.js';
 
 const PASSING: readonly FirewallHook[] = ['prerouting', 'forward', 'postrouting'];

@@ -5,6 +5,7 @@ import { traceWay } from '../trace.js';
 import { remoteTunnel } from '../tunnel-ends.js';
 import type { TunnelWay } from '../tunnel-ways.js';
 import { deviceText, type Finding, faultDevice } from './finding.js';
+import { largestSent } from './largest-sent.js';
 
 /** The two ends of one tunnel have different MTUs: one sends what the other end does not pass on. */
 export function findNodesDiffer({ machine, tunnels }: AuditInput): Finding[] {
@@ -22,6 +23,7 @@ export function findNodesDiffer({ machine, tunnels }: AuditInput): Finding[] {
     seen.add(pair);
     const [odd, other] = inOrder(way.device, far, rooms);
     const [large, small] = odd.link.mtu > other.link.mtu ? [odd, other] : [other, odd];
+    if ((largestSent(machine, large) ?? 0) <= small.link.mtu) return [];
     return [
       {
         id: 'nodes-differ',
@@ -63,6 +65,6 @@ export function farEnd(machine: Machine, way: TunnelWay): Device | null {
     ...{ mark: tunnel.mark, incoming: 'lo', outgoing: tunnel.device },
   });
   if (end !== 'delivered') return null;
-  const far = remoteTunnel(machine, last, tunnel, endpoint);
+  const far = remoteTunnel(machine, device, last, endpoint);
   return far === null || deviceKey(far) === deviceKey(device) ? null : far;
 }

@@ -2,15 +2,18 @@ import { ipCommand, setMtu } from '../command-text.js';
 import type { AuditInput } from '../input.js';
 import type { TunnelWay } from '../tunnel-ways.js';
 import { type Finding, faultDevice } from './finding.js';
+import { largestSent } from './largest-sent.js';
 import { narrowest } from './tunnel-mtu-above-underlay.js';
 
 /** A tunnel that does not set DF, or does not heed it: nobody is told of a smaller MTU on its way. */
-export function findNopmtudisc({ tunnels }: AuditInput): Finding[] {
+export function findNopmtudisc({ machine, tunnels }: AuditInput): Finding[] {
   return narrowest(tunnels).flatMap((way) => {
     const { tunnel, device, room } = way;
+    const sent = largestSent(machine, device);
+    if (sent === null) return [];
     if (tunnel.ignoresDf) return [ignoring(way)];
     if (tunnel.pmtuDiscovery !== false) return [];
-    const isTooLarge = device.link.mtu > room;
+    const isTooLarge = sent > room;
     // tunl0 and the like are made so by the kernel; it does no harm to a tunnel that fits.
     if (tunnel.remote === null && !isTooLarge) return [];
     return [undiscovering(way, isTooLarge)];

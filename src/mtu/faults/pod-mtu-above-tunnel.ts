@@ -2,7 +2,7 @@ import { deviceKey, isSameDevice } from '../../network/machine.js';
 import { inTurn, setMtu } from '../command-text.js';
 import type { AuditInput } from '../input.js';
 import type { Step } from '../step.js';
-import type { Way } from '../ways.js';
+import { sentBy, type Way } from '../ways.js';
 import { deviceText, type Finding, faultDevice } from './finding.js';
 
 /** A pod sends packets that a tunnel on its way has no room for. */
@@ -57,10 +57,4 @@ export function findPodMtuAboveTunnel({ ways, tunnels }: AuditInput): Finding[] 
       ),
     };
   });
-}
-
-/** Bytes of the largest packet that the pod's own device and routes send on the way. */
-export function sentBy({ pod, trace }: Way): number {
-  const own = trace.steps.filter(({ device }) => device.namespace === pod.device.namespace);
-  return Math.min(...own.slice(0, 2).map(({ room }) => room));
 }

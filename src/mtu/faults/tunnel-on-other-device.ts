@@ -3,13 +3,13 @@ import { type Device, isSameDevice, type Namespace } from '../../network/machine
 import { setMtu } from '../command-text.js';
 import type { AuditInput } from '../input.js';
 import { type Finding, faultDevice } from './finding.js';
-import { isFragmented, narrowest } from './tunnel-mtu-above-underlay.js';
+import { isFragmented, overfull } from './tunnel-mtu-above-underlay.js';
 
 /** A tunnel's MTU fits the default route's device, and its outer packets take another one. */
-export function findTunnelOnOtherDevice({ tunnels }: AuditInput): Finding[] {
-  return narrowest(tunnels).flatMap((way): Finding[] => {
+export function findTunnelOnOtherDevice({ machine, tunnels }: AuditInput): Finding[] {
+  return overfull(machine, tunnels).flatMap(({ way }): Finding[] => {
     const { device, outer, overhead, room, endpoint } = way;
-    if (endpoint === null || device.link.mtu <= room) return [];
+    if (endpoint === null) return [];
     const standard = defaultDevice(outer.namespace, endpoint.family);
     if (standard === null || isSameDevice(standard, outer)) return [];
     if (device.link.mtu > standard.link.mtu - overhead) return [];
