@@ -1,5 +1,6 @@
 /** A fault of MTU or encapsulation, as `hopscope mtu` reports it: add to it, never rename in it. */
 
+/** Those of the configuration, then those that only packets show. */
 export type FaultId =
   | 'pod-mtu-above-tunnel'
   | 'tunnel-mtu-above-underlay'
@@ -14,7 +15,11 @@ export type FaultId =
   | 'route-mtu-disagrees'
   | 'mss-not-clamped'
   | 'mss-too-big'
-  | 'mtu-wasted';
+  | 'mtu-wasted'
+  | 'icmp-not-translated'
+  | 'blackhole'
+  | 'bad-outer-checksum'
+  | 'fragments';
 
 /**
  * `error`: packets are or will be lost. `warning`: it works by luck or by fragments. `note`: bytes

@@ -142,3 +142,72 @@ it('one node on a smaller wire', async () => {
     'tunnel-mtu-above-underlay hs-mtu-n2/flannel.1',
   ]);
 });
+
+it('pods of one node larger than what another node passes on', async () => {
+  const jumbo = (names: readonly string[], mtu: number) =>
+    names.map((name) => `link set ${name} mtu ${mtu}`);
+  const n1 = ['up0', 'flannel.1', 'cni0', 'veth0'];
+  const back = [...jumbo(['up0'], 1500), ...jumbo(['flannel.1', 'cni0', 'veth0'], 1450)];
+  const wires = ['port1', 'port3'];
+  const n3 = ['up0', 'flannel.1'];
+  const found = await withChange('hs-mtu-n1', jumbo(n1, 8000), back, () =>
+    withChange('hs-mtu-q1', jumbo(['eth0'], 8000), jumbo(['eth0'], 1450), () =>
+      withChange(WIRES, jumbo(wires, 8100), jumbo(wires, 1500), () =>
+        withChange(
+          'hs-mtu-n3',
+          jumbo(n3, 8100),
+          [...jumbo(['up0'], 1500), ...jumbo(['flannel.1'], 1450)],
+          auditNet,
+        ),
+      ),
+    ),
+  );
+  expect(found.findings).toContainEqual(
+    expect.objectContaining({
+      ...{ id: 'nodes-differ', severity: 'warning', netns: 'hs-mtu-n1', dev: 'veth0' },
+      ...{
+        peer: { netns: 'hs-mtu-n3', dev: 'cni0' },
+        found: { mtu: 8000 },
+        expected: { mtu: 1450 },
+      },
+    }),
+  );
+});
+
+it('IPv6: rules that drop packet too big', async () => {
+  const type = '-p ipv6-icmp -m icmp6 --icmpv6-type 2';
+  const rule = (verb: string) =>
+    runIn('hs-mtu-n1', 'sh', ['-c', `ip6tables ${verb} FORWARD ${type} -j DROP`]);
+  await rule('-A');
+  const { findings } = await auditNet();
+  await rule('-D');
+  expect(findings).toMatchObject([
+    {
+      ...{ id: 'icmp-dropped', severity: 'warning', netns: 'hs-mtu-n1' },
+      expected: { accepted: 'ICMPv6 packet too big' },
+    },
+  ]);
+  expect(await faultsFound()).toEqual([]);
+});
+
+it('IPv6: what packet too big taught, and why no more', async () => {
+  const to = 'fd00:42:3::2';
+  const route = 'route change fd00:42:3::/64 via 2001:db8::3 dev up0';
+  const send = () =>
+    runIn('hs-mtu-q1', 'ping', ['-c1', '-W5', '-Mdo', '-s1300', to]).catch(() => '');
+  const during = await withChange('hs-mtu-n1', [`${route} mtu 1300`], [route], async () => {
+    await send();
+    expect(await runIn('hs-mtu-q1', 'ip', ['route', 'get', to])).toContain('mtu 1300');
+    return faultsFound();
+  });
+  expect(during).toEqual([]);
+  expect((await auditNet()).findings).toMatchObject([
+    {
+      ...{ id: 'pmtu-cache-poisoned', netns: 'hs-mtu-q1', dev: 'eth0' },
+      ...{ found: { mtu: 1300 }, expected: { mtu: 1450 } },
+      remedy: 'ip -n hs-mtu-q1 -6 route flush cache',
+    },
+  ]);
+  await runIn('hs-mtu-q1', 'ip', ['-6', 'route', 'flush', 'cache']);
+  expect(await faultsFound()).toEqual([]);
+});

@@ -1,5 +1,11 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readlinkSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ipBatch, runCommand, runIn } from '../../src/lab/run-command.js';
+import { audit } from '../../src/mtu/audit.js';
+import { NamespaceWatcher } from '../../src/source/namespace-watcher.js';
+import { readNetwork } from '../../src/source/network-reader.js';
 import {
   auditNet,
   faultsFound,
@@ -88,6 +94,36 @@ it('a larger device whose routes stay below is no fault', async () => {
     faultsFound,
   );
   expect(found).toEqual([]);
+});
+
+it('a container whose namespace has no name', async () => {
+  const child = spawn('unshare', ['--net', 'sleep', '60'], { stdio: 'ignore' });
+  try {
+    const path = `/proc/${child.pid}/ns/net`;
+    await expect.poll(() => readlinkSync(path)).not.toBe(readlinkSync('/proc/self/ns/net'));
+    await ipBatch(SWITCH, [
+      `link add c0 type veth peer name eth0 netns ${child.pid}`,
+      'address add 203.0.113.1/24 dev c0',
+      'link set c0 up',
+    ]);
+    const inside = (...words: string[]) => runCommand('nsenter', [`--net=${path}`, 'ip', ...words]);
+    await inside('address', 'add', '203.0.113.2/24', 'dev', 'eth0');
+    await inside('link', 'set', 'eth0', 'mtu', '1400', 'up');
+    const all = [...new NamespaceWatcher().scan(true).values()];
+    const these = all.filter(({ name, path: at }) => name === SWITCH || at === path);
+    const { findings } = audit(await readNetwork(these, NamespaceWatcher.own().netns));
+    expect(findings).toMatchObject([
+      {
+        ...{ id: 'veth-ends-differ', netns: readlinkSync(path), dev: 'eth0' },
+        remedy: `nsenter --net=${path} ip link set dev eth0 mtu 1500`,
+      },
+    ]);
+    await runCommand('sh', ['-c', findings[0]?.remedy ?? 'false']);
+    expect(audit(await readNetwork(these, 0)).findings).toEqual([]);
+  } finally {
+    child.kill();
+    await once(child, 'exit');
+  }
 });
 
 describe.skipIf(VLAN !== null)(VLAN ?? 'VLAN', () => {
