@@ -6,6 +6,7 @@ import { missingFor } from './missing.js';
 import { dualStackScenes } from './scenes/dual-stack.js';
 import { hostPortScenes } from './scenes/host-port.js';
 import { mtuScenes } from './scenes/mtu.js';
+import { healthyAuditScene, podsAboveAuditScene } from './scenes/mtu-audit.js';
 import { localPolicyScenes, nodePortScenes } from './scenes/node-port.js';
 import { nodeProcessScenes, nodeServiceScenes } from './scenes/node-process.js';
 import { otherNodeScene } from './scenes/other-node.js';
@@ -32,6 +33,7 @@ export async function describeCluster(encap: Mode): Promise<void> {
   describe.skipIf(missing !== null)(missing ?? 'cluster', () => {
     describeInLab({ encap }, () => {
       if (!all) {
+        healthyAuditScene();
         otherNodeScene(encap);
         // It alone hides what it carries.
         if (encap === 'wireguard') payloadScenes(encap);
@@ -40,12 +42,19 @@ export async function describeCluster(encap: Mode): Promise<void> {
       podToPodScenes(encap);
       payloadScenes(encap);
       everyScene(encap);
+      healthyAuditScene();
     });
     if (!all) return;
-    describeInLab({ encap, dualStack: true }, () => dualStackScenes(encap));
+    describeInLab({ encap, dualStack: true }, () => {
+      dualStackScenes(encap);
+      healthyAuditScene();
+    });
     // With pods that know nothing of the tunnel.
     if (TUNNEL[encap] !== null) {
-      describeInLab({ encap, podMtu: ETHERNET_MTU, dualStack: true }, () => mtuScenes(encap));
+      describeInLab({ encap, podMtu: ETHERNET_MTU, dualStack: true }, () => {
+        mtuScenes(encap);
+        podsAboveAuditScene(encap);
+      });
     }
   });
 }

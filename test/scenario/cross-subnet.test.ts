@@ -4,6 +4,7 @@ import { POD_MTU, TUNNEL } from './cluster.js';
 import { EMULATED } from './cluster-scenes.js';
 import { describeInLab } from './in-lab.js';
 import { missingFor } from './missing.js';
+import { healthyAuditScene } from './scenes/mtu-audit.js';
 import { nodePortScenes } from './scenes/node-port.js';
 import { otherNodeScene } from './scenes/other-node.js';
 import { serviceScenes } from './scenes/service.js';
@@ -19,6 +20,7 @@ for (const encap of ['ipip', 'vxlan'] as const) {
         expect(await runIn('node111', 'ip', ['route', 'show', 'dev', device])).toBe('');
       });
       otherNodeScene('none', { podMtu: POD_MTU[encap] });
+      healthyAuditScene();
       if (EMULATED) return;
       serviceScenes('none');
       nodePortScenes('none');

@@ -1,86 +1,23 @@
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { labDown } from '../../src/lab/down.js';
-import type { LabUpOptions } from '../../src/lab/options.js';
 import { runIn } from '../../src/lab/run-command.js';
 import { labUp } from '../../src/lab/up.js';
-import { type Audit, audit } from '../../src/mtu/audit.js';
-import { readMachine } from '../../src/source/machine-reader.js';
-import { ADDRESS, POD_MTU, TUNNEL } from './cluster.js';
-import { EMULATED } from './cluster-scenes.js';
+import { POD_MTU, TUNNEL } from './cluster.js';
+import { describeInLab } from './in-lab.js';
 import { anyTunnel, missingFor } from './missing.js';
+import { auditMachine, healthyAuditScene } from './scenes/mtu-audit.js';
 
-afterAll(labDown);
-
-async function auditMachine(): Promise<Audit> {
-  const description = await readMachine(null);
-  expect(description.problems).toEqual([]);
-  return audit(description);
+// The other healthy clusters are audited where their own scenes are.
+for (const encap of ['ipip', 'vxlan', 'wireguard', 'none'] as const) {
+  const missing = await missingFor({ encap });
+  describe.skipIf(missing !== null)(missing ?? 'a router between the nodes, dual stack', () => {
+    describeInLab({ encap, crossSubnet: true, subnets: 2, dualStack: true }, healthyAuditScene);
+  });
 }
 
-const HEALTHY: readonly LabUpOptions[] = (['ipip', 'vxlan', 'wireguard', 'none'] as const).flatMap(
-  (encap) => [
-    { encap },
-    { encap, dualStack: true },
-    ...(encap === 'ipip' || encap === 'vxlan' ? [{ encap, crossSubnet: true }] : []),
-    { encap, crossSubnet: true, subnets: 2, dualStack: true },
-  ],
-);
-
-describe.each(HEALTHY.filter((_, i) => !EMULATED || i % 2 === 1))('%o', (options) => {
-  const encap = options.encap ?? 'none';
-  it('has no fault, and neither has this machine', async ({ skip }) => {
-    const missing = await missingFor({ encap });
-    if (missing !== null) skip(missing);
-    await labUp(options);
-    const { findings, ways } = await auditMachine();
-    expect(findings).toEqual([]);
-    const way = ways.find(
-      ({ pod, trace }) =>
-        pod.device.namespace.name === 'pod1' &&
-        trace.end === 'delivered' &&
-        trace.last.name === 'pod3',
-    );
-    // In dual stack the MTU of pods is that of the IPv6 tunnel.
-    expect(way?.mtu).toBe(way?.pod.device.link.mtu);
-    if (options.dualStack !== true) expect(way?.mtu).toBe(POD_MTU[encap]);
-  });
-});
-
-describe.each(['ipip', 'vxlan', 'wireguard'] as const)('S19 and S20: %s, pods of 1500', (encap) => {
-  afterEach(async () => {
-    await runIn('pod1', 'ip', ['route', 'flush', 'cache']).catch(() => undefined);
-  });
-
-  it('is named for each pod, with the MTU that the kernel itself arrives at', async ({ skip }) => {
-    const missing = await missingFor({ encap });
-    if (missing !== null) skip(missing);
-    await labUp({ encap, podMtu: 1500 });
-    const { findings, ways } = await auditMachine();
-    expect(new Set(findings.map(({ id }) => id))).toEqual(new Set(['pod-mtu-above-tunnel']));
-    expect(findings).toHaveLength(3);
-    const mtu = POD_MTU[encap];
-    expect(findings).toContainEqual(
-      expect.objectContaining({
-        ...{ severity: 'error', netns: 'node111', dev: 'calice0906292e2' },
-        peer: { netns: 'pod1', dev: 'eth0' },
-        ...{ found: { mtu: 1500 }, expected: { mtu }, evidence: ['device'] },
-        because: `${TUNNEL[encap]} adds ${1500 - mtu} bytes to packets of at most 1500 on ens10`,
-      }),
-    );
-    const toOther = ways.find(
-      ({ pod, trace }) => pod.device.namespace.name === 'pod1' && trace.last.name === 'pod3',
-    );
-    expect(toOther?.mtu).toBe(mtu);
-    expect(toOther?.setBy.device.link.name).toBe(TUNNEL[encap]);
-    // A packet of 1500 is refused, and what the pod is told is the MTU of the way.
-    await runIn('pod1', 'ping', ['-c2', '-W1', '-Mdo', '-s1472', ADDRESS.pod3]).catch(() => '');
-    expect(await runIn('pod1', 'ip', ['route', 'get', ADDRESS.pod3])).toContain(`mtu ${mtu}`);
-    // What was learned so is no fault.
-    expect((await auditMachine()).findings).toHaveLength(3);
-  });
-});
-
 describe('several faults in one cluster', () => {
+  afterAll(labDown);
+
   it('are found, each with its id at its device, and gone when they are', async () => {
     const encap = await anyTunnel();
     const tunnel = TUNNEL[encap] ?? '';
