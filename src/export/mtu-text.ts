@@ -77,7 +77,7 @@ function samePods({ way, routes }: Group): string {
 }
 
 function placeText({ netns, dev, room, by, tunnels }: WayLimitRecord): string {
-  const inside = tunnels.length === 0 ? '' : ` in ${[...tunnels].reverse().join(' in ')}`;
+  const inside = tunnels.length === 0 ? '' : ` in ${tunnels.join(' in ')}`;
   return `${netns}/${dev}${by === 'route' ? ' route' : ''}${inside} ${room}`;
 }
 

@@ -1,6 +1,6 @@
 import type { NextHop } from '../network/description.js';
 import type { IpAddress } from '../network/ip-address.js';
-import type { Device, Machine, Namespace } from '../network/machine.js';
+import { type Device, isSameDevice, type Machine, type Namespace } from '../network/machine.js';
 import { crossWire } from './cross-wire.js';
 import { overheadOf } from './overhead.js';
 import type { LimitKind, Step, Trace, WayEnd } from './step.js';
@@ -51,6 +51,10 @@ function follow(machine: Machine, start: Start, inside: Inside): End {
       return end('refused');
     }
     const device = { namespace, link };
+    // Routes that lead in circles: what happens there is not in the routes (tc, XDP, a proxy).
+    if (inside.steps.some((step) => step.kind === 'device' && isSameDevice(step.device, device))) {
+      return end('unknown');
+    }
     const add = (at: Device, kind: LimitKind, mtu: number): void => {
       const { overhead, tunnels } = inside;
       inside.steps.push({ device: at, kind, room: mtu - overhead, tunnels });

@@ -57,6 +57,7 @@ function decodeRule(body: DataView, family: Family): Rule {
     table: u32(attributes, FRA.table) ?? body.getUint8(4),
     target: u32(attributes, FRA.goto),
     suppressedLength: suppressed === null || suppressed === NO_LENGTH ? null : suppressed,
+    isVrf: u8(attributes, FRA.l3mdev) === 1,
     isSelective: isSelective(attributes, body),
   };
 }
@@ -70,7 +71,6 @@ function actionOf(action: number): Rule['action'] {
 function isSelective(attributes: Attributes, body: DataView): boolean {
   return (
     body.getUint8(3) !== 0 ||
-    u8(attributes, FRA.l3mdev) === 1 ||
     [FRA.tunId, FRA.uidRange, FRA.sportRange, FRA.dportRange].some((each) =>
       attributes.has(each),
     ) ||

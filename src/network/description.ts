@@ -142,6 +142,8 @@ export interface Rule {
   readonly target: number | null;
   /** Routes as short as this one or shorter are passed over; null without. */
   readonly suppressedLength: number | null;
+  /** Sends what comes in or goes out by a port of a VRF to the VRF's own table. */
+  readonly isVrf: boolean;
   /** Looks at more than addresses, devices and mark: whether it matches is not known. */
   readonly isSelective: boolean;
 }

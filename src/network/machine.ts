@@ -6,6 +6,7 @@ import { type FoundRoute, type RouteKey, RouteTable } from './route-table.js';
 export class Namespace {
   readonly description: NamespaceDescription;
   readonly #links: ReadonlyMap<number, Link>;
+  readonly #names: ReadonlyMap<string, Link>;
   readonly #addresses: ReadonlyMap<string, number>;
   readonly #ports: ReadonlyMap<number, readonly Link[]>;
   readonly #routed: ReadonlySet<number>;
@@ -16,6 +17,7 @@ export class Namespace {
     this.description = description;
     const { links, addresses, routes } = description;
     this.#links = new Map(links.map((link) => [link.ifindex, link]));
+    this.#names = new Map(links.map((link) => [link.name, link]));
     this.#addresses = new Map(addresses.map((each) => [addressKey(each.address), each.ifindex]));
     const ports = new Map<number, Link[]>();
     for (const link of links) {
@@ -80,10 +82,20 @@ export class Namespace {
     return this.#away.has(ifindex);
   }
 
+  /** Null also for what takes a port of a VRF: its tables are not followed. */
   find(key: RouteKey): FoundRoute | null {
     const { routes, rules } = this.description;
+    if (
+      this.#isOfVrf(this.#names.get(key.incoming) ?? null) ||
+      this.#isOfVrf(this.link(key.outgoing))
+    )
+      return null;
     this.#table ??= new RouteTable(routes, rules);
     return this.#table.find(key, this.link(key.outgoing)?.name ?? null);
+  }
+
+  #isOfVrf(link: Link | null): boolean {
+    return link !== null && (link.kind === 'vrf' || this.link(link.master)?.kind === 'vrf');
   }
 }
 

@@ -77,7 +77,8 @@ export class RouteTable {
     for (let i = 0; i < rules.length && passed < RULES_LIMIT; i++, passed++) {
       const rule = rules[i] as Rule;
       if (rule.isSelective) isCertain = false;
-      if (rule.isSelective || matches(rule, key, outgoingName) === rule.isInverted) continue;
+      if (rule.isSelective || rule.isVrf || matches(rule, key, outgoingName) === rule.isInverted)
+        continue;
       if (rule.action === 'refuse') return null;
       if (rule.action === 'goto') {
         const target = rules.findIndex(({ priority }) => priority === rule.target);

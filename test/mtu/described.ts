@@ -38,7 +38,7 @@ export function rule(priority: number, more: Partial<Rule> = {}): Rule {
   return {
     ...{ family: 4, priority, src: null, dst: null, incoming: null, outgoing: null },
     ...{ mark: 0, mask: 0, isInverted: false, action: 'table', table: 254, target: null },
-    ...{ suppressedLength: null, isSelective: false },
+    ...{ suppressedLength: null, isVrf: false, isSelective: false },
     ...more,
   };
 }
