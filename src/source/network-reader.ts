@@ -1,4 +1,4 @@
-import { BpfError, type NetlinkAnswer, type NetnsFile, netnsIds, queryNetns } from 'ebpf-ts';
+import { BpfError, type NetnsAnswers, netnsIds, queryNetns } from 'ebpf-ts';
 import { HopscopeError } from '../model/errors.js';
 import {
   decodeAddresses,
@@ -28,6 +28,8 @@ import { readWireguard } from './wireguard-reader.js';
 const READERS = 4;
 /** Bytes of answers taken from one namespace: some 400,000 routes. */
 const NAMESPACE_BYTES = 64 << 20;
+/** Times that a namespace is asked when it changes meanwhile. */
+const ATTEMPTS = 3;
 /** Numbers of other namespaces asked for in all; a node of 500 pods asks 1,000 times. */
 export const ID_LIMIT = 20_000;
 /** Of one call. */
@@ -113,10 +115,9 @@ async function readNamespace(
   const problem = (code: string, message: string): void => {
     problems.push({ code, netns: name, message });
   };
-  let said: { answers: readonly NetlinkAnswer[]; files: readonly NetnsFile[] };
+  let said: NetnsAnswers;
   try {
-    const requests = DUMPS.map(({ request }) => request);
-    said = await queryNetns(found.path, requests, FILES, NAMESPACE_BYTES);
+    said = await ask(found.path);
   } catch (error) {
     if (!(error instanceof BpfError)) throw error;
     // It went, which is no problem.
@@ -161,6 +162,15 @@ async function readNamespace(
       forwarding: decode(9, decodeForwarding, []),
     },
   };
+}
+
+/** Asks again where something changed meanwhile: what was read then may be half of each. */
+async function ask(path: string): Promise<NetnsAnswers> {
+  const requests = DUMPS.map(({ request }) => request);
+  for (let attempt = 1; ; attempt++) {
+    const said = await queryNetns(path, requests, FILES, NAMESPACE_BYTES);
+    if (attempt === ATTEMPTS || !said.answers.some(({ interrupted }) => interrupted)) return said;
+  }
 }
 
 /** Which namespace each number of a device's other end stands for. */

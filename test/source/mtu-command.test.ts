@@ -1,4 +1,8 @@
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { runIn } from '../../src/lab/run-command.js';
 import { hopscope, run } from '../cli/command-line.js';
 import { auditFaults } from '../fixtures/contract.js';
 import { A, makeAuditedNet, NAMESPACES, P1, removeAuditedNet, setPodMtu } from './audited-net.js';
@@ -56,6 +60,25 @@ it('a note alone is status 0', async () => {
   await setPodMtu(1450);
   expect(out).toContain('note  mtu-wasted');
   expect(status).toBe(0);
+});
+
+it('rules whose tool is missing are said, and the rest is judged', async () => {
+  await runIn(A, 'nft', ['add', 'table', 'inet', 't']);
+  const tools = mkdtempSync(join(tmpdir(), 'hopscope-mtu-'));
+  try {
+    symlinkSync('/usr/bin/nsenter', join(tools, 'nsenter'));
+    const { status, out, err } = await run('env', [
+      ...[`PATH=${tools}`, process.execPath, 'dist/cli/main.js', 'mtu', ...THESE],
+    ]);
+    expect(status).toBe(0);
+    expect(err).toMatch(
+      /^hopscope: hs-mtu-a: the table inet t was not read: .* \[FIREWALL_NOT_READ\]\n$/,
+    );
+    expect(out).toMatch(/no fault found\n$/);
+  } finally {
+    rmSync(tools, { recursive: true });
+    await runIn(A, 'nft', ['delete', 'table', 'inet', 't']);
+  }
 });
 
 it('status 2 for what it does not take', async () => {

@@ -59,7 +59,8 @@ export async function runMtu(args: string[]): Promise<number> {
   }
   const description = await readMachine(values.netns ?? null);
   for (const { code, netns, message } of description.problems) {
-    log.warn('not-read', `${netns}: ${message}`, { fields: { code, netns } });
+    const text = `${netns}: ${message}`;
+    log.warn('not-read', text, { fields: { code, netns }, text: [`hopscope: ${text} [${code}]`] });
   }
   const { ways, findings, leftOut } = audit(description);
   for (const [what, count] of Object.entries(leftOut)) {
