@@ -37,7 +37,7 @@ function peerFor({ peers }: Tunnel, dst: IpAddress): IpAddress | null {
   return endpoint;
 }
 
-/** VXLAN: the node that the next hop's MAC address is behind, or the only one there is. */
+/** VXLAN: the node that has the next hop's MAC address, or the only one there is. */
 function forwardedTo({ namespace, link }: Device, next: IpAddress): IpAddress | null {
   const { forwarding, neighbours } = namespace.description;
   const entries = forwarding.filter(({ ifindex }) => ifindex === link.ifindex);

@@ -1,4 +1,12 @@
-import { hostIn, type IpAddress, isHost, isLinkLocal, type Prefix } from '../network/ip-address.js';
+import {
+  contains,
+  hostIn,
+  type IpAddress,
+  isHost,
+  isLinkLocal,
+  lastIn,
+  type Prefix,
+} from '../network/ip-address.js';
 import type { Machine, Namespace } from '../network/machine.js';
 import { isForwarding, type Pod } from './pods.js';
 import type { Step, Trace } from './step.js';
@@ -8,6 +16,15 @@ import { traceWay } from './trace.js';
 export const WAYS_LIMIT = 8_192;
 /** Pods of its own node that each pod's ways lead to; beyond, one for each MTU they have. */
 const NEIGHBOURS = 8;
+
+/** A pod is not followed to itself: so there are two. */
+const CANDIDATES = 2;
+
+interface Destination {
+  readonly dst: Prefix;
+  /** Of the prefix, the best first. */
+  readonly addresses: readonly IpAddress[];
+}
 
 /** What fits between a pod's device and where one route of its node leads. */
 export interface Way {
@@ -29,20 +46,25 @@ export interface Ways {
 }
 
 export function findWays(machine: Machine, pods: readonly Pod[]): Ways {
-  const destinations = new Map<Namespace, readonly Prefix[]>();
+  const destinations = new Map<Namespace, readonly Destination[]>();
   const addresses = podAddresses(pods);
   const ways: Way[] = [];
   let leftOut = 0;
   for (const pod of pods) {
     const node = pod.hostEnd.namespace;
-    const known = destinations.get(node) ?? destinationsOf(node, pods);
+    const known =
+      destinations.get(node) ??
+      destinationsOf(node, pods).map((dst) => ({
+        dst,
+        addresses: addressesIn(node, dst, addresses),
+      }));
     destinations.set(node, known);
-    for (const dst of known) {
+    for (const destination of known) {
       if (ways.length >= WAYS_LIMIT) {
         leftOut += 1;
         continue;
       }
-      const way = followWay(machine, pod, dst, addresses);
+      const way = followWay(machine, pod, destination);
       if (way !== null) ways.push(way);
     }
   }
@@ -84,20 +106,15 @@ function podAddresses(pods: readonly Pod[]): IpAddress[] {
   );
 }
 
-function followWay(
-  machine: Machine,
-  pod: Pod,
-  dst: Prefix,
-  known: readonly IpAddress[],
-): Way | null {
+function followWay(machine: Machine, pod: Pod, { dst, addresses }: Destination): Way | null {
   const { namespace, link } = pod.device;
   const own = namespace.description.addresses.find(
     ({ ifindex, address }) =>
       ifindex === link.ifindex && address.family === dst.family && !isLinkLocal(address),
   );
   if (own === undefined) return null;
-  const towards = addressIn(dst, known);
-  if (namespace.owns(towards)) return null;
+  const towards = addresses.find((address) => !namespace.owns(address));
+  if (towards === undefined) return null;
   const trace = traceWay(machine, {
     ...{ namespace, dst: towards, src: own.address, mark: 0, incoming: 'lo', outgoing: null },
   });
@@ -108,14 +125,27 @@ function followWay(
   return { pod, dst, towards, mtu: setBy.room, setBy, trace };
 }
 
-/** A pod's address where one is known: what other addresses of its node lead to is not. */
-function addressIn(dst: Prefix, known: readonly IpAddress[]): IpAddress {
-  if (dst.length === 0) return hostIn(dst);
-  const rest = BigInt((dst.family === 4 ? 32 : 128) - dst.length);
-  const pod = known.find(
-    ({ family, value }) => family === dst.family && value >> rest === dst.value >> rest,
-  );
-  return pod ?? hostIn(dst);
+/**
+ * Addresses to follow to a prefix: those of pods first, for where others of a node lead to is not
+ * known. One that a longer prefix of the node takes is none of this one.
+ */
+function addressesIn(node: Namespace, dst: Prefix, known: readonly IpAddress[]): IpAddress[] {
+  const found: IpAddress[] = [];
+  if (dst.length > 0) {
+    for (const address of known) {
+      if (found.length === CANDIDATES) break;
+      if (contains(dst, address) && isBest(node, dst, address)) found.push(address);
+    }
+  }
+  // Hosts at either end of the prefix, which a pod or another route may have.
+  const ends = [hostIn(dst), lastIn(dst)].filter((address) => isBest(node, dst, address));
+  return [...found, ...ends];
+}
+
+function isBest(node: Namespace, dst: Prefix, address: IpAddress): boolean {
+  const key = { dst: address, src: null, mark: 0, incoming: 'lo', outgoing: null };
+  const best = node.find(key)?.route.dst;
+  return best?.length === dst.length && best.value === dst.value;
 }
 
 /** Bytes of the largest packet that the pod's own device and routes send on the way. */

@@ -155,7 +155,7 @@ export interface Neighbour {
   readonly mac: string;
 }
 
-/** Of a VXLAN device: the node that a MAC address is behind. */
+/** Of a VXLAN device: the node that has a MAC address. */
 export interface ForwardingEntry {
   readonly ifindex: number;
   readonly mac: string;

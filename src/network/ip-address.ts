@@ -73,6 +73,13 @@ export function hostIn(prefix: Prefix): IpAddress {
   return length + 1 >= BITS[family] ? { family, value } : { family, value: value + 1n };
 }
 
+/** The last one, but for the address that IPv4 takes for all of the prefix. */
+export function lastIn({ family, value, length }: Prefix): IpAddress {
+  const rest = BITS[family] - length;
+  const last = value + (1n << BigInt(rest)) - 1n;
+  return { family, value: rest > 1 ? last - 1n : last };
+}
+
 export function everything(family: Family): Prefix {
   return { family, value: 0n, length: 0 };
 }

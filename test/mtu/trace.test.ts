@@ -98,3 +98,19 @@ it('tunnels in tunnels add up, down to a limit', () => {
     'tunnel-on-other-device c',
   ]);
 });
+
+it('a route for all pods is followed to one that no longer prefix takes', () => {
+  const namespaces = cluster({
+    links: [
+      link(3, 'tun0', {
+        ...{ kind: 'gre', mtu: 1476, underlay: NODE },
+        tunnel: tunnel('gre', { remote: address('198.51.100.1') }),
+      }),
+    ],
+    routes: [route('10.0.0.0/8', 3), route('10.0.0.1/32', 2)],
+  });
+  const { ways, findings } = run(namespaces);
+  const way = ways.find(({ dst }) => dst.length === 8);
+  expect(way?.mtu).toBe(1476);
+  expect(findings.map(({ id }) => id)).toEqual(['pod-mtu-above-tunnel']);
+});

@@ -30,7 +30,7 @@ const NODES: readonly [Node, Node] = [
 ];
 
 /**
- * Two nodes on one wire, `up0`, with a pod each behind `pod0`, and a VXLAN, `vx0`, between.
+ * Two nodes on one wire, `up0`, with a pod each at `pod0`, and a VXLAN, `vx0`, between.
  * Everything fits. Names of the tunnel's own addresses: 10.9.0.1 and 10.9.0.2.
  */
 export async function makeAuditedNet(): Promise<void> {

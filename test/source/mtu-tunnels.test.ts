@@ -81,7 +81,7 @@ it('a tunnel that carries nothing is no fault', async () => {
   const words = `type vxlan id 7 dstport 4789 ${V4}`;
   await ipBatch(NEAR, [`link add t0 ${words}`, 'link set t0 mtu 1500 up']);
   expect((await auditNet()).findings).toEqual([]);
-  // Neither is one whose routes stay below, nor one behind a bridge of ports that do.
+  // Neither is one whose routes stay below, nor one in a bridge of ports that do.
   await ipBatch(NEAR, ['route add 10.9.9.0/24 dev t0 mtu 1450']);
   expect((await auditNet()).findings).toEqual([]);
   await ipBatch(NEAR, [

@@ -95,7 +95,7 @@ function limitsOf(namespace: Namespace, rooms: ReadonlyMap<string, Room>): Limit
       if (link.tunnel.isExternal || own === undefined) return null;
       limits.push({ device, room: Math.min(own.room, link.mtu) });
     } else if (link.kind === 'veth') {
-      // Those of pods have no router behind them.
+      // No route by a router takes those of pods.
       if (namespace.leadsAway(link.ifindex)) limits.push({ device, room: link.mtu });
     } else if (link.kind === null) {
       if (namespace.isRouted(link.ifindex)) limits.push({ device, room: link.mtu });
