@@ -33,7 +33,22 @@ constexpr int kWaitSeconds = 5;
 constexpr const char* kQuery = "queryNetns";
 constexpr const char* kIds = "netnsIds";
 
-using Bytes = std::vector<std::uint8_t>;
+// Gives memory back without what was in it: answers of some protocols have secrets.
+template <typename T>
+struct WipingAllocator {
+  using value_type = T;
+  WipingAllocator() = default;
+  template <typename U>
+  WipingAllocator(const WipingAllocator<U>&) {}
+  T* allocate(std::size_t count) { return std::allocator<T>().allocate(count); }
+  void deallocate(T* memory, std::size_t count) {
+    explicit_bzero(memory, count * sizeof(T));
+    std::allocator<T>().deallocate(memory, count);
+  }
+  bool operator==(const WipingAllocator&) const { return true; }
+};
+
+using Bytes = std::vector<std::uint8_t, WipingAllocator<std::uint8_t>>;
 
 struct Request {
   int protocol = 0;
@@ -120,13 +135,14 @@ bool Take(const std::uint8_t* data, std::size_t size, const Request& request,
   return false;
 }
 
-Answer Ask(int netlink, const Request& request, std::uint32_t sequence, std::size_t limit) {
+Answer Ask(int netlink, const Request& request, std::uint32_t sequence, std::size_t limit,
+           Bytes* room) {
+  Bytes& buffer = *room;
   Answer answer;
   std::uint16_t flags = request.flags | NLM_F_REQUEST;
   answer.error = SendMessage(netlink, request.type, flags, sequence, request.body.data(),
                              request.body.size());
   if (answer.error != 0) return answer;
-  Bytes buffer(kReceiveBytes);
   bool complete = false;
   while (!complete) {
     ssize_t size = recv(netlink, buffer.data(), buffer.size(), MSG_TRUNC);
@@ -181,6 +197,7 @@ class QueryWorker : public PromiseWorker {
   void Execute() override {
     result_ = CallInNetns(path_, [this] {
       std::map<int, OwnedFd> sockets;
+      Bytes buffer(kReceiveBytes);
       std::size_t room = limit_;
       for (const Request& request : requests_) {
         Answer answer;
@@ -188,7 +205,7 @@ class QueryWorker : public PromiseWorker {
         if (netlink.get() < 0) answer.error = OpenNetlink(request.protocol, &netlink);
         if (answer.error == 0) {
           answer = Ask(netlink.get(), request, static_cast<std::uint32_t>(answers_.size() + 1),
-                       room);
+                       room, &buffer);
         }
         // What was not read to its end would be in the way of the next answer.
         if (answer.error != 0) netlink.Reset();
@@ -237,7 +254,7 @@ class QueryWorker : public PromiseWorker {
 };
 
 // The id that the namespace one is in has for the one at `path`; negative where it has none.
-int ReadId(int netlink, const std::string& path, std::uint32_t sequence) {
+int ReadId(int netlink, const std::string& path, std::uint32_t sequence, Bytes* buffer) {
   OwnedFd other(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (other.get() < 0) return -1;
   struct {
@@ -253,7 +270,7 @@ int ReadId(int netlink, const std::string& path, std::uint32_t sequence) {
   request.type = RTM_GETNSID;
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(&body);
   request.body.assign(bytes, bytes + sizeof(body));
-  Answer answer = Ask(netlink, request, sequence, kReceiveBytes);
+  Answer answer = Ask(netlink, request, sequence, kReceiveBytes, buffer);
   if (answer.error != 0) return -1;
   std::size_t at = NLMSG_HDRLEN + NLMSG_ALIGN(sizeof(rtgenmsg));
   while (at + sizeof(rtattr) <= answer.data.size()) {
@@ -281,8 +298,10 @@ class IdsWorker : public PromiseWorker {
       OwnedFd netlink;
       int error = OpenNetlink(NETLINK_ROUTE, &netlink);
       if (error != 0) return -error;
+      Bytes buffer(kReceiveBytes);
       for (const std::string& other : others_) {
-        ids_.push_back(ReadId(netlink.get(), other, static_cast<std::uint32_t>(ids_.size() + 1)));
+        auto sequence = static_cast<std::uint32_t>(ids_.size() + 1);
+        ids_.push_back(ReadId(netlink.get(), other, sequence, &buffer));
       }
       return 0;
     });
