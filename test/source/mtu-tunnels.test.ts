@@ -99,6 +99,28 @@ it('a tunnel that carries nothing is no fault', async () => {
   expect(findings.map(({ id, dev }) => `${id} ${dev}`)).toEqual(['tunnel-mtu-above-underlay t0']);
 });
 
+it('a tunnel that was moved is routed where it was made', async () => {
+  const inner = 'hs-mtu-inner';
+  await runCommand('ip', ['netns', 'add', inner]);
+  try {
+    await ipBatch(NEAR, [
+      `link add t0 mtu 1500 type vxlan id 7 dstport 4789 ${V4}`,
+      `link set t0 netns ${inner}`,
+    ]);
+    await ipBatch(inner, [...UP]);
+    const { findings } = await auditNet();
+    expect(findings).toMatchObject([
+      {
+        ...{ id: 'tunnel-mtu-above-underlay', netns: inner, dev: 't0' },
+        ...{ peer: { netns: NEAR, dev: 'up0' }, expected: { mtu: 1450 } },
+        remedy: `ip -n ${inner} link set dev t0 mtu 1450`,
+      },
+    ]);
+  } finally {
+    await runCommand('ip', ['netns', 'del', inner]);
+  }
+});
+
 describe('nopmtudisc', async () => {
   const missing = await hasLink('gre', `link add t0 type gre ${V4} nopmtudisc`);
 
