@@ -75,6 +75,11 @@ it('rules whose tool is missing are said, and the rest is judged', async () => {
       /^hopscope: hs-mtu-a: the table inet t was not read: .* \[FIREWALL_NOT_READ\]\n$/,
     );
     expect(out).toMatch(/no fault found\n$/);
+    const quiet = await run('env', [
+      ...[`PATH=${tools}`, process.execPath, 'dist/cli/main.js', 'mtu', '--log-level', 'error'],
+      ...THESE,
+    ]);
+    expect([quiet.status, quiet.err]).toEqual([0, '']);
   } finally {
     rmSync(tools, { recursive: true });
     await runIn(A, 'nft', ['delete', 'table', 'inet', 't']);

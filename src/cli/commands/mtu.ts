@@ -20,6 +20,7 @@ const OPTIONS = {
     ...COMMON_OPTIONS.netns,
     help: 'read only this network namespace, host for this one; repeatable',
   },
+  'log-level': COMMON_OPTIONS['log-level'],
   'log-format': COMMON_OPTIONS['log-format'],
   help: COMMON_OPTIONS.help,
 } as const;
@@ -49,8 +50,9 @@ export async function runMtu(args: string[]): Promise<number> {
     process.stdout.write(HELP);
     return EXIT.done;
   }
-  const format = values['log-format'];
+  const { 'log-format': format, 'log-level': level } = values;
   if (format !== undefined) log.format = COMMON_OPTIONS['log-format'].read(format);
+  if (level !== undefined) log.level = COMMON_OPTIONS['log-level'].read(level);
   if (positionals.length > 0) {
     throw new UsageError(
       'MTU_USAGE',
