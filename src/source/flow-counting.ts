@@ -167,7 +167,7 @@ export class FlowCounting {
   /** The devices of all namespaces; null when they could not be asked for. */
   async #knownDevices(): Promise<KnownNamespace[] | null> {
     try {
-      return await readDevices(this.#options.namespaces(), this.#own);
+      return await readDevices(this.#options.namespaces(), this.#own, () => this.#isStopping);
     } catch (error) {
       this.#options.onWarning(`looking for devices: ${String(error)}`);
       return null;

@@ -56,3 +56,10 @@ it('leaves out a namespace that has gone', async () => {
   };
   expect(await readDevices([gone, ...mine().slice(0, 1)], 0)).toHaveLength(1);
 });
+
+it('reads no further namespace once it is stopped', async () => {
+  let asked = 0;
+  const known = await readDevices(mine(), 0, () => ++asked > 2);
+  expect(mine().length).toBeGreaterThan(2);
+  expect(known).toHaveLength(2);
+});
