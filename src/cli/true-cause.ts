@@ -1,4 +1,4 @@
-import { remedyOfOpenFiles } from '../doctor/examine-open-files.js';
+import { mayOpenTooFew, remedyOfOpenFiles } from '../doctor/examine-open-files.js';
 import { type Needs, readRefusal } from '../doctor/refusal.js';
 import { UnsupportedError } from '../model/errors.js';
 
@@ -18,7 +18,13 @@ const NO_MEMORY = new Set(['ENOMEM', 'ENOBUFS']);
 export async function trueCause(error: unknown): Promise<unknown> {
   const chain = [...causes(error)];
   const words = chain.map(({ message }) => message).join('\n');
-  if (chain.some(({ code }) => code === 'EMFILE' || code === 'ENFILE') || NO_FILES.test(words)) {
+  // Of a package whose description it cannot open Node says that there is none.
+  const isWithoutModule = chain.some(({ code }) => code === 'ERR_MODULE_NOT_FOUND');
+  if (
+    chain.some(({ code }) => code === 'EMFILE' || code === 'ENFILE') ||
+    NO_FILES.test(words) ||
+    (isWithoutModule && (await mayOpenTooFew()))
+  ) {
     return new UnsupportedError(
       'TOO_MANY_OPEN_FILES',
       'this process may not open as many files as watching takes',

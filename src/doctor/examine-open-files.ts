@@ -37,6 +37,17 @@ export async function examineOpenFiles(): Promise<Finding> {
   return openFilesFinding(openFilesLimit(limits), await countNamespaces());
 }
 
+/** Whether not even watching one namespace can open all it needs. */
+export async function mayOpenTooFew(): Promise<boolean> {
+  try {
+    const limit = openFilesLimit(await readFile('/proc/self/limits', 'utf8'));
+    return limit !== null && limit < OPEN_FILES_LEAST;
+  } catch {
+    // Not even this one.
+    return true;
+  }
+}
+
 export function openFilesFinding(limit: number | null, namespaces: number): Finding {
   if (limit === null) return finding(OPEN_FILES, available('no limit'));
   const wanted = OPEN_FILES_LEAST + OPEN_FILES_A_NAMESPACE * namespaces;

@@ -73,7 +73,7 @@ export class Beginnings {
     } else {
       open.setIdentity(path, identityKey(p));
     }
-    windows.begin(path, hop.time, device, hop.stage);
+    windows.begin(path, hop, device);
     return path;
   }
 

@@ -91,7 +91,7 @@ export class TrailJoiner {
     let isNew = false;
     while (hop.next()) {
       read += 1;
-      if (read === 2 || known !== null) {
+      if (!hop.isFirst) {
         // The sender is that of the first packet: another may be in the same buffer by now.
         hop.sock = 0;
       }

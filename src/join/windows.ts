@@ -1,5 +1,7 @@
 import type { Seen } from '../model/sampling.js';
+import { HOOK_OUTPUT } from '../packet/netfilter-hook.js';
 import * as layout from '../wire/layout.gen.js';
+import type { TrailCursor } from '../wire/trail-cursor.js';
 import type { Device } from './device-table.js';
 import type { OpenPaths } from './open-paths.js';
 import { CUT_END, CUT_START, type Path } from './path.js';
@@ -10,6 +12,9 @@ import { isEndSeen } from './verdict.js';
  * before, perhaps, ns. Seen: 20 ms in the backlog of a busy CPU (net/core/dev.c, process_backlog).
  */
 export const FRONT_NS = 100e6;
+
+/** Where and when a path begins. */
+type BeginningHop = Pick<TrailCursor, 'time' | 'stage' | 'hook' | 'isFirst'>;
 
 /**
  * Which paths the source can have seen whole: in windows it sees everything, between them drops,
@@ -58,11 +63,11 @@ export class Windows {
   }
 
   /**
-   * Marks a path that begins at `time` unless it is seen from its beginning: soon after the
+   * Marks a path that begins at a hop unless it is seen from its beginning: soon after the
    * opening, and among new flows at any time, only if a socket or a network card gave it. Others
    * were under way before.
    */
-  begin(path: Path, time: number, device: Device, stage: number): void {
+  begin(path: Path, { time, stage, hook, isFirst }: BeginningHop, device: Device): void {
     path.atEdges = this.#atEdges;
     const amongNew = this.#sees === 'new-flows';
     path.amongNew = amongNew;
@@ -78,7 +83,10 @@ export class Windows {
       return;
     }
     const isCard = stage === layout.STAGE_INGRESS && device.isHardware;
-    if (!isCard) {
+    // Another packet was seen in its buffer before, so it has just been sent: a trail has the
+    // socket of its first packet only, and this one's is not known.
+    const isSentInSameBuffer = !isFirst && hook === HOOK_OUTPUT;
+    if (!isCard && !isSentInSameBuffer) {
       path.cutByWindow |= CUT_START;
     }
   }

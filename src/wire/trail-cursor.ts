@@ -81,6 +81,11 @@ export class TrailCursor {
     this.#limit = record.end;
   }
 
+  /** Whether the hop is the first of its trail, not only of what is left of it. */
+  get isFirst(): boolean {
+    return this.hopAt === layout.SIZEOF_TRAIL;
+  }
+
   /** Moves to the next hop; false after the last one, and where the rest cannot be read. */
   next(): boolean {
     const at = this.#at;

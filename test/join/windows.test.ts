@@ -38,8 +38,8 @@ function toSocket(journey: Journey): Journey {
 }
 
 /** A joiner whose source has been open since the tape began. */
-function opened(tape: Tape, limited = false): Joining {
-  const joining = new Joining({ limited });
+function opened(tape: Tape, limited = false, grouped?: boolean): Joining {
+  const joining = new Joining({ limited, ...(grouped === undefined ? {} : { grouped }) });
   joining.joiner.window(tape.now, 'all', false);
   return joining;
 }
@@ -72,6 +72,30 @@ describe('a window that opens', () => {
     expect(flow.latency(ORIGINAL)).toBeNull();
     expect(flow.legs(ORIGINAL).length).toBeGreaterThan(0);
     expect(flow.legs(ORIGINAL).every(({ latency }) => latency === null)).toBe(true);
+  });
+
+  it('leaves whole what is sent in a buffer that it saw another packet in', () => {
+    const tape = new Tape();
+    const joining = opened(tape, false, true);
+    // Nothing says that the first has ended, so the second lies in its trail, without a sender.
+    const first = fromSocket(tape, 1);
+    const second = tape
+      .packet({ ...DATAGRAM, id: 2, dport: 53 }, { skb: first.skb })
+      .set({ sock: 0xabdn })
+      .hook(POD1_ETH0, 'output')
+      .cross(POD1_ETH0, CALI1);
+    toSocket(second);
+    const { paths } = joining.end(tape);
+    expect(paths.map(({ cutByWindow }) => cutByWindow)).toEqual([0, 0]);
+  });
+
+  it('marks what is first seen past OUTPUT in a buffer that it saw another packet in', () => {
+    const tape = new Tape();
+    const joining = opened(tape, false, true);
+    const first = fromSocket(tape, 1);
+    tape.packet({ ...DATAGRAM, id: 2, dport: 53 }, { skb: first.skb }).hook(CALI2, 'forward');
+    const { paths } = joining.end(tape);
+    expect(paths.map(({ cutByWindow }) => cutByWindow)).toEqual([0, CUT_START]);
   });
 
   it('leaves whole what a network card receives, and all that comes later', () => {
