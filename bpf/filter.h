@@ -195,7 +195,7 @@ static __always_inline __u32 length_at(const struct filter_bytes *seen, __u32 at
 
 /*
  * Asks a snapshot as PacketFilter.matches does: the frame as it is, and the packets
- * inside. User space asks the innermost one only; where this cannot tell which one that
+ * inside. User space asks the innermost one only; where this cannot know which one that
  * is (extension headers, tags inside a tunnel, deep nesting) the answer is that it
  * matches. Returns the packet's identity, with EXAMINED_MATCHED, and EXAMINED_FRAGMENT
  * where it is one of IPv4, or carries one.

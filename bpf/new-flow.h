@@ -132,7 +132,7 @@ static __always_inline int is_kept(const void *skb)
 	return place && place->skb == (__u64)skb && flow_time() - place->since < KEPT_FOR;
 }
 
-/* Ports, or what else tells a protocol's flows apart, in the first words of its header. */
+/* Ports, or what else distinguishes a protocol's flows, in the first words of its header. */
 static __always_inline __u32 ports_in(__u8 protocol, __u32 first, __u32 second)
 {
 	/* The identifier of an echo; the first word has a checksum, which changes. */

@@ -92,7 +92,7 @@ static __always_inline __u32 without_id(__u8 protocol, const struct sample_trans
 	return 0;
 }
 
-/* What tells the packet from others of its protocol and IP id. */
+/* What distinguishes the packet from others of its protocol and IP id. */
 static __always_inline __u32 transport_identity(__u8 protocol, __u16 id,
 						const struct sample_transport *t)
 {

@@ -57,7 +57,7 @@ struct slot {
 	__u8 matched;		/* with a filter: something of the trail does */
 	__u8 is_part;		/* with a filter: fragments, or what is made of them or cut into them */
 	__u8 is_gso;		/* with a filter */
-	__u8 is_received;	/* with a filter: behind INPUT, its headers stay as they are */
+	__u8 is_received;	/* with a filter: past INPUT, its headers stay as they are */
 	__u8 pad[3];
 	__u32 start_place;	/* see place_of */
 	__u32 buffer;		/* with a filter: its index in buffers */

@@ -14,7 +14,7 @@ struct hs_tracing {
 	__u64 limit;		/* bytes that may wait in the ring; 0: all of it */
 	__u64 shut_at;		/* CLOCK_MONOTONIC, when the kernel closed; 0: it did not */
 	__u64 fair_from;	/* bytes in the ring from which on a flow has a share; 0: none has */
-	__u64 opened_at;	/* tells one window from another */
+	__u64 opened_at;	/* distinguishes windows */
 	__u32 share;		/* bytes of a flow's trails, on each CPU */
 	__u32 sees;		/* enum hs_sees */
 	__u64 flows_since;	/* CLOCK_MONOTONIC, since when flows are followed, see new-flow.h */

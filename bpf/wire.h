@@ -189,7 +189,7 @@ enum hs_counter {
 	HS_COUNTER_BYTES = 6,		/* bytes of them */
 	HS_COUNTER_LOST_DROP = 7,	/* left out: drops between windows, too many alike */
 	HS_COUNTER_FILTERED = 8,	/* left out: the filter matched nothing of their packet */
-	HS_COUNTER_MARKS_EVICTED = 9,	/* packets no longer known to match, for want of room */
+	HS_COUNTER_MARKS_EVICTED = 9,	/* packets no longer known to match, no room for them */
 	HS_COUNTER_PAST_SHARE = 10,	/* left out: hops of flows that had their share of a window */
 	HS_COUNTER_BUSY_FLOWS = 11,	/* left out between windows: hops of flows that are not new */
 	HS_COUNTER_DROPS = 12,		/* drops between windows */

@@ -84,7 +84,7 @@ static __always_inline int may_be_encrypted(__u32 ports, __u32 payload)
 }
 
 /*
- * Whether a hop is the last one that can tell of a packet: of many that are received
+ * Whether a hop is the last one that is seen of a packet: of many that are received
  * there the end is not seen (udp_recvmsg, tcp_rcv_state_process). What a tunnel carries
  * was asked already, unless it is encrypted; and what IPVS sends on from INPUT does not
  * come to its last place.

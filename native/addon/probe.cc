@@ -101,7 +101,7 @@ Napi::Value ProbeTracing(const Napi::CallbackInfo& info) {
   return Answer(env, error, error == 0 ? "" : "attach");
 }
 
-// libbpf's own probes answer yes or no; these keep the errno, which tells a kernel
+// libbpf's own probes answer yes or no; these keep the errno, which distinguishes a kernel
 // that cannot from a process that may not.
 // (type, expected attach type)
 Napi::Value ProbeProgramType(const Napi::CallbackInfo& info) {

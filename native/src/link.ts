@@ -2,7 +2,7 @@
 import { addon, type NativeLink } from './addon.js';
 import { closedError } from './error.js';
 
-/** What the kernel tells of a link. */
+/** What the kernel reports of a link. */
 export interface LinkInfo {
   /** The kernel's number for the link; 0 where the attachment is not a link. */
   readonly id: number;

@@ -118,7 +118,7 @@ export class BpfObject {
 
   /**
    * Sizes a map before load. A ring buffer's bytes are rounded up to a power of two
-   * of at least a page; `maxEntries` of the map tells.
+   * of at least a page; `maxEntries` of the map has it.
    */
   setMapMaxEntries(map: string, entries: number): void {
     const handle = this.#unloaded('setMapMaxEntries');

@@ -95,7 +95,7 @@ function probeMapType(name: keyof typeof PROBED_MAP_TYPES): Feature {
 
 /**
  * Whether a program of this type loads: the smallest there is, which is not attached.
- * Tells nothing of `tracing`, `ext` and `lsm`, which need a target to load for.
+ * Says nothing of `tracing`, `ext` and `lsm`, which need a target to load for.
  */
 export function probeProgramType(
   type: ProgramTypeName,

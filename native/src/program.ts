@@ -72,7 +72,7 @@ export interface PacketOptions {
   readonly netns?: string;
 }
 
-/** What the kernel tells of a loaded program. */
+/** What the kernel reports of a loaded program. */
 export interface ProgramInfo {
   readonly id: number;
   /** 16 hexadecimal digits, a hash of the instructions. */

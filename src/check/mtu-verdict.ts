@@ -4,7 +4,7 @@ import type { MtuVerdict } from '../model/records.js';
 export interface MtuEvidence {
   /** Smallest room for an inner IP packet among the devices passed, bytes; 0 unknown. */
   readonly pathMtu: number;
-  /** Largest IP packet, bytes; of a super-packet the size of its segments. */
+  /** Largest IP packet, bytes; of a GSO packet the size of its segments. */
   readonly largest: number;
   readonly fragmentsSeen: boolean;
   /** ICMP fragmentation needed or packet too big came back. */

@@ -18,7 +18,7 @@ export interface DashboardOptions {
   readonly host: string;
   readonly port: number;
   readonly allowHosts: readonly string[];
-  /** Given what starts the server and tells the port taken, before the source starts. */
+  /** Given what starts the server and reports the port taken, before the source starts. */
   readonly onListen?: (listen: () => Promise<number>) => void;
 }
 

@@ -25,7 +25,7 @@ const TCX_SINCE = [6, 6] as const;
 
 /**
  * A unit of systemd for `hopscope serve`. It is made, not shipped as a file, since it has to name
- * the Node and the hopscope that are here, and the statuses that no restart mends.
+ * the Node and the hopscope that are here, and the statuses that no restart changes.
  */
 export function serviceUnit(options: ServiceUnitOptions): string {
   const { config, node = process.execPath, main = MAIN, kernel = release() } = options;
@@ -43,7 +43,7 @@ NotifyAccess=main
 WatchdogSec=30
 Restart=on-failure
 RestartSec=2
-# Bad usage, and what this kernel or these privileges do not have: no restart mends it.
+# Bad usage, and what this kernel or these privileges do not have: no restart changes it.
 RestartPreventExitStatus=${EXIT.usage} ${EXIT.unsupported}
 TimeoutStartSec=60
 TimeoutStopSec=20

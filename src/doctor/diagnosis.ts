@@ -20,7 +20,7 @@ export interface Finding {
   readonly state: FindingState;
   /** What was seen, in the kernel's or the tool's own words where there are any. */
   readonly detail: string | null;
-  /** What does not work for want of it; `null` unless it is absent. */
+  /** What does not work without it; `null` unless it is absent. */
   readonly consequence: string | null;
   /** What to do about it; `null` unless it is absent and something can be done. */
   readonly remedy: string | null;

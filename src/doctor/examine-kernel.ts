@@ -122,7 +122,7 @@ const LINK: FeatureSubject = {
   area: 'kernel',
   title: 'netfilter links',
   need: 'optional',
-  consequence: 'hops at netfilter hooks hang on function entry (fentry)',
+  consequence: 'hops at netfilter hooks are seen at function entry (fentry)',
   remedy: `Linux 6.4 or newer with CONFIG_NETFILTER_BPF_LINK: ${NEWER_KERNEL}`,
 };
 
@@ -138,7 +138,7 @@ const FENTRY: FeatureSubject = {
   remedy: null,
 };
 
-/** Where the kernel has no netfilter links, all hangs on what stands in for them. */
+/** Where the kernel has no netfilter links, what replaces them is required. */
 const FENTRY_INSTEAD: FeatureSubject = {
   ...FENTRY,
   consequence: 'nothing stands in for netfilter links',
@@ -187,7 +187,7 @@ const JIT: FindingSubject = {
  * by it. Nothing is left attached.
  *
  * @param privileges what explains a refusal
- * @param mayProbe whether this process may load programs; if not, trying tells nothing
+ * @param mayProbe whether this process may load programs; if not, trying shows nothing
  */
 export async function examineKernel(
   privileges: Privileges,

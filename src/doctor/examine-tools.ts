@@ -11,7 +11,7 @@ import {
 
 type ToolSubject = FindingSubject & {
   readonly command: readonly [string, ...string[]];
-  /** Whether it only tells something when it may talk to the kernel. */
+  /** Whether it only answers when it may talk to the kernel. */
   readonly inScratch: boolean;
 };
 

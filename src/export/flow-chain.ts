@@ -6,7 +6,7 @@ export const CHAIN_SIDE_LIMIT = 8;
 /**
  * The chain through proxies that a flow is part of: the flows it was opened for, the
  * first one first, itself, and the newest that were opened for it. Of those that are not
- * known any more it tells nothing.
+ * known any more it says nothing.
  */
 export function flowChain(
   flow: FlowRecord,

@@ -103,7 +103,7 @@ export function pathRecord(finished: FinishedPath, names: Names, epoch: Epoch): 
   };
 }
 
-/** How a path began that is a piece or a copy of another packet. */
+/** How a path began that is a fragment or a copy of another packet. */
 function branchOf(path: Path): { branch?: 'clone' | 'segment' | 'fragment' } {
   switch (path.origin) {
     case ORIGIN_CLONE:
@@ -209,7 +209,7 @@ function payloadAt(path: Path, hop: Hop): number {
   return hop.stage === layout.STAGE_DROP || payload < 0 ? path.payloadLength : payload;
 }
 
-/** Chain and rule stay null: the hops tell where, not which rule. */
+/** Chain and rule stay null: the hops show where, not which rule. */
 function dropRecord(path: Path, names: Names): DropRecord {
   const drop = path.last as Hop;
   const reason = names.reason(drop.reason);

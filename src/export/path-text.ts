@@ -21,7 +21,7 @@ export function tupleText(tuple: TupleRecord): string {
   return `${endpointText(tuple.src, tuple.sport)} → ${endpointText(tuple.dst, tuple.dport)}`;
 }
 
-/** A packet for a person: one line of summary, one line a hop, what changed behind it. */
+/** A packet for a person: one line of summary, one line a hop, what changed after it. */
 export function pathText(record: PathRecord, colour: boolean): string {
   const paint = painter(colour);
   const path = printableRecord(record);
@@ -73,9 +73,9 @@ function icmpText({ type, code, id, seq, mtu }: IcmpRecord): string {
     : ` type ${type} id ${id ?? '-'} seq ${seq ?? '-'}`;
 }
 
-/** Where in its packet a piece lies; `+` when others come behind it. */
+/** Where in its packet a fragment lies; `+` when others come after it. */
 function fragmentText({ offset, more }: FragmentRecord): string {
-  return `piece ${offset}${more ? '+' : ''}`;
+  return `fragment ${offset}${more ? '+' : ''}`;
 }
 
 /** What is new at a hop against the one before it. */

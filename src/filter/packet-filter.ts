@@ -24,7 +24,7 @@ export const MAX_FILTER_LENGTH = 4096;
  * `udp port 4789` the tunnel itself. A negation holds as soon as either does not
  * match what is negated.
  *
- * Only captured bytes are asked: what an expression reads behind them is absent.
+ * Only captured bytes are asked: what an expression reads after them is absent.
  */
 export class PacketFilter {
   readonly expression: string;

@@ -39,7 +39,7 @@ export function continues(path: Path, p: DecodedPacket, hop: TrailCursor): boole
 function isBackAtStart(path: Path, p: DecodedPacket, hop: TrailCursor): boolean {
   const { columns, lastPlace } = path;
   const first = columns.place[0];
-  // Where an id, a sequence number or what is encrypted tells packets apart, they tell it better.
+  // Where an id, a sequence number or what is encrypted distinguishes packets, these do it better.
   const hasIdentity = p.protocol !== PROTO_UDP || p.ipId > 0 || p.outerType !== OUTER_NONE;
   return (
     path.encrypted === null &&

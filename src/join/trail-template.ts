@@ -129,7 +129,7 @@ export class TrailTemplate {
     );
   }
 
-  /** Whether the numbers that tell packets apart are the same at all its hops. */
+  /** Whether the numbers that distinguish packets are the same at all its hops. */
   #isOnePacket({ view, offset }: RecordCursor): boolean {
     const ids = this.#ids;
     const id = ids.length === 0 ? 0 : view.getUint16(offset + (ids[0] as number));

@@ -13,7 +13,7 @@ export interface Chain {
   readonly rules: readonly string[];
 }
 
-/** The hash by which Felix tells long names and rules apart. */
+/** The hash by which Felix distinguishes long names and rules. */
 export function shortHash(text: string): string {
   return createHash('sha256').update(text).digest('base64url');
 }

@@ -26,15 +26,15 @@ export interface IcmpRecord {
   /** Identifier of an echo; `null` where the type has none. */
   readonly id: number | null;
   readonly seq: number | null;
-  /** Of fragmentation needed and packet too big: the MTU it tells, bytes. */
+  /** Of fragmentation needed and packet too big: the MTU it reports, bytes. */
   readonly mtu?: number;
 }
 
-/** Where in its packet a piece of it lies. */
+/** Where in its packet a fragment lies. */
 export interface FragmentRecord {
   /** Bytes before it. */
   readonly offset: number;
-  /** Whether others come behind it. */
+  /** Whether others come after it. */
   readonly more: boolean;
 }
 
@@ -95,7 +95,7 @@ export interface HopRecord {
   readonly outer: OuterRecord | null;
   readonly tuple: TupleRecord | null;
   readonly ttl: number | null;
-  /** IPv4 identification of the innermost header, or that of an IPv6 piece. */
+  /** IPv4 identification of the innermost header, or that of an IPv6 fragment. */
   readonly ipId?: number | null;
   /** `null` for a whole packet. */
   readonly fragment?: FragmentRecord | null;
@@ -128,7 +128,7 @@ export interface PathRecord {
   readonly complete: boolean;
   readonly verdict: PathVerdict;
   readonly drop: DropRecord | null;
-  /** Set when this is a copy or a piece of another packet; it is not counted again. */
+  /** Set when this is a copy or a fragment of another packet; it is not counted again. */
   readonly branch?: 'clone' | 'segment' | 'fragment';
   readonly hops: readonly HopRecord[];
 }

@@ -11,7 +11,7 @@ function at(priority: number, ...hooks: readonly BaseChain['hook'][]): readonly 
   return hooks.map((hook) => ({ hook, priority }));
 }
 
-/** Where the legacy back end hangs its tables: net/ipv4/netfilter/iptable_*.c. */
+/** Where the legacy back end registers its tables: net/ipv4/netfilter/iptable_*.c. */
 const LEGACY = new Map<string, readonly Place[]>([
   ['raw', at(-300, 'prerouting', 'output')],
   ['mangle', at(-150, ...HOOK_NAMES)],
@@ -27,7 +27,7 @@ const FAMILIES = new Map<unknown, readonly BaseChain['family'][]>([
 ]);
 
 /**
- * What of the answer to `nft -j list chains` hangs on a hook of IP: chains without a hook
+ * What of the answer to `nft -j list chains` is registered at a hook of IP: chains without a hook
  * are only jumped to, and bridges and devices have hooks of their own
  * (libnftables-json(5)). Nothing where the text is not such an answer.
  */

@@ -54,7 +54,7 @@ export function portOf(text: string): number | null {
   return port <= 0xffff ? port : null;
 }
 
-/** Where a table hangs on a hook. */
+/** Where a table is registered at a hook. */
 export interface CatalogChain {
   /** Number of the namespace. */
   readonly netns: number;

@@ -9,7 +9,7 @@ export const HOOK_NAMES: readonly Hook[] = [
   'postrouting',
 ];
 
-/** Where hops are seen in a hook, and the table that runs right behind. */
+/** Where hops are seen in a hook, and the table that runs right after. */
 export interface ObservedPriority {
   readonly priority: number;
   /** Which way to move aside when another program has the priority. */
@@ -56,10 +56,10 @@ export interface Hung {
 }
 
 /**
- * The tables that come behind the observation at `priority` in a hook and before the next
+ * The tables that come after the observation at `priority` in a hook and before the next
  * one, by name, each once.
  *
- * @param hung what hangs on the namespace's hooks; `null` when that is not known, and the
+ * @param hung what is registered at the namespace's hooks; `null` when that is not known, and the
  *   table is the one that iptables has there
  * @param edges whether only the first and the last place of the hook were observed
  */

@@ -46,7 +46,7 @@ import { isWireguardPort, wireguardMessage } from './wireguard.js';
  * @param length bytes of the frame that are there; must lie within `view`
  * @param wireLength length of the whole frame, where it is known. Lets the
  *   decoder see IP lengths that claim too much, and the true length of a
- *   super-packet whose length field is 0.
+ *   GSO packet whose length field is 0.
  */
 export function decodeEthernet(
   p: DecodedPacket,

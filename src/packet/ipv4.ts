@@ -26,10 +26,10 @@ const HEADER = 20;
  */
 
 /**
- * Reads an IPv4 header and leaves the cursor behind it and `end` at the packet's
+ * Reads an IPv4 header and leaves the cursor after it and `end` at the packet's
  * declared end. Returns the protocol, or -1 to stop.
  *
- * A total length of 0 is what a super-packet beyond 64 KiB carries (BIG TCP,
+ * A total length of 0 is what a GSO packet beyond 64 KiB carries (BIG TCP,
  * skb_gso_ok in Linux): the length then is that of whatever is around it.
  */
 export function ipv4Header(p: DecodedPacket, view: DataView): number {

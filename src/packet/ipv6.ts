@@ -39,7 +39,7 @@ const HEADER = 40;
  */
 
 /**
- * Reads an IPv6 header and its extension headers; leaves the cursor behind them
+ * Reads an IPv6 header and its extension headers; leaves the cursor after them
  * and `end` at the packet's declared end. Returns the transport protocol, or -1
  * to stop.
  */
@@ -69,7 +69,7 @@ export function ipv6Header(p: DecodedPacket, view: DataView): number {
   let next = view.getUint8(at + 6);
   if (declared !== 0 || next !== PROTO_HOP_BY_HOP) {
     p.ipLength = HEADER + declared;
-    // Offloaded super-packets of the newest kernels leave 0 without a jumbo option.
+    // GSO packets of the newest kernels leave 0 without a jumbo option.
     if (declared === 0 && isTransportLike(next) && p.end !== UNKNOWN_END) p.ipLength = p.end - at;
     if (at + p.ipLength > p.end) p.fail(ERROR_IP_LENGTH_LONG);
     p.end = at + p.ipLength;

@@ -13,11 +13,11 @@ const HEADER = 8;
  */
 
 /**
- * Reads a UDP header and leaves the cursor behind it. Returns whether the payload
+ * Reads a UDP header and leaves the cursor after it. Returns whether the payload
  * can be looked into.
  *
  * The first fragment of a datagram carries the length of the whole datagram, and
- * a length of 0 stands for a super-packet beyond 64 KiB, so neither is an error.
+ * a length of 0 stands for a GSO packet beyond 64 KiB, so neither is an error.
  */
 export function udpHeader(p: DecodedPacket, view: DataView): boolean {
   const at = p.cursor;

@@ -11,7 +11,7 @@ export type HostGuard = (headers: IncomingHttpHeaders) => Refusal | null;
 /**
  * Lets requests through that were meant for this server. A page elsewhere can make
  * a browser connect to loopback, directly or by a name it resolves there (DNS
- * rebinding); the Origin and Host headers, which it cannot choose, tell.
+ * rebinding); the Origin and Host headers, which it cannot choose, show it.
  *
  * `allowHosts` are further names, for use behind a forwarded port: with a port
  * only that one, without a port any.

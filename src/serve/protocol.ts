@@ -134,7 +134,7 @@ export interface FlowMessage {
   readonly rates: { readonly original: Rate; readonly reply: Rate } | null;
   /**
    * The flows of its chain through proxies in order, this one among them: those it was
-   * opened for before it, those opened for it behind it. Empty without a chain.
+   * opened for before it, those opened for it after it. Empty without a chain.
    */
   readonly chain: readonly FlowRow[];
   /** What the client knows with this message, newest first, at most `PATHS_PER_FLOW`. */

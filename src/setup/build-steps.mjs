@@ -169,7 +169,7 @@ async function buildKernelPrograms(root) {
       `-I/usr/include/${machine}-linux-gnu`,
       '-I',
       'bpf',
-      // Paths in the object's debug data must not tell where it was built.
+      // Paths in the object's debug data must not show where it was built.
       `-fdebug-prefix-map=${root}=.`,
       '-c',
       source,

@@ -6,7 +6,7 @@ export const BURST_ENTRIES = 8;
 export const TROUBLE_ANEW_NS = 1_000_000_000n;
 
 /**
- * Tells by the counter's tallies whether something deserves a window: a burst of new flows, or
+ * Decides by the counter's tallies whether something deserves a window: a burst of new flows, or
  * resets and retransmissions where there were none before. What goes on is no news.
  */
 export class CountNews {

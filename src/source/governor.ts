@@ -17,7 +17,7 @@ export const WINDOW_MOST_MS = 400;
 export const OPEN_SHARE_MOST = 0.4;
 /**
  * Bytes of a window at least: some sixty packets. Each window ends, in the kernel, at as many
- * bytes as the budget pays for, so that a saturated network cannot make it dear.
+ * bytes as the budget pays for, so that a saturated network cannot make it expensive.
  */
 export const WINDOW_LEAST_BYTES = 64 << 10;
 /** And at most in a second: more than some 1,500 packets show nothing more of a flood. */

@@ -45,7 +45,7 @@ export interface KernelCounts {
   readonly own: bigint;
   /** Hops that the filter left out. */
   readonly filtered: bigint;
-  /** Packets no longer known to match, for want of room: what follows of them may be left out. */
+  /** Packets no longer known to match, without room for them: what follows of them may be left out. */
   readonly marksEvicted: bigint;
 }
 

@@ -33,7 +33,8 @@ export const KEPT_MAPS = [
   'kept',
 ] as const;
 export type KeptMap = (typeof KEPT_MAPS)[number];
-const NO_HOOKS = 'netfilter hooks are not seen, for want of links (Linux 6.4) and of fentry';
+const NO_HOOKS =
+  'netfilter hooks are not seen: the kernel has neither links (Linux 6.4) nor fentry';
 const NO_STEPS = 'of a netfilter hook only begin and end are seen';
 
 export interface TracerOptions {
@@ -159,7 +160,7 @@ export function unsupported(error: unknown): UnsupportedError {
     `${error.operation}: ${error.message}`,
     denied
       ? 'run as root (CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_ADMIN); hopscope doctor says more'
-      : 'hopscope doctor tells what this kernel lacks',
+      : 'hopscope doctor reports what this kernel lacks',
     { cause: error },
   );
 }

@@ -15,7 +15,7 @@ it.each([
   ['a byte too large, and nothing seen of it', { largest: 1451 }, 'unknown'],
   ['of a path that is not known', { pathMtu: 0 }, 'unknown'],
   ['never measured', { largest: 0 }, 'unknown'],
-  ['cut into pieces', { largest: 3000, fragmentsSeen: true }, 'fragments'],
+  ['cut into fragments', { largest: 3000, fragmentsSeen: true }, 'fragments'],
   ['dropped, and no one was told', { largest: 1500, tooBigDropped: true }, 'blackhole'],
   ['dropped after others were cut', { tooBigDropped: true, fragmentsSeen: true }, 'blackhole'],
   ['dropped, and the source was told', { tooBigDropped: true, icmpSeen: true }, 'pmtu'],

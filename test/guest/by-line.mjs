@@ -1,7 +1,7 @@
 // @ts-check
 
 /**
- * Of text that comes in pieces, whole lines: what several guests say at once stays readable.
+ * Of text that comes in fragments, whole lines: what several guests say at once stays readable.
  *
  * @param {(line: string) => void} tell
  * @returns {{ take: (text: string) => void, end: () => void }}

@@ -553,7 +553,7 @@ describe('copies and clones', () => {
   });
 });
 
-describe('pieces', () => {
+describe('fragments', () => {
   const SUPER: PacketDescription = { ...DIRECT, payload: 2800 };
 
   test('segments of a super-packet: joined to it, counted once, bytes exact', () => {
@@ -584,7 +584,7 @@ describe('pieces', () => {
     expect(flow?.largest).toBe(1440);
   });
 
-  test('a segment of another place in the stream is no piece of it', () => {
+  test('a segment of another place in the stream is no fragment of it', () => {
     const tape = new Tape();
     leavePod1(tape.packet(SUPER).set({ gso: { size: 1400, segs: 2 } }));
     tape.packet({ ...SUPER, payload: 1400, seq: 1000 + 2800, id: 200 }).egress(ENS111);
@@ -629,7 +629,7 @@ describe('pieces', () => {
     ]);
   });
 
-  test('an IPv6 packet has an id in pieces only, and another after each cut', () => {
+  test('an IPv6 packet has an id in fragments only, and another after each cut', () => {
     const tape = new Tape();
     const ends = { src: 'fd00::c', dst: 'fd00::d' } as const;
     const echo = { ...ends, proto: 'icmpv6', icmpId: 7, icmpSeq: 1 } as const;
@@ -686,7 +686,7 @@ describe('pieces', () => {
     },
   );
 
-  test('a datagram put together in the buffer of a later piece goes on as the first one', () => {
+  test('a datagram put together in the buffer of a later fragment goes on as the first one', () => {
     const tape = new Tape();
     const first = tape.packet({ ...DATAGRAM, payload: 1472, moreFragments: true });
     first.ingress(ENS112);
@@ -705,7 +705,7 @@ describe('pieces', () => {
     ]);
   });
 
-  test('put together in the socket layer, read by a raw socket: every piece delivered', () => {
+  test('put together in the socket layer, read by a raw socket: every fragment delivered', () => {
     const tape = new Tape();
     const echo = { ...PING, dst: ADDRESSES.pod2 };
     const first = enterPod2(tape.packet({ ...echo, payload: 1472, moreFragments: true }));
@@ -719,7 +719,7 @@ describe('pieces', () => {
     expect(paths.map(({ dropped }) => dropped)).toEqual([false, false]);
   });
 
-  test('put together behind the hooks, taken by ICMPv6: every piece delivered', () => {
+  test('put together behind the hooks, taken by ICMPv6: every fragment delivered', () => {
     const tape = new Tape();
     const first = enterPod2(tape.packet({ ...ECHO6, id: 9, payload: 1432, moreFragments: true }));
     const second = enterPod2(tape.packet({ ...ECHO6, id: 9, payload: 576, fragmentOffset: 1440 }));
@@ -731,7 +731,7 @@ describe('pieces', () => {
     expect(paths.map((path) => verdictOf(path, false))).toEqual(['delivered', 'delivered']);
   });
 
-  test('a packet dropped whole after it came in pieces is one drop', () => {
+  test('a packet dropped whole after it came in fragments is one drop', () => {
     const tape = new Tape();
     const echo = { ...PING, dst: ADDRESSES.pod2 };
     const first = enterPod2(tape.packet({ ...echo, payload: 1472, moreFragments: true }));

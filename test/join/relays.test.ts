@@ -85,7 +85,7 @@ describe('a connection is linked', () => {
     expect(relays.opened(opened(3), fromServer(3))).toBeNull();
   });
 
-  test('when the request came in several pieces', () => {
+  test('when the request came in several fragments', () => {
     request(1, run(1));
     request(1, run(2));
     expect(open(1, run(2))).toBe(1);

@@ -16,7 +16,7 @@ export interface Frame {
     /** Bytes of the frame that are neither its link header nor the inner packet. */
     readonly overhead: number;
   } | null;
-  /** `null` where only the first piece of a packet tells: IPv6 pieces after it. */
+  /** `null` where only the first fragment of a packet tells: IPv6 fragments after it. */
   readonly proto: 'tcp' | 'udp' | 'icmp' | 'icmpv6' | 'arp' | null;
   readonly src: string;
   readonly dst: string;
@@ -24,9 +24,9 @@ export interface Frame {
   readonly dport: number | null;
   /** Time to live or hop limit. */
   readonly ttl: number | null;
-  /** Of IPv4, or of the fragment header of an IPv6 piece. */
+  /** Of IPv4, or of the fragment header of an IPv6 fragment. */
   readonly ipId: number | null;
-  /** Of a piece of a packet, bytes; behind the first piece there are no ports, no types. */
+  /** Of a fragment of a packet, bytes; behind the first fragment there are no ports, no types. */
   readonly fragmentOffset: number | null;
   readonly icmp: IcmpFields | null;
   readonly tcp: TcpFields | null;
@@ -53,11 +53,11 @@ export interface TcpFields {
 
 /**
  * What tells one packet from another wherever it is seen: no hop rewrites any of it.
- * A piece after the first has of that only the identification it shares with the first.
+ * A fragment after the first has of that only the identification it shares with the first.
  */
 export function packetKey(frame: Frame): string {
   const { proto, icmp, tcp, ipId } = frame;
-  if ((frame.fragmentOffset ?? 0) > 0) return pieceKey(frame);
+  if ((frame.fragmentOffset ?? 0) > 0) return fragmentKey(frame);
   if (icmp !== null && icmp.id !== null) {
     return `${proto} type ${icmp.type} id ${icmp.id} seq ${icmp.seq}`;
   }
@@ -70,9 +70,9 @@ export function packetKey(frame: Frame): string {
   return `${proto} ip-id ${ipId}`;
 }
 
-/** What the pieces of one packet have in common. */
-export function pieceKey({ src, dst, ipId }: Frame): string {
-  return `pieces of ${src} > ${dst} ip-id ${ipId}`;
+/** What the fragments of one packet have in common. */
+export function fragmentKey({ src, dst, ipId }: Frame): string {
+  return `fragments of ${src} > ${dst} ip-id ${ipId}`;
 }
 
 /** ICMPv6: listeners to groups 130 to 132 and 143, routers and neighbours 133 to 137. */

@@ -140,17 +140,17 @@ const IPV6_HEADER = 40;
 /** RFC 8200, 4.5. */
 const IPV6_FRAGMENT_HEADER = 8;
 
-/** Of a packet as its source sent it, also when that was in pieces. */
+/** Of a packet as its source sent it, also when that was in fragments. */
 function wholeBytes(frames: readonly CapturedFrame[]): number {
   const [first] = frames;
   if (first === undefined || first.frame.fragmentOffset === null) return first?.ipBytes ?? 0;
   const { place, stage, src } = first.frame;
   const isIpv6 = src.includes(':');
   const header = isIpv6 ? IPV6_HEADER : IPV4_HEADER;
-  const ofPiece = isIpv6 ? IPV6_HEADER + IPV6_FRAGMENT_HEADER : IPV4_HEADER;
+  const ofFragment = isIpv6 ? IPV6_HEADER + IPV6_FRAGMENT_HEADER : IPV4_HEADER;
   return frames
     .filter(({ frame }) => frame.place === place && frame.stage === stage)
-    .reduce((sum, { ipBytes }) => sum + (ipBytes ?? 0) - ofPiece, header);
+    .reduce((sum, { ipBytes }) => sum + (ipBytes ?? 0) - ofFragment, header);
 }
 
 function said(

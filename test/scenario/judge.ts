@@ -5,7 +5,7 @@
 import { expect } from 'vitest';
 import { WIREGUARD_PORT } from '../../src/lab/wireguard.js';
 import type { HopRecord, PathRecord } from '../../src/model/records.js';
-import { type Frame, packetKey, pieceKey } from './frame.js';
+import { type Frame, fragmentKey, packetKey } from './frame.js';
 import type { Scene } from './scene.js';
 import type { CapturedFrame } from './tcpdump-text.js';
 import { hasHookSteps } from './way.js';
@@ -92,15 +92,15 @@ function sorted(packets: readonly [string, Frame[]][]): [string, Frame[]][] {
 export function packetsOf(
   captured: readonly CapturedFrame[],
 ): { key: string; frames: CapturedFrame[] }[] {
-  const firstPieces = new Map(
+  const firstFragments = new Map(
     captured
       .filter(({ frame }) => frame.fragmentOffset === 0)
-      .map(({ frame }) => [pieceKey(frame), packetKey(frame)]),
+      .map(({ frame }) => [fragmentKey(frame), packetKey(frame)]),
   );
   const byKey = new Map<string, CapturedFrame[]>();
   for (const one of captured) {
     const own = packetKey(one.frame);
-    const key = firstPieces.get(own) ?? own;
+    const key = firstFragments.get(own) ?? own;
     byKey.set(key, [...(byKey.get(key) ?? []), one]);
   }
   return withSegments([...byKey].map(([key, frames]) => ({ key, frames: frames.sort(inTime) })));
@@ -196,7 +196,7 @@ function frameOf(hop: HopRecord, stage: Frame['stage']): Frame {
     fragmentOffset,
   };
   if ((fragmentOffset ?? 0) > 0) {
-    // What hopscope knows of such a piece from the first one, tcpdump does not.
+    // What hopscope knows of such a fragment from the first one, tcpdump does not.
     const proto = tuple?.proto === 'icmpv6' ? null : tuple?.proto;
     return { ...common, proto: proto as Frame['proto'], ...NO_TRANSPORT };
   }

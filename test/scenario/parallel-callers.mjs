@@ -1,13 +1,13 @@
 /**
- * `node parallel-callers.mjs HOST PORT COUNT [pieces]`: so many connections at once, and
- * only when all stand a request on each, in two pieces when asked to. Prints for every
+ * `node parallel-callers.mjs HOST PORT COUNT [fragments]`: so many connections at once, and
+ * only when all stand a request on each, in two fragments when asked to. Prints for every
  * answer `[own port, port that the last server saw]` as JSON, then ends.
  */
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
-const [host, port, count, pieces] = process.argv.slice(2);
+const [host, port, count, fragments] = process.argv.slice(2);
 const REQUEST = 'GET / HTTP/1.1\r\nHost: scenario\r\nConnection: close\r\n\r\n';
 
 const sockets = Array.from({ length: Number(count) }, () => connect(Number(port), host));
@@ -21,7 +21,7 @@ const texts = sockets.map(async (socket) => {
 });
 await Promise.all(sockets.map((socket) => once(socket, 'connect')));
 const ports = sockets.map(({ localPort }) => localPort);
-if (pieces === 'pieces') {
+if (fragments === 'fragments') {
   for (const socket of sockets) socket.write(REQUEST.slice(0, 20));
   await delay(50);
   for (const socket of sockets) socket.write(REQUEST.slice(20));

@@ -6,7 +6,7 @@ import { isLinkTalk } from './frame.js';
 import { Observer } from './observer.js';
 import type { CapturedFrame } from './tcpdump-text.js';
 
-/** One piece of traffic, as tcpdump and hopscope saw it. */
+/** One fragment of traffic, as tcpdump and hopscope saw it. */
 export interface Scene {
   /** The devices tcpdump listened on. */
   readonly places: readonly string[];

@@ -178,15 +178,15 @@ describe('what tcpdump prints is read back', () => {
   it.each([
     ['icmp', ENDS, 0x0800, 'icmp'],
     ['icmpv6', { src: 'fd00::1', dst: 'fd00::2' }, 0x86dd, null],
-  ] as const)('of the pieces of an %s echo', (proto, ends, etherType, ofLater) => {
+  ] as const)('of the fragments of an %s echo', (proto, ends, etherType, ofLater) => {
     const echo = { ...ECHO, ...ends, proto, id: 0x4711 };
-    const pieces = [
+    const fragments = [
       packetBytes({ ...echo, moreFragments: true, payload: 1416 }),
       packetBytes({ ...echo, fragmentOffset: 1424, payload: 56 }),
     ];
     const said = read(
       LINKTYPE_ETHERNET,
-      pieces.map((piece) => ethernet(piece, etherType)),
+      fragments.map((fragment) => ethernet(fragment, etherType)),
     );
     expect(said.map(({ frame }) => frame)).toMatchObject([
       { proto, ...ends, ipId: 0x4711, fragmentOffset: 0, icmp: { id: 56616, seq: 7 } },

@@ -7,7 +7,7 @@ import type { Frame, IcmpFields, TcpFields } from './frame.js';
 export interface CapturedFrame {
   /** Nanoseconds since 1970. */
   readonly time: bigint;
-  /** Bytes of the innermost IP packet, or of this piece of it; `null` for ARP. */
+  /** Bytes of the innermost IP packet, or of this fragment of it; `null` for ARP. */
   readonly ipBytes: number | null;
   readonly frame: Frame;
 }
@@ -19,7 +19,7 @@ const IPV4 =
   /\(tos 0x[0-9a-f]+(?:,\w+\(\d\))?(?:,CE)?, ttl (\d+), id (\d+), offset (\d+), flags \[([^\]]*)\], proto \w+ \((\d+)\), length (\d+)(?:, options [^)]*\))?\)\s+(\S+) > (\S+?): /;
 const IPV6 =
   /\((?:class 0x[0-9a-f]+, )?(?:flowlabel 0x[0-9a-f]+, )?hlim (\d+), next-header \S+ \((\d+)\) payload length: (\d+)\) (\S+) > (\S+?): /;
-const IPV6_PIECE = /^frag \(0x([0-9a-f]+):(\d+)\|\d+\)\s/;
+const IPV6_FRAGMENT = /^frag \(0x([0-9a-f]+):(\d+)\|\d+\)\s/;
 /** What is thought of a checksum; -K leaves it out, but not of ICMPv6. */
 const CHECKSUM = /^\[(?:bad )?icmp6 [^\]]+\] /;
 const TCP =
@@ -160,11 +160,11 @@ function readIp(text: string, record: string): IpHeader {
 
 function readIpv4(text: string, match: RegExpExecArray): IpHeader {
   const [printed, ttl, id, offset, flags, protocol, length, src = '', dst = ''] = match;
-  const isPiece = Number(offset) > 0 || flags?.includes('+') === true;
+  const isFragment = Number(offset) > 0 || flags?.includes('+') === true;
   return {
     ttl: Number(ttl),
     id: Number(id),
-    fragmentOffset: isPiece ? Number(offset) : null,
+    fragmentOffset: isFragment ? Number(offset) : null,
     protocol: Number(protocol),
     length: Number(length),
     src,
@@ -173,7 +173,7 @@ function readIpv4(text: string, match: RegExpExecArray): IpHeader {
   };
 }
 
-/** The next header of a first piece is told by what is printed behind it, of others not at all. */
+/** The next header of a first fragment is told by what is printed behind it, of others not at all. */
 function readIpv6(text: string, match: RegExpExecArray, record: string): IpHeader {
   const [printed, hopLimit, next, payload, src = '', dst = ''] = match;
   const behind = text.slice(match.index + printed.length);
@@ -188,11 +188,11 @@ function readIpv6(text: string, match: RegExpExecArray, record: string): IpHeade
     const protocol = rest.startsWith('ICMP6,') ? IPPROTO_ICMPV6 : Number(next);
     return { ...header, id: null, fragmentOffset: null, protocol, rest };
   }
-  const piece = IPV6_PIECE.exec(behind);
-  if (piece === null) throw unreadable(record);
-  const rest = behind.slice(piece[0].length).replace(CHECKSUM, '');
+  const fragment = IPV6_FRAGMENT.exec(behind);
+  if (fragment === null) throw unreadable(record);
+  const rest = behind.slice(fragment[0].length).replace(CHECKSUM, '');
   const protocol = rest.startsWith('ICMP6,') ? IPPROTO_ICMPV6 : null;
-  const [, id = '', offset] = piece;
+  const [, id = '', offset] = fragment;
   return {
     ...header,
     id: Number.parseInt(id, 16),

@@ -6,7 +6,7 @@ import { ADDRESS, MAC, type Mode } from '../cluster.js';
 import { acrossNodes6, betweenNodes6, ipv6Tunnel } from '../ipv6-way.js';
 import { framesOf, inDirection, judgePaths, route } from '../judge.js';
 import { betweenPods, judgeFlow } from '../judge-flow.js';
-import { judgePieces } from '../judge-pieces.js';
+import { judgeFragments } from '../judge-fragments.js';
 import { hostEnd, podEnd } from '../place.js';
 import { roundTrip } from '../round-trip.js';
 import { observe } from '../scene.js';
@@ -125,7 +125,7 @@ export function dualStackScenes(encap: Mode): void {
       [podEnd('pod1'), hostEnd('pod1'), ...betweenNodes6(encap), hostEnd('pod3'), podEnd('pod3')],
       async () => expect(await ping('pod1', POD3, 1, ['-s', '2000'])).toBe(1),
     );
-    judgePieces(scene);
+    judgeFragments(scene);
     const flow = judgeFlow(scene, betweenPods('icmpv6', 'pod1', 'pod3'));
     expect(flow).toMatchObject({
       packets: { original: '1', reply: '1' },

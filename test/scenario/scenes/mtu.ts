@@ -7,7 +7,7 @@ import { ADDRESS, type Mode, TUNNEL } from '../cluster.js';
 import { betweenNodes6 } from '../ipv6-way.js';
 import { inDirection, judgePaths, route } from '../judge.js';
 import { betweenPods, type Connection, judgeFlow } from '../judge-flow.js';
-import { judgePieces, piecesOf } from '../judge-pieces.js';
+import { fragmentsOf, judgeFragments } from '../judge-fragments.js';
 import { betweenNodes, hostEnd, podEnd } from '../place.js';
 import { observe, type Scene } from '../scene.js';
 import { ping, stream, udpEcho } from '../traffic.js';
@@ -118,11 +118,11 @@ export function mtuScenes(encap: Mode): void {
     expect(flow.drops.original).toBe(`${refused.length + again.length}`);
   });
 
-  it('S19: a packet that may be cut arrives in pieces', async () => {
+  it('S19: a packet that may be cut arrives in fragments', async () => {
     const scene = await observe(places, async () =>
       expect(await ping('pod1', ADDRESS.pod3, 2, ['-M', 'dont', '-s', FULL])).toBe(2),
     );
-    judgePieces(scene);
+    judgeFragments(scene);
     const flow = judgeFlow(scene, echo);
     expect(flow).toMatchObject({
       packets: { original: '2', reply: '2' },
@@ -132,9 +132,9 @@ export function mtuScenes(encap: Mode): void {
     });
     for (const path of scene.paths) expect(path.verdict, JSON.stringify(path)).toBe('delivered');
     // Conntrack of the other node puts them together, so they are cut once more.
-    const pieces = piecesOf(scene);
-    expect(pieces.length).toBe(8);
-    for (const { flow: id, hops } of pieces) {
+    const fragments = fragmentsOf(scene);
+    expect(fragments.length).toBe(8);
+    for (const { flow: id, hops } of fragments) {
       expect(id).toBe(scene.paths[0]?.flow);
       expect(hops.some(({ fragment }) => (fragment?.offset ?? 0) > 0)).toBe(true);
     }
@@ -151,7 +151,7 @@ export function mtuScenes(encap: Mode): void {
     const scene = await observe(places, async () =>
       expect(await udpEcho('pod1', 41902, ADDRESS.pod3, text)).toBe(text),
     );
-    judgePieces(scene);
+    judgeFragments(scene);
     const flow = judgeFlow(scene, {
       ...echo,
       original: `udp ${ADDRESS.pod1}:41902 > ${ADDRESS.pod3}:5353`,

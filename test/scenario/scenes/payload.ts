@@ -3,7 +3,7 @@ import type { HopRecord, PathRecord } from '../../../src/model/records.js';
 import { ADDRESS, type Mode, POD_MTU } from '../cluster.js';
 import { judgePaths, route } from '../judge.js';
 import { betweenPods, judgeFlow } from '../judge-flow.js';
-import { judgePieces, piecesOf } from '../judge-pieces.js';
+import { fragmentsOf, judgeFragments } from '../judge-fragments.js';
 import { roundTrip } from '../round-trip.js';
 import { observe } from '../scene.js';
 import { stream, udpEcho } from '../traffic.js';
@@ -35,9 +35,9 @@ export function payloadScenes(encap: Mode): void {
       ).toBe(bytes),
     );
     // WireGuard is given what is too long for it, and cuts it itself.
-    if (encap === 'wireguard') judgePieces(scene);
+    if (encap === 'wireguard') judgeFragments(scene);
     else judgePaths(scene);
-    for (const piece of piecesOf(scene)) expect(arrival(piece)).toEqual(ways.there);
+    for (const fragment of fragmentsOf(scene)) expect(arrival(fragment)).toEqual(ways.there);
     const flow = judgeFlow(scene, betweenPods('tcp', `pod1:${port}`, 'pod3:5001'), {
       offloaded: true,
     });

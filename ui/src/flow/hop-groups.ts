@@ -25,7 +25,7 @@ export interface HopGroup {
   readonly items: readonly (HopItem | FoldItem)[];
 }
 
-/** Hops in order, put together where they follow each other in one namespace. */
+/** Hops in order, grouped where they follow each other in one namespace. */
 export function groupHops(hops: readonly HopRecord[], fold: boolean): HopGroup[] {
   const changes = changesOf(hops);
   const groups: { node: string | null; netns: string; items: HopItem[] }[] = [];

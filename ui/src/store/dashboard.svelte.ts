@@ -22,7 +22,7 @@ export class Dashboard {
   #narrowed = false;
   /** The terms the daemon was last told. */
   #sent: readonly FilterTerm[] = [];
-  /** Whether rows came while paused and were let go. */
+  /** Whether rows came while paused and were dropped. */
   #missed = false;
 
   constructor(url: string) {
@@ -51,7 +51,7 @@ export class Dashboard {
     this.#connection.send({ type: 'pause', paused });
     const id = this.detail?.id;
     if (id !== undefined) this.#connection.send({ type: paused ? 'unsubscribe' : 'subscribe', id });
-    // What came after the pause was let go: only a new start has it all again.
+    // What came after the pause was dropped: only a new start has it all again.
     if (!paused && this.#missed) this.#sendFilter();
     this.#missed = false;
   }
@@ -66,7 +66,7 @@ export class Dashboard {
   }
 
   /**
-   * Tells which rows are wanted. The page filters by itself; only when the daemon
+   * Reports which rows are wanted. The page filters by itself; only when the daemon
    * has more flows than the page holds is the daemon asked to choose.
    */
   want(terms: readonly FilterTerm[]): void {

@@ -1,6 +1,6 @@
 /**
  * Holds hopscope's records against tcpdump's where packets are cut, by a router or by the
- * device that is to send them: a piece is a path of its own that shares with its packet
+ * device that is to send them: a fragment is a path of its own that shares with its packet
  * what was before the cut, so every frame is looked for among those of all paths.
  */
 import { expect } from 'vitest';
@@ -10,7 +10,7 @@ import { expectSame, framesOf, isSealed, judgeSealed, packetsOf } from './judge.
 import type { Scene } from './scene.js';
 
 /** Compares every frame seen with every frame captured; fails on the first difference. */
-export function judgePieces(scene: Scene): void {
+export function judgeFragments(scene: Scene): void {
   judgeSealed(scene);
   const captured = scene.captured.filter(({ frame }) => !isSealed(frame));
   expect(captured.length, 'tcpdump must have seen something').toBeGreaterThan(0);
@@ -22,8 +22,8 @@ export function judgePieces(scene: Scene): void {
   expect(whole.length, 'packets').toBe(packetsOf(captured).length);
 }
 
-/** The pieces that have paths of their own: all but the first of a packet's, every segment. */
-export function piecesOf(scene: Scene): PathRecord[] {
+/** The fragments that have paths of their own: all but the first of a packet's, every segment. */
+export function fragmentsOf(scene: Scene): PathRecord[] {
   return scene.paths.filter(({ branch }) => branch === 'fragment' || branch === 'segment');
 }
 
