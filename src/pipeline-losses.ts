@@ -19,7 +19,7 @@ export function lossesOf(joiner: PathJoiner, flows: FlowTable, queue: RecordQueu
       'hops-malformed': joiner.counters.hopsMalformed,
       'devices-evicted': joiner.devices.evicted,
       'tuples-refused': joiner.tuples.refused,
-      'relays-forgotten': joiner.relays.forgotten,
+      'proxyLinker-forgotten': joiner.proxyLinker.forgotten,
       'flows-evicted': flows.counters.evicted,
       'flow-keys-refused': flows.counters.keysRefused,
       'flow-legs-refused': flows.counters.legsRefused,

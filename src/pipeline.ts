@@ -47,7 +47,7 @@ export interface PipelineOptions {
   /** Of N packets one is shown by `onPath`; counts take all. */
   readonly sampleOneIn?: number;
   /** Whether some namespaces are left out on purpose. */
-  readonly limited?: boolean;
+  readonly namespaceFiltered?: boolean;
   readonly flowLimit?: number;
   /** What it may keep in memory; MEMORY_DEFAULT shared out when absent. */
   readonly memory?: MemoryBudget;
@@ -116,7 +116,7 @@ export class Pipeline implements FlowFeed, SourceSink {
       onMalformedTrail: (code) => this.#refuse(code),
     });
     this.flows = new FlowTable(this.joiner.tuples, {
-      limited: options.limited ?? false,
+      namespaceFiltered: options.namespaceFiltered ?? false,
       limitBytes: memory.flows,
       recentBytes: memory.recentPaths,
       removedLimit: Math.floor(memory.changeLog / REMOVED_BYTES),
@@ -126,7 +126,7 @@ export class Pipeline implements FlowFeed, SourceSink {
       ...(options.onFlowEnd === undefined ? {} : { onRemove: options.onFlowEnd }),
     });
     // A filter, and namespaces left out, keep packets from being traced: none of them is lost.
-    const isWhole = options.filter == null && options.limited !== true;
+    const isWhole = options.filter == null && options.namespaceFiltered !== true;
     this.flows.sampling = isWhole && source.sampling?.()?.mode === 'all' ? 'all' : 'part';
   }
 
@@ -250,7 +250,7 @@ export class Pipeline implements FlowFeed, SourceSink {
       events: String(joiner.counters.hops + joiner.counters.events),
       lost: String(this.#source.lost()),
       evicted: String(Object.values(evictions).reduce((sum, count) => sum + count, 0)),
-      shed: '0',
+      skipped: '0',
       losses: {
         ...decimals(Object.entries(this.#source.losses())),
         ...decimals(Object.entries(this.#source.otherLosses?.() ?? {})),

@@ -12,7 +12,7 @@ export interface DashboardOptions {
   readonly source: Source;
   readonly options: Pick<CommonOptions, 'filter' | 'netns' | 'memory'>;
   /** Whether the source leaves some namespaces out on purpose; absent: as the options say. */
-  readonly limited?: boolean;
+  readonly namespaceFiltered?: boolean;
   readonly mode: 'live' | 'replay' | 'demo';
   readonly description: string;
   readonly host: string;
@@ -33,7 +33,7 @@ export async function startDashboard(settings: DashboardOptions): Promise<Dashbo
   const { source, options, mode, description, host, port, allowHosts } = settings;
   const pipeline = new Pipeline(source, {
     filter: options.filter,
-    limited: settings.limited ?? options.netns !== null,
+    namespaceFiltered: settings.namespaceFiltered ?? options.netns !== null,
     memory: options.memory,
   });
   const started: { server?: Promise<ServerProcess> } = {};

@@ -6,7 +6,7 @@ import { log } from '../logger.js';
  */
 export class LineOutput {
   /** Lines left out because the reader was too slow. */
-  shed = 0;
+  skipped = 0;
   readonly #stream: NodeJS.WriteStream;
   readonly #limit: number;
 
@@ -18,7 +18,7 @@ export class LineOutput {
 
   line(text: string): void {
     if (this.#stream.writableLength > this.#limit) {
-      this.shed += 1;
+      this.skipped += 1;
       return;
     }
     this.#stream.write(`${text}\n`);

@@ -17,7 +17,7 @@ import { type FlowCounters, zeroCounters } from './flow-counters.js';
 import { FlowStore } from './flow-store.js';
 import { IcmpErrors } from './icmp-errors.js';
 import { Losses } from './losses.js';
-import { isNeighbourTalk, Matching } from './matching.js';
+import { isLinkControl, Matching } from './matching.js';
 import { Merging } from './merging.js';
 import { isStartSeen } from './path-start.js';
 import { linkProxied } from './proxied.js';
@@ -33,7 +33,7 @@ export interface FlowTableOptions {
   readonly recentBytes?: number;
   readonly pointLimit?: number;
   /** Whether some namespaces are left out of the observation on purpose. */
-  readonly limited?: boolean;
+  readonly namespaceFiltered?: boolean;
   /** Whether a drop reason means "larger than the MTU". */
   readonly isTooBig?: (reason: number) => boolean;
   /** A flow has left the table: evicted, or by age. */
@@ -46,7 +46,7 @@ export interface FlowTableOptions {
 export class FlowTable {
   readonly counters: FlowCounters = zeroCounters();
   readonly #tuples: TupleTable;
-  readonly #limited: boolean;
+  readonly #namespaceFiltered: boolean;
   readonly #store: FlowStore;
   readonly #matching: Matching;
   readonly #rows = new CountRows();
@@ -66,7 +66,7 @@ export class FlowTable {
   constructor(tuples: TupleTable, options: FlowTableOptions = {}) {
     const { counters } = this;
     this.#tuples = tuples;
-    this.#limited = options.limited ?? false;
+    this.#namespaceFiltered = options.namespaceFiltered ?? false;
     this.#onRelease = options.onRelease ?? (() => undefined);
     this.#recent = new RecentPaths({
       limit: options.recentLimit,
@@ -180,9 +180,9 @@ export class FlowTable {
       this.#onRelease(this.#unkept);
       this.#unkept = null;
     }
-    const verdict = verdictOf(path, this.#limited);
+    const verdict = verdictOf(path, this.#namespaceFiltered);
     const tuple = path.quoted ?? path.columns.headers[0]?.tuple ?? null;
-    if (path.length === 0 || tuple === null || isNeighbourTalk(path, tuple)) {
+    if (path.length === 0 || tuple === null || isLinkControl(path, tuple)) {
       return this.#refuse(path, verdict);
     }
     if (path.quoted !== null) {

@@ -140,7 +140,7 @@ function isCountedAlready(path: Path, flow: Flow): boolean {
  * ARP, IPv6 neighbour discovery (RFC 4861) and who listens to which group (RFC 2710,
  * RFC 3810): talk of links, not connections.
  */
-export function isNeighbourTalk(path: Path, tuple: Tuple): boolean {
+export function isLinkControl(path: Path, tuple: Tuple): boolean {
   return (
     tuple.protocol === PROTOCOL_ARP ||
     (tuple.protocol === PROTO_ICMPV6 && isLinkTalk(path.icmpType))

@@ -1,4 +1,4 @@
-import type { Received } from '../join/relays.js';
+import type { Received } from '../join/proxy-linker.js';
 import type { Bindings } from './bindings.js';
 import { ORIGINAL } from './direction-index.js';
 import type { Flow } from './flow.js';

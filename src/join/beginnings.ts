@@ -79,12 +79,12 @@ export class Beginnings {
 
   /** What the sender of a segment is doing: opening a connection, or using it. */
   #sent(path: Path, p: DecodedPacket, sock: number): void {
-    const { relays, tuples } = this.#state;
+    const { proxyLinker, tuples } = this.#state;
     if ((p.tcpFlags & (TCP_SYN | TCP_ACK)) === TCP_SYN) {
       const answer = tupleOf(p, null, tuples).reversed(tuples);
-      path.openedFor = relays.opened(sock, answer);
+      path.openedFor = proxyLinker.opened(sock, answer);
     } else if (p.payloadLength > 0 || (p.tcpFlags & (TCP_FIN | TCP_RST)) !== 0) {
-      relays.sent(sock, (p.tcpFlags & (TCP_FIN | TCP_RST)) !== 0);
+      proxyLinker.sent(sock, (p.tcpFlags & (TCP_FIN | TCP_RST)) !== 0);
     }
   }
 }

@@ -7,7 +7,7 @@ import type { JoinState } from './join-state.js';
 import { end } from './open-paths.js';
 import type { Path } from './path.js';
 import { NO_HOOK } from './place.js';
-import type { Actor } from './relays.js';
+import type { Actor } from './proxy-linker.js';
 import { schedule } from './settle.js';
 import { isOnWayIn, isUndoneByDelivery } from './socket-end.js';
 
@@ -26,7 +26,7 @@ export class Deliveries {
 
   /** A process reads a packet. */
   read(record: RecordCursor): void {
-    const { open, relays, counters } = this.#state;
+    const { open, proxyLinker, counters } = this.#state;
     // A raw socket is given a clone, which nothing announced before.
     const { time } = record;
     const isOnWay = (one: Path): boolean => isOnWayIn(one.columns.place[one.columns.indexAt(time)]);
@@ -44,7 +44,7 @@ export class Deliveries {
     }
     // It may be read long after it was delivered, and its path be finished.
     if (sock !== 0 && record.u32(layout.DELIVER_READER + layout.ACTOR_PROCESS) !== 0) {
-      relays.read(sock, actorOf(record, layout.DELIVER_READER));
+      proxyLinker.read(sock, actorOf(record, layout.DELIVER_READER));
     }
   }
 
@@ -64,7 +64,7 @@ export class Deliveries {
 
   /** A socket takes a packet: TAKEN with its hop; REPEATED or REFUSED without. */
   #delivered(path: Path, time: number, netns: number, sock: number): number {
-    const { places, relays, counters, names } = this.#state;
+    const { places, proxyLinker, counters, names } = this.#state;
     const { columns } = path;
     const at = columns.indexAt(time);
     const last = columns.place[at];
@@ -84,7 +84,7 @@ export class Deliveries {
     }
     const headers = columns.headers[at] as Headers;
     if (sock !== 0 && headers.tuple?.protocol === PROTO_TCP) {
-      relays.received(sock, headers.tuple, netns, path);
+      proxyLinker.received(sock, headers.tuple, netns, path);
     }
     if (path.received) {
       return REPEATED;

@@ -3,7 +3,7 @@ import type { DeviceTable } from './device-table.js';
 import type { JoinCounters } from './join-counters.js';
 import type { OpenPaths } from './open-paths.js';
 import type { PlaceTable } from './place.js';
-import type { Relays } from './relays.js';
+import type { ProxyLinker } from './proxy-linker.js';
 import type { KernelNames } from './socket-end.js';
 import type { TupleTable } from './tuple-table.js';
 import type { Windows } from './windows.js';
@@ -14,7 +14,7 @@ export interface JoinState {
   readonly devices: DeviceTable;
   readonly places: PlaceTable;
   readonly tuples: TupleTable;
-  readonly relays: Relays;
+  readonly proxyLinker: ProxyLinker;
   readonly counters: JoinCounters;
   readonly names: KernelNames;
   readonly filter: PacketFilter | null;

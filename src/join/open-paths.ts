@@ -224,7 +224,7 @@ function earlierOf({ earlier, earlierSerial }: Path): Path | null {
   return earlier?.serial === earlierSerial ? earlier : null;
 }
 
-/** Whether no other path knows of one that is over; what TCP merges and relays is remembered. */
+/** Whether no other path knows of one that is over; what TCP merges and what proxies send on is remembered. */
 function isForgotten(path: Path): boolean {
   return (
     path.protocol !== PROTO_TCP &&

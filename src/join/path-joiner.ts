@@ -12,7 +12,7 @@ import { Merges } from './merged.js';
 import { OpenPaths } from './open-paths.js';
 import { CUT_END, type Path } from './path.js';
 import { PlaceTable } from './place.js';
-import { Relays } from './relays.js';
+import { ProxyLinker } from './proxy-linker.js';
 import { isPathOver, schedule } from './settle.js';
 import type { KernelNames } from './socket-end.js';
 import { TrailJoiner } from './trail-joiner.js';
@@ -50,7 +50,7 @@ export class PathJoiner {
   readonly devices = new DeviceTable();
   readonly places = new PlaceTable();
   readonly tuples: TupleTable;
-  readonly relays = new Relays();
+  readonly proxyLinker = new ProxyLinker();
   readonly counters = noJoinCounters();
 
   readonly #onPath: (path: Path) => void;
@@ -67,9 +67,9 @@ export class PathJoiner {
     this.#open = new OpenPaths(options.openPathLimit, options.openPathBytes);
     this.tuples = new TupleTable(tupleLimit(options.tupleBytes));
     this.#windows = new Windows(options.isThinned ?? false);
-    const { devices, places, tuples, relays, counters } = this;
+    const { devices, places, tuples, proxyLinker, counters } = this;
     const state = {
-      ...{ devices, places, tuples, relays, counters },
+      ...{ devices, places, tuples, proxyLinker, counters },
       open: this.#open,
       names: options.names ?? { reason: String, symbol: () => null },
       filter: options.filter ?? null,
@@ -115,7 +115,7 @@ export class PathJoiner {
         this.#deliveries.read(record);
         break;
       case layout.RECORD_CONNECT:
-        this.relays.connect(
+        this.proxyLinker.connect(
           record.address(layout.CONNECT_SOCK),
           record.u32(layout.CONNECT_NETNS),
           actorOf(record, layout.CONNECT_OPENER),

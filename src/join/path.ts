@@ -5,7 +5,7 @@ import type { Hop } from './hop.js';
 import type { HopColumns } from './hop-columns.js';
 import type { Invariants } from './identity.js';
 import type { Place } from './place.js';
-import type { Received } from './relays.js';
+import type { Received } from './proxy-linker.js';
 import type { Tuple } from './tuple.js';
 
 /** How a path came by its first hops. */

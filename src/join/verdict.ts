@@ -14,9 +14,9 @@ const LAST_INPUT_PRIORITY = 101;
  * the last table of INPUT without a drop after it reached its socket. What did so
  * inside a tunnel has only reached the tunnel's end.
  *
- * @param limited whether some namespaces are left out of the observation on purpose
+ * @param namespaceFiltered whether some namespaces are left out of the observation on purpose
  */
-export function verdictOf(path: Path, limited: boolean): PathVerdict {
+export function verdictOf(path: Path, namespaceFiltered: boolean): PathVerdict {
   if (path.dropped) {
     return 'dropped';
   }
@@ -24,7 +24,7 @@ export function verdictOf(path: Path, limited: boolean): PathVerdict {
     return 'delivered';
   }
   if (path.mergedInto !== null) {
-    return verdictOf(path.mergedInto, limited);
+    return verdictOf(path.mergedInto, namespaceFiltered);
   }
   const last = path.lastPlace;
   if (last === null) {
@@ -36,14 +36,14 @@ export function verdictOf(path: Path, limited: boolean): PathVerdict {
   const { columns, parent } = path;
   if (parent !== null && parent.lastTime >= (columns.time[columns.length - 1] as number)) {
     // Its fragments were reassembled: what became of the whole became of it.
-    return verdictOf(parent, limited);
+    return verdictOf(parent, namespaceFiltered);
   }
   if (last.stage === layout.STAGE_INGRESS) {
     return path.isArp && path.freed ? 'delivered' : 'unknown';
   }
   if (last.stage === layout.STAGE_EGRESS) {
     // Where the source stopped looking meanwhile, nothing says that nobody looks there.
-    const unobserved = limited && (path.cutByWindow & CUT_END) === 0;
+    const unobserved = namespaceFiltered && (path.cutByWindow & CUT_END) === 0;
     return last.device.isHardware || unobserved ? 'forwarded' : 'unknown';
   }
   return 'unknown';

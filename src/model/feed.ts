@@ -39,7 +39,7 @@ export interface QualityRecord {
   /** Flows and paths dropped from a bounded table before they had ended. */
   readonly evicted: string;
   /** Messages not sent because a client read too slowly. */
-  readonly shed: string;
+  readonly skipped: string;
   /**
    * The same and all else that was lost, one entry a cause: `ring-full-hops`, `paths-evicted`, …
    * Decimal strings, since the start. `lost` and `evicted` are sums of some.

@@ -95,7 +95,7 @@ export class ClientSession {
   tick(tick: Tick): void {
     if (this.#socket.readyState !== this.#socket.OPEN) return;
     if (this.#socket.bufferedAmount > SEND_BUFFER_LIMIT) {
-      this.#context.counters.shed += 1;
+      this.#context.counters.skipped += 1;
       return;
     }
     if (tick.quality !== null) this.#send(tick.quality);
@@ -137,7 +137,7 @@ export class ClientSession {
   #answerPing(data: Buffer): void {
     if (this.#isFlood()) return;
     if (this.#socket.bufferedAmount <= SEND_BUFFER_LIMIT) this.#socket.pong(data);
-    else this.#context.counters.shed += 1;
+    else this.#context.counters.skipped += 1;
   }
 
   /** Counts a message or a ping; cuts off who sends so many that reading them is the harm. */
@@ -278,7 +278,7 @@ export class ClientSession {
     const socket = this.#socket;
     if (socket.readyState !== socket.OPEN) return false;
     if (socket.bufferedAmount > SEND_BUFFER_LIMIT) {
-      this.#context.counters.shed += 1;
+      this.#context.counters.skipped += 1;
       return false;
     }
     socket.send(text);

@@ -42,7 +42,7 @@ export function renderMetrics(figures: Figures): string {
       : [counter('hops_filtered_total', 'Hops the filter left out.', quality.filtered)]),
     counter('events_lost_total', 'Hops and events the kernel had no room for.', quality.lost),
     counter('evicted_total', 'Sum of what bounded tables refused.', quality.evicted),
-    counter('shed_total', 'Messages not sent to slow readers.', quality.shed),
+    counter('messages_skipped_total', 'Messages not sent to slow readers.', quality.skipped),
     counter(
       'malformed_total',
       'Records that could not be decoded.',

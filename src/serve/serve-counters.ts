@@ -1,7 +1,7 @@
 /** What the server refused or could not send, since it started. */
 export class ServeCounters {
   /** Ticks a client did not get because it had not read what was sent before. */
-  shed = 0;
+  skipped = 0;
   /** WebSocket clients turned away because CLIENT_LIMIT was reached. */
   clientsRefused = 0;
   /** Clients cut off because they were silent. */

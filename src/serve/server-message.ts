@@ -120,7 +120,7 @@ const quality = shape<QualityRecord>({
   events: decimal,
   lost: decimal,
   evicted: decimal,
-  shed: decimal,
+  skipped: decimal,
   losses: counts,
   malformed: counts,
   cpu: number,

@@ -85,8 +85,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const quality = (): QualityRecord | null => {
     const record = collector.status?.quality ?? null;
     if (record === null) return null;
-    const shed = String(BigInt(record.shed) + BigInt(counters.shed));
-    return { ...record, shed, losses: { ...record.losses, 'clients-slow': shed } };
+    const skipped = String(BigInt(record.skipped) + BigInt(counters.skipped));
+    return { ...record, skipped, losses: { ...record.losses, 'clients-slow': skipped } };
   };
 
   const server = createServer({

@@ -89,15 +89,18 @@ const FRESH_MS = 5;
 /** Reads all counts at once: each is asked for by itself, and takes thirty system calls. */
 export class CountReader {
   readonly #read: () => KernelCounts;
+  readonly #now: () => number;
   #counts: KernelCounts | null = null;
   #at = Number.NEGATIVE_INFINITY;
 
-  constructor(read: () => KernelCounts) {
+  /** @param now a clock, ms */
+  constructor(read: () => KernelCounts, now = () => performance.now()) {
     this.#read = read;
+    this.#now = now;
   }
 
   newest(): KernelCounts {
-    const now = performance.now();
+    const now = this.#now();
     if (this.#counts === null || now - this.#at > FRESH_MS) {
       this.#counts = this.#read();
       this.#at = now;

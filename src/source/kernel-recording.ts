@@ -7,13 +7,13 @@ import { RecordingWriter } from './recording-writer.js';
 /**
  * Begins a recording of what a source of this machine's kernel will give: the tap of its pipeline.
  *
- * @param limited whether some namespaces are left out on purpose
+ * @param namespaceFiltered whether some namespaces are left out on purpose
  * @throws RecordingError `RECORDING_NOT_WRITABLE`
  */
 export function beginRecording(
   source: KernelSource,
   file: string,
-  limited: boolean,
+  namespaceFiltered: boolean,
 ): RecordingWriter {
   const writer = new RecordingWriter(file, {
     format: 1,
@@ -23,7 +23,7 @@ export function beginRecording(
     kernel: release(),
     missing: source.missing,
     thinned: source.isThinned,
-    limited,
+    limited: namespaceFiltered,
   });
   source.onSymbol = (address, name) => writer.symbol(address, name);
   return writer;

@@ -278,7 +278,13 @@ export class KernelSource implements Source {
     const ownPort = typeof this.ownPort === 'number' ? this.ownPort : this.ownPort();
     return attachTracer(
       {
-        ...{ objectFile, hooks, ownPort, limited: netns != null, ringBytes: this.#ringBytes },
+        ...{
+          objectFile,
+          hooks,
+          ownPort,
+          namespaceFiltered: netns != null,
+          ringBytes: this.#ringBytes,
+        },
         ...(this.#governor === null
           ? {}
           : { room: roomOf(this.#governor.fullShare * this.#ringBytes), followsFlows: true }),

@@ -48,7 +48,7 @@ export interface TracerOptions {
    */
   readonly ownPort: number | Promise<number>;
   /** Whether only the namespaces given to `update` are observed. */
-  readonly limited: boolean;
+  readonly namespaceFiltered: boolean;
   /** What sees netfilter hooks; the best this kernel has when absent. */
   readonly hooks?: HookInstrument | undefined;
   /** Bytes that the kernel may be ahead of the daemon, a power of two; RING_BYTES when absent. */
@@ -203,12 +203,12 @@ function prepare(
   functions: readonly FunctionProgram[],
   options: LoadOptions,
 ): void {
-  const { ownPort, limited, shift, hooks, successorOf, filter } = options;
+  const { ownPort, namespaceFiltered, shift, hooks, successorOf, filter } = options;
   const { oneIn = 1, ringBytes = RING_BYTES } = options;
   object.setMapMaxEntries('events', ringBytes);
   object.setConstant('has_own_port', ownPort === 0 ? 0 : 1);
   object.setConstant('own_netns', NamespaceWatcher.own().netns);
-  object.setConstant('only_observed', limited ? 1 : 0);
+  object.setConstant('only_observed', namespaceFiltered ? 1 : 0);
   object.setConstant('priority_shift', shift);
   object.setConstant('generation', generationOf(options));
   object.setConstant('sample_below', oneIn === 1 ? 0 : Math.ceil(2 ** 32 / oneIn));

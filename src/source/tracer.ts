@@ -332,9 +332,9 @@ export class Tracer {
     }
   }
 
-  /** Names to the programs the namespaces to look at, when they are limited. */
+  /** Names to the programs the namespaces to look at, when not all are observed. */
   #observe(attachment: TracerAttachment, namespaces: ReadonlyMap<number, FoundNamespace>): void {
-    if (!this.#options.limited) return;
+    if (!this.#options.namespaceFiltered) return;
     this.#observed.hold(attachment.loaded.object.map('observed'), namespaces);
   }
 

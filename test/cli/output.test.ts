@@ -38,7 +38,7 @@ it('writes lines, and says when all of them were taken', async () => {
   reader.release();
   await flushing;
   expect(reader.text).toBe('one\ntwo\n');
-  expect(output.shed).toBe(0);
+  expect(output.skipped).toBe(0);
 });
 
 it('leaves out and counts what a slow reader does not take, one line past the limit', async () => {
@@ -46,7 +46,7 @@ it('leaves out and counts what a slow reader does not take, one line past the li
   const output = outputTo(reader, 9);
   // Ten bytes wait after the second: the third is one too many.
   for (const line of ['aaaa', 'bbbb', 'cccc', 'dddd']) output.line(line);
-  expect(output.shed).toBe(2);
+  expect(output.skipped).toBe(2);
   reader.release();
   await output.flush();
   output.line('eeee');

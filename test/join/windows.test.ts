@@ -38,8 +38,8 @@ function toSocket(journey: Journey): Journey {
 }
 
 /** A joiner whose source has been open since the tape began. */
-function opened(tape: Tape, limited = false, grouped?: boolean): Joining {
-  const joining = new Joining({ limited, ...(grouped === undefined ? {} : { grouped }) });
+function opened(tape: Tape, namespaceFiltered = false, grouped?: boolean): Joining {
+  const joining = new Joining({ namespaceFiltered, ...(grouped === undefined ? {} : { grouped }) });
   joining.joiner.window(tape.now, 'all', false);
   return joining;
 }
@@ -182,8 +182,8 @@ describe('a window that closes', () => {
 });
 
 describe('a source that sees new flows alone', () => {
-  const among = (tape: Tape, limited = false): Joining => {
-    const joining = opened(tape, limited);
+  const among = (tape: Tape, namespaceFiltered = false): Joining => {
+    const joining = opened(tape, namespaceFiltered);
     tape.wait(FRONT_NS);
     joining.joiner.window(tape.now, 'new-flows', true);
     return joining;

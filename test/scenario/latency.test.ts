@@ -74,7 +74,7 @@ describe.skipIf(missing !== null)(missing ?? 'the truth of latency', () => {
     await runCommand('sysctl', ['-q', '-w', `${STAMP_BEFORE_QUEUE}=0`]);
     pipeline = new Pipeline(
       new KernelSource({ objectFile: TRACER, netns: [SENDER, ROUTER, RECEIVER] }),
-      { limited: true, onPath: (finished) => paths.push(pipeline.pathRecord(finished)) },
+      { namespaceFiltered: true, onPath: (finished) => paths.push(pipeline.pathRecord(finished)) },
     );
     await pipeline.start();
     capture = new Capture();

@@ -130,7 +130,7 @@ export class Observer {
       const counts = JSON.stringify([
         { ...joiner.counters, gsoPackets: joiner.gsoPacketsRefused },
         { devices: joiner.devices.evicted, tuples: joiner.tuples.refused },
-        { relays: joiner.relays.forgotten, ...flows.counters },
+        { proxyLinker: joiner.proxyLinker.forgotten, ...flows.counters },
         losses,
       ]);
       const what = `hopscope lost ${lost}, evicted ${evicted} of ${counts}`;

@@ -456,7 +456,7 @@ export class FixtureFeed implements FlowFeed {
       events: '56789',
       lost: '0',
       evicted: '0',
-      shed: '0',
+      skipped: '0',
       losses: { 'ring-full': '0', 'flows-evicted': '7' },
       malformed: { truncated: '2' },
       cpu: 0.031,

@@ -80,7 +80,7 @@ it.each(SEEN_LEAST)(
       count: true,
       sampling: { mode: 'auto', budget },
     });
-    const pipeline = new Pipeline(source, { limited: true });
+    const pipeline = new Pipeline(source, { namespaceFiltered: true });
     await pipeline.start();
     const others = [inside(B.netns, SERVER), inside(A.netns, FLOOD)];
     await delay(2_000);

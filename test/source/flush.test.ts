@@ -62,7 +62,7 @@ afterAll(async () => {
 });
 
 it('packets that interrupt a flush are handed over once, each with all its hops', async () => {
-  const tracer = new Tracer({ objectFile: TRACER_OBJECT, ownPort: 0, limited: true });
+  const tracer = new Tracer({ objectFile: TRACER_OBJECT, ownPort: 0, namespaceFiltered: true });
   try {
     await tracer.attach(new ObservedNamespaces([LEFT.netns, RIGHT.netns]).scan());
     const events = tracer.map('events');

@@ -31,7 +31,7 @@ beforeEach(async () => {
   source = new KernelSource({ objectFile: TRACER_OBJECT, netns: [LEFT.netns, RIGHT.netns] });
   paths = [];
   pipeline = new Pipeline(source, {
-    limited: true,
+    namespaceFiltered: true,
     onPath: (finished) => paths.push(pipeline.pathRecord(finished)),
   });
   await pipeline.start();

@@ -42,7 +42,7 @@ async function watch(hooks?: HookInstrument): Promise<Seen> {
   });
   const paths: PathRecord[] = [];
   const pipeline: Pipeline = new Pipeline(source, {
-    limited: true,
+    namespaceFiltered: true,
     onPath: (finished) => paths.push(pipeline.pathRecord(finished)),
   });
   await pipeline.start();

@@ -86,7 +86,7 @@ async function observe(
       const [begun = 0] = finished.path.columns.time;
       paths.push({ text: pathText(finished), begun: source.epochNs + BigInt(Math.round(begun)) });
     };
-    const pipeline = new Pipeline(source, { limited: true, filter, onPath });
+    const pipeline = new Pipeline(source, { namespaceFiltered: true, filter, onPath });
     await pipeline.start();
     return { paths, source, pipeline, warnings };
   };

@@ -67,7 +67,7 @@ it.skipIf(!isModule)(`a module that comes later is taken up, and no hop twice${w
     onWarning: (message) => warnings.push(message),
   });
   const begun: Pipeline = new Pipeline(source, {
-    limited: true,
+    namespaceFiltered: true,
     onPath: (finished) => paths.push(begun.pathRecord(finished)),
   });
   pipeline = begun;

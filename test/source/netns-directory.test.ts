@@ -24,7 +24,7 @@ function remove(): Promise<unknown> {
 beforeEach(async () => {
   expect(process.getuid?.(), 'these tests load kernel programs: run them as root').toBe(0);
   await remove();
-  tracer = new Tracer({ objectFile: TRACER_OBJECT, ownPort: 0, limited: true });
+  tracer = new Tracer({ objectFile: TRACER_OBJECT, ownPort: 0, namespaceFiltered: true });
   await tracer.attach(new Map());
   directory = new NetnsDirectory(() => tracer.update(namespaces.scan()));
   directory.watch();

@@ -48,7 +48,7 @@ describe('a filter that the kernel is not given', () => {
   it('leaves the tracer as it is without one, and is told of', async () => {
     const warnings: string[] = [];
     const tracer = await attachTracer(
-      { objectFile: TRACER_OBJECT, ownPort: 0, limited: true },
+      { objectFile: TRACER_OBJECT, ownPort: 0, namespaceFiltered: true },
       new PacketFilter('ip6 protochain 17', compilePacketFilter),
       new Map(),
       Promise.resolve(),

@@ -69,7 +69,7 @@ export async function watchTunnel(sampling: Sampling): Promise<Watch> {
     onMode: (mode) => modes.push({ mode, at: performance.now() }),
   });
   const pipeline = new Pipeline(source, {
-    limited: true,
+    namespaceFiltered: true,
     onPath: (path) => finished.push(kept(path)),
   });
   await pipeline.start();

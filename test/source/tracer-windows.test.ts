@@ -44,7 +44,7 @@ beforeEach(async () => {
   const source = new KernelSource({ objectFile: TRACER_OBJECT, netns: NETNS });
   const paths: PathRecord[] = [];
   const pipeline: Pipeline = new Pipeline(source, {
-    limited: true,
+    namespaceFiltered: true,
     onPath: (finished) => paths.push(pipeline.pathRecord(finished)),
   });
   await pipeline.start();
@@ -137,7 +137,7 @@ it.skipIf(!links)(
 function tracerOf(): { tracer: Tracer; namespaces: ObservedNamespaces } {
   const namespaces = new ObservedNamespaces(NETNS);
   return {
-    tracer: new Tracer({ objectFile: TRACER_OBJECT, ownPort: 0, limited: true }),
+    tracer: new Tracer({ objectFile: TRACER_OBJECT, ownPort: 0, namespaceFiltered: true }),
     namespaces,
   };
 }
@@ -273,7 +273,7 @@ it('a new object takes over without a gap, and nothing is seen twice', async () 
 function pipelineOn(paths: PathRecord[]): Pipeline {
   const source = new KernelSource({ objectFile: TRACER_OBJECT });
   const pipeline: Pipeline = new Pipeline(source, {
-    limited: true,
+    namespaceFiltered: true,
     onPath: (finished) => paths.push(pipeline.pathRecord(finished)),
   });
   return pipeline;

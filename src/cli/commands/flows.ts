@@ -45,7 +45,7 @@ export async function runFlows(args: string[]): Promise<number> {
   const pipeline = new Pipeline(source, {
     filter: options.filter,
     memory: options.memory,
-    limited: options.netns !== null,
+    namespaceFiltered: options.netns !== null,
     onFlowEnd: (flow) => show(flow, flow.state === 'closed' ? 'closed' : 'expired'),
   });
   let cursor = 0;

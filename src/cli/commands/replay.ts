@@ -57,7 +57,7 @@ export async function runReplay(args: string[]): Promise<number> {
       source,
       options,
       mode: 'replay',
-      limited: recording.header.limited ?? false,
+      namespaceFiltered: recording.header.limited ?? false,
       description: `a recording, played again and again: ${file}`,
       ...listen,
     });
@@ -76,7 +76,7 @@ export async function runReplay(args: string[]): Promise<number> {
   };
   const pipeline = new Pipeline(source, {
     filter: options.filter,
-    limited: recording.header.limited ?? false,
+    namespaceFiltered: recording.header.limited ?? false,
     memory: options.memory,
     sampleOneIn: oneInOf(options.sampling),
     ...(values.paths === true

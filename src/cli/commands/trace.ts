@@ -37,7 +37,7 @@ export async function runTrace(args: string[]): Promise<number> {
   const pipeline = new Pipeline(source, {
     filter: options.filter,
     memory: options.memory,
-    limited: options.netns !== null,
+    namespaceFiltered: options.netns !== null,
     onPath: (finished) => {
       const record = pipeline.pathRecord(finished);
       output.line(options.json ? jsonLine(record) : pathText(record, colour));
@@ -59,7 +59,7 @@ export function reportLosses(pipeline: Pipeline, output: LineOutput): void {
     [quality.lost, 'events lost: the kernel produced faster than they were read'],
     [String(pipeline.joiner.counters.cutByWindow), 'packets seen in part: a window began or ended'],
     [quality.evicted, 'evicted from full tables'],
-    [String(output.shed), 'lines left out: the reader was too slow'],
+    [String(output.skipped), 'lines left out: the reader was too slow'],
     ...Object.entries(quality.malformed).map(([code, count]) => [count, code]),
   ].filter(([count]) => count !== '0');
   for (const [count, what] of losses) {

@@ -34,13 +34,13 @@ interface Socket {
   /** The process that has read from it and neither answered nor opened anything since. */
   reader: Process | null;
   /** The connection that caused it to be opened; null where that is not known. */
-  cause: Received | null;
+  clientConnection: Received | null;
 }
 
 interface Process {
   readonly waiting: Set<Socket>;
   /** Some that wait were forgotten, so one left alone proves nothing until all are gone. */
-  blurred: boolean;
+  isAmbiguous: boolean;
 }
 
 interface Thread {
@@ -61,7 +61,7 @@ interface Thread {
  * to its end is followed among any number of clients, and one that first reads many
  * and then opens many is not followed, rather than wrongly.
  */
-export class Relays {
+export class ProxyLinker {
   /** Connections removed from a full table that might still have been linked. */
   forgotten = 0;
   readonly #sockets = new Map<number, Socket>();
@@ -83,7 +83,13 @@ export class Relays {
       // The address is that of another socket now.
       this.#forget(address, known);
     }
-    this.#add(address, { tuple, netns, isOpener: isReply(path), reader: null, cause: null });
+    this.#add(address, {
+      tuple,
+      netns,
+      isOpener: isReply(path),
+      reader: null,
+      clientConnection: null,
+    });
   }
 
   /** A process reads what came last to a socket, 0 for one that is not known. */
@@ -100,9 +106,9 @@ export class Relays {
     if (socket.reader === process) {
       return;
     }
-    this.#settle(socket);
+    this.#stopWaiting(socket);
     if (process.waiting.size >= WAITING_LIMIT) {
-      process.blurred = true;
+      process.isAmbiguous = true;
       this.forgotten += 1;
       return;
     }
@@ -116,8 +122,8 @@ export class Relays {
     if (known !== undefined) {
       this.#forget(address, known);
     }
-    const cause = this.#cause(netns, actor);
-    this.#add(address, { tuple: null, netns, isOpener: true, reader: null, cause });
+    const clientConnection = this.#clientConnection(netns, actor);
+    this.#add(address, { tuple: null, netns, isOpener: true, reader: null, clientConnection });
   }
 
   /**
@@ -132,7 +138,7 @@ export class Relays {
       return null;
     }
     socket.tuple ??= answer;
-    return socket.tuple.equals(answer) ? socket.cause : null;
+    return socket.tuple.equals(answer) ? socket.clientConnection : null;
   }
 
   /** A socket sends data, or its last. */
@@ -141,13 +147,13 @@ export class Relays {
     if (socket === undefined) {
       return;
     }
-    this.#settle(socket);
+    this.#stopWaiting(socket);
     if (isLast) {
       this.#sockets.delete(address);
     }
   }
 
-  #cause(netns: number, actor: Actor): Received | null {
+  #clientConnection(netns: number, actor: Actor): Received | null {
     const thread = this.#threads.get(actor.thread);
     const process = this.#processes.get(actor.process);
     const socket = thread?.newest ?? null;
@@ -157,18 +163,18 @@ export class Relays {
       socket === null ||
       socket.tuple === null ||
       socket.netns !== netns ||
-      process.blurred ||
+      process.isAmbiguous ||
       process.waiting.size !== 1 ||
       !process.waiting.has(socket)
     ) {
       return null;
     }
     // After a sleep it is likely meant and not proven: nothing is said, yet it waits no more.
-    this.#settle(socket);
+    this.#stopWaiting(socket);
     return thread.sleeps === actor.sleeps ? { tuple: socket.tuple, netns } : null;
   }
 
-  #settle(socket: Socket): void {
+  #stopWaiting(socket: Socket): void {
     const process = socket.reader;
     if (process === null) {
       return;
@@ -176,13 +182,13 @@ export class Relays {
     socket.reader = null;
     process.waiting.delete(socket);
     if (process.waiting.size === 0) {
-      process.blurred = false;
+      process.isAmbiguous = false;
     }
   }
 
   #forget(address: number, socket: Socket): void {
     this.#sockets.delete(address);
-    this.#settle(socket);
+    this.#stopWaiting(socket);
   }
 
   #add(address: number, socket: Socket): void {
@@ -192,7 +198,7 @@ export class Relays {
         const [oldAddress, { reader }] = oldest;
         if (reader !== null) {
           this.forgotten += 1;
-          reader.blurred = true;
+          reader.isAmbiguous = true;
         }
         this.#forget(oldAddress, oldest[1]);
       }
@@ -203,19 +209,19 @@ export class Relays {
   #thread(id: number): Thread {
     const thread = this.#threads.get(id) ?? { newest: null, sleeps: 0 };
     // A thread that so many others came after has slept since, or is no more.
-    renew(this.#threads, id, thread, THREAD_LIMIT);
+    makeNewest(this.#threads, id, thread, THREAD_LIMIT);
     return thread;
   }
 
   #process(id: number): Process {
-    const process = this.#processes.get(id) ?? { waiting: new Set(), blurred: false };
-    this.forgotten += renew(this.#processes, id, process, PROCESS_LIMIT)?.waiting.size ?? 0;
+    const process = this.#processes.get(id) ?? { waiting: new Set(), isAmbiguous: false };
+    this.forgotten += makeNewest(this.#processes, id, process, PROCESS_LIMIT)?.waiting.size ?? 0;
     return process;
   }
 }
 
 /** Makes an entry the newest of a map; returns the oldest when that was removed for it. */
-function renew<T>(map: Map<number, T>, id: number, entry: T, limit: number): T | undefined {
+function makeNewest<T>(map: Map<number, T>, id: number, entry: T, limit: number): T | undefined {
   map.delete(id);
   map.set(id, entry);
   const [oldest] = map;

@@ -4,11 +4,11 @@ import { Path } from '../../src/join/path.js';
 import {
   type Actor,
   PROCESS_LIMIT,
-  Relays,
+  ProxyLinker,
   SOCKET_LIMIT,
   THREAD_LIMIT,
   WAITING_LIMIT,
-} from '../../src/join/relays.js';
+} from '../../src/join/proxy-linker.js';
 import type { Tuple } from '../../src/join/tuple.js';
 import { TupleTable } from '../../src/join/tuple-table.js';
 import { PROTO_TCP, PROTO_UDP } from '../../src/packet/proto.js';
@@ -20,11 +20,11 @@ const accepted = (client: number): number => 0x1000 + client;
 const opened = (client: number): number => 0x100_0000 + client;
 
 let tuples: TupleTable;
-let relays: Relays;
+let proxyLinker: ProxyLinker;
 
 beforeEach(() => {
   tuples = new TupleTable();
-  relays = new Relays();
+  proxyLinker = new ProxyLinker();
 });
 
 function words(address: string): number {
@@ -47,21 +47,21 @@ function run(sleeps = 1, thread = 71, process = 7): Actor {
 
 /** A request arrives on the connection of a client, and is read. */
 function request(client: number, actor = run(), netns = NETNS): void {
-  relays.received(accepted(client), ofClient(client), netns, new Path(0, new HopColumns()));
-  relays.read(accepted(client), actor);
+  proxyLinker.received(accepted(client), ofClient(client), netns, new Path(0, new HopColumns()));
+  proxyLinker.read(accepted(client), actor);
 }
 
 /** The process opens a connection; the port of the client for whose sake, or `null`. */
 function open(at: number, actor = run(), netns = NETNS): number | null {
-  relays.connect(opened(at), netns, actor);
-  return relays.opened(opened(at), fromServer(at))?.tuple.sport ?? null;
+  proxyLinker.connect(opened(at), netns, actor);
+  return proxyLinker.opened(opened(at), fromServer(at))?.tuple.sport ?? null;
 }
 
 /** The server's answer is read, and the client answered. */
 function answer(client: number, actor = run()): void {
-  relays.received(opened(client), fromServer(client), NETNS, new Path(0, new HopColumns()));
-  relays.read(opened(client), actor);
-  relays.sent(accepted(client), false);
+  proxyLinker.received(opened(client), fromServer(client), NETNS, new Path(0, new HopColumns()));
+  proxyLinker.read(opened(client), actor);
+  proxyLinker.sent(accepted(client), false);
 }
 
 describe('a connection is linked', () => {
@@ -72,17 +72,20 @@ describe('a connection is linked', () => {
 
   test('and says in which namespace that one was received', () => {
     request(1);
-    relays.connect(opened(1), NETNS, run());
-    expect(relays.opened(opened(1), fromServer(1))).toEqual({ tuple: ofClient(1), netns: NETNS });
+    proxyLinker.connect(opened(1), NETNS, run());
+    expect(proxyLinker.opened(opened(1), fromServer(1))).toEqual({
+      tuple: ofClient(1),
+      netns: NETNS,
+    });
   });
 
   test('by its SYN, the first and those sent again, and by nothing else of the socket', () => {
     request(1);
     expect(open(1)).toBe(1);
-    expect(relays.opened(opened(1), fromServer(1))?.tuple.sport).toBe(1);
+    expect(proxyLinker.opened(opened(1), fromServer(1))?.tuple.sport).toBe(1);
     // The kernel gave the address to another connection, whose beginning was not seen.
-    expect(relays.opened(opened(1), fromServer(2))).toBeNull();
-    expect(relays.opened(opened(3), fromServer(3))).toBeNull();
+    expect(proxyLinker.opened(opened(1), fromServer(2))).toBeNull();
+    expect(proxyLinker.opened(opened(3), fromServer(3))).toBeNull();
   });
 
   test('when the request came in several fragments', () => {
@@ -116,7 +119,7 @@ describe('a connection is linked', () => {
 
   test('after a request that the process answered by itself', () => {
     request(1);
-    relays.sent(accepted(1), false);
+    proxyLinker.sent(accepted(1), false);
     request(2);
     expect(open(2)).toBe(2);
   });
@@ -162,8 +165,8 @@ describe('a connection is not linked', () => {
     expect(open(2)).toBeNull();
     request(3);
     const dns = tuple('10.96.0.10', 53, PROXY, 5555, PROTO_UDP);
-    relays.received(0x77, dns, NETNS, new Path(0, new HopColumns()));
-    relays.read(0x77, run());
+    proxyLinker.received(0x77, dns, NETNS, new Path(0, new HopColumns()));
+    proxyLinker.read(0x77, run());
     expect(open(3)).toBeNull();
   });
 
@@ -175,10 +178,10 @@ describe('a connection is not linked', () => {
 
   test('when the request was answered already, or its connection is over', () => {
     request(1);
-    relays.sent(accepted(1), false);
+    proxyLinker.sent(accepted(1), false);
     expect(open(1)).toBeNull();
     request(2);
-    relays.sent(accepted(2), true);
+    proxyLinker.sent(accepted(2), true);
     expect(open(2)).toBeNull();
   });
 
@@ -195,7 +198,7 @@ describe('a connection is not linked', () => {
 
   test('to a socket that has the address of one that was read before', () => {
     request(1);
-    relays.received(accepted(1), ofClient(9), NETNS, new Path(0, new HopColumns()));
+    proxyLinker.received(accepted(1), ofClient(9), NETNS, new Path(0, new HopColumns()));
     expect(open(1)).toBeNull();
   });
 });
@@ -204,8 +207,8 @@ test('when those that waited are settled, the next is linked again', () => {
   request(1);
   request(2);
   expect(open(1)).toBeNull();
-  relays.sent(accepted(1), false);
-  relays.sent(accepted(2), true);
+  proxyLinker.sent(accepted(1), false);
+  proxyLinker.sent(accepted(2), true);
   request(3);
   expect(open(3)).toBe(3);
 });
@@ -215,14 +218,14 @@ describe('limits', () => {
     for (let client = 0; client <= WAITING_LIMIT; client++) {
       request(client);
     }
-    expect(relays.forgotten).toBe(1);
+    expect(proxyLinker.forgotten).toBe(1);
     for (let client = 1; client < WAITING_LIMIT; client++) {
-      relays.sent(accepted(client), false);
+      proxyLinker.sent(accepted(client), false);
     }
     // One is left, but the one that was forgotten may be meant as well.
-    relays.read(accepted(0), run());
+    proxyLinker.read(accepted(0), run());
     expect(open(0)).toBeNull();
-    relays.sent(accepted(0), false);
+    proxyLinker.sent(accepted(0), false);
     request(1000);
     expect(open(1000)).toBe(1000);
   });
@@ -230,28 +233,28 @@ describe('limits', () => {
   test('one socket past the limit: the one known longest is forgotten, and counted if it waited', () => {
     request(0);
     for (let at = 1; at < SOCKET_LIMIT; at++) {
-      relays.connect(opened(at), NETNS, run(9, 99, 9));
+      proxyLinker.connect(opened(at), NETNS, run(9, 99, 9));
     }
-    expect([relays.sockets, relays.forgotten]).toEqual([SOCKET_LIMIT, 0]);
-    relays.connect(opened(SOCKET_LIMIT), NETNS, run(9, 99, 9));
-    expect([relays.sockets, relays.forgotten]).toEqual([SOCKET_LIMIT, 1]);
+    expect([proxyLinker.sockets, proxyLinker.forgotten]).toEqual([SOCKET_LIMIT, 0]);
+    proxyLinker.connect(opened(SOCKET_LIMIT), NETNS, run(9, 99, 9));
+    expect([proxyLinker.sockets, proxyLinker.forgotten]).toEqual([SOCKET_LIMIT, 1]);
     expect(open(0)).toBeNull();
-    relays.connect(opened(SOCKET_LIMIT + 1), NETNS, run(9, 99, 9));
-    expect([relays.sockets, relays.forgotten]).toEqual([SOCKET_LIMIT, 1]);
+    proxyLinker.connect(opened(SOCKET_LIMIT + 1), NETNS, run(9, 99, 9));
+    expect([proxyLinker.sockets, proxyLinker.forgotten]).toEqual([SOCKET_LIMIT, 1]);
   });
 
   test('one thread past the limit: the one quiet longest is forgotten', () => {
     request(1, run(1, 71));
     for (let thread = 1000; thread < 1000 + THREAD_LIMIT - 1; thread++) {
-      relays.read(0, run(1, thread));
+      proxyLinker.read(0, run(1, thread));
     }
-    relays.read(accepted(1), run(1, 71));
-    relays.read(0, run(1, 5000));
-    relays.read(0, run(1, 999));
+    proxyLinker.read(accepted(1), run(1, 71));
+    proxyLinker.read(0, run(1, 5000));
+    proxyLinker.read(0, run(1, 999));
     expect(open(1, run(1, 71))).toBe(1);
     request(2, run(1, 72));
     for (let thread = 100_000; thread < 100_000 + THREAD_LIMIT; thread++) {
-      relays.read(0, run(1, thread));
+      proxyLinker.read(0, run(1, thread));
     }
     expect(open(2, run(1, 72))).toBeNull();
   });
@@ -260,9 +263,9 @@ describe('limits', () => {
     for (let process = 0; process < PROCESS_LIMIT; process++) {
       request(process, run(1, process, process));
     }
-    expect(relays.forgotten).toBe(0);
+    expect(proxyLinker.forgotten).toBe(0);
     request(60_000, run(1, 60_000, 60_000));
-    expect(relays.forgotten).toBe(1);
+    expect(proxyLinker.forgotten).toBe(1);
     expect(open(0, run(1, 0, 0))).toBeNull();
     expect(open(1, run(1, 1, 1))).toBe(1);
   });
