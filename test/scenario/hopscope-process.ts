@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { onTestFailed } from 'vitest';
 
 export const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
@@ -25,6 +26,7 @@ export class HopscopeProcess {
       this.err += text;
     });
     this.#closed = once(this.child, 'close');
+    endWhenTestFails(this.child);
   }
 
   static async ready(args: readonly string[]): Promise<HopscopeProcess> {
@@ -70,5 +72,16 @@ export class HopscopeProcess {
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line) as T);
+  }
+}
+
+/** Left by a test that fails it would be seen by those that come after. */
+function endWhenTestFails(child: ChildProcess): void {
+  try {
+    onTestFailed(() => {
+      child.kill('SIGKILL');
+    });
+  } catch {
+    // It is started for several tests, by a hook, which ends it.
   }
 }
