@@ -1,4 +1,4 @@
-import { BpfError, type NetnsAnswers, netnsIds, queryNetns } from 'ebpf-ts';
+import { BpfError, type NetnsAnswers } from 'ebpf-ts';
 import { HopscopeError } from '../model/errors.js';
 import {
   decodeAddresses,
@@ -13,7 +13,7 @@ import type {
   NetworkDescription,
   ReadingProblem,
 } from '../network/description.js';
-import { type LinkEnds, linksTo, wantedEnds } from '../network/link-ends.js';
+import { linksTo } from '../network/link-ends.js';
 import {
   type FirewallTable,
   LEGACY_FILES,
@@ -21,36 +21,12 @@ import {
   TABLES_REQUEST,
   tablesOf,
 } from './firewall-reader.js';
+import { AF, askNamespace, dump, findEnds, inTurn, RTM, RTM_F_CLONED } from './namespace-query.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 import { readWireguard } from './wireguard-reader.js';
 
-/** Namespaces asked at a time: as many as libuv's pool has threads. */
-const READERS = 4;
 /** Bytes of answers taken from one namespace: some 400,000 routes. */
 const NAMESPACE_BYTES = 64 << 20;
-/** Times that a namespace is asked when it changes meanwhile. */
-const ATTEMPTS = 3;
-/** Numbers of other namespaces asked for in all; a node of 500 pods asks 1,000 times. */
-export const ID_LIMIT = 20_000;
-/** Of one call. */
-const ID_PART = 1_024;
-
-const NETLINK_ROUTE = 0;
-const NLM_F_DUMP = 0x300;
-const RTM = { getlink: 18, getaddr: 22, getroute: 26, getneigh: 30, getrule: 34 } as const;
-const AF = { unspec: 0, inet: 2, bridge: 7, inet6: 10 } as const;
-const RTM_F_CLONED = 0x200;
-/** Lengths of the header that each request has: ifinfomsg, ifaddrmsg, rtmsg, ndmsg, fib_rule_hdr. */
-const HEADER: Readonly<Record<number, number>> = { 18: 16, 22: 8, 26: 12, 30: 12, 34: 12 };
-
-function dump(what: string, type: number, family: number, flags = 0) {
-  const body = new Uint8Array(HEADER[type] ?? 0);
-  body[0] = family;
-  // rtm_flags: with RTM_F_CLONED what was learned, without it what is configured.
-  if (flags !== 0) new DataView(body.buffer).setUint32(8, flags, true);
-  return { what, request: { protocol: NETLINK_ROUTE, type, flags: NLM_F_DUMP, body } };
-}
-
 const DUMPS = [
   dump('devices', RTM.getlink, AF.unspec),
   dump('addresses', RTM.getaddr, AF.unspec),
@@ -68,6 +44,7 @@ const FILES = [
   ...['/proc/sys/net/ipv4/ip_forward', '/proc/sys/net/ipv6/conf/all/forwarding'],
   ...LEGACY_FILES,
 ] as const;
+const REQUESTS = DUMPS.map(({ request }) => request);
 /** A kernel without IPv6, or without rules. */
 const ABSENT = new Set(['EOPNOTSUPP', 'EAFNOSUPPORT']);
 
@@ -95,7 +72,13 @@ export async function readNetwork(
     if (one !== null) read.push(one);
   });
   read.sort((a, b) => a.rest.netns - b.rest.netns);
-  const ends = await findEnds(read, problems);
+  const ends = await findEnds(
+    read.map(({ rest, links }) => ({ netns: rest.netns, path: rest.path, links })),
+    ({ netns, message }) => {
+      const name = read.find(({ rest }) => rest.netns === netns)?.rest.name ?? '';
+      problems.push({ code: 'TOO_MANY_ENDS', netns: name, message });
+    },
+  );
   const described: NamespaceDescription[] = [];
   await inTurn(read, async ({ found, links, rest, tables }) => {
     const peers = await readWireguard(found, rest.name, links, problems);
@@ -117,7 +100,7 @@ async function readNamespace(
   };
   let said: NetnsAnswers;
   try {
-    said = await ask(found.path);
+    said = await askNamespace(found.path, REQUESTS, FILES, NAMESPACE_BYTES);
   } catch (error) {
     if (!(error instanceof BpfError)) throw error;
     // It went, which is no problem.
@@ -162,58 +145,4 @@ async function readNamespace(
       forwarding: decode(9, decodeForwarding, []),
     },
   };
-}
-
-/** Asks again where something changed meanwhile: what was read then may be half of each. */
-async function ask(path: string): Promise<NetnsAnswers> {
-  const requests = DUMPS.map(({ request }) => request);
-  for (let attempt = 1; ; attempt++) {
-    const said = await queryNetns(path, requests, FILES, NAMESPACE_BYTES);
-    if (attempt === ATTEMPTS || !said.answers.some(({ interrupted }) => interrupted)) return said;
-  }
-}
-
-/** Which namespace each number of a device's other end stands for. */
-async function findEnds(
-  read: readonly ReadNamespace[],
-  problems: ReadingProblem[],
-): Promise<LinkEnds> {
-  const paths = new Map(read.map(({ rest }) => [rest.netns, rest.path]));
-  const names = new Map(read.map(({ rest }) => [rest.netns, rest.name]));
-  const wanted = wantedEnds(read.map(({ rest, links }) => ({ netns: rest.netns, links })));
-  const ends: Map<number, Map<number, number>> = new Map();
-  let room = ID_LIMIT;
-  await inTurn([...wanted], async ([netns, candidates]) => {
-    const byId = new Map<number, number>();
-    ends.set(netns, byId);
-    const taken = candidates.slice(0, Math.max(0, room));
-    room -= taken.length;
-    if (taken.length < candidates.length) {
-      problems.push({
-        ...{ code: 'TOO_MANY_ENDS', netns: names.get(netns) ?? '' },
-        message: `the other ends of some devices were not looked for (limit ${ID_LIMIT})`,
-      });
-    }
-    for (let from = 0; from < taken.length; from += ID_PART) {
-      const some = taken.slice(from, from + ID_PART);
-      const asked = some.map((other) => paths.get(other) ?? '/nowhere');
-      try {
-        const ids = await netnsIds(paths.get(netns) ?? '/nowhere', asked);
-        for (const [i, id] of ids.entries()) if (id !== null) byId.set(id, some[i] ?? 0);
-      } catch (error) {
-        // It went meanwhile: its devices have no other end any more.
-        if (!(error instanceof BpfError)) throw error;
-      }
-    }
-  });
-  return ends;
-}
-
-/** So many at a time; the workers share one iterator. */
-async function inTurn<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const waiting = items[Symbol.iterator]();
-  const worker = async (): Promise<void> => {
-    for (const item of waiting) await work(item);
-  };
-  await Promise.all(Array.from({ length: READERS }, worker));
 }
