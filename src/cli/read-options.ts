@@ -57,7 +57,7 @@ function belowCommandLine(
 }
 
 /** Of what is said, what is right: an error in the rest is reported in that form. */
-function setLog({ 'log-level': level, 'log-format': format }: OptionValues): void {
+export function setLog({ 'log-level': level, 'log-format': format }: OptionValues): void {
   if (typeof format === 'string') log.format = COMMON_OPTIONS['log-format'].read(format);
   if (typeof level === 'string') log.level = COMMON_OPTIONS['log-level'].read(level);
 }

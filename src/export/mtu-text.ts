@@ -63,7 +63,7 @@ function sameDevices({ way }: Group): string {
   return JSON.stringify([way.netns, way.dev, way.hops.map(placeText), way.end]);
 }
 
-/** Behind the pod's own pair everything is the same, and so are the MTUs of the pair. */
+/** After the pod's own pair everything is the same, and so are the MTUs of the pair. */
 function samePods({ way, routes }: Group): string {
   const own = way.hops.filter(({ netns }) => netns === way.netns).length + 1;
   const pair = way.hops.slice(0, own).map(({ room, by }) => [room, by]);

@@ -14,6 +14,7 @@ import { findRouteMtuDisagrees } from './faults/route-mtu-disagrees.js';
 import { findTunnelMtuAboveUnderlay } from './faults/tunnel-mtu-above-underlay.js';
 import { findTunnelOnOtherDevice } from './faults/tunnel-on-other-device.js';
 import { findVethEndsDiffer } from './faults/veth-ends-differ.js';
+import { dropsOf } from './firewall-verdict.js';
 import { findPods } from './pods.js';
 import { findTunnelWays } from './tunnel-ways.js';
 import { findWays, type Way } from './ways.js';
@@ -56,7 +57,8 @@ export function audit(description: NetworkDescription): Audit {
   const pods = findPods(machine);
   const { ways, leftOut } = findWays(machine, pods);
   const { tunnels, leftOut: tunnelEnds } = findTunnelWays(machine);
-  const input = { machine, pods, ways, tunnels };
+  const drops = new Map(machine.namespaces.map((each) => [each, dropsOf(each)]));
+  const input = { machine, pods, ways, tunnels, drops };
   const all = DETECTORS.flatMap((detect) => detect(input).sort(byPlace)).sort(
     (a, b) => ORDER[a.severity] - ORDER[b.severity],
   );

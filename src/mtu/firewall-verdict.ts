@@ -6,7 +6,8 @@ import {
   ICMPV6,
   type RuleCondition,
 } from '../network/firewall.js';
-import type { Family } from '../network/ip-address.js';
+import { FAMILIES, type Family } from '../network/ip-address.js';
+import type { Namespace } from '../network/machine.js';
 
 /** Chains that one look passes, for those of nft may lead in circles. */
 const DEPTH_LIMIT = 32;
@@ -31,14 +32,34 @@ export interface ErrorDrop {
  * itself. A rule that also asks for addresses, sets or marks may drop some of them: that is not said.
  */
 export function errorDrops(chains: readonly FirewallChain[], family: Family): ErrorDrop[] {
+  const targets = new Map<string, FirewallChain>();
+  for (const chain of chains) {
+    const key = targetKey(chain, chain.name);
+    if (!targets.has(key)) targets.set(key, chain);
+  }
   return chains.flatMap((chain): ErrorDrop[] => {
     const { hook, policy } = chain;
     if (hook === null || (chain.family !== null && chain.family !== family)) return [];
-    const verdict = judge(chains, chain, family, 0);
+    const verdict = judge(targets, chain, family, 0);
     if (typeof verdict === 'object') {
       return [{ chain: verdict.chain, hook, family, rule: verdict.rule }];
     }
     return verdict === 'through' && policy === 'drop' ? [{ chain, hook, family, rule: null }] : [];
+  });
+}
+
+/** Of the hooks that packets of the namespace pass, each rule once. */
+export function dropsOf(namespace: Namespace): ErrorDrop[] {
+  const { firewall, forwards } = namespace.description;
+  const seen = new Set<unknown>();
+  return FAMILIES.flatMap((family) => errorDrops(firewall, family)).filter((drop) => {
+    const { hook, family, chain, rule } = drop;
+    if (hook === 'forward' && !forwards[family]) return false;
+    if (!namespace.description.addresses.some(({ address }) => address.family === family)) {
+      return false;
+    }
+    const key = rule ?? chain;
+    return !seen.has(key) && seen.add(key) !== undefined;
   });
 }
 
@@ -50,7 +71,7 @@ type Verdict =
   | { readonly chain: FirewallChain; readonly rule: FirewallRule };
 
 function judge(
-  chains: readonly FirewallChain[],
+  targets: ReadonlyMap<string, FirewallChain>,
   chain: FirewallChain,
   family: Family,
   depth: number,
@@ -80,10 +101,10 @@ function judge(
         break;
       case 'jump':
       case 'goto': {
-        const target = targetOf(chains, chain, action.chain);
+        const target = targets.get(targetKey(chain, action.chain));
         // A target that is no chain is an extension: it marks, logs, or the like.
-        if (target === null) break;
-        const inner = judge(chains, target, family, depth + 1);
+        if (target === undefined) break;
+        const inner = judge(targets, target, family, depth + 1);
         if (typeof inner === 'object') {
           if (isCertain || namesError(inner.rule.condition)) return inner;
           isSure = false;
@@ -102,19 +123,9 @@ function judge(
   return isSure ? 'through' : 'perhaps';
 }
 
-function targetOf(
-  chains: readonly FirewallChain[],
-  from: FirewallChain,
-  name: string,
-): FirewallChain | null {
-  return (
-    chains.find(
-      (each) =>
-        each.name === name &&
-        each.table === from.table &&
-        each.command.join(' ') === from.command.join(' '),
-    ) ?? null
-  );
+/** What a chain is jumped to by from another one of its table. */
+function targetKey({ command, table }: FirewallChain, name: string): string {
+  return `${command.join(' ')}\n${table}\n${name}`;
 }
 
 function matchOf(condition: RuleCondition, family: Family): 'yes' | 'no' | 'perhaps' {

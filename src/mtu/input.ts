@@ -1,4 +1,5 @@
-import type { Machine } from '../network/machine.js';
+import type { Machine, Namespace } from '../network/machine.js';
+import type { ErrorDrop } from './firewall-verdict.js';
 import type { Pod } from './pods.js';
 import type { TunnelWay } from './tunnel-ways.js';
 import type { Way } from './ways.js';
@@ -9,4 +10,6 @@ export interface AuditInput {
   readonly pods: readonly Pod[];
   readonly ways: readonly Way[];
   readonly tunnels: readonly TunnelWay[];
+  /** What drops the errors of path MTU discovery, of every namespace. */
+  readonly drops: ReadonlyMap<Namespace, readonly ErrorDrop[]>;
 }

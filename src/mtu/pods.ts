@@ -1,5 +1,3 @@
-import type { Route } from '../network/description.js';
-import { isLinkLocal, isMulticast } from '../network/ip-address.js';
 import type { Device, Machine, Namespace } from '../network/machine.js';
 
 /** A pod's own device, and the end of the pair that its node has. */
@@ -31,14 +29,4 @@ function podsOf(machine: Machine, namespace: Namespace): Pod[] {
   }
   if (beside.size > 1) return [];
   return pods.filter(({ device }) => namespace.leadsAway(device.link.ifindex));
-}
-
-/** Whether packets of other hosts may take it: neither multicast nor of the link alone. */
-export function isForwarding({ type, dst, hops }: Route): boolean {
-  return (
-    type === 'unicast' &&
-    hops.length > 0 &&
-    !isMulticast(dst) &&
-    !(dst.length > 0 && isLinkLocal(dst))
-  );
 }

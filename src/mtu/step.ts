@@ -21,6 +21,15 @@ export interface Step {
  */
 export type WayEnd = 'delivered' | 'leaves' | 'refused' | 'unknown';
 
+/** The first place that lets no more pass than any other; null where there is none. */
+export function narrowestOf(steps: readonly Step[]): Step | null {
+  let narrowest: Step | null = null;
+  for (const step of steps) {
+    if (narrowest === null || step.room < narrowest.room) narrowest = step;
+  }
+  return narrowest;
+}
+
 export interface Trace {
   readonly steps: readonly Step[];
   readonly end: WayEnd;

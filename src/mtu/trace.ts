@@ -1,24 +1,19 @@
 import type { NextHop } from '../network/description.js';
 import type { IpAddress } from '../network/ip-address.js';
 import { type Device, isSameDevice, type Machine, type Namespace } from '../network/machine.js';
+import type { RouteKey } from '../network/route-table.js';
 import { crossWire } from './cross-wire.js';
 import { overheadOf } from './overhead.js';
 import type { LimitKind, Step, Trace, WayEnd } from './step.js';
-import { endpointFor, remoteTunnel } from './tunnel-ends.js';
+import { endpointFor, outerKey, remoteTunnel } from './tunnel-ends.js';
 
 /** Devices and namespaces that one packet passes, tunnels in tunnels included. */
 const STEPS_LIMIT = 64;
 const TUNNELS_LIMIT = 4;
 
 /** A packet as it is looked up. */
-export interface Start {
+export interface Start extends RouteKey {
   readonly namespace: Namespace;
-  readonly dst: IpAddress;
-  readonly src: IpAddress | null;
-  readonly mark: number;
-  /** Device it came in by; `lo` where the namespace sends it itself. */
-  readonly incoming: string;
-  readonly outgoing: number | null;
 }
 
 interface Inside {
@@ -100,14 +95,7 @@ function throughTunnel(
   if (endpoint === null || bytes === null) return unknown;
   const outer = follow(
     machine,
-    {
-      namespace: underlay,
-      dst: endpoint,
-      src: tunnel.local?.family === endpoint.family ? tunnel.local : null,
-      mark: tunnel.mark,
-      incoming: 'lo',
-      outgoing: tunnel.device,
-    },
+    { namespace: underlay, ...outerKey(tunnel, endpoint) },
     {
       overhead: inside.overhead + bytes,
       tunnels: [...inside.tunnels, device],

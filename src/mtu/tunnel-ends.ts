@@ -7,6 +7,7 @@ import {
   isUnspecified,
 } from '../network/ip-address.js';
 import type { Device, Machine, Namespace } from '../network/machine.js';
+import type { RouteKey } from '../network/route-table.js';
 
 /** Other ends of one tunnel that are looked at; a node of a larger cluster has more. */
 export const ENDPOINT_LIMIT = 1_024;
@@ -78,6 +79,17 @@ export function endpointsOf(device: Device): Endpoints {
   }
   const endpoints = [...unique.values()].slice(0, ENDPOINT_LIMIT);
   return { endpoints, leftOut: unique.size - endpoints.length };
+}
+
+/** How the outer packets of a tunnel are looked up in the namespace that routes them. */
+export function outerKey(tunnel: Tunnel, endpoint: IpAddress): RouteKey {
+  return {
+    dst: endpoint,
+    src: tunnel.local?.family === endpoint.family ? tunnel.local : null,
+    mark: tunnel.mark,
+    incoming: 'lo',
+    outgoing: tunnel.device,
+  };
 }
 
 /** The device of the same tunnel in the namespace that its outer packets arrive in. */

@@ -1,8 +1,9 @@
 import type { Tunnel } from '../network/description.js';
 import { type IpAddress, isMulticast } from '../network/ip-address.js';
-import type { Device, Machine } from '../network/machine.js';
+import { type Device, isSameDevice, type Machine } from '../network/machine.js';
 import { overheadOf } from './overhead.js';
-import { endpointsOf } from './tunnel-ends.js';
+import { traceWay } from './trace.js';
+import { endpointsOf, outerKey, remoteTunnel } from './tunnel-ends.js';
 
 /** How the outer packets of a tunnel leave for one other end. */
 export interface TunnelWay {
@@ -11,6 +12,8 @@ export interface TunnelWay {
   /** Null for a multicast group. */
   readonly endpoint: IpAddress | null;
   readonly outer: Device;
+  /** The device at the other end, where outer packets are seen to arrive. */
+  readonly far: Device | null;
   /** Of the route to the other end, where it has one of its own. */
   readonly routeMtu: number | null;
   /** Whether no router is between, as far as the route says. */
@@ -56,13 +59,8 @@ function towards(
   const overhead = overheadOf(tunnel, endpoint.family);
   // The other end is here: nothing is sent.
   if (underlay === null || overhead === null || underlay.owns(endpoint)) return null;
-  const found = underlay.find({
-    dst: endpoint,
-    src: tunnel.local?.family === endpoint.family ? tunnel.local : null,
-    mark: tunnel.mark,
-    incoming: 'lo',
-    outgoing: tunnel.device,
-  });
+  const key = outerKey(tunnel, endpoint);
+  const found = underlay.find(key);
   const link = underlay.link(found?.hop?.ifindex ?? null);
   if (found === null || found.route.type !== 'unicast' || link === null || !found.isCertain) {
     return null;
@@ -73,7 +71,10 @@ function towards(
   const routeMtu = found.route.mtu;
   const room = Math.min(routeMtu ?? link.mtu, link.mtu) - overhead;
   const isDirect = found.hop?.via === null;
-  return { device, tunnel, endpoint, outer, routeMtu, isDirect, overhead, room };
+  const { end, last } = traceWay(machine, { namespace: underlay, ...key });
+  const arrived = end === 'delivered' ? remoteTunnel(machine, device, last, endpoint) : null;
+  const far = arrived === null || isSameDevice(arrived, device) ? null : arrived;
+  return { device, tunnel, endpoint, outer, far, routeMtu, isDirect, overhead, room };
 }
 
 function groupWay(machine: Machine, device: Device, tunnel: Tunnel): TunnelWay | null {
@@ -84,7 +85,7 @@ function groupWay(machine: Machine, device: Device, tunnel: Tunnel): TunnelWay |
   const overhead = overheadOf(tunnel, tunnel.remote.family);
   if (overhead === null) return null;
   return {
-    ...{ device, tunnel, endpoint: null, outer: { namespace: underlay, link } },
+    ...{ device, tunnel, endpoint: null, outer: { namespace: underlay, link }, far: null },
     ...{ routeMtu: null, isDirect: true, overhead, room: link.mtu - overhead },
   };
 }

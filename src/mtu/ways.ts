@@ -8,8 +8,9 @@ import {
   type Prefix,
 } from '../network/ip-address.js';
 import type { Machine, Namespace } from '../network/machine.js';
-import { isForwarding, type Pod } from './pods.js';
-import type { Step, Trace } from './step.js';
+import { isForwarding } from '../network/route.js';
+import type { Pod } from './pods.js';
+import { narrowestOf, type Step, type Trace } from './step.js';
 import { traceWay } from './trace.js';
 
 /** Pairs of pod device and route that one audit follows. */
@@ -120,8 +121,8 @@ function followWay(machine: Machine, pod: Pod, { dst, addresses }: Destination):
   });
   const [first] = trace.steps;
   // It leaves by another device of the pod, or not at all.
-  if (first === undefined || first.device.link.ifindex !== link.ifindex) return null;
-  const setBy = trace.steps.reduce((least, step) => (step.room < least.room ? step : least), first);
+  const setBy = narrowestOf(trace.steps);
+  if (setBy === null || first?.device.link.ifindex !== link.ifindex) return null;
   return { pod, dst, towards, mtu: setBy.room, setBy, trace };
 }
 

@@ -1,13 +1,8 @@
 /** RTM_NEWADDR and RTM_NEWNEIGH: addresses, neighbours, forwarding entries. */
 import type { ForwardingEntry, InterfaceAddress, Neighbour } from './description.js';
-import { addressFromBytes, type IpAddress } from './ip-address.js';
-import {
-  type Attributes,
-  attributesOf,
-  bytesOf,
-  messagesOf,
-  requireBytes,
-} from './netlink-message.js';
+import type { IpAddress } from './ip-address.js';
+import { addressAt } from './netlink-address.js';
+import { attributesOf, bytesOf, messagesOf, requireBytes } from './netlink-message.js';
 
 const RTM_NEWADDR = 20;
 const RTM_NEWNEIGH = 28;
@@ -66,9 +61,4 @@ function* entries(data: Uint8Array): Generator<{
       mac: Buffer.from(bytesOf(mac)).toString('hex'),
     };
   }
-}
-
-function addressAt(attributes: Attributes, type: number): IpAddress | null {
-  const value = attributes.get(type);
-  return value === undefined ? null : addressFromBytes(bytesOf(value));
 }

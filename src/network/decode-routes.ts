@@ -1,6 +1,7 @@
 /** RTM_NEWROUTE: routes, and what was learned of single destinations. */
 import type { CachedRoute, NextHop, Route, RouteType } from './description.js';
 import {
+  ADDRESS_BITS,
   addressFromBytes,
   everything,
   type Family,
@@ -8,6 +9,7 @@ import {
   isHost,
   type Prefix,
 } from './ip-address.js';
+import { addressAt, FAMILY_OF } from './netlink-address.js';
 import {
   type Attributes,
   attributesOf,
@@ -37,8 +39,6 @@ const TYPES: readonly RouteType[] = [
   ...(['other', 'unicast', 'local', 'broadcast', 'other', 'multicast', 'blackhole'] as const),
   ...(['unreachable', 'prohibit', 'throw'] as const),
 ];
-const FAMILY: Readonly<Record<number, Family>> = { 2: 4, 10: 6 };
-const AF_BYTES: Readonly<Record<Family, number>> = { 4: 4, 6: 16 };
 
 export interface DecodedRoutes {
   readonly routes: readonly Route[];
@@ -56,7 +56,7 @@ export function decodeRoutes(data: Uint8Array, wanted: Family): DecodedRoutes {
   for (const { type, body } of messagesOf(data)) {
     if (type !== RTM_NEWROUTE) continue;
     requireBytes(body, RTMSG);
-    const family = FAMILY[body.getUint8(0)];
+    const family = FAMILY_OF[body.getUint8(0)];
     if (family !== wanted) continue;
     const attributes = attributesOf(body, RTMSG);
     const dst = destination(attributes, family, body.getUint8(1));
@@ -104,11 +104,10 @@ function isMtuLocked(metrics: Attributes): boolean {
 }
 
 function destination(attributes: Attributes, family: Family, length: number): Prefix | null {
-  const value = attributes.get(RTA.dst);
-  if (value === undefined) return length === 0 ? everything(family) : null;
-  const address = addressFromBytes(bytesOf(value));
+  if (!attributes.has(RTA.dst)) return length === 0 ? everything(family) : null;
+  const address = addressAt(attributes, RTA.dst);
   if (address === null || address.family !== family) return null;
-  return length > AF_BYTES[family] * 8 ? null : { ...address, length };
+  return length > ADDRESS_BITS[family] ? null : { ...address, length };
 }
 
 function nextHops(attributes: Attributes): NextHop[] {
@@ -135,8 +134,7 @@ function nextHops(attributes: Attributes): NextHop[] {
 
 /** RTA_VIA has a family before the address: an IPv4 route by an IPv6 router. */
 function gateway(attributes: Attributes): IpAddress | null {
-  const plain = attributes.get(RTA.gateway);
-  if (plain !== undefined) return addressFromBytes(bytesOf(plain));
+  if (attributes.has(RTA.gateway)) return addressAt(attributes, RTA.gateway);
   const via = attributes.get(RTA.via);
   return via === undefined ? null : addressFromBytes(bytesOf(via).subarray(2));
 }

@@ -1,10 +1,10 @@
 /** RTM_NEWRULE: which routing table a packet is looked up in. */
 import type { Rule } from './description.js';
-import { addressFromBytes, type Family, type Prefix } from './ip-address.js';
+import type { Family, Prefix } from './ip-address.js';
+import { addressAt, FAMILY_OF } from './netlink-address.js';
 import {
   type Attributes,
   attributesOf,
-  bytesOf,
   messagesOf,
   requireBytes,
   text,
@@ -23,7 +23,6 @@ const FRA = {
 const FIB_RULE_INVERT = 2;
 /** FR_ACT_TO_TBL, FR_ACT_GOTO, FR_ACT_NOP; those after it refuse. */
 const ACTION = { table: 1, goto: 2, nop: 3 } as const;
-const FAMILY: Readonly<Record<number, Family>> = { 2: 4, 10: 6 };
 const NO_LENGTH = 0xffff_ffff;
 
 /** In the order of their priorities. Errors: NetlinkError `NETLINK_MALFORMED`. */
@@ -32,7 +31,7 @@ export function decodeRules(data: Uint8Array): Rule[] {
   for (const { type, body } of messagesOf(data)) {
     if (type !== RTM_NEWRULE) continue;
     requireBytes(body, HEADER);
-    const family = FAMILY[body.getUint8(0)];
+    const family = FAMILY_OF[body.getUint8(0)];
     if (family !== undefined) rules.push(decodeRule(body, family));
   }
   return rules.sort((a, b) => a.priority - b.priority);
@@ -79,8 +78,6 @@ function isSelective(attributes: Attributes, body: DataView): boolean {
 }
 
 function prefixAt(attributes: Attributes, type: number, length: number): Prefix | null {
-  const value = attributes.get(type);
-  if (value === undefined) return null;
-  const address = addressFromBytes(bytesOf(value));
+  const address = addressAt(attributes, type);
   return address === null ? null : { ...address, length };
 }

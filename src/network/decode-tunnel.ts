@@ -1,7 +1,8 @@
 /** Parameters of tunnel devices: IFLA_INFO_DATA of each kind (include/uapi/linux/if_link.h, if_tunnel.h). */
 import type { Tunnel } from './description.js';
-import { addressFromBytes, type IpAddress, isUnspecified } from './ip-address.js';
-import { type Attributes, be16, be32, bytesOf, u8, u32 } from './netlink-message.js';
+import { type IpAddress, isUnspecified } from './ip-address.js';
+import { addressAt } from './netlink-address.js';
+import { type Attributes, be16, be32, u8, u16, u32 } from './netlink-message.js';
 
 const IPTUN = {
   ...{ link: 1, local: 2, remote: 3, encapLimit: 6, flags: 8, pmtudisc: 10 },
@@ -64,7 +65,7 @@ function decodeIptun(kind: string, data: Attributes): Tunnel {
     encapsulationLimit: isV6
       ? encapsulationLimit(u32(data, IPTUN.flags), u8(data, IPTUN.encapLimit))
       : null,
-    within: WITHIN[u16(data, IPTUN.encapType)] ?? null,
+    within: WITHIN[u16(data, IPTUN.encapType) ?? 0] ?? null,
     isExternal: data.has(IPTUN.collectMetadata),
   };
 }
@@ -89,7 +90,7 @@ function decodeGre(kind: string, data: Attributes): Tunnel {
     encapsulationLimit: isV6
       ? encapsulationLimit(u32(data, GRE.flags), u8(data, GRE.encapLimit))
       : null,
-    within: WITHIN[u16(data, GRE.encapType)] ?? null,
+    within: WITHIN[u16(data, GRE.encapType) ?? 0] ?? null,
     isExternal: data.has(GRE.collectMetadata),
   };
 }
@@ -133,9 +134,7 @@ function ends(
 
 /** Null for the address that stands for any. */
 function address(data: Attributes, type: number): IpAddress | null {
-  const value = data.get(type);
-  if (value === undefined) return null;
-  const found = addressFromBytes(bytesOf(value));
+  const found = addressAt(data, type);
   return found === null || isUnspecified(found) ? null : found;
 }
 
@@ -145,10 +144,4 @@ function encapsulationLimit(flags: number | null, limit: number | null): number 
 
 function positive(value: number | null): number | null {
   return value === null || value === 0 ? null : value;
-}
-
-/** A number of 16 bits in the machine's order. */
-function u16(data: Attributes, type: number): number {
-  const value = data.get(type);
-  return value === undefined || value.byteLength < 2 ? 0 : value.getUint16(0, true);
 }

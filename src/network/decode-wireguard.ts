@@ -1,6 +1,7 @@
 /** WireGuard's peers, by generic netlink (include/uapi/linux/wireguard.h, genetlink.h). */
 import type { TunnelPeer } from './description.js';
 import { addressFromBytes, type IpAddress, type Prefix } from './ip-address.js';
+import { addressAt, FAMILY_OF } from './netlink-address.js';
 import {
   type Attributes,
   attributesOf,
@@ -9,6 +10,7 @@ import {
   messagesOf,
   requireBytes,
   u8,
+  u16,
   u32,
 } from './netlink-message.js';
 
@@ -18,8 +20,6 @@ const CTRL_ATTR_FAMILY_ID = 1;
 const DEVICE = { listenPort: 6, fwmark: 7, peers: 8 } as const;
 const PEER = { endpoint: 4, allowed: 9 } as const;
 const ALLOWED = { address: 2, length: 3 } as const;
-const AF_INET = 2;
-const AF_INET6 = 10;
 /** Peers of one device that are kept. */
 export const WIREGUARD_PEER_LIMIT = 65_536;
 
@@ -33,8 +33,8 @@ export interface WireguardDevice {
 export function decodeFamilyId(data: Uint8Array): number | null {
   for (const { body } of messagesOf(data)) {
     requireBytes(body, GENLMSGHDR);
-    const value = attributesOf(body, GENLMSGHDR).get(CTRL_ATTR_FAMILY_ID);
-    if (value !== undefined && value.byteLength >= 2) return value.getUint16(0, true);
+    const id = u16(attributesOf(body, GENLMSGHDR), CTRL_ATTR_FAMILY_ID);
+    if (id !== null) return id;
   }
   return null;
 }
@@ -52,8 +52,7 @@ export function decodeWireguard(data: Uint8Array): WireguardDevice {
     requireBytes(body, GENLMSGHDR);
     const attributes = attributesOf(body, GENLMSGHDR);
     mark = u32(attributes, DEVICE.fwmark) ?? mark;
-    const port = attributes.get(DEVICE.listenPort);
-    if (port !== undefined && port.byteLength >= 2) listens = port.getUint16(0, true);
+    listens = u16(attributes, DEVICE.listenPort) ?? listens;
     const list = attributes.get(DEVICE.peers);
     if (list === undefined) continue;
     for (const [, value] of eachAttribute(list)) {
@@ -80,15 +79,14 @@ function decodePeer(attributes: Attributes): TunnelPeer {
 /** struct sockaddr_in or sockaddr_in6. */
 function decodeEndpoint(value: DataView): IpAddress | null {
   if (value.byteLength < 8) return null;
-  const family = value.getUint16(0, true);
+  const family = FAMILY_OF[value.getUint16(0, true)];
   const bytes = bytesOf(value);
-  if (family === AF_INET) return addressFromBytes(bytes.subarray(4, 8));
-  return family === AF_INET6 ? addressFromBytes(bytes.subarray(8, 24)) : null;
+  if (family === 4) return addressFromBytes(bytes.subarray(4, 8));
+  return family === 6 ? addressFromBytes(bytes.subarray(8, 24)) : null;
 }
 
 function decodeAllowed(attributes: Attributes): Prefix[] {
-  const value = attributes.get(ALLOWED.address);
-  const address = value === undefined ? null : addressFromBytes(bytesOf(value));
+  const address = addressAt(attributes, ALLOWED.address);
   const length = u8(attributes, ALLOWED.length);
   return address === null || length === null ? [] : [{ ...address, length }];
 }

@@ -14,7 +14,8 @@ export interface Prefix extends IpAddress {
 }
 
 export const FAMILIES: readonly Family[] = [4, 6];
-const BITS: Readonly<Record<Family, number>> = { 4: 32, 6: 128 };
+/** Length of an address, bits. */
+export const ADDRESS_BITS: Readonly<Record<Family, number>> = { 4: 32, 6: 128 };
 const WORD = 0xffff_ffffn;
 
 /** The address in network byte order; null when it has neither 4 nor 16 bytes. */
@@ -28,7 +29,7 @@ export function addressFromBytes(bytes: Uint8Array): IpAddress | null {
 /** An address of another family than the prefix is never in it. */
 export function contains(prefix: Prefix, address: IpAddress): boolean {
   if (prefix.family !== address.family) return false;
-  const rest = BigInt(BITS[prefix.family] - prefix.length);
+  const rest = BigInt(ADDRESS_BITS[prefix.family] - prefix.length);
   return prefix.value >> rest === address.value >> rest;
 }
 
@@ -64,18 +65,18 @@ export function addressText({ family, value }: IpAddress): string {
 export function prefixText(prefix: Prefix): string {
   if (prefix.length === 0) return 'default';
   const text = addressText(prefix);
-  return prefix.length === BITS[prefix.family] ? text : `${text}/${prefix.length}`;
+  return prefix.length === ADDRESS_BITS[prefix.family] ? text : `${text}/${prefix.length}`;
 }
 
 /** One address of the prefix that a host may have: itself, or the one after the first. */
 export function hostIn(prefix: Prefix): IpAddress {
   const { family, value, length } = prefix;
-  return length + 1 >= BITS[family] ? { family, value } : { family, value: value + 1n };
+  return length + 1 >= ADDRESS_BITS[family] ? { family, value } : { family, value: value + 1n };
 }
 
 /** The last one, but for the address that IPv4 takes for all of the prefix. */
 export function lastIn({ family, value, length }: Prefix): IpAddress {
-  const rest = BITS[family] - length;
+  const rest = ADDRESS_BITS[family] - length;
   const last = value + (1n << BigInt(rest)) - 1n;
   return { family, value: rest > 1 ? last - 1n : last };
 }
@@ -85,5 +86,5 @@ export function everything(family: Family): Prefix {
 }
 
 export function isHost({ family, length }: Prefix): boolean {
-  return length === BITS[family];
+  return length === ADDRESS_BITS[family];
 }

@@ -5,6 +5,7 @@
 import type { DecodedLink } from './decode-links.js';
 import type { WireguardDevice } from './decode-wireguard.js';
 import type { DeviceId, Link } from './description.js';
+import { push } from './lists-by-key.js';
 
 /** By namespace: which namespace each of its numbers for others stands for. */
 export type LinkEnds = ReadonlyMap<number, ReadonlyMap<number, number>>;
@@ -68,10 +69,4 @@ function otherOf(kind: string | null, link: number | null, where: number | null)
   const hasOther = kind === 'veth' || (kind !== null && STACKED.has(kind));
   if (!hasOther || link === null || link === 0 || where === null) return null;
   return { netns: where, ifindex: link };
-}
-
-function push<K>(map: Map<K, number[]>, key: K, value: number): void {
-  const list = map.get(key);
-  if (list === undefined) map.set(key, [value]);
-  else list.push(value);
 }

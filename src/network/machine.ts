@@ -1,5 +1,7 @@
 import type { DeviceId, Link, NamespaceDescription, NetworkDescription } from './description.js';
 import { type Family, type IpAddress, isLinkLocal, isMulticast } from './ip-address.js';
+import { push } from './lists-by-key.js';
+import { isForwarding } from './route.js';
 import { type FoundRoute, type RouteKey, RouteTable } from './route-table.js';
 
 /** A namespace with what is asked of it again and again. */
@@ -21,16 +23,13 @@ export class Namespace {
     this.#addresses = new Map(addresses.map((each) => [addressKey(each.address), each.ifindex]));
     const ports = new Map<number, Link[]>();
     for (const link of links) {
-      if (link.master === null) continue;
-      ports.set(link.master, [...(ports.get(link.master) ?? []), link]);
+      if (link.master !== null) push(ports, link.master, link);
     }
     this.#ports = ports;
     this.#routed = new Set(
-      routes.flatMap(({ type, dst, hops }) =>
-        type === 'unicast' && !isMulticast(dst) && !(dst.length > 0 && isLinkLocal(dst))
-          ? hops.flatMap(({ ifindex }) => (ifindex === null ? [] : [ifindex]))
-          : [],
-      ),
+      routes
+        .filter(isForwarding)
+        .flatMap(({ hops }) => hops.flatMap(({ ifindex }) => (ifindex === null ? [] : [ifindex]))),
     );
     this.#away = new Set(
       routes.flatMap(({ type, dst, hops }) =>
@@ -112,18 +111,16 @@ export class Machine {
     this.#byNumber = new Map(this.namespaces.map((each) => [each.netns, each]));
     for (const namespace of this.namespaces) {
       for (const { address } of namespace.description.addresses) {
-        const key = addressKey(address);
-        this.#owners.set(key, [...(this.#owners.get(key) ?? []), namespace]);
+        push(this.#owners, addressKey(address), namespace);
       }
     }
     for (const device of this.devices()) {
       const { kind, other, tunnel, underlay } = device.link;
       if (tunnel !== null && underlay !== null) {
-        this.#tunnels.set(underlay, [...(this.#tunnels.get(underlay) ?? []), device]);
+        push(this.#tunnels, underlay, device);
       }
       if (kind === 'veth' || other === null) continue;
-      const key = idKey(other);
-      this.#above.set(key, [...(this.#above.get(key) ?? []), device]);
+      push(this.#above, idKey(other), device);
     }
   }
 

@@ -83,6 +83,11 @@ export function u8(attributes: Attributes, type: number): number | null {
   return value === undefined || value.byteLength < 1 ? null : value.getUint8(0);
 }
 
+export function u16(attributes: Attributes, type: number): number | null {
+  const value = attributes.get(type);
+  return value === undefined || value.byteLength < 2 ? null : value.getUint16(0, true);
+}
+
 export function u32(attributes: Attributes, type: number): number | null {
   const value = attributes.get(type);
   return value === undefined || value.byteLength < 4 ? null : value.getUint32(0, true);

@@ -1,9 +1,9 @@
 import type { NextHop, Route, Rule } from './description.js';
-import { contains, type Family, type IpAddress } from './ip-address.js';
+import { ADDRESS_BITS, contains, type IpAddress } from './ip-address.js';
+import { MAIN_TABLE } from './route.js';
 
-const BITS: Readonly<Record<Family, number>> = { 4: 32, 6: 128 };
 /** RT_TABLE_LOCAL, RT_TABLE_MAIN, RT_TABLE_DEFAULT: where there are no rules. */
-const TABLES = [255, 254, 253] as const;
+const TABLES = [255, MAIN_TABLE, 253] as const;
 /** Rules that one look-up passes, for those with `goto` may name each other. */
 const RULES_LIMIT = 1_024;
 
@@ -52,7 +52,7 @@ export class RouteTable {
     this.#tables.set(key, table);
     const byValue = table.get(length) ?? new Map<bigint, Route[]>();
     table.set(length, byValue);
-    const prefix = value >> BigInt(BITS[family] - length);
+    const prefix = value >> BigInt(ADDRESS_BITS[family] - length);
     const list = byValue.get(prefix);
     if (list === undefined) byValue.set(prefix, [route]);
     else {
@@ -96,7 +96,9 @@ export class RouteTable {
     const byLength = this.#tables.get(key);
     for (const length of this.#lengths.get(key) ?? []) {
       if (suppressed !== null && length <= suppressed) return null;
-      const candidates = byLength?.get(length)?.get(dst.value >> BigInt(BITS[dst.family] - length));
+      const candidates = byLength
+        ?.get(length)
+        ?.get(dst.value >> BigInt(ADDRESS_BITS[dst.family] - length));
       const route = candidates?.find(
         ({ hops }) => outgoing === null || hops.some(({ ifindex }) => ifindex === outgoing),
       );

@@ -5,11 +5,12 @@ import { attributesOf, messagesOf, requireBytes, text } from '../network/netlink
 import { type ParsedChains, parseIptables } from '../network/parse-iptables.js';
 import { parseNftables } from '../network/parse-nftables.js';
 import { runInside } from './inside-namespace.js';
+import { NLM_F_DUMP } from './namespace-query.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 
 /** NFT_MSG_GETTABLE of the subsystem of nftables (include/uapi/linux/netfilter/nf_tables.h). */
 export const TABLES_REQUEST = {
-  ...{ protocol: 12, type: (10 << 8) | 1, flags: 0x300 },
+  ...{ protocol: 12, type: (10 << 8) | 1, flags: NLM_F_DUMP },
   body: new Uint8Array(4),
 } as const;
 /** Names of the tables of iptables' old back end, IPv4 first: asking for others would make them. */

@@ -11,7 +11,8 @@ export const ID_LIMIT = 20_000;
 const ID_PART = 1_024;
 
 const NETLINK_ROUTE = 0;
-const NLM_F_DUMP = 0x300;
+/** Of include/uapi/linux/netlink.h: all there is of a type. */
+export const NLM_F_DUMP = 0x300;
 export const RTM = { getlink: 18, getaddr: 22, getroute: 26, getneigh: 30, getrule: 34 } as const;
 export const AF = { unspec: 0, inet: 2, bridge: 7, inet6: 10 } as const;
 export const RTM_F_CLONED = 0x200;

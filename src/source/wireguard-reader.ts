@@ -7,10 +7,10 @@ import {
   type WireguardDevice,
 } from '../network/decode-wireguard.js';
 import type { ReadingProblem } from '../network/description.js';
+import { NLM_F_DUMP } from './namespace-query.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 
 const NETLINK_GENERIC = 16;
-const NLM_F_DUMP = 0x300;
 const GENL_ID_CTRL = 16;
 /** struct genlmsghdr: CTRL_CMD_GETFAMILY, version 1; then CTRL_ATTR_FAMILY_NAME. */
 const FAMILY = Buffer.from([3, 1, 0, 0, 14, 0, 2, 0, ...Buffer.from('wireguard\0'), 0, 0]);

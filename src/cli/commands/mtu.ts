@@ -10,6 +10,7 @@ import { EXIT } from '../exit-status.js';
 import { optionHelp } from '../option.js';
 import { COMMON_OPTIONS, parse } from '../options.js';
 import { LineOutput } from '../output.js';
+import { setLog } from '../read-options.js';
 
 const OPTIONS = {
   json: {
@@ -50,9 +51,7 @@ export async function runMtu(args: string[]): Promise<number> {
     process.stdout.write(HELP);
     return EXIT.done;
   }
-  const { 'log-format': format, 'log-level': level } = values;
-  if (format !== undefined) log.format = COMMON_OPTIONS['log-format'].read(format);
-  if (level !== undefined) log.level = COMMON_OPTIONS['log-level'].read(level);
+  setLog(values);
   if (positionals.length > 0) {
     throw new UsageError(
       'MTU_USAGE',

@@ -23,40 +23,25 @@ function judgeBond(bond: Device): Finding[] {
   return namespace
     .ports(link.ifindex)
     .filter(({ isUp, mtu }) => isUp && mtu < link.mtu)
-    .map((port) => ({
-      id: 'bond-or-vlan-differs',
-      severity: 'error',
-      ...faultDevice({ namespace, link: port }),
-      peer: faultDevice(bond),
-      found: { mtu: port.mtu },
-      expected: { mtu: link.mtu },
-      because:
+    .map((port) =>
+      differs(
+        { namespace, link: port },
+        bond,
+        link.mtu,
         `${deviceText(bond)} sends packets of up to ${link.mtu} by its port ${port.name}, ` +
-        `which has room for ${port.mtu}`,
-      evidence: ['device'],
-      remedy: setMtu(namespace, port.name, link.mtu),
-    }));
+          `which has room for ${port.mtu}`,
+      ),
+    );
 }
 
 /** Neither a VLAN nor a macvlan or ipvlan has more room than the device below it. */
 function judgeStacked(machine: Machine, device: Device): Finding[] {
   const below = device.link.kind === 'veth' ? null : machine.other(device);
   if (below === null || !below.link.isUp || device.link.mtu <= below.link.mtu) return [];
-  return [
-    {
-      id: 'bond-or-vlan-differs',
-      severity: 'error',
-      ...faultDevice(device),
-      peer: faultDevice(below),
-      found: { mtu: device.link.mtu },
-      expected: { mtu: below.link.mtu },
-      because:
-        `${deviceText(device)} sends packets of up to ${device.link.mtu} by ` +
-        `${deviceText(below)}, which has room for ${below.link.mtu}`,
-      evidence: ['device'],
-      remedy: setMtu(device.namespace, device.link.name, below.link.mtu),
-    },
-  ];
+  const because =
+    `${deviceText(device)} sends packets of up to ${device.link.mtu} by ` +
+    `${deviceText(below)}, which has room for ${below.link.mtu}`;
+  return [differs(device, below, below.link.mtu, because)];
 }
 
 /** Tags that are stacked on a veth, of which some have no room above its MTU. */
@@ -70,19 +55,22 @@ function judgeTags(machine: Machine, device: Device): Finding[] {
   if (tags <= FREE_TAGS || below?.link.kind !== 'veth') return [];
   const room = below.link.mtu - (tags - FREE_TAGS) * TAG_BYTES;
   if (device.link.mtu <= room) return [];
-  return [
-    {
-      id: 'bond-or-vlan-differs',
-      severity: 'error',
-      ...faultDevice(device),
-      peer: faultDevice(below),
-      found: { mtu: device.link.mtu },
-      expected: { mtu: room },
-      because:
-        `${tags} VLAN tags make ${tags * TAG_BYTES} bytes, and ${deviceText(below)} ` +
-        `takes ${FREE_TAGS * TAG_BYTES} above its MTU of ${below.link.mtu}`,
-      evidence: ['device'],
-      remedy: setMtu(device.namespace, device.link.name, room),
-    },
-  ];
+  const because =
+    `${tags} VLAN tags make ${tags * TAG_BYTES} bytes, and ${deviceText(below)} ` +
+    `takes ${FREE_TAGS * TAG_BYTES} above its MTU of ${below.link.mtu}`;
+  return [differs(device, below, room, because)];
+}
+
+function differs(device: Device, peer: Device, mtu: number, because: string): Finding {
+  return {
+    id: 'bond-or-vlan-differs',
+    severity: 'error',
+    ...faultDevice(device),
+    peer: faultDevice(peer),
+    found: { mtu: device.link.mtu },
+    expected: { mtu },
+    because,
+    evidence: ['device'],
+    remedy: setMtu(device.namespace, device.link.name, mtu),
+  };
 }

@@ -1,8 +1,7 @@
-import type { FirewallHook } from '../../network/firewall.js';
-import { FAMILIES, type Family } from '../../network/ip-address.js';
+import type { Family } from '../../network/ip-address.js';
 import type { Namespace } from '../../network/machine.js';
 import { commandIn } from '../command-text.js';
-import { type ErrorDrop, errorDrops } from '../firewall-verdict.js';
+import type { ErrorDrop } from '../firewall-verdict.js';
 import type { AuditInput } from '../input.js';
 import { sentBy } from '../ways.js';
 import type { Finding } from './finding.js';
@@ -21,10 +20,10 @@ const NFT_TYPE: Readonly<Record<Family, readonly string[]>> = {
 };
 
 /** Rules drop the errors by which a sender learns of a smaller MTU. */
-export function findIcmpDropped({ machine, ways }: AuditInput): Finding[] {
+export function findIcmpDropped({ drops, ways }: AuditInput): Finding[] {
   const isNeeded = ways.some((way) => sentBy(way) > way.mtu);
-  return machine.namespaces.flatMap((namespace) =>
-    dropsOf(namespace).map((drop) => {
+  return [...drops].flatMap(([namespace, ofNamespace]) =>
+    ofNamespace.map((drop) => {
       const { chain, rule, family, hook } = drop;
       return {
         id: 'icmp-dropped',
@@ -43,26 +42,6 @@ export function findIcmpDropped({ machine, ways }: AuditInput): Finding[] {
       };
     }),
   );
-}
-
-/** Of the hooks that packets of the namespace pass, each rule once. */
-export function dropsOf(namespace: Namespace): ErrorDrop[] {
-  const { firewall, forwards } = namespace.description;
-  const seen = new Set<unknown>();
-  return FAMILIES.flatMap((family) => errorDrops(firewall, family)).filter((drop) => {
-    const { hook, family, chain, rule } = drop;
-    if (hook === 'forward' && !forwards[family]) return false;
-    if (!namespace.description.addresses.some(({ address }) => address.family === family)) {
-      return false;
-    }
-    const key = rule ?? chain;
-    return !seen.has(key) && seen.add(key) !== undefined;
-  });
-}
-
-/** Whether errors get neither out of a namespace nor past it to who sent the packet. */
-export function hidesErrors(namespace: Namespace, family: Family, hooks: readonly FirewallHook[]) {
-  return dropsOf(namespace).some((drop) => drop.family === family && hooks.includes(drop.hook));
 }
 
 function remedyFor(namespace: Namespace, { chain, rule, family }: ErrorDrop): string {

@@ -1,6 +1,6 @@
 import type { Link } from '../../network/description.js';
 import type { Device, Machine } from '../../network/machine.js';
-import { isForwarding } from '../pods.js';
+import { isForwarding } from '../../network/route.js';
 
 /**
  * Bytes of the largest IP packet that a device is given to send: what its routes allow, or what

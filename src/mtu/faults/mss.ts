@@ -5,7 +5,6 @@ import { commandIn } from '../command-text.js';
 import type { AuditInput } from '../input.js';
 import { sentBy, type Way } from '../ways.js';
 import { deviceText, type Finding, faultDevice } from './finding.js';
-import { hidesErrors } from './icmp-dropped.js';
 import { TCP_HEADERS } from './route-mtu-disagrees.js';
 
 const PASSING: readonly FirewallHook[] = ['prerouting', 'forward', 'postrouting'];
@@ -23,14 +22,14 @@ interface Clamp {
  * TCP asks for segments that the way does not carry, where nobody would be told: no rule lowers
  * the MSS, or one does not lower it enough.
  */
-export function findMss({ ways }: AuditInput): Finding[] {
+export function findMss({ ways, drops }: AuditInput): Finding[] {
   const findings = new Map<string, Finding>();
   for (const way of ways) {
     const sent = Math.min(sentBy(way), offeredBy(way));
     if (sent <= way.mtu) continue;
     const { family } = way.towards;
     const fitting = way.mtu - TCP_HEADERS[family];
-    const hidden = hiddenBy(way, family);
+    const hidden = hiddenBy(way, family, drops);
     if (hidden === null) continue;
     const clamps = clampsOf(way, family);
     // A route's MTU is not that of a device which drops in silence.
@@ -103,21 +102,26 @@ function clampCommand(namespace: Namespace, family: Family, mss: number): string
 function hiddenBy(
   way: Way,
   family: Family,
+  drops: AuditInput['drops'],
 ): { readonly by: string; readonly isSilent: boolean } | null {
   const { setBy, pod, trace, mtu } = way;
   const room = `${deviceText(setBy.device)} has room for ${mtu}`;
   if (setBy.kind === 'peer' || setBy.kind === 'port') {
     return { by: `${room} and drops what is larger without an ICMP error`, isSilent: true };
   }
+  /** Whether errors get neither out of a namespace nor past it to who sent the packet. */
+  const hides = (namespace: Namespace, hooks: readonly FirewallHook[]): boolean =>
+    drops.get(namespace)?.some((drop) => drop.family === family && hooks.includes(drop.hook)) ??
+    false;
   const limiting = setBy.device.namespace;
   const at = trace.steps.indexOf(setBy);
   const between = new Set(trace.steps.slice(0, at).map(({ device }) => device.namespace));
   between.delete(limiting);
   between.delete(pod.device.namespace);
   const hiding = [
-    ...(hidesErrors(limiting, family, SENDING) ? [limiting] : []),
-    ...[...between].filter((each) => hidesErrors(each, family, PASSING)),
-    ...(hidesErrors(pod.device.namespace, family, RECEIVING) ? [pod.device.namespace] : []),
+    ...(hides(limiting, SENDING) ? [limiting] : []),
+    ...[...between].filter((each) => hides(each, PASSING)),
+    ...(hides(pod.device.namespace, RECEIVING) ? [pod.device.namespace] : []),
   ];
   const [first] = hiding;
   if (first === undefined) return null;

@@ -1,18 +1,17 @@
-import { type Device, deviceKey, type Machine, type Namespace } from '../../network/machine.js';
+import { type Device, deviceKey, type Namespace } from '../../network/machine.js';
 import { inTurn, setMtu } from '../command-text.js';
 import type { AuditInput } from '../input.js';
 import type { Pod } from '../pods.js';
 import type { TunnelWay } from '../tunnel-ways.js';
 import { deviceText, type Finding, faultDevice } from './finding.js';
-import { farEnd } from './nodes-differ.js';
 
 const ETHERNET_MTU = 1_500;
 /** WireGuard's usual MTU leaves room for IPv6 outside, whatever is outside now. */
 const WIREGUARD_OVERHEAD = 80;
 
 /** Devices whose MTU is lower than what is below them leaves. */
-export function findMtuWasted({ machine, tunnels, pods }: AuditInput): Finding[] {
-  const rooms = roomsOfTunnels(machine, tunnels);
+export function findMtuWasted({ tunnels, pods }: AuditInput): Finding[] {
+  const rooms = roomsOfTunnels(tunnels);
   const limits = new Map<Namespace, Limits>();
   for (const { hostEnd } of pods) {
     const { namespace } = hostEnd;
@@ -30,12 +29,11 @@ interface Room {
   readonly outer: Device;
 }
 
-function roomsOfTunnels(machine: Machine, ways: readonly TunnelWay[]): Map<string, Room> {
+function roomsOfTunnels(ways: readonly TunnelWay[]): Map<string, Room> {
   const rooms = new Map<string, Room>();
   for (const way of ways) {
-    const { device, tunnel, outer, overhead, room } = way;
+    const { device, tunnel, outer, overhead, room, far } = way;
     // Nothing is known of the way to a far end that is not here: it need not take jumbo frames.
-    const far = farEnd(machine, way);
     const sure = far === null ? Math.min(room, ETHERNET_MTU - overhead) : room;
     const spare = tunnel.kind === 'wireguard' ? WIREGUARD_OVERHEAD - overhead : 0;
     const key = deviceKey(device);

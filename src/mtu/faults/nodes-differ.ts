@@ -2,8 +2,6 @@ import { type Device, deviceKey, type Machine, type Namespace } from '../../netw
 import { inTurn, setMtu } from '../command-text.js';
 import type { AuditInput } from '../input.js';
 import type { Pod } from '../pods.js';
-import { traceWay } from '../trace.js';
-import { remoteTunnel } from '../tunnel-ends.js';
 import type { TunnelWay } from '../tunnel-ways.js';
 import { sentBy, type Way } from '../ways.js';
 import { deviceText, type Finding, faultDevice } from './finding.js';
@@ -73,7 +71,7 @@ function differingTunnels(machine: Machine, tunnels: readonly TunnelWay[]): Find
   }
   const seen = new Set<string>();
   return tunnels.flatMap((way): Finding[] => {
-    const far = farEnd(machine, way);
+    const { far } = way;
     if (far === null || far.link.mtu === way.device.link.mtu) return [];
     const pair = [deviceKey(way.device), deviceKey(far)].sort().join(' ');
     if (seen.has(pair)) return [];
@@ -109,19 +107,4 @@ function inOrder(
   const fitsB = rooms.get(deviceKey(b)) === b.link.mtu;
   if (fitsA !== fitsB) return fitsA ? [b, a] : [a, b];
   return a.link.mtu > b.link.mtu ? [a, b] : [b, a];
-}
-
-/** The device at the other end, where outer packets are seen to arrive. */
-export function farEnd(machine: Machine, way: TunnelWay): Device | null {
-  const { device, tunnel, endpoint, outer } = way;
-  if (endpoint === null) return null;
-  const { end, last } = traceWay(machine, {
-    namespace: outer.namespace,
-    dst: endpoint,
-    src: tunnel.local?.family === endpoint.family ? tunnel.local : null,
-    ...{ mark: tunnel.mark, incoming: 'lo', outgoing: tunnel.device },
-  });
-  if (end !== 'delivered') return null;
-  const far = remoteTunnel(machine, device, last, endpoint);
-  return far === null || deviceKey(far) === deviceKey(device) ? null : far;
 }

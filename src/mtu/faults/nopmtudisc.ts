@@ -1,3 +1,5 @@
+import type { Tunnel } from '../../network/description.js';
+import type { Device } from '../../network/machine.js';
 import { ipCommand, setMtu } from '../command-text.js';
 import type { AuditInput } from '../input.js';
 import type { TunnelWay } from '../tunnel-ways.js';
@@ -23,9 +25,6 @@ export function findNopmtudisc({ machine, tunnels }: AuditInput): Finding[] {
 function undiscovering(way: TunnelWay, isTooLarge: boolean): Finding {
   const { device, tunnel, outer, room } = way;
   const { namespace, link } = device;
-  const change = ipCommand(
-    ...([namespace, 'link', 'set', 'dev', link.name, 'type', tunnel.kind, 'pmtudisc'] as const),
-  );
   return {
     id: 'nopmtudisc',
     severity: isTooLarge ? 'error' : 'warning',
@@ -36,14 +35,16 @@ function undiscovering(way: TunnelWay, isTooLarge: boolean): Finding {
     because: isTooLarge
       ? `it has room for ${link.mtu}, ${outer.link.name} for ${room} of that, and it does not ` +
         'learn of it: packets with DF set are dropped, the others are cut'
-      : 'it does not learn of a smaller MTU on the way of its outer packets, and tells nobody',
+      : 'it does not learn of a smaller MTU on the way of its outer packets, and reports it to nobody',
     evidence: ['device'],
-    remedy: tunnel.remote === null ? setMtu(namespace, link.name, room) : change,
+    remedy:
+      tunnel.remote === null
+        ? setMtu(namespace, link.name, room)
+        : change(device, tunnel, 'pmtudisc'),
   };
 }
 
 function ignoring({ device, tunnel, outer }: TunnelWay): Finding {
-  const { namespace, link } = device;
   return {
     id: 'nopmtudisc',
     severity: 'warning',
@@ -53,17 +54,10 @@ function ignoring({ device, tunnel, outer }: TunnelWay): Finding {
     expected: { 'ignore-df': false },
     because: 'it cuts packets that have DF set, and their sender is not told',
     evidence: ['device'],
-    remedy: ipCommand(
-      ...([
-        namespace,
-        'link',
-        'set',
-        'dev',
-        link.name,
-        'type',
-        tunnel.kind,
-        'noignore-df',
-      ] as const),
-    ),
+    remedy: change(device, tunnel, 'noignore-df'),
   };
+}
+
+function change({ namespace, link }: Device, { kind }: Tunnel, setting: string): string {
+  return ipCommand(namespace, 'link', 'set', 'dev', link.name, 'type', kind, setting);
 }

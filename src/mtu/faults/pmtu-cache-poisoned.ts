@@ -3,6 +3,7 @@ import { addressText } from '../../network/ip-address.js';
 import type { Machine, Namespace } from '../../network/machine.js';
 import { ipCommand } from '../command-text.js';
 import type { AuditInput } from '../input.js';
+import { narrowestOf } from '../step.js';
 import { traceWay } from '../trace.js';
 import { deviceText, type Finding } from './finding.js';
 
@@ -26,8 +27,8 @@ function judge(machine: Machine, namespace: Namespace, cached: CachedRoute): Fin
     ...{ namespace, dst, src: null, mark: 0, incoming: 'lo', outgoing: cached.ifindex },
   });
   const [first] = steps;
-  if (first === undefined) return [];
-  const narrowest = steps.reduce((least, step) => (step.room < least.room ? step : least), first);
+  const narrowest = narrowestOf(steps);
+  if (first === undefined || narrowest === null) return [];
   const isWholeWaySeen = end === 'delivered';
   const believed = isWholeWaySeen ? narrowest.room : Math.min(narrowest.room, LEAST_PLAUSIBLE);
   if (mtu >= believed) return [];

@@ -1,15 +1,13 @@
 import type { Route } from '../../network/description.js';
 import { addressText, type Family, prefixText } from '../../network/ip-address.js';
 import { type Device, deviceKey } from '../../network/machine.js';
+import { isForwarding, MAIN_TABLE } from '../../network/route.js';
 import { ipCommand } from '../command-text.js';
 import type { AuditInput } from '../input.js';
-import { isForwarding } from '../pods.js';
 import { deviceText, type Finding, faultDevice } from './finding.js';
 
 /** Headers of IP and TCP without options, which an MSS leaves room for. */
 export const TCP_HEADERS: Readonly<Record<Family, number>> = { 4: 40, 6: 60 };
-/** RT_TABLE_MAIN. */
-const MAIN_TABLE = 254;
 
 /** A route that promises more than its device, or more than its way, has room for. */
 export function findRouteMtuDisagrees({ machine, ways }: AuditInput): Finding[] {

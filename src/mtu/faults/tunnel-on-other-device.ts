@@ -1,5 +1,6 @@
 import { addressText, type Family } from '../../network/ip-address.js';
 import { type Device, isSameDevice, type Namespace } from '../../network/machine.js';
+import { isDefault, MAIN_TABLE } from '../../network/route.js';
 import { setMtu } from '../command-text.js';
 import type { AuditInput } from '../input.js';
 import { type Finding, faultDevice } from './finding.js';
@@ -32,13 +33,9 @@ export function findTunnelOnOtherDevice({ machine, tunnels }: AuditInput): Findi
   });
 }
 
-/** RT_TABLE_MAIN. */
-const MAIN_TABLE = 254;
-
 function defaultDevice(namespace: Namespace, family: Family): Device | null {
   const routes = namespace.description.routes.filter(
-    ({ dst, type, table }) =>
-      dst.family === family && dst.length === 0 && type === 'unicast' && table === MAIN_TABLE,
+    (route) => isDefault(route) && route.dst.family === family && route.table === MAIN_TABLE,
   );
   const [first] = routes.sort((a, b) => a.priority - b.priority);
   const link = namespace.link(first?.hops[0]?.ifindex ?? null);
