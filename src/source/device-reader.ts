@@ -3,6 +3,7 @@ import { type DecodedLink, decodeLinks } from '../network/decode-links.js';
 import { decodeRoutes } from '../network/decode-routes.js';
 import type { Route } from '../network/description.js';
 import { NetlinkError } from '../network/netlink-message.js';
+import { isDefault, MAIN_TABLE } from '../network/route.js';
 import type { KnownDevice, KnownNamespace } from './counted-devices.js';
 import { AF, askNamespace, dump, findEnds, inTurn, RTM } from './namespace-query.js';
 import type { FoundNamespace } from './namespace-watcher.js';
@@ -18,8 +19,6 @@ const FILES = ['/proc/sys/net/ipv4/ip_forward', '/proc/sys/net/ipv6/conf/all/for
  * come first (net/ipv4/fib_trie.c).
  */
 const NAMESPACE_BYTES = 8 << 20;
-/** RT_TABLE_MAIN of include/uapi/linux/rtnetlink.h: where a default route is looked for last. */
-const MAIN_TABLE = 254;
 const ONE = 0x31;
 
 interface ReadNamespace {
@@ -47,12 +46,15 @@ export async function readDevices(
     const one = isStopped() ? null : await readNamespace(namespace);
     if (one !== null) read.push(one);
   });
-  // Of what is past the limit the other ends stay unknown.
-  const ends = await findEnds(isStopped() ? [] : read, () => undefined);
+  // Only of veths the other end is asked for; of what is past the limit it stays unknown.
+  const pairs = read.map(({ netns, path, links }) => ({
+    ...{ netns, path, links: links.filter(({ kind }) => kind === 'veth') },
+  }));
+  const ends = await findEnds(isStopped() ? [] : pairs, () => undefined);
   return read
     .map(({ netns, path, forwards, links, defaults }) => ({
       ...{ netns, path, forwards, isOwn: netns === own },
-      devices: links.map((link) => knownDevice(link, links, defaults, ends.get(netns))),
+      devices: knownDevices(links, defaults, ends.get(netns)),
     }))
     .sort((a, b) => a.netns - b.netns);
 }
@@ -72,35 +74,35 @@ async function readNamespace({ netns, path }: FoundNamespace): Promise<ReadNames
       ]),
     };
   } catch (error) {
-    // It went, or may not be entered: the watcher reports that.
+    // It went, or may not be entered, which the watcher reports; or it cannot be understood.
     if (error instanceof BpfError || error instanceof NetlinkError) return null;
     throw error;
   }
 }
 
+/** Of IPv6 in any table, of IPv4 in the main one, as /proc/net has them. */
 function* defaultDevices(routes: readonly Route[]): Generator<number> {
-  for (const { dst, type, table, hops } of routes) {
-    if (dst.length !== 0 || type !== 'unicast' || table !== MAIN_TABLE) continue;
-    for (const { ifindex } of hops) if (ifindex !== null) yield ifindex;
+  for (const route of routes) {
+    if (!isDefault(route) || (route.dst.family === 4 && route.table !== MAIN_TABLE)) continue;
+    for (const { ifindex } of route.hops) if (ifindex !== null) yield ifindex;
   }
 }
 
-function knownDevice(
-  link: DecodedLink,
+function knownDevices(
   links: readonly DecodedLink[],
   defaults: ReadonlySet<number>,
   ids: ReadonlyMap<number, number> | undefined,
-): KnownDevice {
-  const { ifindex, kind, isLoopback, master, linkNetnsId } = link;
-  const other = linkNetnsId === null ? undefined : ids?.get(linkNetnsId);
-  return {
-    ...{ ifindex, kind, isLoopback, hasDefaultRoute: defaults.has(ifindex) },
-    // A VRF is a routing table, and nothing passes it.
-    isEnslaved: master !== null && links.find((each) => each.ifindex === master)?.kind !== 'vrf',
-    peer:
-      kind === 'veth' && other !== undefined && link.link !== null
-        ? { netns: other, ifindex: link.link }
-        : null,
-    isPeerElsewhere: linkNetnsId !== null,
-  };
+): KnownDevice[] {
+  const kinds = new Map(links.map(({ ifindex, kind }) => [ifindex, kind]));
+  return links.map(({ ifindex, kind, isLoopback, master, link, linkNetnsId }) => {
+    const other = linkNetnsId === null ? undefined : ids?.get(linkNetnsId);
+    const isKnownPair = kind === 'veth' && other !== undefined && link !== null;
+    return {
+      ...{ ifindex, kind, isLoopback, hasDefaultRoute: defaults.has(ifindex) },
+      // A VRF is a routing table, and nothing passes it.
+      isEnslaved: master !== null && kinds.get(master) !== 'vrf',
+      peer: isKnownPair ? { netns: other, ifindex: link } : null,
+      isPeerElsewhere: linkNetnsId !== null,
+    };
+  });
 }

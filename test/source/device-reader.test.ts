@@ -46,6 +46,24 @@ it('finds the pods’ veths of a node with their other ends, and its uplink', as
   });
 });
 
+it('takes a default route of IPv6 in any table, of IPv4 in the main one', async () => {
+  await ipBatch(ROUTER, [
+    'link add out6 type bridge',
+    'link add out4 type bridge',
+    'link set out6 up',
+    'link set out4 up',
+    'route add ::/0 dev out6 table 77',
+    'route add default dev out4 table 77',
+  ]);
+  const namespaces = await readDevices(mine(), NamespaceWatcher.own().netns);
+  const router = namespaces.find(({ netns }) => netns === numberOf(ROUTER));
+  const hasDefault = async (name: string) => {
+    const ifindex = await ifindexOf(ROUTER, name);
+    return router?.devices.find((device) => device.ifindex === ifindex)?.hasDefaultRoute;
+  };
+  expect([await hasDefault('out6'), await hasDefault('out4')]).toEqual([true, false]);
+});
+
 it('leaves out a namespace that has gone', async () => {
   const gone = {
     netns: 1,
