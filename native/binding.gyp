@@ -21,7 +21,10 @@
         "addon/packet-filter.cc",
         "addon/probe.cc",
         "addon/allocator.cc",
-        "addon/datagram.cc"
+        "addon/datagram.cc",
+        "addon/descriptors.cc",
+        "addon/confine.cc",
+        "addon/system-call-filter.cc"
       ],
       "include_dirs": ["<!@(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=9",

@@ -22,6 +22,13 @@ bool IsPerCpu(std::uint32_t type) {
          type == BPF_MAP_TYPE_LRU_PERCPU_HASH || type == BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE;
 }
 
+// Bytes that a look-up copies out, of a map whose values have `size`.
+std::size_t ValueBytesOf(std::uint32_t type, std::size_t size) {
+  if (!IsPerCpu(type)) return size;
+  int cpus = libbpf_num_possible_cpus();
+  return (size + 7) / 8 * 8 * static_cast<std::size_t>(cpus < 1 ? 1 : cpus);
+}
+
 }  // namespace
 
 MapHandle::MapHandle(Napi::Env env, std::shared_ptr<ObjectState> state, bpf_map* map)
@@ -29,16 +36,20 @@ MapHandle::MapHandle(Napi::Env env, std::shared_ptr<ObjectState> state, bpf_map*
       type(bpf_map__type(map)),
       key_size(bpf_map__key_size(map)),
       max_entries(bpf_map__max_entries(map)),
-      value_bytes(bpf_map__value_size(map)),
+      value_bytes(ValueBytesOf(type, bpf_map__value_size(map))),
       state_(std::move(state)),
-      map_(map) {
-  if (IsPerCpu(type)) {
-    int cpus = libbpf_num_possible_cpus();
-    value_bytes = (value_bytes + 7) / 8 * 8 * static_cast<std::size_t>(cpus < 1 ? 1 : cpus);
-  }
-}
+      map_(map) {}
+
+MapHandle::MapHandle(Napi::Env env, OwnedFd adopted, const bpf_map_info& info)
+    : Handle(env),
+      type(info.type),
+      key_size(info.key_size),
+      max_entries(info.max_entries),
+      value_bytes(ValueBytesOf(info.type, info.value_size)),
+      adopted_(std::move(adopted)) {}
 
 int MapHandle::Fd(Napi::Env env, const char* operation) const {
+  if (adopted_.get() >= 0) return adopted_.get();
   if (state_ == nullptr || state_->object == nullptr) ThrowClosed(env, operation);
   int fd = bpf_map__fd(map_);
   if (fd < 0) ThrowCode(env, operation, "BPF_NOT_LOADED", "the map's object is not loaded");
@@ -55,6 +66,29 @@ Napi::Value Open(const Napi::CallbackInfo& info) {
     ThrowCode(env, "map", "BPF_NOT_LOADED", "the map's object is not loaded");
   }
   return Wrap(env, std::make_unique<MapHandle>(env, object.state, map));
+}
+
+// (descriptor) -> [handle, name, type, key size, value size, entries]; it has a copy of its own
+Napi::Value Adopt(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  OwnedFd own = OwnedFd::Duplicate(env, "adoptMap", info[0].ToNumber().Int32Value());
+  bpf_map_info raw = {};
+  __u32 length = sizeof(raw);
+  if (bpf_obj_get_info_by_fd(own.get(), &raw, &length) != 0) ThrowErrno(env, "adoptMap", errno);
+  auto out = Napi::Array::New(env, 6);
+  out.Set(1u, Napi::String::New(env, raw.name, strnlen(raw.name, sizeof(raw.name))));
+  out.Set(2u, raw.type);
+  out.Set(3u, raw.key_size);
+  out.Set(4u, raw.value_size);
+  out.Set(5u, raw.max_entries);
+  out.Set(0u, Wrap(env, std::make_unique<MapHandle>(env, std::move(own), raw)));
+  return out;
+}
+
+// (map) -> its descriptor, which stays the object's
+Napi::Value Descriptor(const Napi::CallbackInfo& info) {
+  auto& map = Unwrap<MapHandle>(info[0], "descriptor");
+  return Napi::Number::New(info.Env(), map.Fd(info.Env(), "descriptor"));
 }
 
 Napi::Value ValueBytes(const Napi::CallbackInfo& info) {
@@ -282,6 +316,8 @@ Napi::Value TakeKeys(const Napi::CallbackInfo& info) {
 
 void InitMap(Napi::Env env, Napi::Object exports) {
   exports.Set("mapOpen", Napi::Function::New(env, Open));
+  exports.Set("mapAdopt", Napi::Function::New(env, Adopt));
+  exports.Set("mapDescriptor", Napi::Function::New(env, Descriptor));
   exports.Set("mapValueBytes", Napi::Function::New(env, ValueBytes));
   exports.Set("mapGet", Napi::Function::New(env, Get));
   exports.Set("mapPut", Napi::Function::New(env, Put));

@@ -3,14 +3,19 @@
 #ifndef EBPF_TS_MAP_H
 #define EBPF_TS_MAP_H
 
+#include <bpf/bpf.h>
+
 #include "object.h"
+#include "promise-worker.h"
 
 namespace ebpf_ts {
 
-// Borrows the descriptor of the object that owns the map; closed with it.
+// Borrows the descriptor of the object that owns the map, and is closed with it; or has one of
+// its own, which came from another process.
 class MapHandle final : public Handle {
  public:
   MapHandle(Napi::Env env, std::shared_ptr<ObjectState> state, bpf_map* map);
+  MapHandle(Napi::Env env, OwnedFd adopted, const bpf_map_info& info);
   ~MapHandle() override { Close(); }
   // The descriptor; throws BPF_CLOSED when the object is closed.
   int Fd(Napi::Env env, const char* operation) const;
@@ -23,11 +28,15 @@ class MapHandle final : public Handle {
   std::size_t value_bytes;
 
  protected:
-  void Release() noexcept override { state_.reset(); }
+  void Release() noexcept override {
+    state_.reset();
+    adopted_.Reset();
+  }
 
  private:
   std::shared_ptr<ObjectState> state_;
-  bpf_map* map_;
+  bpf_map* map_ = nullptr;
+  OwnedFd adopted_;
 };
 
 void InitMap(Napi::Env env, Napi::Object exports);

@@ -5,7 +5,9 @@
 
 #include "allocator.h"
 #include "btf.h"
+#include "confine.h"
 #include "datagram.h"
+#include "descriptors.h"
 #include "handle.h"
 #include "link.h"
 #include "log.h"
@@ -52,6 +54,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitNetnsIdentity(env, exports);
   InitNetnsQuery(env, exports);
   InitDatagram(env, exports);
+  InitDescriptors(env, exports);
+  InitConfine(env, exports);
   return exports;
 }
 

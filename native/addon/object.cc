@@ -312,6 +312,25 @@ Napi::Value ProgramInfo(const Napi::CallbackInfo& info) {
 
 // (object, program, data | null, context | null, repeat, cpu | null, netns | null) =>
 //   { returnValue, durationNs, data, context }
+// (object, program) -> its descriptor, which stays the object's
+Napi::Value ProgramDescriptor(const Napi::CallbackInfo& info) {
+  auto& handle = Unwrap<ObjectHandle>(info[0], "descriptor");
+  return Napi::Number::New(info.Env(), handle.ProgramFd(info[1], "descriptor"));
+}
+
+// (descriptor, context) -> value that the program returned; the context is written to
+Napi::Value RunDescriptor(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto context = info[1].As<Napi::Uint8Array>();
+  LIBBPF_OPTS(bpf_test_run_opts, options);
+  options.ctx_in = context.Data();
+  options.ctx_size_in = static_cast<__u32>(context.ByteLength());
+  if (bpf_prog_test_run_opts(info[0].ToNumber().Int32Value(), &options) != 0) {
+    ThrowErrno(env, "run", errno);
+  }
+  return Napi::Number::New(env, options.retval);
+}
+
 Napi::Value ProgramRun(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   auto& handle = Unwrap<ObjectHandle>(info[0], "run");
@@ -381,6 +400,8 @@ void InitObject(Napi::Env env, Napi::Object exports) {
   exports.Set("programSetType", Napi::Function::New(env, SetType));
   exports.Set("programSetAttachTarget", Napi::Function::New(env, SetAttachTarget));
   exports.Set("programRun", Napi::Function::New(env, ProgramRun));
+  exports.Set("programDescriptor", Napi::Function::New(env, ProgramDescriptor));
+  exports.Set("runDescriptor", Napi::Function::New(env, RunDescriptor));
   exports.Set("programInfo", Napi::Function::New(env, ProgramInfo));
 }
 

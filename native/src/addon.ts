@@ -120,6 +120,8 @@ interface Addon {
   programSetType(object: NativeObject, program: number, type: number, attachType: number): void;
   programSetAttachTarget(object: NativeObject, program: number, name: string): void;
   programInfo(object: NativeObject, program: number): NativeProgramInfo;
+  programDescriptor(object: NativeObject, program: number): number;
+  runDescriptor(descriptor: number, context: Uint8Array): number;
   programRun(
     object: NativeObject,
     program: number,
@@ -179,6 +181,17 @@ interface Addon {
 
   mapSetMaxEntries(object: NativeObject, map: number, entries: number): number;
   mapReuse(object: NativeObject, map: number, other: NativeMap): number;
+  mapAdopt(
+    descriptor: number,
+  ): [
+    handle: NativeMap,
+    name: string,
+    type: number,
+    keySize: number,
+    valueSize: number,
+    maxEntries: number,
+  ];
+  mapDescriptor(map: NativeMap): number;
   mapOpen(object: NativeObject, map: number): NativeMap;
   mapValueBytes(map: NativeMap): number;
   mapGet(map: NativeMap, key: Uint8Array): Uint8Array | null;
@@ -250,6 +263,10 @@ interface Addon {
     ]
   >;
   netnsIds(path: string, others: readonly string[]): Promise<number[]>;
+  socketPair(): [number, number];
+  sendDescriptors(socket: number, descriptors: Int32Array): void;
+  receiveDescriptors(socket: number): number[];
+  confine(user: number, capabilities: bigint, filter: boolean): void;
   sendUnixDatagram(address: string, data: Uint8Array): void;
   libbpfVersion(): string;
   possibleCpus(): number;

@@ -45,6 +45,7 @@ export function errnoName(errno: number): string {
  * - `BPF_NO_BTF`: the object carries no type information
  * - `BPF_TARGET_TOO_SMALL`: the next ring buffer record is larger than the whole target
  * - `BPF_RING_CORRUPT`: the ring buffer's positions make no sense
+ * - `BPF_NOT_CONFINED`: a thread kept a privilege that was to be given up
  * - `BPF_ADDON_MISSING`: the native addon was not built
  * - `PCAP_SYNTAX`: libpcap refused the expression
  */

@@ -5,7 +5,14 @@ export {
   type StructLayout,
   type StructMember,
 } from './btf.js';
+export { CAPABILITIES, type CapabilityName, type Confinement, confine } from './confine.js';
 export { sendUnixDatagram } from './datagram.js';
+export {
+  DESCRIPTORS_MAX,
+  receiveDescriptors,
+  sendDescriptors,
+  socketPair,
+} from './descriptors.js';
 export { BpfError } from './error.js';
 export type {
   AttachTypeName,
@@ -15,6 +22,7 @@ export type {
 } from './kernel-names.js';
 export { enableStats, Link, type LinkInfo } from './link.js';
 export {
+  adoptMap,
   type Batch,
   BpfMap,
   READ_BATCH_BYTES_MAX,
@@ -61,6 +69,7 @@ export {
   RUN_INPUT_MAX,
   type RunOptions,
   type RunResult,
+  runDescriptor,
   type TcxOptions,
 } from './program.js';
 export {

@@ -4,7 +4,6 @@ import { checkBoolean, checkBytes, checkBytesOf, checkInteger, checkUint32 } fro
 import { badArgument } from './error.js';
 import { mapTypeName } from './kernel-names.js';
 import { MapBatch } from './map-batch.js';
-import type { ProgramOwner } from './program.js';
 
 /** Largest memory that one `readBatch` asks for: keys and values together, bytes. */
 export const READ_BATCH_BYTES_MAX = 256 * 2 ** 20;
@@ -42,15 +41,20 @@ export class BpfMap {
   readonly keySize: number;
   /** Bytes of one value, on one CPU. */
   readonly valueSize: number;
-  readonly #owner: ProgramOwner;
-  readonly #index: number;
+  /** Throws BPF_CLOSED once the map's object is closed. */
+  readonly #checkOpen: (operation: string) => void;
+  readonly #openMap: (operation: string) => NativeMap;
   #maxEntries: number;
   #open: { handle: NativeMap; valueBytes: number } | null = null;
 
-  /** @internal */
-  constructor(owner: ProgramOwner, index: number, entry: NativeMapEntry) {
-    this.#owner = owner;
-    this.#index = index;
+  /** @internal `checkOpen` throws where the map is gone; `openMap` is called once. */
+  constructor(
+    entry: NativeMapEntry,
+    checkOpen: (operation: string) => void,
+    openMap: (operation: string) => NativeMap,
+  ) {
+    this.#checkOpen = checkOpen;
+    this.#openMap = openMap;
     this.name = entry.name;
     this.type = entry.type;
     this.typeName = mapTypeName(entry.type);
@@ -196,6 +200,11 @@ export class BpfMap {
     return checked.take(handle, checkInteger('take', 'count', count, 0, checked.limit));
   }
 
+  /** Its descriptor, for `sendDescriptors`: it stays the map's. After load only. */
+  descriptor(): number {
+    return addon.mapDescriptor(this.#loaded('descriptor').handle);
+  }
+
   /** @internal the native handle of a loaded map. */
   nativeHandle(operation: string): NativeMap {
     return this.#loaded(operation).handle;
@@ -207,13 +216,29 @@ export class BpfMap {
   }
 
   #loaded(operation: string): { handle: NativeMap; valueBytes: number } {
-    const object = this.#owner.handle(operation);
+    this.#checkOpen(operation);
     if (this.#open === null) {
-      const handle = addon.mapOpen(object, this.#index);
+      const handle = this.#openMap(operation);
       this.#open = { handle, valueBytes: addon.mapValueBytes(handle) };
     }
     return this.#open;
   }
+}
+
+/**
+ * A map of another process, whose descriptor that process has handed over; it has a descriptor of
+ * its own from then on. Reading one needs no privilege from Linux 5.19 on (commit c8644cd0efe7).
+ *
+ * @throws BpfError `BPF_BAD_ARGUMENT`; `EBADF`, `EINVAL` when it is no map
+ */
+export function adoptMap(descriptor: number): BpfMap {
+  const checked = checkInteger('adoptMap', 'descriptor', descriptor, 0, 2 ** 31 - 1);
+  const [handle, name, type, keySize, valueSize, maxEntries] = addon.mapAdopt(checked);
+  return new BpfMap(
+    { name, type, keySize, valueSize, maxEntries },
+    () => undefined,
+    () => handle,
+  );
 }
 
 function checkBatch(operation: string, batch: unknown): MapBatch {

@@ -69,7 +69,14 @@ export class BpfObject {
       if (rule !== null) addon.programSetType(handle, index, rule.type, rule.attachType);
       return new Program(owner, index, entry.name, entry.section);
     });
-    this.maps = addon.objectMaps(handle).map((entry, index) => new BpfMap(owner, index, entry));
+    this.maps = addon
+      .objectMaps(handle)
+      .map(
+        (entry, index) =>
+          new BpfMap(entry, owner.handle, (operation) =>
+            addon.mapOpen(owner.handle(operation), index),
+          ),
+      );
   }
 
   /**

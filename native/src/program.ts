@@ -315,9 +315,30 @@ export class Program {
     return [handle, this.#index, ifindex, attachType, position, netns];
   }
 
+  /** Its descriptor, for `sendDescriptors`: it stays the program's. After load only. */
+  descriptor(): number {
+    return addon.programDescriptor(this.#owner.handle('descriptor'), this.#index);
+  }
+
   info(): ProgramInfo {
     return addon.programInfo(this.#owner.handle('info'), this.#index);
   }
+}
+
+/**
+ * Runs a program of type `syscall` of another process, whose descriptor that process has handed
+ * over. It needs no privilege from Linux 5.19 on (commit c8644cd0efe7).
+ *
+ * @param context as the program takes it; it is written to
+ * @returns what the program returned, u32
+ * @throws BpfError `BPF_BAD_ARGUMENT`; `EBADF`, `EINVAL` when it is no program; `EPERM` before
+ */
+export function runDescriptor(descriptor: number, context: Uint8Array): number {
+  const checked = checkInteger('run', 'descriptor', descriptor, 0, 2 ** 31 - 1);
+  if (checkBytes('run', 'context', context).length > RUN_INPUT_MAX) {
+    throw badArgument('run', `context has more than ${RUN_INPUT_MAX} bytes`);
+  }
+  return addon.runDescriptor(checked, context);
 }
 
 /** Tracepoint names become part of a path: letters, digits and underscores only. */
