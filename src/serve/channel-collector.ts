@@ -14,7 +14,7 @@ import type {
   ToServer,
 } from './channel-messages.js';
 import { type Collector, CollectorError } from './collector.js';
-import { ChannelError, FRAME_JSON, FRAME_ROWS, FrameReader, jsonFrame } from './frame.js';
+import { ChannelError, FRAME_JSON, FRAME_ROWS, FrameReader, jsonFrame } from '../channel/frame.js';
 import { ANSWER_DEADLINE_MS, QUESTION_LIMIT, SERVER_FRAME_LIMIT } from './limits.js';
 import { readBatch } from './row-reader.js';
 import { RowTable } from './row-table.js';

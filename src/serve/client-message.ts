@@ -8,7 +8,7 @@ import {
   type FilterTerm,
   FLOW_ID_LIMIT,
 } from './protocol.js';
-import { boolean, list, nullable, object, oneOf, type Reader, short } from './untrusted-value.js';
+import { boolean, list, nullable, object, oneOf, type Reader, short } from '../channel/untrusted-value.js';
 
 const flowId = short(FLOW_ID_LIMIT);
 

@@ -17,7 +17,7 @@ import {
   FrameReader,
   frameHead,
   jsonFrame,
-} from './frame.js';
+} from '../channel/frame.js';
 import {
   CHANNEL_BACKLOG_LIMIT,
   CHANNEL_MESSAGE_LIMIT,

@@ -29,7 +29,7 @@ import {
   type Reader,
   shape,
   string,
-} from './untrusted-value.js';
+} from '../channel/untrusted-value.js';
 
 const endpoint = shape<Endpoint>({ address: string, port: nullable(number) });
 

@@ -1,4 +1,4 @@
-import { RingBuffer } from 'ebpf-ts';
+import { type BpfMap, RingBuffer } from 'ebpf-ts';
 import type { PacketFilter } from '../filter/packet-filter.js';
 import { SAMPLE_ALL, type Sampling, type Seen } from '../model/sampling.js';
 import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
@@ -19,6 +19,7 @@ import { NamespaceFollower } from './namespace-follower.js';
 import { newsObjectBeside } from './namespace-news.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 import { RingDrain } from './ring-drain.js';
+import { type RecordReader, RingReader } from './ring-reader.js';
 import type { HandedOver, Source, SourceSampling, SourceSink } from './source.js';
 import { samplingOf } from './source-sampling.js';
 import type { Tracer } from './tracer.js';
@@ -29,6 +30,18 @@ import type { TracingSchedule } from './tracing-schedule.js';
 
 /** Drops after so long without one are worth a look at once. */
 const DROPS_ANEW_NS = 1_000_000_000n;
+
+/** Another process, which reads the records that this one has the kernel make. */
+export interface RemoteReader extends RecordReader {
+  /** Given the ring when it is there, before the first `read`. */
+  open(ring: BpfMap): void;
+  /** Given what names the functions that drops come from; null when nothing does. */
+  functions(lookup: KernelFunctionLookup | null): void;
+  /** Modules came or went: functions may have other names. */
+  modulesChanged(): void;
+  /** CPU time that it took so far, ms. */
+  cpuMs(): number;
+}
 
 export interface KernelSourceOptions
   extends Pick<TracerOptions, 'objectFile' | 'hooks' | 'ringBytes'> {
@@ -44,11 +57,15 @@ export interface KernelSourceOptions
   readonly onMode?: (mode: Plan['mode']) => void;
   /** Called with what goes wrong while it runs, without stopping it. */
   readonly onWarning?: (message: string) => void;
+  /** Reads and names in the place of this process, which then sees no record; absent: nobody. */
+  readonly reader?: RemoteReader;
+  /** CLOCK_MONOTONIC, ns, that counts are timed from; now when absent. */
+  readonly epochNs?: bigint;
 }
 
 /** The running kernel. */
 export class KernelSource implements Source {
-  readonly epochNs = process.hrtime.bigint();
+  readonly epochNs: bigint;
   /**
    * Port whose loopback traffic is left out; 0 for none. Set it before `start`. One that is
    * not known yet is asked for when there is a processor to spare, and waited for when all
@@ -85,6 +102,7 @@ export class KernelSource implements Source {
 
   constructor(options: KernelSourceOptions) {
     this.#options = options;
+    this.epochNs = options.epochNs ?? process.hrtime.bigint();
     this.#ringBytes = options.ringBytes ?? RING_BYTES;
     this.#following = new NamespaceFollower({
       wanted: options.netns ?? null,
@@ -224,7 +242,12 @@ export class KernelSource implements Source {
   async #begin(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
     const objectFile = functionObjectBeside(this.#options.objectFile);
-    await this.#functions.load(() => KernelFunctionLookup.open(objectFile));
+    let lookup: KernelFunctionLookup | null = null;
+    await this.#functions.load(async () => {
+      lookup = await KernelFunctionLookup.open(objectFile);
+      return lookup;
+    });
+    this.#options.reader?.functions(lookup);
     this.#drain?.start();
     this.#schedule?.start();
     await this.#following.askKernel();
@@ -243,7 +266,7 @@ export class KernelSource implements Source {
     this.#tracer?.detach();
     this.#following.stop();
     this.#names?.stop();
-    this.#drain?.stop();
+    await this.#drain?.stop();
     await this.#counting?.stop();
     this.#stopped = true;
     this.#kernelCounts.end();
@@ -302,15 +325,19 @@ export class KernelSource implements Source {
     const events = tracer.map('events');
     const ring = events === undefined ? null : new RingBuffer(events);
     this.#ring = ring;
-    if (ring !== null && this.#sink !== null) {
+    if (events !== undefined && ring !== null && this.#sink !== null) {
+      const onWaiting = (bytes: number): void => this.#schedule?.watch(bytes);
+      this.#options.reader?.open(events);
+      const reader = this.#options.reader ?? new RingReader({ ring, sink: this.#sink, onWaiting });
       const drain = new RingDrain({
-        ring,
+        available: () => ring.available(),
+        reader,
         flush: () => tracer.flush(),
         finish: () => tracer.finish(),
         isOpen: () => tracer.sees === 'all',
         now: () => process.hrtime.bigint(),
-        sink: this.#watched(this.#sink),
-        onWaiting: (bytes) => this.#schedule?.watch(bytes),
+        onWaiting,
+        onRead: (now) => this.#afterReading(now),
       });
       this.#drain = drain;
       if (this.#governor === null) {
@@ -323,6 +350,7 @@ export class KernelSource implements Source {
       } else {
         this.#schedule = scheduleOf(this.#governor, {
           ...{ tracer, ring, ringBytes: this.#ringBytes, drain },
+          readerCpuMs: () => this.#options.reader?.cpuMs() ?? 0,
           namespaces: () => this.#following.found,
           onWindow: (at, sees) => this.#changeWindow(at, sees),
           onWarning: (message) => this.#options.onWarning?.(message),
@@ -336,21 +364,13 @@ export class KernelSource implements Source {
     this.#sink?.window?.(at, sees, this.#tracer?.detail ?? 'all');
   }
 
-  #watched(sink: SourceSink): SourceSink {
-    return {
-      batch: (records, length) => sink.batch(records, length),
-      tick: (now, relieve) => {
-        sink.tick(now, relieve);
-        this.#counting?.read(now);
-        if (this.#tracer?.sees === 'all') this.#detail?.look();
-        // Now that all is dealt with: a window is short, and time counts in it.
-        if (this.#schedule === null) return;
-        const hasDrops = this.#hasDropsAnew(now);
-        if (this.#counting?.hasNews(now) || hasDrops) this.#schedule.request();
-      },
-      catalog: (catalog) => sink.catalog(catalog),
-      end: () => sink.end(),
-    };
+  #afterReading(now: bigint): void {
+    this.#counting?.read(now);
+    if (this.#tracer?.sees === 'all') this.#detail?.look();
+    // Now that all is dealt with: a window is short, and time counts in it.
+    if (this.#schedule === null) return;
+    const hasDrops = this.#hasDropsAnew(now);
+    if (this.#counting?.hasNews(now) || hasDrops) this.#schedule.request();
   }
 
   /** Drops between windows are worth one, unless they have been going on: it shows no more of them. */
@@ -371,7 +391,7 @@ export class KernelSource implements Source {
     tracer.renew(found).catch((error: unknown) => {
       this.#options.onWarning?.(`looking for modules: ${String(error)}`);
     });
-    this.#functions.refresh();
+    if (this.#functions.refresh()) this.#options.reader?.modulesChanged();
     if (changed) {
       this.#names?.changed();
       this.#counting?.changed();

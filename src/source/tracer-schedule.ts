@@ -21,6 +21,8 @@ export interface ScheduledTracer extends Pick<Scheduled, 'onWindow' | 'onWarning
   readonly ring: RingBuffer;
   readonly ringBytes: number;
   readonly drain: RingDrain;
+  /** CPU time of the process that reads the ring where it is another one, ms. */
+  readonly readerCpuMs: () => number;
   readonly namespaces: () => ReadonlyMap<number, FoundNamespace>;
 }
 
@@ -41,7 +43,7 @@ export function dropsOf(tracer: Tracer | null): number {
 
 /** A schedule that opens and closes the tracer of the running kernel. */
 export function scheduleOf(governor: Governor, scheduled: ScheduledTracer): TracingSchedule {
-  const { tracer, ring, ringBytes, drain, namespaces } = scheduled;
+  const { tracer, ring, ringBytes, drain, readerCpuMs, namespaces } = scheduled;
   const counter = (index: number): number => counterOf(tracer, index);
   const hops = (): number =>
     counter(COUNTER_PASSED) + counter(COUNTER_LOST_RING) + counter(COUNTER_PAST_SHARE);
@@ -62,7 +64,7 @@ export function scheduleOf(governor: Governor, scheduled: ScheduledTracer): Trac
     ringBytes,
     cpuMs: () => {
       const { user, system } = process.cpuUsage();
-      return (user + system) / 1000;
+      return (user + system) / 1000 + readerCpuMs();
     },
     now: () => process.hrtime.bigint(),
     onWindow: scheduled.onWindow,

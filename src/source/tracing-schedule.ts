@@ -28,7 +28,7 @@ export interface Scheduled {
   /** Bytes that wait to be read in the ring, and how many it holds. */
   waiting(): number;
   readonly ringBytes: number;
-  /** CPU time of this process, ms. */
+  /** CPU time of hopscope but for the process that serves, ms. */
   cpuMs(): number;
   /** CLOCK_MONOTONIC, ns. */
   now(): bigint;

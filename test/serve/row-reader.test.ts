@@ -9,7 +9,7 @@ import { EMPTY_CATALOG } from '../../src/name/catalog.js';
 import { Names } from '../../src/name/names.js';
 import { Pipeline } from '../../src/pipeline.js';
 import { flowRow } from '../../src/serve/flow-row.js';
-import { ChannelError } from '../../src/serve/frame.js';
+import { ChannelError } from '../../src/channel/frame.js';
 import type { FlowRow } from '../../src/serve/protocol.js';
 import { RowFeed } from '../../src/serve/row-feed.js';
 import * as layout from '../../src/serve/row-layout.js';

@@ -5,7 +5,7 @@ import {
   FrameReader,
   frameHead,
   jsonFrame,
-} from '../../src/serve/frame.js';
+} from '../../src/channel/frame.js';
 
 const LIMIT = 64;
 

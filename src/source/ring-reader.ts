@@ -1,0 +1,87 @@
+import type { RingBuffer } from 'ebpf-ts';
+import type { SourceSink } from './source.js';
+
+/** Bytes read at once. */
+const BATCH_BYTES = 1 << 20;
+/** So much is taken out while what was read before is dealt with: not what two turns bring. */
+export const RELIEF_BYTES = 2 << 20;
+/** Batches taken before timers and sockets get their turn. */
+const BATCHES_PER_TURN = 8;
+
+/** What takes records out of the ring and deals with them: in this process, or in another one. */
+export interface RecordReader {
+  /**
+   * Takes out what waits now; all that began before `now` is among it.
+   *
+   * @param bytes that wait
+   * @param now CLOCK_MONOTONIC, ns
+   * @returns how many records it took, once they are dealt with
+   */
+  read(bytes: number, now: bigint): Promise<number>;
+}
+
+export interface RingReaderOptions {
+  readonly ring: Pick<RingBuffer, 'available' | 'drain'>;
+  readonly sink: Pick<SourceSink, 'batch' | 'tick'>;
+  /** Called with how many bytes wait, before they are taken out in between. */
+  readonly onWaiting?: (bytes: number) => void;
+  /** Bytes in the ring from which on it is relieved; RELIEF_BYTES when absent. */
+  readonly reliefBytes?: number;
+}
+
+/** Copies records out of the ring, batch by batch, and gives them to the sink, then a tick. */
+export class RingReader implements RecordReader {
+  readonly #options: RingReaderOptions;
+  readonly #target = new Uint8Array(BATCH_BYTES);
+  /** Bytes of the ring to be read until all that began before has come. */
+  #left = 0;
+  #records = 0;
+
+  constructor(options: RingReaderOptions) {
+    this.#options = options;
+  }
+
+  async read(bytes: number, now: bigint): Promise<number> {
+    this.#left = bytes;
+    this.#records = 0;
+    while (!this.#take(BATCHES_PER_TURN)) await turn();
+    this.#options.sink.tick(now, this.#relieve);
+    return this.#records;
+  }
+
+  /** Takes some batches; true when the ring is read up to where it was at the beginning. */
+  #take(batches: number): boolean {
+    const { ring, sink } = this.#options;
+    for (let i = 0; i < batches && this.#left > 0; i++) {
+      const { records, bytes } = ring.drain(this.#target);
+      if (records === 0) {
+        // A record that is still being written holds up those after it.
+        if (ring.available() > 0) return false;
+        this.#left = 0;
+        break;
+      }
+      this.#records += records;
+      this.#left = Math.max(0, this.#left - bytes);
+      sink.batch(this.#target, bytes);
+    }
+    return this.#left === 0;
+  }
+
+  /** While what was read is dealt with, more comes: takes it out before the ring is full. */
+  readonly #relieve = (): void => {
+    const { ring, sink, onWaiting, reliefBytes = RELIEF_BYTES } = this.#options;
+    for (let i = 0; i < BATCHES_PER_TURN; i++) {
+      const waiting = ring.available();
+      if (waiting < reliefBytes) return;
+      onWaiting?.(waiting);
+      const { records, bytes } = ring.drain(this.#target);
+      if (records === 0) return;
+      this.#records += records;
+      sink.batch(this.#target, bytes);
+    }
+  };
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
