@@ -1,8 +1,7 @@
 import { HopscopeError } from '../model/errors.js';
 
 /**
- * The channel between the collector and its server process is a Unix stream socket with
- * frames on it: 4 bytes of payload length, 4 bytes of type, the payload. Both in the
+ * A channel between two of hopscope's processes is a Unix stream socket with frames on it: 4 bytes of payload length, 4 bytes of type, the payload. Both in the
  * byte order of the machine, since both ends are on it.
  */
 const FRAME_HEAD = 8;
@@ -10,6 +9,8 @@ const FRAME_HEAD = 8;
 export const FRAME_JSON = 1;
 /** A batch of rows, see row-layout.ts; only towards the server process. */
 export const FRAME_ROWS = 2;
+/** Entries of the kernel's counter, see source/count-entries.ts; only towards the joiner. */
+export const FRAME_COUNTS = 3;
 
 /** What came over the channel is not what it should be; `code` says why. */
 export class ChannelError extends HopscopeError {}

@@ -1,7 +1,7 @@
 import { hostname, release } from 'node:os';
-import { missingForTracing } from '../doctor/diagnose.js';
 import { log } from '../logger.js';
 import { Pipeline } from '../pipeline.js';
+import type { Reach } from '../serve/reach.js';
 import { ServerProcess } from '../serve/server-process.js';
 import type { Source } from '../source/source.js';
 import { VERSION } from '../version.js';
@@ -18,6 +18,8 @@ export interface DashboardOptions {
   readonly host: string;
   readonly port: number;
   readonly allowHosts: readonly string[];
+  /** How the server process comes to its files; absent: by their paths. */
+  readonly reach?: () => Reach;
   /** Given what starts the server and reports the port taken, before the source starts. */
   readonly onListen?: (listen: () => Promise<number>) => void;
 }
@@ -46,6 +48,7 @@ export async function startDashboard(settings: DashboardOptions): Promise<Dashbo
         catalog: () => pipeline.names.remembered,
       },
       uiDirectory: UI_DIRECTORY,
+      reach: settings.reach,
       info: {
         version: VERSION,
         node: hostname(),
@@ -77,11 +80,6 @@ export async function startDashboard(settings: DashboardOptions): Promise<Dashbo
     await half?.close();
     await pipeline.stop();
     throw error;
-  }
-  if (mode !== 'replay') {
-    void missingForTracing().then((missing) => {
-      pipeline.missing = missing;
-    });
   }
   return {
     pipeline,

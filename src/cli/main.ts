@@ -1,10 +1,7 @@
 #!/usr/bin/env node
-import { parseArgs } from 'node:util';
-import { log } from '../logger.js';
 import { UsageError } from '../model/errors.js';
-import { EXIT, EXIT_HELP, reportError } from './exit-status.js';
-import { exitWhenNotWritable } from './output.js';
-import { trueCause } from './true-cause.js';
+import { EXIT, EXIT_HELP } from './exit-status.js';
+import { runProgram } from './program.js';
 
 const HELP = `Usage: hopscope COMMAND [options]
 
@@ -25,16 +22,22 @@ ${EXIT_HELP}`;
 
 type Command = (args: string[]) => Promise<number>;
 
+/** In two processes: this one has the privileges, the other one the options and the packets. */
+async function observing(command: string): Promise<Command> {
+  const { runObserving } = await import('./observing.js');
+  return (args) => runObserving(command, args);
+}
+
 /** Loaded when asked for, so that help needs neither root nor a built addon. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
-  serve: async () => (await import('./commands/serve.js')).runServe,
-  flows: async () => (await import('./commands/flows.js')).runFlows,
-  trace: async () => (await import('./commands/trace.js')).runTrace,
+  serve: () => observing('serve'),
+  flows: () => observing('flows'),
+  trace: () => observing('trace'),
   mtu: async () => (await import('./commands/mtu.js')).runMtu,
   doctor: async () => (await import('../doctor/command.js')).runDoctor,
   lab: async () => (await import('../lab/command.js')).runLab,
   demo: async () => (await import('./commands/demo.js')).runDemo,
-  record: async () => (await import('./commands/record.js')).runRecord,
+  record: () => observing('record'),
   replay: async () => (await import('./commands/replay.js')).runReplay,
   config: async () => (await import('./commands/config.js')).runConfig,
 };
@@ -53,32 +56,4 @@ async function main(args: string[]): Promise<number> {
   return command(rest);
 }
 
-/** What is wrong with the options is to be reported in the form that they ask for. */
-function reportInJsonWhenAsked(args: string[]): void {
-  const options = { 'log-format': { type: 'string' } } as const;
-  const { values } = parseArgs({ args, options, strict: false });
-  if (values['log-format'] !== 'json') return;
-  log.format = 'json';
-}
-
-/** What Node itself would write, in words of its own. */
-function takeOverFromNode(): void {
-  process.removeAllListeners('warning');
-  process.on('warning', ({ name, message, stack }) => {
-    log.warn('node', `${name}: ${message}`, { fields: { stack } });
-  });
-  process.on('uncaughtException', (error) => process.exit(reportError(error)));
-}
-
-const given = process.argv.slice(2);
-exitWhenNotWritable();
-takeOverFromNode();
-reportInJsonWhenAsked(given);
-main(given).then(
-  (status) => {
-    process.exitCode = status;
-  },
-  async (error: unknown) => {
-    process.exitCode = reportError(await trueCause(error));
-  },
-);
+runProgram(main);

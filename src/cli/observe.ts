@@ -1,11 +1,18 @@
 import { fileURLToPath } from 'node:url';
+import type { PacketFilter } from '../filter/packet-filter.js';
 import { log } from '../logger.js';
-import { KernelSource, type KernelSourceOptions } from '../source/kernel-source.js';
+import { ObservedSource, type ObservedSourceOptions } from '../observe/observed-source.js';
+import { Joiner } from './joiner.js';
 import { requireMemory } from './memory-room.js';
 import type { CommonOptions } from './options.js';
 import { boundUnusedMemory } from './unused-memory.js';
 
 const NOTHING = { missing: [] } as const;
+
+interface SourceChoices extends Pick<ObservedSourceOptions, 'onMode'> {
+  /** What leaves packets out in the kernel; that of the options when absent. */
+  readonly filter?: PacketFilter | null;
+}
 
 /** The compiled tracer, beside the compiled TypeScript. */
 export const TRACER_OBJECT = fileURLToPath(new URL('../bpf/tracer.bpf.o', import.meta.url));
@@ -16,27 +23,29 @@ export const DEMO_RECORDING = fileURLToPath(
 /** The built dashboard. */
 export const UI_DIRECTORY = fileURLToPath(new URL('../ui', import.meta.url));
 
-export function kernelSource(
+/** The running kernel, of the process that joins. */
+export function observedSource(
   options: CommonOptions,
-  { onMode, filter = options.filter }: Pick<KernelSourceOptions, 'onMode' | 'filter'> = {},
-): KernelSource {
+  { onMode, filter = options.filter }: SourceChoices = {},
+): ObservedSource {
   requireMemory(options.memory.total);
   boundUnusedMemory(options.memory.slack);
-  return new KernelSource({
-    objectFile: TRACER_OBJECT,
+  const joiner = Joiner.own;
+  return new ObservedSource({
+    link: joiner.link,
     netns: options.netns,
     sampling: options.sampling,
-    filter,
+    filter: filter?.expression ?? null,
     ringBytes: options.memory.ring,
     // A filter is asked of packets, and the counter does not know it.
     count: options.filter === null,
-    onWarning: (message) => log.warn('source', message),
+    confine: () => joiner.confine(),
     ...(onMode === undefined ? {} : { onMode }),
   });
 }
 
 /** For a command that shows or keeps every packet: says once that it is not every packet. */
-export function warnOfSampling({ sampling }: CommonOptions): Pick<KernelSourceOptions, 'onMode'> {
+export function warnOfSampling({ sampling }: CommonOptions): Pick<SourceChoices, 'onMode'> {
   let isSaid = false;
   return {
     onMode: (mode) => {
@@ -67,21 +76,30 @@ export function announceReady({
   log.info('ready', 'ready', { text: ['ready'] });
 }
 
+export interface StopRequest {
+  readonly signal: AbortSignal;
+  /** Looks at signals no more. */
+  end(): void;
+}
+
 /**
  * Aborts at SIGINT or SIGTERM; a second one ends the process at once. Ask for it
  * before anything is begun that must be undone.
  */
-export function stopRequest(): AbortSignal {
+export function stopRequest(): StopRequest {
   const controller = new AbortController();
-  function stop(signal: NodeJS.Signals): void {
-    log.info('stopping', `stopping at ${signal}`, { fields: { signal }, text: null });
+  function end(): void {
     process.off('SIGINT', stop);
     process.off('SIGTERM', stop);
+  }
+  function stop(signal: NodeJS.Signals): void {
+    log.info('stopping', `stopping at ${signal}`, { fields: { signal }, text: null });
+    end();
     controller.abort();
   }
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
-  return controller.signal;
+  return { signal: controller.signal, end };
 }
 
 /** Resolves when it is asked to stop, or when the time is over. */

@@ -1,4 +1,3 @@
-import { sendUnixDatagram } from 'ebpf-ts';
 import { type Heartbeat, heartbeat } from '../heartbeat.js';
 import { log } from '../logger.js';
 
@@ -33,14 +32,20 @@ export function takeServiceRequest(
 /** Says to the service manager how the daemon is doing; does nothing where there is none. */
 export class ServiceManager {
   readonly #request: ServiceRequest;
+  readonly #tell: (state: string) => void;
   readonly #heart: Heartbeat;
   readonly #stops: (() => void)[] = [];
   #status = '';
-  #failing = false;
   #stopping = false;
 
-  constructor(request: ServiceRequest, heart: Heartbeat = heartbeat) {
+  /** @param tell takes what the service manager is to hear, as sd_notify(3) has it */
+  constructor(
+    request: ServiceRequest,
+    tell: (state: string) => void,
+    heart: Heartbeat = heartbeat,
+  ) {
     this.#request = request;
+    this.#tell = tell;
     this.#heart = heart;
   }
 
@@ -97,15 +102,6 @@ export class ServiceManager {
   }
 
   #send(state: string): void {
-    const { socket } = this.#request;
-    if (socket === null) return;
-    try {
-      sendUnixDatagram(socket, Buffer.from(state));
-      this.#failing = false;
-    } catch (error) {
-      // Once: what is sent next will fail like this.
-      if (!this.#failing) log.warn('notify-failed', `the service manager: ${String(error)}`);
-      this.#failing = true;
-    }
+    if (this.#request.socket !== null) this.#tell(state);
   }
 }

@@ -2,6 +2,7 @@ import { Pipeline } from '../pipeline.js';
 import { Recording } from '../source/recording.js';
 import { CHUNK_BATCH, CHUNK_TICK } from '../source/recording-format.js';
 import { ReplaySource } from '../source/replay-source.js';
+import { Joiner } from './joiner.js';
 import { DEMO_RECORDING } from './observe.js';
 
 /** Work between two turns of the event loop, ms: what is starting has its turn. */
@@ -19,7 +20,7 @@ export async function warmUp(stop: AbortSignal): Promise<void> {
   let recording: Recording;
   await turn();
   try {
-    recording = Recording.read(DEMO_RECORDING);
+    recording = Recording.read(Joiner.own.reach.here(DEMO_RECORDING));
   } catch {
     return;
   }

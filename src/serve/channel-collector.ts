@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { ChannelError, FRAME_JSON, FRAME_ROWS, FrameReader, jsonFrame } from '../channel/frame.js';
 import type { NamespaceRecord } from '../model/feed.js';
 import { EMPTY_CATALOG } from '../name/catalog.js';
 import { Names } from '../name/names.js';
@@ -14,7 +15,6 @@ import type {
   ToServer,
 } from './channel-messages.js';
 import { type Collector, CollectorError } from './collector.js';
-import { ChannelError, FRAME_JSON, FRAME_ROWS, FrameReader, jsonFrame } from '../channel/frame.js';
 import { ANSWER_DEADLINE_MS, QUESTION_LIMIT, SERVER_FRAME_LIMIT } from './limits.js';
 import { readBatch } from './row-reader.js';
 import { RowTable } from './row-table.js';

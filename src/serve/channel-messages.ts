@@ -1,8 +1,8 @@
+import { ChannelError } from '../channel/frame.js';
 import type { NamespaceRecord, QualityRecord } from '../model/feed.js';
 import type { FlowRecord, PathRecord } from '../model/records.js';
 import type { Catalog } from '../name/catalog.js';
 import type { ChannelCounters } from './channel-counters.js';
-import { ChannelError } from '../channel/frame.js';
 import { RECORDS_PER_ANSWER } from './limits.js';
 import type { Load } from './load-meter.js';
 import { type FlowRow, type HelloMessage, PATHS_PER_FLOW } from './protocol.js';

@@ -1,3 +1,12 @@
+import {
+  boolean,
+  list,
+  nullable,
+  object,
+  oneOf,
+  type Reader,
+  short,
+} from '../channel/untrusted-value.js';
 import { type Parsed, parseMessage } from './parse-message.js';
 import {
   type ClientMessage,
@@ -8,7 +17,6 @@ import {
   type FilterTerm,
   FLOW_ID_LIMIT,
 } from './protocol.js';
-import { boolean, list, nullable, object, oneOf, type Reader, short } from '../channel/untrusted-value.js';
 
 const flowId = short(FLOW_ID_LIMIT);
 

@@ -1,4 +1,12 @@
 import type { Duplex } from 'node:stream';
+import {
+  ChannelError,
+  FRAME_JSON,
+  FRAME_ROWS,
+  FrameReader,
+  frameHead,
+  jsonFrame,
+} from '../channel/frame.js';
 import { log } from '../logger.js';
 import type { Catalog } from '../name/catalog.js';
 import { Answers } from './answers.js';
@@ -10,14 +18,6 @@ import {
   type ToServer,
 } from './channel-messages.js';
 import type { Collected } from './collected.js';
-import {
-  ChannelError,
-  FRAME_JSON,
-  FRAME_ROWS,
-  FrameReader,
-  frameHead,
-  jsonFrame,
-} from '../channel/frame.js';
 import {
   CHANNEL_BACKLOG_LIMIT,
   CHANNEL_MESSAGE_LIMIT,

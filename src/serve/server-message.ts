@@ -1,3 +1,15 @@
+import {
+  boolean,
+  decimal,
+  list,
+  nullable,
+  number,
+  object,
+  oneOf,
+  type Reader,
+  shape,
+  string,
+} from '../channel/untrusted-value.js';
 import type { QualityRecord, SamplingRecord } from '../model/feed.js';
 import type { FlowRecord, PathRecord } from '../model/records.js';
 import { type Parsed, parseMessage } from './parse-message.js';
@@ -18,18 +30,6 @@ import {
   type RowVerdict,
   type ServerMessage,
 } from './protocol.js';
-import {
-  boolean,
-  decimal,
-  list,
-  nullable,
-  number,
-  object,
-  oneOf,
-  type Reader,
-  shape,
-  string,
-} from '../channel/untrusted-value.js';
 
 const endpoint = shape<Endpoint>({ address: string, port: nullable(number) });
 

@@ -17,6 +17,7 @@ import {
 } from './limits.js';
 import { LoadMeter } from './load-meter.js';
 import { SLOW_TICK_MS, TICK_MS } from './protocol.js';
+import type { Reach } from './reach.js';
 import { RowFeed } from './row-feed.js';
 import { ServeError } from './serve-error.js';
 import { readOutput } from './server-output.js';
@@ -40,6 +41,8 @@ export interface ServerProcessOptions {
   readonly allowHosts: readonly string[];
   /** Bytes of the rows that the process may hold; all that ROW_TABLE_LIMIT allows when absent. */
   readonly rowBytes?: number;
+  /** How it comes to its files, and to Node, where this process has given up its user. */
+  readonly reach?: (() => Reach) | undefined;
   /** The compiled server-main.js. */
   readonly program?: string;
   /** Told of what goes wrong while it runs, without stopping it. */
@@ -141,16 +144,22 @@ export class ServerProcess {
 
   /** Starts the process; resolves once it listens. */
   #launch(): Promise<void> {
-    const { program, collected, host, port, allowHosts, uiDirectory, info } = this.#options;
+    const { collected, host, port, allowHosts, info } = this.#options;
+    const { program = SERVER_PROGRAM, uiDirectory } = this.#options;
+    const reach = this.#options.reach?.();
+    const inChild = (file: string): string => reach?.inChild(file) ?? file;
     const args = [
       `--max-old-space-size=${serverHeapMib(rowLimit(this.#options.rowBytes))}`,
       `--max-semi-space-size=${SERVER_YOUNG_MIB}`,
-      program ?? SERVER_PROGRAM,
+      // The paths that lead there are to be kept: the files' own ones may be closed to it.
+      ...['--preserve-symlinks', '--preserve-symlinks-main'],
+      inChild(program),
     ];
-    const child = spawn(process.execPath, args, {
+    // Node may lie where this process may not go any more.
+    const child = spawn(reach === undefined ? process.execPath : '/proc/self/exe', args, {
       cwd: '/',
       env: {},
-      stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe', reach?.descriptor ?? 'ignore'],
     });
     const begun = performance.now();
     this.#child = child;
@@ -202,7 +211,7 @@ export class ServerProcess {
         // One that is started again must be found where the first one was.
         port: this.#listening?.port ?? port,
         allowHosts,
-        uiDirectory,
+        uiDirectory: inChild(uiDirectory),
         info,
         run: this.#run,
         epochNs: String(collected.epochNs),

@@ -1,5 +1,6 @@
+import { closeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type BpfMap, BpfObject, type Program } from 'ebpf-ts';
+import { adoptMap, type BpfMap, BpfObject, runDescriptor } from 'ebpf-ts';
 import type { FunctionLookup } from './kernel-functions.js';
 
 const FIRST = new Uint8Array(4);
@@ -10,20 +11,25 @@ export function functionObjectBeside(objectFile: string): string {
   return join(dirname(objectFile), 'kernel-function.bpf.o');
 }
 
+/** Runs a program of bpf/kernel-function.bpf.c on its context, and returns what it returned. */
+type Run = (context: Uint8Array) => number;
+
 /** Asks the kernel for the function at one address, by bpf/kernel-function.bpf.c. */
 export class KernelFunctionLookup implements FunctionLookup {
-  readonly #object: BpfObject;
-  readonly #nameFunction: Program;
+  /** End of the kernel's own text; null where the kernel keeps addresses from this process. */
+  readonly textEnd: bigint | null;
+  readonly #run: Run;
   readonly #names: BpfMap;
-  readonly #textEnd: bigint | null;
+  readonly #close: () => void;
+  #descriptors: () => readonly number[] = () => [];
+  #isClosed = false;
   readonly #context = new DataView(new ArrayBuffer(ADDRESS_BYTES));
 
-  private constructor(object: BpfObject) {
-    this.#object = object;
-    this.#nameFunction = object.program('name_function');
-    this.#names = object.map('names');
-    const end = this.#run(object.program('find_text_end'), 0n);
-    this.#textEnd = end.returnValue === 0 ? addressIn(end.context) : null;
+  private constructor(run: Run, names: BpfMap, textEnd: bigint | null, close: () => void) {
+    this.#run = run;
+    this.#names = names;
+    this.textEnd = textEnd;
+    this.#close = close;
   }
 
   /**
@@ -34,35 +40,61 @@ export class KernelFunctionLookup implements FunctionLookup {
     const object = BpfObject.open(objectFile);
     try {
       await object.loadAsync();
-      return new KernelFunctionLookup(object);
+      const end = object.program('find_text_end').run({ context: new Uint8Array(ADDRESS_BYTES) });
+      const program = object.program('name_function');
+      const lookup = new KernelFunctionLookup(
+        (context) => program.run({ context }).returnValue,
+        object.map('names'),
+        end.returnValue === 0 ? addressIn(end.context) : null,
+        () => object.close(),
+      );
+      lookup.#descriptors = () => [program.descriptor(), object.map('names').descriptor()];
+      return lookup;
     } catch (error) {
       object.close();
       throw error;
     }
   }
 
-  /** End of the kernel's own text; null where the kernel keeps addresses from this process. */
-  get textEnd(): bigint | null {
-    return this.#textEnd;
+  /**
+   * One that another process has opened, by its `descriptors`, which are taken over.
+   *
+   * @throws BpfError where they are others
+   */
+  static adopt(descriptors: readonly number[], textEnd: bigint | null): KernelFunctionLookup {
+    const [program = -1, map = -1] = descriptors;
+    try {
+      return new KernelFunctionLookup(
+        (context) => runDescriptor(program, context),
+        adoptMap(map),
+        textEnd,
+        () => closeSync(program),
+      );
+    } finally {
+      closeSync(map);
+    }
+  }
+
+  /** What another process adopts; it stays open here. */
+  get descriptors(): readonly number[] {
+    return this.#descriptors();
   }
 
   /** @throws BpfError when the program cannot be run, as after `close` */
   name(address: bigint): string | null {
+    this.#context.setBigUint64(0, address, true);
     // No buffer was left for the helper: the kernel may know, so it is asked again.
-    if (this.#run(this.#nameFunction, address).returnValue !== 0) return null;
+    if (this.#run(new Uint8Array(this.#context.buffer)) !== 0) return null;
     const bytes = this.#names.get(FIRST) ?? new Uint8Array();
     const end = bytes.indexOf(0);
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, end < 0 ? bytes.length : end);
-    return functionIn(text.toString('latin1'), address, this.#textEnd);
+    return functionIn(text.toString('latin1'), address, this.textEnd);
   }
 
   close(): void {
-    this.#object.close();
-  }
-
-  #run(program: Program, address: bigint): ReturnType<Program['run']> {
-    this.#context.setBigUint64(0, address, true);
-    return program.run({ context: new Uint8Array(this.#context.buffer) });
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#close();
   }
 }
 

@@ -1,8 +1,17 @@
 import { release } from 'node:os';
 import { VERSION } from '../version.js';
-import type { KernelSource } from './kernel-source.js';
 import { layoutFingerprint } from './recording-format.js';
 import { RecordingWriter } from './recording-writer.js';
+import type { Source } from './source.js';
+
+/** A source of a running kernel, which resolves functions as drops come from them. */
+export interface RecordedSource extends Source {
+  readonly isThinned: boolean;
+  /** Called with each function that drops come from, as it is resolved. */
+  onSymbol: (address: bigint, name: string) => void;
+  /** Every address asked for so far, with its function. */
+  resolvedSymbols(): ReadonlyMap<bigint, string>;
+}
 
 /**
  * Begins a recording of what a source of this machine's kernel will give: the tap of its pipeline.
@@ -11,7 +20,7 @@ import { RecordingWriter } from './recording-writer.js';
  * @throws RecordingError `RECORDING_NOT_WRITABLE`
  */
 export function beginRecording(
-  source: KernelSource,
+  source: RecordedSource,
   file: string,
   namespaceFiltered: boolean,
 ): RecordingWriter {
@@ -34,7 +43,7 @@ export function beginRecording(
  *
  * @throws RecordingError `RECORDING_NOT_WRITABLE` when not everything was written
  */
-export function endRecording(source: KernelSource, writer: RecordingWriter): void {
+export function endRecording(source: RecordedSource, writer: RecordingWriter): void {
   writer.finish({
     lost: String(source.lost()),
     losses: Object.fromEntries(

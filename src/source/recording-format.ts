@@ -20,7 +20,8 @@ import * as layout from '../wire/layout.gen.js';
  *   SYMBOLS  JSON list of [address, function], when a drop's place was resolved
  *   WINDOW   u64 kernel monotonic ns, u32 what is seen from then on (0: drops, 1: all, 2: as
  *            before, 3: drops and new flows), u32 whether of each netfilter hook only the edges are
- *   COUNTS   entries of the kernel's counter, each u8 gone, 7 zeros, key, value (bpf/counter-wire.h)
+ *   COUNTS   entries of the kernel's counter, each u8 gone, 7 zeros, key, value (bpf/counter-wire.h,
+ *            count-entries.ts)
  *   FOOTER   JSON RecordingFooter, last; absent when recording was cut off
  */
 export const MAGIC = 'HOPSREC1';
@@ -38,9 +39,6 @@ export const WINDOW_BYTES = 16;
 /** What is seen, by its number in a WINDOW chunk. */
 export const WINDOW_SEES: Readonly<Record<Seen, number>> = { drops: 0, all: 1, 'new-flows': 3 };
 export const WINDOW_AS_BEFORE = 2;
-/** Bytes before the key of a counter's entry. */
-export const COUNT_HEADER = 8;
-export const COUNT_ENTRY_BYTES = COUNT_HEADER + counts.SIZEOF_COUNT_KEY + counts.SIZEOF_COUNT;
 /** Largest chunk taken from a file, bytes; a batch is at most 4 MiB. */
 export const CHUNK_LIMIT = 64 << 20;
 /** Largest recording taken, bytes: it is held in memory, and a small file may unpack to more. */

@@ -2,6 +2,7 @@ import { closeSync, fchmodSync, fstatSync, openSync, writeSync } from 'node:fs';
 import type { Seen } from '../model/sampling.js';
 import type { Catalog } from '../name/catalog.js';
 import type { CountCursor } from '../wire/count-cursor.js';
+import { countEntry } from './count-entries.js';
 import type { HookDetail } from './hook-places.js';
 import {
   CHUNK_BATCH,
@@ -13,7 +14,6 @@ import {
   CHUNK_SYMBOLS,
   CHUNK_TICK,
   CHUNK_WINDOW,
-  COUNT_HEADER,
   json,
   MAGIC,
   message,
@@ -100,9 +100,7 @@ export class RecordingWriter implements SourceSink {
   }
 
   count(row: CountCursor): void {
-    const header = new Uint8Array(COUNT_HEADER);
-    header[0] = row.gone ? 1 : 0;
-    this.#counts.push(header, ...row.entry.map((bytes) => Uint8Array.from(bytes)));
+    this.#counts.push(countEntry(row));
   }
 
   window(at: bigint, sees: Seen, detail: HookDetail): void {

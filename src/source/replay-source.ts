@@ -2,9 +2,10 @@ import type { Seen } from '../model/sampling.js';
 import type { Catalog } from '../name/catalog.js';
 import { Epoch } from '../wire/clock.js';
 import { CountCursor } from '../wire/count-cursor.js';
-import { COUNT_FIRST, COUNT_LAST, SIZEOF_COUNT_KEY } from '../wire/count-layout.gen.js';
+import { COUNT_FIRST, COUNT_LAST } from '../wire/count-layout.gen.js';
 import { HEADER_TIME, SIZEOF_HEADER } from '../wire/layout.gen.js';
 import { FRAME_HEADER } from '../wire/record-cursor.js';
+import { giveCounts } from './count-entries.js';
 import type { Chunk, Recording } from './recording.js';
 import {
   CHUNK_BATCH,
@@ -12,8 +13,6 @@ import {
   CHUNK_COUNTS,
   CHUNK_TICK,
   CHUNK_WINDOW,
-  COUNT_ENTRY_BYTES,
-  COUNT_HEADER,
   catalogOf,
   WINDOW_AS_BEFORE,
   WINDOW_BYTES,
@@ -166,17 +165,16 @@ export class ReplaySource implements Source {
   }
 
   #giveCounts(sink: SourceSink, payload: Uint8Array, shift: bigint): void {
-    for (let at = 0; at + COUNT_ENTRY_BYTES <= payload.byteLength; at += COUNT_ENTRY_BYTES) {
-      const entry = new Uint8Array(payload.subarray(at, at + COUNT_ENTRY_BYTES));
-      const key = entry.subarray(COUNT_HEADER, COUNT_HEADER + SIZEOF_COUNT_KEY);
-      const value = entry.subarray(COUNT_HEADER + SIZEOF_COUNT_KEY);
-      const view = new DataView(value.buffer, value.byteOffset);
-      for (const time of [COUNT_FIRST, COUNT_LAST]) {
-        view.setBigUint64(time, view.getBigUint64(time, true) + shift, true);
-      }
-      this.#counts.borrow(key, value, 1, entry[0] === 1);
-      while (this.#counts.next()) sink.count?.(this.#counts);
-    }
+    giveCounts(
+      payload,
+      this.#counts,
+      (row) => sink.count?.(row),
+      (value) => {
+        for (const time of [COUNT_FIRST, COUNT_LAST]) {
+          value.setBigUint64(time, value.getBigUint64(time, true) + shift, true);
+        }
+      },
+    );
   }
 
   #pause(ms: number): Promise<void> {

@@ -1,25 +1,16 @@
-import { existsSync } from 'node:fs';
 import { labDown } from '../../lab/down.js';
 import { labTraffic } from '../../lab/traffic.js';
-import { labUp } from '../../lab/up.js';
+import { type LabUpOptions, labUp } from '../../lab/up.js';
 import { log } from '../../logger.js';
-import { HopscopeError, UnsupportedError } from '../../model/errors.js';
-import { Recording } from '../../source/recording.js';
-import { ReplaySource } from '../../source/replay-source.js';
+import { UnsupportedError } from '../../model/errors.js';
 import { DEMO, DEMO_OPTIONS } from '../command-options.js';
-import { type Dashboard, startDashboard } from '../dashboard.js';
-import { LISTEN_OPTIONS, type ListenOptions, listenOptions } from '../listen.js';
-import {
-  announceDashboard,
-  announceReady,
-  DEMO_RECORDING,
-  kernelSource,
-  stopRequest,
-  untilStopped,
-} from '../observe.js';
+import { LISTEN_OPTIONS, listenOptions } from '../listen.js';
+import { stopRequest } from '../observe.js';
+import { runObserving } from '../observing.js';
 import { commonHelp, optionHelp } from '../option.js';
-import { COMMON_OPTIONS, type CommonOptions, filteredOptions } from '../options.js';
+import { COMMON_OPTIONS, filteredOptions } from '../options.js';
 import { readOptions } from '../read-options.js';
+import type { DemoLab } from './demo-dashboard.js';
 
 const HELP = `Usage: hopscope demo [options] [EXPR]
 
@@ -35,97 +26,61 @@ export async function runDemo(args: string[]): Promise<number> {
   const parsed = await readOptions(args, DEMO, HELP);
   if (parsed === null) return 0;
   const { values, positionals } = parsed;
-  // The lab's traffic is there to be looked at: all of it, unless less is asked for.
-  const sample = values.sample ?? (values['cpu-budget'] === undefined ? 'all' : 'auto');
-  const options = filteredOptions({ ...values, sample }, positionals);
-  const listen = listenOptions(values);
+  // What is wrong with them is said before there is a lab.
+  filteredOptions(values, positionals);
+  listenOptions(values);
   const encap = values.encap === undefined ? undefined : DEMO_OPTIONS.encap.read(values.encap);
   // From here on there may be a lab to take down.
   const stop = stopRequest();
-  const abort = new AbortController();
-  let dashboard: Dashboard;
-  let traffic: Promise<unknown> = Promise.resolve();
-  let lab = false;
+  let lab: DemoLab;
   try {
-    if (values.replay === true) {
-      throw new UnsupportedError('DEMO_REPLAY', 'a recording was asked for', '');
-    }
-    log.info('lab', 'bringing up the lab …');
-    const { netns } = await labUp(
-      { signal: stop, ...(encap === undefined ? {} : { encap }) },
-      (line) => log.info('lab', line),
-    );
-    lab = true;
-    // The machine's own traffic would only stand in the way.
-    const watched = { ...options, netns: options.netns ?? netns.map(({ name }) => name) };
-    const source = kernelSource(watched);
-    dashboard = await startDashboard({
-      source,
-      options,
-      mode: 'demo',
-      description: 'live packets of the lab: two nodes, three pods and a client on this machine',
-      ...listen,
-      onListen: (start) => {
-        source.ownPort = start;
+    lab = values.replay === true ? replay() : await bringUp(stop.signal, encap);
+  } catch (error) {
+    await labDown();
+    if (stop.signal.aborted) return 0;
+    throw error;
+  }
+  stop.end();
+  const abort = new AbortController();
+  let traffic: Promise<unknown> = Promise.resolve();
+  const isUp = lab.lack === null;
+  try {
+    return await runObserving('demo', [JSON.stringify(lab), ...args], {
+      keepsPrivileges: true,
+      onBegun: (error) => {
+        if (error === null) traffic = generate(abort.signal);
       },
     });
-    traffic = labTraffic({}, abort.signal).catch((error: unknown) => {
-      if (!abort.signal.aborted) {
-        log.warn('traffic-stopped', `traffic has stopped: ${String(error)}`);
-      }
-    });
-    announceDashboard(dashboard.server.url);
-    announceReady(source);
-  } catch (error) {
-    if (lab) {
-      await labDown();
-    }
-    if (stop.aborted) {
-      return 0;
-    }
-    if (!(error instanceof UnsupportedError)) {
-      throw error;
-    }
-    lab = false;
-    dashboard = await startReplay(error, options, listen);
+  } finally {
+    abort.abort();
+    await traffic;
+    if (isUp) await labDown();
   }
-  await untilStopped(stop, options.durationMs);
-  abort.abort();
-  await traffic;
-  await dashboard.stop();
-  if (lab) {
-    await labDown();
-  }
-  return 0;
 }
 
-async function startReplay(
-  reason: UnsupportedError,
-  options: CommonOptions,
-  listen: ListenOptions,
-): Promise<Dashboard> {
-  if (!existsSync(DEMO_RECORDING)) {
-    throw new HopscopeError(
-      'DEMO_RECORDING_MISSING',
-      'the recording for the demo is missing: run npm run build',
+function replay(): DemoLab {
+  const lack = { code: 'DEMO_REPLAY', message: 'a recording was asked for', remedy: '' };
+  return { netns: [], lack };
+}
+
+async function bringUp(signal: AbortSignal, encap: LabUpOptions['encap']): Promise<DemoLab> {
+  log.info('lab', 'bringing up the lab …');
+  try {
+    const { netns } = await labUp({ signal, ...(encap === undefined ? {} : { encap }) }, (line) =>
+      log.info('lab', line),
     );
+    return { netns: netns.map(({ name }) => name), lack: null };
+  } catch (error) {
+    if (signal.aborted || !(error instanceof UnsupportedError)) throw error;
+    const { code, message, remedy } = error;
+    return { netns: [], lack: { code, message, remedy } };
   }
-  if (reason.code !== 'DEMO_REPLAY') {
-    const { code, message, remedy } = reason;
-    log.warn('not-supported', message, {
-      fields: { code, remedy },
-      text: [`hopscope: ${message} [${code}]`, `hopscope: ${remedy}`],
-    });
+}
+
+async function generate(signal: AbortSignal): Promise<void> {
+  try {
+    await labTraffic({}, signal);
+  } catch (error) {
+    if (!signal.aborted) log.warn('traffic-stopped', `traffic has stopped: ${String(error)}`);
   }
-  log.warn('showing-recording', 'showing a RECORDING of the lab, not live packets');
-  const dashboard = await startDashboard({
-    source: new ReplaySource(Recording.read(DEMO_RECORDING), { paced: true, loop: true }),
-    options,
-    mode: 'replay',
-    description: 'a recording of the lab, not live packets',
-    ...listen,
-  });
-  announceDashboard(dashboard.server.url);
-  announceReady();
-  return dashboard;
 }

@@ -4,7 +4,8 @@ import { jsonLine } from '../../export/printable.js';
 import type { Flow } from '../../flow/flow.js';
 import { Pipeline } from '../../pipeline.js';
 import { FLOWS } from '../command-options.js';
-import { announceReady, kernelSource, stopRequest, untilStopped } from '../observe.js';
+import { Joiner } from '../joiner.js';
+import { announceReady, observedSource, untilStopped } from '../observe.js';
 import { commonHelp } from '../option.js';
 import { filteredOptions } from '../options.js';
 import { LineOutput } from '../output.js';
@@ -31,8 +32,8 @@ export async function runFlows(args: string[]): Promise<number> {
   const options = filteredOptions(parsed.values, parsed.positionals);
   const output = new LineOutput();
   const colour = process.stdout.isTTY === true;
-  const stop = stopRequest();
-  const source = kernelSource(options);
+  const { stop } = Joiner.own;
+  const source = observedSource(options);
   const show = (flow: Flow, state?: string): void => {
     const record = pipeline.flowRecord(flow, state);
     if (options.json) {

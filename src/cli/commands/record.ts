@@ -4,13 +4,8 @@ import { Pipeline } from '../../pipeline.js';
 import { beginRecording, endRecording } from '../../source/kernel-recording.js';
 import { RECORDING_LIMIT } from '../../source/recording-format.js';
 import { RECORD } from '../command-options.js';
-import {
-  announceReady,
-  kernelSource,
-  stopRequest,
-  untilStopped,
-  warnOfSampling,
-} from '../observe.js';
+import { Joiner } from '../joiner.js';
+import { announceReady, observedSource, untilStopped, warnOfSampling } from '../observe.js';
 import { commonHelp } from '../option.js';
 import { commonOptions } from '../options.js';
 import { readOptions } from '../read-options.js';
@@ -36,8 +31,8 @@ export async function runRecord(args: string[]): Promise<number> {
     throw new UsageError('RECORD_USAGE', 'record takes one FILE; see hopscope record --help');
   }
   const options = commonOptions(values);
-  const stop = stopRequest();
-  const source = kernelSource(options, { ...warnOfSampling(options), filter: null });
+  const { stop } = Joiner.own;
+  const source = observedSource(options, { ...warnOfSampling(options), filter: null });
   const writer = beginRecording(source, file, options.netns !== null);
   const full = new AbortController();
   writer.onFailure = () => full.abort();

@@ -51,7 +51,7 @@ export async function runReplay(args: string[]): Promise<number> {
     );
   }
   if (values.serve === true) {
-    const stop = stopRequest();
+    const { signal: stop } = stopRequest();
     const source = new ReplaySource(recording, { paced: true, loop: true });
     const dashboard = await startDashboard({
       source,

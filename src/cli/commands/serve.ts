@@ -1,14 +1,9 @@
 import { DEFAULT_HOST, DEFAULT_PORT } from '../../serve/address.js';
 import { SERVE } from '../command-options.js';
 import { startDashboard } from '../dashboard.js';
+import { Joiner } from '../joiner.js';
 import { LISTEN_OPTIONS, listenOptions } from '../listen.js';
-import {
-  announceDashboard,
-  announceReady,
-  kernelSource,
-  stopRequest,
-  untilStopped,
-} from '../observe.js';
+import { announceDashboard, announceReady, observedSource, untilStopped } from '../observe.js';
 import { commonHelp, optionHelp } from '../option.js';
 import { COMMON_OPTIONS, filteredOptions } from '../options.js';
 import { readOptions } from '../read-options.js';
@@ -30,9 +25,14 @@ export async function runServe(args: string[]): Promise<number> {
   const { values, positionals } = parsed;
   const options = filteredOptions(values, positionals);
   const listen = listenOptions(values);
-  const stop = stopRequest();
-  const source = kernelSource(options);
-  const manager = new ServiceManager(takeServiceRequest());
+  const joiner = Joiner.own;
+  const { stop } = joiner;
+  const source = observedSource(options);
+  // The service manager knows the process that observes, which passes on what it is told.
+  const request = takeServiceRequest(process.env, process.ppid);
+  const manager = new ServiceManager(request, (state) =>
+    joiner.link.send({ type: 'notify', state }),
+  );
   stop.addEventListener('abort', () => manager.stopping(), { once: true });
   const warm = warmUp(stop);
   const dashboard = await startDashboard({
@@ -41,6 +41,7 @@ export async function runServe(args: string[]): Promise<number> {
     mode: 'live',
     description: 'live packets of this machine',
     ...listen,
+    reach: () => joiner.reach,
     onListen: (start) => {
       source.ownPort = start;
     },

@@ -3,13 +3,8 @@ import { jsonLine } from '../../export/printable.js';
 import { log } from '../../logger.js';
 import { Pipeline } from '../../pipeline.js';
 import { TRACE } from '../command-options.js';
-import {
-  announceReady,
-  kernelSource,
-  stopRequest,
-  untilStopped,
-  warnOfSampling,
-} from '../observe.js';
+import { Joiner } from '../joiner.js';
+import { announceReady, observedSource, untilStopped, warnOfSampling } from '../observe.js';
 import { commonHelp } from '../option.js';
 import { filteredOptions } from '../options.js';
 import { LineOutput } from '../output.js';
@@ -32,8 +27,8 @@ export async function runTrace(args: string[]): Promise<number> {
   const options = filteredOptions(parsed.values, parsed.positionals);
   const output = new LineOutput();
   const colour = process.stdout.isTTY === true;
-  const stop = stopRequest();
-  const source = kernelSource(options, warnOfSampling(options));
+  const { stop } = Joiner.own;
+  const source = observedSource(options, warnOfSampling(options));
   const pipeline = new Pipeline(source, {
     filter: options.filter,
     memory: options.memory,

@@ -1,0 +1,65 @@
+import type { Duplex } from 'node:stream';
+import { receiveDescriptors } from 'ebpf-ts';
+import { FRAME_COUNTS, FRAME_JSON, FrameReader, jsonFrame } from '../channel/frame.js';
+import { JOINER_FRAME_LIMIT, type ToJoiner, type ToObserver } from './messages.js';
+import { ObserverError } from './observer-error.js';
+
+export interface LinkListener {
+  onMessage(message: ToJoiner): void;
+  /** Entries of the counter; see source/count-entries.ts. */
+  onCounts(entries: Uint8Array): void;
+}
+
+/** The joiner's end of the channel to the process that observes. */
+export class ObserverLink {
+  readonly #socket: Duplex;
+  readonly #descriptors: number;
+  #listener: LinkListener | null = null;
+  /** Called when the command is asked to stop. */
+  onStop: (signal: string) => void = () => undefined;
+  /** Called when the observer is gone. */
+  onGone: () => void = () => undefined;
+
+  /** @param descriptors the socket that descriptors cross */
+  constructor(socket: Duplex, descriptors: number) {
+    this.#socket = socket;
+    this.#descriptors = descriptors;
+    const reader = new FrameReader(JOINER_FRAME_LIMIT, (type, payload) =>
+      this.#receive(type, payload),
+    );
+    socket.on('data', (chunk: Buffer) => reader.add(chunk));
+    socket.on('error', () => undefined);
+    socket.on('close', () => this.onGone());
+  }
+
+  /** Gives all further messages to a listener. */
+  listen(listener: LinkListener): void {
+    this.#listener = listener;
+  }
+
+  send(message: ToObserver): void {
+    if (this.#socket.writable) this.#socket.write(jsonFrame(message));
+  }
+
+  /** Those that the message just received announced. */
+  receiveDescriptors(): number[] {
+    return receiveDescriptors(this.#descriptors);
+  }
+
+  close(): void {
+    this.onGone = () => undefined;
+    this.#socket.destroy();
+  }
+
+  #receive(type: number, payload: Uint8Array): void {
+    if (type === FRAME_COUNTS) {
+      this.#listener?.onCounts(payload);
+      return;
+    }
+    if (type !== FRAME_JSON) throw new ObserverError('OBSERVER_MESSAGE', 'a frame of no type');
+    const text = Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString();
+    const message = JSON.parse(text) as ToJoiner;
+    if (message.type === 'stop') this.onStop(message.signal);
+    else this.#listener?.onMessage(message);
+  }
+}
