@@ -1,6 +1,7 @@
 import { mayOpenTooFew, remedyOfOpenFiles } from '../doctor/examine-open-files.js';
 import { type Needs, readRefusal } from '../doctor/refusal.js';
 import { UnsupportedError } from '../model/errors.js';
+import { ObserverUnsupportedError } from '../observe/observer-error.js';
 
 /** What tracing asks of a process; see doctor/examine-kernel.ts. */
 const TRACING: Needs = [
@@ -16,6 +17,8 @@ const NO_MEMORY = new Set(['ENOMEM', 'ENOBUFS']);
  * its privileges, or a kernel without types, and each has a remedy of its own.
  */
 export async function trueCause(error: unknown): Promise<unknown> {
+  // Of the other process, which had the privileges to find out.
+  if (error instanceof ObserverUnsupportedError) return error;
   const chain = [...causes(error)];
   const words = chain.map(({ message }) => message).join('\n');
   // Of a package whose description it cannot open Node says that there is none.

@@ -3,7 +3,7 @@ const MIB = 1 << 20;
 /** Resident memory that hopscope may take, all its processes together, unless it is said otherwise. */
 export const MEMORY_DEFAULT = 512 * MIB;
 /** With less the processes alone, with nothing in their tables, leave no room. */
-export const MEMORY_LEAST = 256 * MIB;
+export const MEMORY_LEAST = 384 * MIB;
 
 /** A table's rows are numbered with 31 bits, two numbers a tuple. */
 export const MEMORY_MOST = 2 ** 36;
@@ -15,6 +15,11 @@ export const MEMORY_MOST = 2 ** 36;
  * under load, test/bench/overrun-child.mjs: runs of the same load differ by 30.
  */
 const COLLECTOR_BASE = 146 * MIB;
+/**
+ * The process that observes: Node, hopscope's code, and the kernel's types while programs load. It
+ * has no tables.
+ */
+const OBSERVER_BASE = 100 * MIB;
 /** The same for the process that serves, whose new space is SERVER_YOUNG_MIB. */
 const SERVER_BASE = 78 * MIB;
 /** Ids of flows that went, for readers; see flow/change-log.ts. */
@@ -87,7 +92,7 @@ export function heapMibFor(total: number): number {
 
 /** The one place where memory is shared out. @param total bytes, at least MEMORY_LEAST */
 export function shareOut(total: number = MEMORY_DEFAULT): MemoryBudget {
-  const base = COLLECTOR_BASE + SERVER_BASE;
+  const base = OBSERVER_BASE + COLLECTOR_BASE + SERVER_BASE;
   const ring = Math.min(RING_MOST, 2 ** Math.floor(Math.log2(total / RING_SHARE)));
   const left = Math.max(0, total - base - ring - CHANGE_LOG);
   const share = (part: keyof typeof SHARES): number =>

@@ -73,6 +73,8 @@ export interface FailedMessage {
   readonly type: 'failed';
   readonly code: string;
   readonly message: string;
+  /** Whether its user asked for what there is not. */
+  readonly isUsage: boolean;
   /** Null: it is no lack of the kernel or of privileges. */
   readonly remedy: string | null;
 }

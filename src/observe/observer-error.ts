@@ -1,4 +1,4 @@
-import { HopscopeError, UnsupportedError } from '../model/errors.js';
+import { HopscopeError, UnsupportedError, UsageError } from '../model/errors.js';
 import type { FailedMessage } from './messages.js';
 
 /** Why the observer could not begin: it knows the cause, and has looked for the remedy. */
@@ -16,11 +16,13 @@ export function failedMessage(error: unknown): FailedMessage {
     type: 'failed',
     code: typeof code === 'string' ? code : 'OBSERVER_FAILED',
     message,
+    isUsage: error instanceof UsageError,
     remedy,
   };
 }
 
-export function errorOf({ code, message, remedy }: FailedMessage): HopscopeError {
+export function errorOf({ code, message, isUsage, remedy }: FailedMessage): HopscopeError {
+  if (isUsage) return new UsageError(code, message);
   return remedy === null
     ? new ObserverError(code, message)
     : new ObserverUnsupportedError(code, message, remedy);

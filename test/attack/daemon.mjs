@@ -37,14 +37,14 @@ export class Daemon {
     return new Daemon(running, port);
   }
 
+  /** The process that joins. */
+  get joinerPid() {
+    return childOf(this.pid);
+  }
+
   /** The process that serves; 0 between two. */
   get serverPid() {
-    try {
-      const children = readFileSync(`/proc/${this.pid}/task/${this.pid}/children`, 'utf8');
-      return Number(children.trim().split(' ')[0]);
-    } catch {
-      return 0;
-    }
+    return childOf(this.joinerPid);
   }
 
   /** @param {string} path @returns {Promise<{ status: number, text: string }>} */
@@ -114,6 +114,16 @@ export class Daemon {
       mostSpent: Math.max(...spent),
       isSame: pid === this.serverPid,
     };
+  }
+}
+
+/** The first child of a process; 0 where it has none. @param {number} pid */
+function childOf(pid) {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+    return Number(children.trim().split(' ')[0]);
+  } catch {
+    return 0;
   }
 }
 

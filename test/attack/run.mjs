@@ -18,7 +18,7 @@ fifteen minutes. Needs root; makes network namespaces hs-attack-* and removes th
 
   --only PART,…   losses   hops lost beside a flood while the API is asked in loops
                   clients  what clients can do to the process that serves
-                  memory   more flows than fit, with readers, at 256M, 512M and 1G
+                  memory   more flows than fit, with readers, at 384M, 512M and 1G
   --quick         does it run? in some two minutes
   -h, --help      this text
 `;

@@ -205,7 +205,7 @@ describe('interrupted', () => {
       const observe = join(dirname(MAIN), 'observe.js');
       // What has begun may take its time to be undone; this takes forever.
       const program = `import { stopRequest } from ${JSON.stringify(observe)};
-        stopRequest().addEventListener('abort', () => console.log('asked'));
+        stopRequest().signal.addEventListener('abort', () => console.log('asked'));
         setInterval(() => undefined, 1000);
         console.log('begun');`;
       const child = spawn(process.execPath, ['--input-type=module', '-e', program], {

@@ -16,6 +16,10 @@ while True:
 export class NotifyReceiver {
   /** What came so far. */
   readonly received: string[] = [];
+  /** Takes what need not come as a datagram. */
+  readonly take = (state: string): void => {
+    this.received.push(state);
+  };
   readonly #end: () => Promise<void>;
 
   private constructor(end: () => Promise<void>) {

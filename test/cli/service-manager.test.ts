@@ -70,7 +70,7 @@ test.each([
 ])('says by %s when it is ready, that it lives, and that it stops', async (_, socket) => {
   const receiver = await NotifyReceiver.start(socket);
   try {
-    const manager = new ServiceManager({ socket, watchdogMs: 200 }, new Heartbeat());
+    const manager = new ServiceManager({ socket, watchdogMs: 200 }, receiver.take, new Heartbeat());
     let drained = 0n;
     const draining = setInterval(() => {
       drained += 1n;
@@ -111,7 +111,7 @@ test('says in time that it lives where the event loop is late for every beat', a
       // Packets are joined.
     }
   }, 1);
-  const manager = new ServiceManager({ socket, watchdogMs: 1_000 }, new Heartbeat());
+  const manager = new ServiceManager({ socket, watchdogMs: 1_000 }, receiver.take, new Heartbeat());
   try {
     manager.ready(
       () => 's',
@@ -138,11 +138,15 @@ test('without a watchdog it says nothing of living; stopped before it was ready,
       drained += 1n;
       return drained;
     };
-    const manager = new ServiceManager({ socket, watchdogMs: null }, new Heartbeat());
+    const manager = new ServiceManager(
+      { socket, watchdogMs: null },
+      receiver.take,
+      new Heartbeat(),
+    );
     manager.ready(() => 's', nextDrained);
     await wait(300);
     manager.stopping();
-    const late = new ServiceManager({ socket, watchdogMs: 200 }, new Heartbeat());
+    const late = new ServiceManager({ socket, watchdogMs: 200 }, receiver.take, new Heartbeat());
     late.stopping();
     late.ready(() => 's', nextDrained);
     await wait(400);
@@ -152,23 +156,18 @@ test('without a watchdog it says nothing of living; stopped before it was ready,
   }
 });
 
-test('a service manager that is gone stops nothing, and is reported once', async () => {
-  const warned = vi.spyOn(log, 'warn');
-  try {
-    const request = { socket: join(folder, 'gone'), watchdogMs: 200 };
-    const manager = new ServiceManager(request, new Heartbeat());
-    let drained = 0n;
-    manager.ready(
-      () => 's',
-      () => {
-        drained += 1n;
-        return drained;
-      },
-    );
-    await expect.poll(() => drained, { timeout: 10_000 }).toBeGreaterThan(3n);
-    manager.stopping();
-    expect(warned.mock.calls).toEqual([['notify-failed', expect.stringContaining('ENOENT')]]);
-  } finally {
-    warned.mockRestore();
-  }
+test('where there is no service manager, nothing is said', async () => {
+  const said: string[] = [];
+  const manager = new ServiceManager(
+    { socket: null, watchdogMs: null },
+    (state) => said.push(state),
+    new Heartbeat(),
+  );
+  manager.ready(
+    () => 's',
+    () => 1n,
+  );
+  manager.stopping();
+  await wait(300);
+  expect(said).toEqual([]);
 });

@@ -71,9 +71,9 @@ test('what is too little depends on what hopscope takes', () => {
   };
   expect(state(null)).toEqual(['available', 'wanted', null]);
   expect(state(MEMORY_DEFAULT)).toEqual(['available', 'wanted', null]);
-  expect(state(MEMORY_DEFAULT - 1)).toEqual(['absent', 'wanted', '--memory 256M']);
-  expect(state(MEMORY_LEAST - 1)).toEqual(['absent', 'required', '--memory 256M']);
-  expect(state(null, MEMORY_DEFAULT - 1)).toEqual(['absent', 'wanted', '--memory 256M']);
+  expect(state(MEMORY_DEFAULT - 1)).toEqual(['absent', 'wanted', '--memory 384M']);
+  expect(state(MEMORY_LEAST - 1)).toEqual(['absent', 'required', '--memory 384M']);
+  expect(state(null, MEMORY_DEFAULT - 1)).toEqual(['absent', 'wanted', '--memory 384M']);
 });
 
 test('this machine has room, or says how little', async () => {

@@ -29,10 +29,16 @@ export class FaultyProcess {
   };
   #port: number | null = null;
 
-  constructor(args: readonly string[], wrapper: readonly string[] = [], main = MAIN) {
+  /** @param node options of Node */
+  constructor(
+    args: readonly string[],
+    wrapper: readonly string[] = [],
+    main = MAIN,
+    node: readonly string[] = [],
+  ) {
     // A session of its own outlives a test run that is ended, but for this.
     const bound = ['--pdeathsig', 'KILL', '--'];
-    const words = [...bound, ...wrapper, process.execPath, main, ...args];
+    const words = [...bound, ...wrapper, process.execPath, ...node, main, ...args];
     this.child = spawn('setpriv', words, {
       cwd: '/',
       detached: true,
@@ -52,8 +58,9 @@ export class FaultyProcess {
     args: readonly string[],
     wrapper: readonly string[] = [],
     main = MAIN,
+    node: readonly string[] = [],
   ): Promise<FaultyProcess> {
-    const started = new FaultyProcess(args, wrapper, main);
+    const started = new FaultyProcess(args, wrapper, main, node);
     await started.untilReady();
     return started;
   }
@@ -105,7 +112,7 @@ export class FaultyProcess {
     // unshare(1) ignores what it is sent, and waits for its child.
     const own = this.#session().find((pid) => {
       const command = commandOf(pid);
-      return command.startsWith(process.execPath) && !command.includes('server-main.js');
+      return command.startsWith(process.execPath) && !command.includes('joiner-main.js');
     });
     kill(own ?? this.pid, signal);
     return this.ended();

@@ -5,6 +5,7 @@ import { compilePacketFilter } from 'ebpf-ts';
 import type { PathRecord } from '../../src/model/records.js';
 import { flowRow } from '../../src/serve/flow-row.js';
 import { RowFeed } from '../../src/serve/row-feed.js';
+import { COUNT_ENTRY_BYTES } from '../../src/source/count-entries.js';
 import { type Chunk, Recording } from '../../src/source/recording.js';
 import {
   CHUNK_BATCH,
@@ -15,8 +16,6 @@ import {
   CHUNK_SYMBOLS,
   CHUNK_TICK,
   CHUNK_WINDOW,
-  COUNT_ENTRY_BYTES,
-  COUNT_HEADER,
   json,
   layoutFingerprint,
   MAGIC,
@@ -82,7 +81,7 @@ function counts(recording: Recording): Uint8Array[] {
     .map(({ payload }) => {
       const entries: Uint8Array[] = [];
       for (let at = 0; at + COUNT_ENTRY_BYTES <= payload.length; at += COUNT_ENTRY_BYTES) {
-        entries.push(payload.subarray(at + COUNT_HEADER, at + COUNT_ENTRY_BYTES));
+        entries.push(payload.subarray(at + 8, at + COUNT_ENTRY_BYTES));
       }
       return new Uint8Array(Buffer.concat(entries));
     });

@@ -8,18 +8,19 @@ const MIB = 1024 * 1024;
  * @typedef {Readonly<Record<string, number>>} Figures by name
  *
  * @typedef {object} Watched
- * @property {number} daemon
+ * @property {number} observer has what is attached
+ * @property {number} daemon joins
  * @property {number} server
  */
 
 /**
- * What two processes hold now: MiB, descriptors by kind, and what the kernel has of BPF.
+ * What the processes hold now: MiB, descriptors by kind, and what the kernel has of BPF.
  *
  * @param {Watched} pids
  * @param {string} url where /metrics is
  * @returns {Promise<Figures>}
  */
-export async function measure({ daemon, server }, url) {
+export async function measure({ observer, daemon, server }, url) {
   const metrics = await (await fetch(`${url}/metrics`)).text();
   /** @param {string} process */
   const heap = (process) =>
@@ -28,15 +29,17 @@ export async function measure({ daemon, server }, url) {
         metrics,
       )?.[1],
     ) / MIB;
-  const descriptors = descriptorsOf(daemon);
-  const links = descriptors.filter((target) => target.includes('bpf_link')).length;
-  const maps = descriptors.filter((target) => target.includes('bpf-map')).length;
+  const attached = descriptorsOf(observer);
+  const links = attached.filter((target) => target.includes('bpf_link')).length;
+  const maps = attached.filter((target) => target.includes('bpf-map')).length;
   return {
+    'observer RSS': residentMib(observer),
+    'observer descriptors': attached.length - links,
     'daemon RSS': residentMib(daemon),
     'daemon heap': heap('collector'),
-    'daemon descriptors': descriptors.length - links,
-    'daemon links': links,
-    'daemon maps': maps,
+    'daemon descriptors': descriptorsOf(daemon).length,
+    'observer links': links,
+    'observer maps': maps,
     'daemon threads': readdirSync(`/proc/${daemon}/task`).length,
     'server RSS': residentMib(server),
     'server heap': heap('server'),
@@ -70,11 +73,16 @@ function childrenOf(pid) {
   return text.trim().split(' ').filter(Boolean).length;
 }
 
-/** The process that serves: the child that stays. @param {number} daemon */
-export function serverOf(daemon) {
-  const out = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(daemon)], {
+/**
+ * The child of a process that runs one of hopscope's programs.
+ *
+ * @param {number} parent
+ * @param {'joiner-main.js' | 'server-main.js'} program
+ */
+export function childWith(parent, program) {
+  const out = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(parent)], {
     encoding: 'utf8',
   });
-  const line = out.split('\n').find((one) => one.includes('server-main.js')) ?? '';
+  const line = out.split('\n').find((one) => one.includes(program)) ?? '';
   return Number.parseInt(line, 10);
 }

@@ -12,7 +12,7 @@ import { bootstrap, ROOT } from '../../src/setup/bootstrap.mjs';
 import { onEnd, undoAll } from '../bench/cleanup.mjs';
 import { start } from '../bench/processes.mjs';
 import { buildNetwork, removeNetwork, startLoad, WATCHED } from './load.mjs';
-import { measure, serverOf } from './measure.mjs';
+import { childWith, measure } from './measure.mjs';
 import { judge } from './slope.mjs';
 
 const HELP = `npm run soak [-- --minutes N]
@@ -23,7 +23,7 @@ its two processes hold, by a robust line after the warm-up. Writes every sample 
 test-results/soak.json.
 
   --minutes N     how long, 30 by default; 480 are eight hours
-  --memory SIZE   given to serve, 256M by default, so that its tables are full early
+  --memory SIZE   given to serve, 384M by default, so that its tables are full early
 `;
 
 const SAMPLE_MS = 10_000;
@@ -41,8 +41,9 @@ const LIMITS = {
   'daemon RSS': 4,
   'daemon heap': 2,
   'daemon descriptors': 2,
-  'daemon links': 4,
-  'daemon maps': 2,
+  'observer descriptors': 2,
+  'observer links': 4,
+  'observer maps': 2,
   'daemon threads': 2,
   'server RSS': 4,
   'server heap': 2,
@@ -75,7 +76,9 @@ async function soak(minutes, memory) {
       });
       onEnd(() => child.kill('SIGKILL'));
     }
-    const pids = { daemon: daemon.pid, server: serverOf(daemon.pid) };
+    const joiner = childWith(daemon.pid, 'joiner-main.js');
+    const server = childWith(joiner, 'server-main.js');
+    const pids = { observer: daemon.pid, daemon: joiner, server };
     say(`${url}, daemon ${pids.daemon}, server ${pids.server}, ${minutes} minutes`);
     return await sample(pids, url, minutes * 60_000, ended);
   } finally {
@@ -110,7 +113,7 @@ async function sample(pids, url, lengthMs, ended) {
       say(`${Math.round((performance.now() - begun) / 60_000)} min: ${words.join(', ')}`);
     }
   }
-  if (serverOf(pids.daemon) !== pids.server)
+  if (childWith(pids.daemon, 'server-main.js') !== pids.server)
     throw new Error('the process that serves was restarted');
   return samples;
 }
@@ -136,7 +139,7 @@ async function main() {
     args: argv.slice(2),
     options: {
       minutes: { type: 'string', default: '30' },
-      memory: { type: 'string', default: '256M' },
+      memory: { type: 'string', default: '384M' },
       help: { type: 'boolean', short: 'h' },
     },
   });

@@ -65,7 +65,7 @@ test('when the drain has stopped it does not say that it lives, though timers go
   const { socket, receiver } = await receive('drain');
   const pipeline = new Pipeline(new KernelSource({ objectFile: TRACER_OBJECT, netns: ['host'] }));
   await pipeline.start();
-  const manager = new ServiceManager({ socket, watchdogMs: 200 }, new Heartbeat());
+  const manager = new ServiceManager({ socket, watchdogMs: 200 }, receiver.take, new Heartbeat());
   manager.ready(
     () => '',
     () => pipeline.drained,

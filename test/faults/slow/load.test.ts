@@ -13,7 +13,7 @@ const SECONDS = 8;
 const FLOOD_PER_TICK = 300;
 const FACTORS = [1, 3, 10];
 const FIRST_PORT = 6500;
-const ALL = ['--json', '--sample', 'all', '--memory', '256M'];
+const ALL = ['--json', '--sample', 'all', '--memory', '384M'];
 
 let group: CpuCgroup | null = null;
 const scene = sceneForAll(async () => {

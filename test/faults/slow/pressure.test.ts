@@ -80,7 +80,7 @@ test('a cgroup with less than it takes', async () => {
 });
 
 test('a ring that runs over for a minute', async () => {
-  const flows = await scene.ready(['flows', '--json', '--sample', 'all', '--memory', '256M']);
+  const flows = await scene.ready(['flows', '--json', '--sample', 'all', '--memory', '384M']);
   await delay(1000);
   const counted = await scene.send(6200);
   const floods = await Promise.all([6300, 6302].map((port) => scene.send(port, 600)));
