@@ -29,13 +29,29 @@ export interface CatalogNamespace {
   readonly name: string;
   readonly node: string | null;
   readonly role: 'node' | 'pod' | 'client' | 'wire' | null;
+  /** Of a pod that is known by more than its name. */
+  readonly pod?: CatalogPod;
 }
 
-export interface CatalogEndpoint {
+/** What Kubernetes says of a pod besides its name; absent where it is not known. */
+export interface CatalogPod {
+  readonly namespace?: string;
+  /** What made it, such as `Deployment/nginx`. */
+  readonly workload?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+export interface CatalogEndpoint extends CatalogPod {
   readonly ip: string;
   readonly name: string;
   readonly kind: 'pod' | 'node' | 'external';
   readonly node: string | null;
+  /**
+   * From when to when the address was its own, monotonic milliseconds; absent where that is not
+   * known: from before all that is seen, and still.
+   */
+  readonly from?: number;
+  readonly until?: number;
 }
 
 export interface CatalogService {
@@ -99,6 +115,7 @@ export function parseCatalog(value: unknown): Catalog {
         name: text(namespace['name'], `${at}.name`),
         node: textOrNull(namespace['node'], `${at}.node`),
         role: oneOf(ROLES, namespace['role'], `${at}.role`),
+        ...(namespace['pod'] === undefined ? {} : { pod: pod(namespace['pod'], `${at}.pod`) }),
       };
     }),
     endpoints: list(catalog['endpoints'], 'endpoints', (each, at) => {
@@ -108,6 +125,9 @@ export function parseCatalog(value: unknown): Catalog {
         name: text(endpoint['name'], `${at}.name`),
         kind: oneOf(KINDS, endpoint['kind'], `${at}.kind`),
         node: textOrNull(endpoint['node'], `${at}.node`),
+        ...pod(endpoint, at),
+        ...optional('from', endpoint['from'], (from) => finite(from, `${at}.from`)),
+        ...optional('until', endpoint['until'], (until) => finite(until, `${at}.until`)),
       };
     }),
     services: list(catalog['services'], 'services', (each, at) => {
@@ -137,6 +157,36 @@ export function parseCatalog(value: unknown): Catalog {
       return [whole(each[0], `${at}[0]`), text(each[1], `${at}[1]`)] as const;
     }),
   };
+}
+
+function pod(value: unknown, at: string): CatalogPod {
+  const { namespace, workload, labels } = fields(value, at);
+  return {
+    ...optional('namespace', namespace, (name) => text(name, `${at}.namespace`)),
+    ...optional('workload', workload, (name) => text(name, `${at}.workload`)),
+    ...optional('labels', labels, (given) =>
+      Object.fromEntries(
+        Object.entries(fields(given, `${at}.labels`)).map(([key, label]) => [
+          key,
+          text(label, `${at}.labels`),
+        ]),
+      ),
+    ),
+  };
+}
+
+function optional<K extends string, T>(
+  key: K,
+  value: unknown,
+  read: (value: unknown) => T,
+): { readonly [P in K]?: T } {
+  // The compiler does not see that a computed key is the only one.
+  return value === undefined ? {} : ({ [key]: read(value) } as { readonly [P in K]?: T });
+}
+
+function finite(value: unknown, at: string): number {
+  if (typeof value !== 'number' || !Number.isFinite(value)) throw invalid(at, 'a number');
+  return value;
 }
 
 function invalid(at: string, wanted: string): CatalogError {

@@ -1,12 +1,9 @@
-import {
-  type BaseChain,
-  chainsFromLegacy,
-  chainsFromNftables,
-} from '../../../src/name/base-chains.js';
+import { type BaseChain, chainsFromLegacy, decodeChains } from '../../../src/name/base-chains.js';
 import { type CatalogService, EMPTY_CATALOG, parseCatalog } from '../../../src/name/catalog.js';
 import { virtualServers } from '../../../src/name/ipvs-servers.js';
 import { servicesFromNftables } from '../../../src/name/kube-nftables.js';
 import { servicesFromRules } from '../../../src/name/kube-rules.js';
+import { NetlinkError } from '../../../src/network/netlink-message.js';
 import type { Random } from '../random.js';
 import type { Era, Target } from '../target.js';
 
@@ -67,7 +64,7 @@ class RulesEra implements Era {
       ...servers.map((server) => ({ name: 'default/x', ...server })),
     ];
     const chains: BaseChain[] = [
-      ...chainsFromNftables(text),
+      ...dumped(input),
       ...chainsFromLegacy(text, 'ipv4'),
       ...chainsFromLegacy(text, 'ipv6'),
     ];
@@ -91,5 +88,15 @@ class RulesEra implements Era {
       }
     }
     if (services.length + chains.length > 0) this.good += 1;
+  }
+}
+
+/** What the kernel dumps is checked before it is believed. */
+function dumped(input: Uint8Array): readonly BaseChain[] {
+  try {
+    return decodeChains(input).base;
+  } catch (error) {
+    if (error instanceof NetlinkError) return [];
+    throw error;
   }
 }
