@@ -1,5 +1,6 @@
 import { HopscopeError } from '../model/errors.js';
 import type { Hook } from '../model/records.js';
+import type { Lifetime } from './lifetime.js';
 import { HOOK_NAMES } from './netfilter-table.js';
 
 /**
@@ -41,20 +42,17 @@ export interface CatalogPod {
   readonly labels?: Readonly<Record<string, string>>;
 }
 
-export interface CatalogEndpoint extends CatalogPod {
+/** Who had an address, and when. Several may have had the same one. */
+export interface CatalogEndpoint extends CatalogPod, Lifetime {
   readonly ip: string;
   readonly name: string;
   readonly kind: 'pod' | 'node' | 'external';
   readonly node: string | null;
-  /**
-   * From when to when the address was its own, monotonic milliseconds; absent where that is not
-   * known: from before all that is seen, and still.
-   */
-  readonly from?: number;
-  readonly until?: number;
+  /** Number of the namespace that has the address. */
+  readonly netns?: number;
 }
 
-export interface CatalogService {
+export interface CatalogService extends Lifetime {
   /** `namespace/name`, as Kubernetes writes it. */
   readonly name: string;
   /** ClusterIP or external address; null for a NodePort, which any node's address serves. */
@@ -126,8 +124,8 @@ export function parseCatalog(value: unknown): Catalog {
         kind: oneOf(KINDS, endpoint['kind'], `${at}.kind`),
         node: textOrNull(endpoint['node'], `${at}.node`),
         ...pod(endpoint, at),
-        ...optional('from', endpoint['from'], (from) => finite(from, `${at}.from`)),
-        ...optional('until', endpoint['until'], (until) => finite(until, `${at}.until`)),
+        ...optional('netns', endpoint['netns'], (netns) => whole(netns, `${at}.netns`)),
+        ...lifetime(endpoint, at),
       };
     }),
     services: list(catalog['services'], 'services', (each, at) => {
@@ -137,6 +135,7 @@ export function parseCatalog(value: unknown): Catalog {
         ip: textOrNull(service['ip'], `${at}.ip`),
         port: whole(service['port'], `${at}.port`),
         proto: text(service['proto'], `${at}.proto`),
+        ...lifetime(service, at),
       };
     }),
     // Recordings of the first versions have none.
@@ -172,6 +171,13 @@ function pod(value: unknown, at: string): CatalogPod {
         ]),
       ),
     ),
+  };
+}
+
+function lifetime({ from, until }: Readonly<Record<string, unknown>>, at: string): Lifetime {
+  return {
+    ...optional('from', from, (time) => finite(time, `${at}.from`)),
+    ...optional('until', until, (time) => finite(time, `${at}.until`)),
   };
 }
 

@@ -1,9 +1,4 @@
-import type {
-  Catalog,
-  CatalogEndpoint,
-  CatalogNamespace,
-  CatalogService,
-} from '../name/catalog.js';
+import type { Catalog, CatalogNamespace } from '../name/catalog.js';
 import type { FoundNamespace } from '../source/namespace-watcher.js';
 import {
   type NameFacts,
@@ -64,21 +59,18 @@ export function mergeNamespaces(
   });
 }
 
-/** Of one address and one port the first provider's word. */
+/** All that is said of addresses and services, the first provider's word first. */
 export function mergeNames(facts: FactsByProvider): Pick<Catalog, 'endpoints' | 'services'> {
-  const endpoints = new Map<string, CatalogEndpoint>();
-  const services = new Map<string, CatalogService>();
-  for (const [, said] of inOrder(facts)) {
-    const before = new Set(endpoints.keys());
-    for (const endpoint of said.endpoints) {
-      if (!before.has(endpoint.ip)) endpoints.set(endpoint.ip, endpoint);
-    }
-    for (const service of said.services) {
-      const key = `${service.ip}:${service.proto}:${service.port}`;
-      if (!services.has(key)) services.set(key, service);
-    }
-  }
-  return { endpoints: [...endpoints.values()], services: [...services.values()] };
+  const said = [...inOrder(facts)].map(([, each]) => each);
+  return {
+    endpoints: unique(said.flatMap(({ endpoints }) => endpoints)),
+    services: unique(said.flatMap(({ services }) => services)),
+  };
+}
+
+/** Nodes of one machine have the same rules. */
+function unique<T>(entries: readonly T[]): T[] {
+  return [...new Map(entries.map((each) => [JSON.stringify(each), each])).values()];
 }
 
 function* inOrder(facts: FactsByProvider): Generator<readonly [ProviderName, NameFacts]> {

@@ -116,18 +116,20 @@ class RowReader {
     const answered = (flags & layout.FLAG_ANSWERED) !== 0;
     const dnat = answered ? this.#translated(word, layout.ROW_REPLY_SRC, layout.ROW_DST, 0) : null;
     const snat = answered ? this.#translated(word, layout.ROW_REPLY_DST, layout.ROW_SRC, 1) : null;
-    const from = names.endpoint(src.address, this.#netns(word + layout.ROW_FIRST_NETNS));
+    const float = word >> 1;
+    const startNs = this.#time(float + layout.ROW_START);
+    const began = (Number(this.#epochNs) + startNs) / 1e6;
+    const from = names.endpoint(src.address, this.#netns(word + layout.ROW_FIRST_NETNS), began);
     const to = names.endpoint(
       dnat?.address ?? dst.address,
       this.#netns(word + layout.ROW_LAST_NETNS),
+      began,
     );
     const proto = protocolName(protocol);
     const dport = this.#port(word + layout.ROW_DPORT);
-    const float = word >> 1;
     const packets = this.#pair(float + layout.ROW_PACKETS);
     const bytes = this.#pair(float + layout.ROW_BYTE_COUNTS);
     const drops = this.#count(float + layout.ROW_DROPS);
-    const startNs = this.#time(float + layout.ROW_START);
     const reason = (flags & layout.FLAG_REASON) !== 0 ? this.#word(word + layout.ROW_REASON) : null;
     const verdict = layout.VERDICTS[(flags >> layout.VERDICT_SHIFT) & layout.CODE_MASK];
     const row: FlowRow = {
@@ -136,7 +138,11 @@ class RowReader {
       start: this.#wallClock(startNs),
       last: this.#wallClock(this.#time(float + layout.ROW_LAST)),
       proto,
-      service: names.service({ protocolName: proto, dst: dst.address, dport }, dnat !== null),
+      service: names.service(
+        { protocolName: proto, dst: dst.address, dport },
+        dnat !== null,
+        began,
+      ),
       srcName: from.name,
       srcNode: from.node,
       src,

@@ -1,5 +1,11 @@
 import { hostname } from 'node:os';
-import type { Catalog, CatalogNamespace } from '../name/catalog.js';
+import type {
+  Catalog,
+  CatalogEndpoint,
+  CatalogNamespace,
+  CatalogService,
+} from '../name/catalog.js';
+import { Endings } from '../name/lifetime.js';
 import { mergeNames, mergeNamespaces } from '../provide/merge-names.js';
 import type { NameFacts, NameProvider, ProviderName } from '../provide/name-provider.js';
 import type { FoundNamespace } from './namespace-watcher.js';
@@ -14,6 +20,11 @@ export class CatalogReader {
   readonly #dropReasons: readonly (readonly [number, string])[];
   readonly #providers: readonly NameProvider[];
   readonly #facts = new Map<ProviderName, NameFacts>();
+  /** What each said before and says no more. */
+  readonly #endings = new Map<
+    ProviderName,
+    { endpoints: Endings<CatalogEndpoint>; services: Endings<CatalogService> }
+  >();
   readonly #busy = new Set<ProviderName>();
   /** What went wrong the last time, by provider. */
   readonly #failed = new Map<ProviderName, string>();
@@ -71,7 +82,7 @@ export class CatalogReader {
       .read(found)
       .then(
         (facts) => {
-          this.#facts.set(name, facts);
+          this.#facts.set(name, this.#withEndings(name, facts));
           this.#failed.delete(name);
         },
         (error: unknown) => {
@@ -88,6 +99,21 @@ export class CatalogReader {
     });
     await Promise.race([answer, late]);
     clearTimeout(timer);
+  }
+
+  /** A flow keeps the name that its address had when it was seen. */
+  #withEndings(name: ProviderName, facts: NameFacts): NameFacts {
+    const endings = this.#endings.get(name) ?? {
+      endpoints: new Endings(),
+      services: new Endings(),
+    };
+    this.#endings.set(name, endings);
+    const now = Number(process.hrtime.bigint() / 1_000_000n);
+    return {
+      ...facts,
+      endpoints: endings.endpoints.update(facts.endpoints, now),
+      services: endings.services.update(facts.services, now),
+    };
   }
 }
 
