@@ -70,6 +70,8 @@ export const REPLAY = {
     },
     // Refused with a reason; in a file it is for commands that ask the kernel.
     netns: { ...COMMON_OPTIONS.netns, help: '', file: null },
+    names: { ...COMMON_OPTIONS.names, help: '', file: null },
+    cri: { ...COMMON_OPTIONS.cri, help: '', file: null },
     sample: {
       ...COMMON_OPTIONS.sample,
       takes: '1/N',

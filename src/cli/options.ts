@@ -11,6 +11,7 @@ import {
   shareOut,
 } from '../model/memory-budget.js';
 import { DEFAULT_BUDGET, SAMPLE_ALL, type Sampling } from '../model/sampling.js';
+import { NAME_OPTIONS, type NameOptions, nameOptions, type ParsedNames } from './name-options.js';
 import { choice, type Options } from './option.js';
 import { usableMemory } from './usable-memory.js';
 
@@ -46,6 +47,7 @@ export const COMMON_OPTIONS = {
     file: { type: 'string' },
     read: (text: string) => text,
   },
+  ...NAME_OPTIONS,
   sample: {
     type: 'string',
     takes: 'RATE',
@@ -110,13 +112,14 @@ export interface CommonOptions {
   readonly durationMs: number | null;
   readonly filter: PacketFilter | null;
   readonly netns: readonly string[] | null;
+  readonly names: NameOptions;
   readonly sampling: Sampling;
   /** Bytes by part. */
   readonly memory: MemoryBudget;
   readonly json: boolean;
 }
 
-interface ParsedCommon {
+interface ParsedCommon extends ParsedNames {
   readonly duration?: string;
   readonly filter?: string;
   readonly netns?: string[];
@@ -147,6 +150,7 @@ export function commonOptions(values: ParsedCommon): CommonOptions {
       values.duration === undefined ? null : COMMON_OPTIONS.duration.read(values.duration),
     filter: values.filter === undefined ? null : COMMON_OPTIONS.filter.read(values.filter),
     netns: values.netns ?? null,
+    names: nameOptions(values),
     sampling: parseSampling(values.sample ?? 'auto', values['cpu-budget']),
     memory: shareOut(
       usableMemory(

@@ -12,7 +12,7 @@ import type { FoundNamespace } from './namespace-watcher.js';
 import { NamespaceWatcher } from './namespace-watcher.js';
 
 /** A provider that has not answered by then is not waited for; what it said before holds. */
-export const PROVIDER_LIMIT_MS = 5_000;
+export const PROVIDER_LIMIT_MS = 2_000;
 
 /** Gathers the names of what is on this machine from all who know some. */
 export class CatalogReader {
@@ -26,6 +26,7 @@ export class CatalogReader {
     { endpoints: Endings<CatalogEndpoint>; services: Endings<CatalogService> }
   >();
   readonly #busy = new Set<ProviderName>();
+  #onNews: () => void = () => undefined;
   /** What went wrong the last time, by provider. */
   readonly #failed = new Map<ProviderName, string>();
 
@@ -48,6 +49,7 @@ export class CatalogReader {
 
   /** Has itself asked when a provider knows something new. */
   watch(onNews: () => void): void {
+    this.#onNews = onNews;
     for (const provider of this.#providers) provider.watch?.(onNews);
   }
 
@@ -78,12 +80,14 @@ export class CatalogReader {
     const { name } = provider;
     if (this.#busy.has(name)) return;
     this.#busy.add(name);
+    let isLate = false;
     const answer = provider
       .read(found)
       .then(
         (facts) => {
           this.#facts.set(name, this.#withEndings(name, facts));
           this.#failed.delete(name);
+          if (isLate) this.#onNews();
         },
         (error: unknown) => {
           this.#failed.set(name, error instanceof Error ? error.message : String(error));
@@ -93,6 +97,7 @@ export class CatalogReader {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(() => {
+        isLate = true;
         this.#failed.set(name, `no answer within ${PROVIDER_LIMIT_MS / 1_000} s`);
         resolve();
       }, PROVIDER_LIMIT_MS);

@@ -128,6 +128,7 @@ describe('options that commands share', () => {
       durationMs: null,
       filter: null,
       netns: null,
+      names: { file: null, cri: null },
       sampling: { mode: 'auto', budget: 0.05 },
       memory: shareOut(512 * 2 ** 20),
       json: false,

@@ -42,6 +42,12 @@ export async function runReplay(args: string[]): Promise<number> {
       'a recording has the namespaces it was made with: give --netns to hopscope record',
     );
   }
+  if (values.names !== undefined || values.cri !== undefined) {
+    throw new UsageError(
+      'REPLAY_NAMES',
+      'a recording has the names it was made with: give --names and --cri to hopscope record',
+    );
+  }
   const recording = Recording.read(file);
   if (!recording.finished) {
     log.warn(
