@@ -79,8 +79,10 @@ export class Names {
     const entries = this.#endpoints.get(ip) ?? [];
     // A namespace's number is never used again, so it says more than a time does.
     const own = netns === null ? undefined : entries.find((each) => each.netns === netns);
-    const known = own ?? heldAt(entries, at);
-    if (known !== null && known !== undefined) {
+    // Somebody else may know more of the same pod.
+    const same = own && entries.find((e) => e.name === own.name && e.namespace === own.namespace);
+    const known = same ?? heldAt(entries, at);
+    if (known !== null) {
       return { name: known.name, kind: known.kind, node: known.node, ...podOf(known) };
     }
     const namespace = netns === null ? undefined : this.#namespaces.get(netns);

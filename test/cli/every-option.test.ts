@@ -43,6 +43,8 @@ const SAMPLES: Readonly<Record<string, readonly [right: unknown[], wrong: [unkno
   filter: [['tcp port 80'], [['host and (', 'FILTER_SYNTAX']]],
   netns: [[['pod1'], ['a', 'b']], []],
   names: [['/etc/names.json'], []],
+  kubernetes: [['auto', 'off', '/etc/kubernetes/admin.conf'], []],
+  'node-name': [['n111'], []],
   cri: [['auto', 'off', '/run/containerd/containerd.sock'], []],
   sample: [
     ['auto', 'all', '1/64'],

@@ -10,6 +10,7 @@ import { ReplaySource } from '../../source/replay-source.js';
 import { REPLAY } from '../command-options.js';
 import { startDashboard } from '../dashboard.js';
 import { listenOptions } from '../listen.js';
+import { NAME_OPTIONS } from '../name-options.js';
 import { announceDashboard, announceReady, stopRequest, untilStopped } from '../observe.js';
 import { optionHelp } from '../option.js';
 import { commonOptions, oneInOf } from '../options.js';
@@ -42,10 +43,10 @@ export async function runReplay(args: string[]): Promise<number> {
       'a recording has the namespaces it was made with: give --netns to hopscope record',
     );
   }
-  if (values.names !== undefined || values.cri !== undefined) {
+  if (Object.keys(NAME_OPTIONS).some((name) => name in values)) {
     throw new UsageError(
       'REPLAY_NAMES',
-      'a recording has the names it was made with: give --names and --cri to hopscope record',
+      'a recording has the names it was made with: give --names and the like to hopscope record',
     );
   }
   const recording = Recording.read(file);

@@ -24,6 +24,8 @@ interface Pod extends SandboxNetwork {
   readonly sandbox: Sandbox;
   /** Of its network namespace; null where it could not be found. */
   readonly inode: number | null;
+  /** Monotonic milliseconds: worked out once, or it would be another each time. */
+  readonly from: number;
 }
 
 interface Runtime {
@@ -68,8 +70,7 @@ export class CriNames implements NameProvider {
     const named = new Set<number>();
     const namespaces: NamespaceFact[] = [];
     const endpoints: CatalogEndpoint[] = [];
-    const toMonotonic = Number(process.hrtime.bigint()) / 1e6 - Date.now();
-    for (const { sandbox, ips, isOfNode, inode } of pods) {
+    for (const { sandbox, ips, isOfNode, inode, from } of pods) {
       if (isOfNode) continue;
       const { name, namespace } = sandbox;
       const labels = ownLabels(sandbox.labels);
@@ -81,7 +82,7 @@ export class CriNames implements NameProvider {
       for (const ip of ips) {
         endpoints.push({
           ...{ ip, name, kind: 'pod', node: null, namespace, labels },
-          ...{ from: Math.floor(sandbox.createdMs + toMonotonic) },
+          from,
           ...(netns === undefined ? {} : { netns }),
         });
       }
@@ -151,7 +152,8 @@ async function readPods(
       return;
     }
     const network = await client.network(sandbox.id);
-    pods.set(sandbox.id, { ...network, sandbox, inode: inodeOf(network.paths) });
+    const from = Math.floor(Number(process.hrtime.bigint()) / 1e6 - Date.now() + sandbox.createdMs);
+    pods.set(sandbox.id, { ...network, sandbox, from, inode: inodeOf(network.paths) });
   });
   return pods;
 }
