@@ -11,6 +11,8 @@ import {
   shareOut,
 } from '../model/memory-budget.js';
 import { DEFAULT_BUDGET, SAMPLE_ALL, type Sampling } from '../model/sampling.js';
+import type { FilterTerm } from '../serve/protocol.js';
+import { parseFilter } from '../serve/row-filter.js';
 import { NAME_OPTIONS, type NameOptions, nameOptions, type ParsedNames } from './name-options.js';
 import { choice, type Options } from './option.js';
 import { usableMemory } from './usable-memory.js';
@@ -105,6 +107,13 @@ export const COMMON_OPTIONS = {
 export const RECORD_OPTIONS = {
   ...COMMON_OPTIONS,
   json: { ...COMMON_OPTIONS.json, help: 'JSON Lines instead of text' },
+  'filter-names': {
+    type: 'string',
+    takes: 'EXPR',
+    help: 'only flows that match EXPR, as in the filter box of the dashboard: pod: ns: svc: workload: label:app=nginx node: and the others',
+    file: { type: 'string' },
+    read: parseNameFilter,
+  },
 } as const satisfies Options;
 
 export interface CommonOptions {
@@ -127,6 +136,15 @@ interface ParsedCommon extends ParsedNames {
   readonly 'cpu-budget'?: string;
   readonly memory?: string;
   readonly json?: boolean;
+}
+
+/** @throws UsageError `BAD_FILTER_NAMES` */
+export function parseNameFilter(text: string): FilterTerm[] {
+  const terms = parseFilter(text);
+  if (terms.length === 0) {
+    throw new UsageError('BAD_FILTER_NAMES', 'the filter of names is empty (try ns:default)');
+  }
+  return terms;
 }
 
 /** Like util.parseArgs, with errors that the command line shows as usage errors. */

@@ -3,7 +3,8 @@ import { encapsulationName } from '../export/path-record.js';
 import type { Names } from '../name/names.js';
 import { addressText } from '../packet/address-text.js';
 import { PROTO_ICMP, PROTO_ICMPV6, protocolName } from '../packet/proto.js';
-import { rowVerdict } from './flow-row.js';
+import { rowVerdict, tagsOf } from './flow-row.js';
+import { flowTags } from './flow-tags.js';
 import { REMOVED_PER_TICK, ROW_ENCAPSULATIONS, ROWS_PER_TICK } from './limits.js';
 import type { Endpoint, FlowRow } from './protocol.js';
 import * as layout from './row-layout.js';
@@ -132,17 +133,18 @@ class RowReader {
     const drops = this.#count(float + layout.ROW_DROPS);
     const reason = (flags & layout.FLAG_REASON) !== 0 ? this.#word(word + layout.ROW_REASON) : null;
     const verdict = layout.VERDICTS[(flags >> layout.VERDICT_SHIFT) & layout.CODE_MASK];
+    const service = names.service(
+      { protocolName: proto, dst: dst.address, dport },
+      dnat !== null,
+      began,
+    );
     const row: FlowRow = {
       id: idText(this.#words, word + layout.ROW_ID),
       state: layout.STATES[(flags >> layout.STATE_SHIFT) & layout.CODE_MASK] ?? 'new',
       start: this.#wallClock(startNs),
       last: this.#wallClock(this.#time(float + layout.ROW_LAST)),
       proto,
-      service: names.service(
-        { protocolName: proto, dst: dst.address, dport },
-        dnat !== null,
-        began,
-      ),
+      service,
       srcName: from.name,
       srcNode: from.node,
       src,
@@ -163,6 +165,7 @@ class RowReader {
       bytesPerSecond: null,
       p50: this.#measured(float + layout.ROW_P50),
       p99: this.#measured(float + layout.ROW_P99),
+      ...tagsOf(flowTags([from, to], service)),
     };
     return { row, old: (flags & layout.FLAG_OLD) !== 0, startNs, packets, bytes };
   }

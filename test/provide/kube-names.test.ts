@@ -42,7 +42,7 @@ describe('names of an API server, asked by a process of its own', () => {
       const { endpoints, services } = await names.read();
       expect([endpoints.length, services.length]).toEqual([5, 12]);
     }, WAIT);
-    expect(onNews).toHaveBeenCalled();
+    await vi.waitFor(() => expect(onNews).toHaveBeenCalled(), WAIT);
     expect(await endpoint('10.244.153.204')).toMatchObject({
       name: 'client-7c9d',
       labels: { app: 'client' },
