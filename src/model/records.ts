@@ -165,6 +165,8 @@ export interface EndpointRecord {
   /** What made a pod, such as `Deployment/nginx`. */
   readonly workload?: string;
   readonly labels?: Readonly<Record<string, string>>;
+  /** Set where who gave the name has not been heard of for a while. */
+  readonly stale?: true;
 }
 
 export interface EncapsulationRecord {

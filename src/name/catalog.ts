@@ -50,6 +50,8 @@ export interface CatalogEndpoint extends CatalogPod, Lifetime {
   readonly node: string | null;
   /** Number of the namespace that has the address. */
   readonly netns?: number;
+  /** Who says so has not been heard of for a while. */
+  readonly stale?: true;
 }
 
 export interface CatalogService extends Lifetime {
@@ -125,6 +127,9 @@ export function parseCatalog(value: unknown): Catalog {
         node: textOrNull(endpoint['node'], `${at}.node`),
         ...pod(endpoint, at),
         ...optional('netns', endpoint['netns'], (netns) => whole(netns, `${at}.netns`)),
+        ...optional('stale', endpoint['stale'], (stale) =>
+          oneOf([true] as const, stale, `${at}.stale`),
+        ),
         ...lifetime(endpoint, at),
       };
     }),

@@ -83,7 +83,8 @@ export class Names {
     const same = own && entries.find((e) => e.name === own.name && e.namespace === own.namespace);
     const known = same ?? heldAt(entries, at);
     if (known !== null) {
-      return { name: known.name, kind: known.kind, node: known.node, ...podOf(known) };
+      const { name, kind, node, stale } = known;
+      return { name, kind, node, ...podOf(known), ...(stale === undefined ? {} : { stale }) };
     }
     const namespace = netns === null ? undefined : this.#namespaces.get(netns);
     if (namespace !== undefined && namespace.role !== null && namespace.role !== 'wire') {

@@ -35,6 +35,10 @@ export class FileNames implements NameProvider {
     return this.#fault === null ? [] : [this.#fault];
   }
 
+  get isStale(): boolean {
+    return this.#fault !== null;
+  }
+
   watch(onNews: () => void): void {
     const file = basename(this.#path);
     try {

@@ -59,11 +59,25 @@ export function mergeNamespaces(
   });
 }
 
-/** All that is said of addresses and services, the first provider's word first. */
-export function mergeNames(facts: FactsByProvider): Pick<Catalog, 'endpoints' | 'services'> {
-  const said = [...inOrder(facts)].map(([, each]) => each);
+/**
+ * All that is said of addresses and services, the first provider's word first.
+ *
+ * @param stale whose word may have been overtaken
+ */
+export function mergeNames(
+  facts: FactsByProvider,
+  stale: ReadonlySet<ProviderName> = new Set(),
+): Pick<Catalog, 'endpoints' | 'services'> {
+  const inTurn = [...inOrder(facts)];
+  const said = inTurn.map(([, each]) => each);
   return {
-    endpoints: unique(said.flatMap(({ endpoints }) => endpoints)),
+    endpoints: unique(
+      inTurn.flatMap(([provider, { endpoints }]) =>
+        stale.has(provider)
+          ? endpoints.map((each) => ({ ...each, stale: true as const }))
+          : endpoints,
+      ),
+    ),
     services: unique(said.flatMap(({ services }) => services)),
   };
 }

@@ -41,6 +41,10 @@ export interface NameProvider {
   read(found: readonly FoundNamespace[]): Promise<NameFacts>;
   /** Has itself asked as soon as it knows something new; absent: it knows when it is asked. */
   watch?(onNews: () => void): void;
+  /** Milliseconds since what it says was certain; null while it never was, absent: as it is read. */
+  readonly ageMs?: number | null;
+  /** Whether what it says may have been overtaken. */
+  readonly isStale?: boolean;
   /** What it would say if it could, in words. */
   readonly missing?: readonly string[];
   close?(): void;

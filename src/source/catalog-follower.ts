@@ -46,6 +46,11 @@ export class CatalogFollower {
     return this.#reader.missing;
   }
 
+  /** Seconds since what each provider says was certain; null while it never was. */
+  ages(): Readonly<Record<string, number | null>> {
+    return this.#reader.ages();
+  }
+
   /** The first time; errors go to the caller. */
   async start(): Promise<void> {
     this.#reader.watch(() => this.#lookSoon());

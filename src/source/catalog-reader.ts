@@ -26,6 +26,8 @@ export class CatalogReader {
     { endpoints: Endings<CatalogEndpoint>; services: Endings<CatalogService> }
   >();
   readonly #busy = new Set<ProviderName>();
+  /** When each answered last, ms. */
+  readonly #readAt = new Map<ProviderName, number>();
   #onNews: () => void = () => undefined;
   /** What went wrong the last time, by provider. */
   readonly #failed = new Map<ProviderName, string>();
@@ -47,6 +49,18 @@ export class CatalogReader {
     return [...failed, ...this.#providers.flatMap(({ missing = [] }) => missing)];
   }
 
+  /** Seconds since what each says was certain; null while it never was. */
+  ages(): Readonly<Record<string, number | null>> {
+    const now = performance.now();
+    return Object.fromEntries(
+      this.#providers.map(({ name, ageMs }) => {
+        const readAt = this.#readAt.get(name);
+        const age = ageMs === undefined ? (readAt === undefined ? null : now - readAt) : ageMs;
+        return [name, age === null ? null : Math.round(age) / 1_000];
+      }),
+    );
+  }
+
   /** Has itself asked when a provider knows something new. */
   watch(onNews: () => void): void {
     this.#onNews = onNews;
@@ -65,7 +79,7 @@ export class CatalogReader {
       host: this.#machine.host,
       clockOffsetNs: String(clockOffset()),
       namespaces: this.named(found),
-      ...mergeNames(this.#facts),
+      ...mergeNames(this.#facts, this.#stale()),
       chains: [...this.#facts.values()].flatMap(({ chains }) => chains),
       dropReasons: this.#dropReasons,
     };
@@ -73,6 +87,13 @@ export class CatalogReader {
 
   close(): void {
     for (const provider of this.#providers) provider.close?.();
+  }
+
+  #stale(): Set<ProviderName> {
+    const stale = this.#providers.filter(
+      ({ name, isStale = false }) => isStale || this.#failed.has(name),
+    );
+    return new Set(stale.map(({ name }) => name));
   }
 
   /** One that fails or hangs keeps nobody else's names away. */
@@ -87,6 +108,7 @@ export class CatalogReader {
         (facts) => {
           this.#facts.set(name, this.#withEndings(name, facts));
           this.#failed.delete(name);
+          this.#readAt.set(name, performance.now());
           if (isLate) this.#onNews();
         },
         (error: unknown) => {

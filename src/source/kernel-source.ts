@@ -140,6 +140,10 @@ export class KernelSource implements Source {
     ];
   }
 
+  nameAges(): Readonly<Record<string, number | null>> {
+    return this.#names?.ages() ?? {};
+  }
+
   lost(): bigint {
     return Object.values(this.losses()).reduce((sum, n) => sum + n, 0n);
   }

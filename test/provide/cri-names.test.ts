@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { examineNames } from '../../src/doctor/examine-names.js';
 import { runCommand } from '../../src/lab/run-command.js';
 import { type Catalog, EMPTY_CATALOG } from '../../src/name/catalog.js';
 import { Names } from '../../src/name/names.js';
@@ -114,6 +115,14 @@ describe('pods of a real containerd', () => {
   });
 });
 
+it('doctor says what runtimes there are', async () => {
+  const [there] = await examineNames(['/run/hs-no-such.sock', containerd.socket]);
+  expect(there).toMatchObject({ id: 'container-runtime', state: 'available' });
+  expect(there?.detail).toMatch(/containerd\.sock, \d+ pods$/u);
+  const [none] = await examineNames(['/run/hs-no-such.sock']);
+  expect(none).toMatchObject({ need: 'optional', state: 'absent' });
+});
+
 describe('a runtime that hangs', () => {
   it('is said to, keeps nobody waiting, and is heard again', async () => {
     const id = await containerd.runPod({ name: 'kept', namespace: 'shop' });
@@ -128,11 +137,17 @@ describe('a runtime that hangs', () => {
         expect(follower.missing).toEqual([expect.stringMatching(/names of pods from .*DEADLINE/u)]),
       );
       expect(endpointsOf('kept')[0]?.until).toBeUndefined();
+      await within(4_000, () => expect(endpointsOf('kept')[0]?.stale).toBe(true));
+      const [hanging] = await examineNames([containerd.socket]);
+      expect(hanging).toMatchObject({ need: 'wanted', state: 'absent' });
+      expect(hanging?.detail).toMatch(/DEADLINE/u);
     } finally {
       containerd.signal('SIGCONT');
       await runCommand('ip', ['netns', 'del', 'hs-cri-other']);
     }
     await within(4_000, () => expect(follower.missing).toEqual([]));
+    await within(4_000, () => expect(endpointsOf('kept')[0]?.stale).toBeUndefined());
+    expect(follower.ages()['cri']).toBeLessThan(10);
     await containerd.removePod(id);
   });
 });

@@ -46,10 +46,27 @@ export class CriNames implements NameProvider {
   #onNews: () => void = () => undefined;
   #again: NodeJS.Timeout | null = null;
 
-  /** @param sockets null for those that are usual, of which none need be there */
-  constructor(sockets: readonly string[] | null) {
+  /**
+   * @param sockets null for those that are usual
+   * @param isAsked whether one that is not there is missing
+   */
+  constructor(sockets: readonly string[] | null, isAsked = sockets !== null) {
     this.#sockets = sockets ?? CRI_SOCKETS;
-    this.#isAsked = sockets !== null;
+    this.#isAsked = isAsked;
+  }
+
+  /** Runtimes that are there. */
+  get runtimes(): number {
+    return this.#runtimes.size;
+  }
+
+  /** Pods of theirs. */
+  get pods(): number {
+    return [...this.#runtimes.values()].reduce((sum, { pods }) => sum + pods.size, 0);
+  }
+
+  get isStale(): boolean {
+    return [...this.#runtimes.values()].some(({ fault }) => fault !== null);
   }
 
   get missing(): readonly string[] {

@@ -45,7 +45,7 @@ export class KubeNames implements NameProvider {
     const faults = this.#ended === null ? this.#report.faults : [this.#ended];
     return [
       ...faults.map((fault) => `names of Kubernetes: ${fault}`),
-      ...(age !== null && age > STALE_MS
+      ...(age !== null && this.isStale
         ? [`names of Kubernetes: what is known is ${Math.round(age / 1_000)} s old`]
         : []),
       ...(this.#leftOut > 0
@@ -57,6 +57,10 @@ export class KubeNames implements NameProvider {
   /** Milliseconds since the server spoke; null while it has not. */
   get ageMs(): number | null {
     return this.#report.contact === null ? null : Math.max(0, Date.now() - this.#report.contact);
+  }
+
+  get isStale(): boolean {
+    return (this.ageMs ?? 0) > STALE_MS;
   }
 
   watch(onNews: () => void): void {
