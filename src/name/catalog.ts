@@ -64,6 +64,24 @@ export interface CatalogService extends Lifetime {
   readonly proto: string;
 }
 
+/** The same for two entries that say the same of the same time, whatever else they know. */
+export function endpointKey({
+  ip,
+  name,
+  kind,
+  node,
+  namespace,
+  netns,
+  from,
+  until,
+}: CatalogEndpoint): string {
+  return `${ip} ${kind} ${node} ${namespace}/${name} ${netns} ${from} ${until}`;
+}
+
+export function serviceKey({ name, ip, proto, port, from, until }: CatalogService): string {
+  return `${proto} ${ip} ${port} ${name} ${from} ${until}`;
+}
+
 /** Of text that says it is one: 0 to 65535, or null. */
 export function portOf(text: string): number | null {
   const port = /^\d{1,5}$/u.test(text) ? Number(text) : Number.NaN;

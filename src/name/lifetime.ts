@@ -35,6 +35,7 @@ export const ENDED_LIMIT = 4_096;
 
 /** Remembers what is said no more, with the time when that was found. */
 export class Endings<T extends Lifetime> {
+  readonly #keyOf: (entry: T) => string;
   readonly #limit: number;
   #current = new Map<string, T>();
   /** The oldest first. */
@@ -42,7 +43,9 @@ export class Endings<T extends Lifetime> {
   /** Removed since there were too many. */
   forgotten = 0;
 
-  constructor(limit = ENDED_LIMIT) {
+  /** @param keyOf the same for what is known more of later */
+  constructor(keyOf: (entry: T) => string, limit = ENDED_LIMIT) {
+    this.#keyOf = keyOf;
     this.#limit = limit;
   }
 
@@ -52,7 +55,7 @@ export class Endings<T extends Lifetime> {
    * @param now monotonic milliseconds
    */
   update(said: readonly T[], now: number): readonly T[] {
-    const current = new Map(said.map((each) => [keyOf(each), each]));
+    const current = new Map(said.map((each) => [this.#keyOf(each), each]));
     for (const [key, each] of this.#current) {
       if (!current.has(key) && each.until === undefined) {
         this.#ended.delete(key);
@@ -69,8 +72,4 @@ export class Endings<T extends Lifetime> {
     this.#current = current;
     return this.#ended.size === 0 ? said : [...said, ...this.#ended.values()];
   }
-}
-
-function keyOf(entry: object): string {
-  return JSON.stringify(entry);
 }

@@ -1,4 +1,4 @@
-import type { Catalog, CatalogNamespace } from '../name/catalog.js';
+import { type Catalog, type CatalogNamespace, endpointKey, serviceKey } from '../name/catalog.js';
 import type { FoundNamespace } from '../source/namespace-watcher.js';
 import {
   type NameFacts,
@@ -77,14 +77,23 @@ export function mergeNames(
           ? endpoints.map((each) => ({ ...each, stale: true as const }))
           : endpoints,
       ),
+      endpointKey,
     ),
-    services: unique(said.flatMap(({ services }) => services)),
+    services: unique(
+      said.flatMap(({ services }) => services),
+      serviceKey,
+    ),
   };
 }
 
-/** Nodes of one machine have the same rules. */
-function unique<T>(entries: readonly T[]): T[] {
-  return [...new Map(entries.map((each) => [JSON.stringify(each), each])).values()];
+/** Nodes of one machine have the same rules, and several may know the same pod: the first counts. */
+function unique<T>(entries: readonly T[], keyOf: (entry: T) => string): T[] {
+  const known = new Map<string, T>();
+  for (const each of entries) {
+    const key = keyOf(each);
+    if (!known.has(key)) known.set(key, each);
+  }
+  return [...known.values()];
 }
 
 function* inOrder(facts: FactsByProvider): Generator<readonly [ProviderName, NameFacts]> {

@@ -1,9 +1,11 @@
 import { hostname } from 'node:os';
-import type {
-  Catalog,
-  CatalogEndpoint,
-  CatalogNamespace,
-  CatalogService,
+import {
+  type Catalog,
+  type CatalogEndpoint,
+  type CatalogNamespace,
+  type CatalogService,
+  endpointKey,
+  serviceKey,
 } from '../name/catalog.js';
 import { Endings } from '../name/lifetime.js';
 import { mergeNames, mergeNamespaces } from '../provide/merge-names.js';
@@ -131,8 +133,8 @@ export class CatalogReader {
   /** A flow keeps the name that its address had when it was seen. */
   #withEndings(name: ProviderName, facts: NameFacts): NameFacts {
     const endings = this.#endings.get(name) ?? {
-      endpoints: new Endings(),
-      services: new Endings(),
+      endpoints: new Endings(endpointKey),
+      services: new Endings(serviceKey),
     };
     this.#endings.set(name, endings);
     const now = Number(process.hrtime.bigint() / 1_000_000n);

@@ -42,7 +42,7 @@ describe('who held an address', () => {
 
 describe('what is said no more', () => {
   it('is kept with its end, and forgotten when it is said again', () => {
-    const endings = new Endings<Entry>();
+    const endings = new Endings<Entry>(({ name }) => name);
     const [a, b] = [{ name: 'a' }, { name: 'b' }];
     expect(endings.update([a, b], 1)).toEqual([a, b]);
     expect(endings.update([b], 2)).toEqual([b, { name: 'a', until: 2 }]);
@@ -54,13 +54,13 @@ describe('what is said no more', () => {
   });
 
   it('keeps the end that its provider gave', () => {
-    const endings = new Endings<Entry>();
+    const endings = new Endings<Entry>(({ name }) => name);
     endings.update([{ name: 'a', until: 1 }], 5);
     expect(endings.update([], 9)).toEqual([]);
   });
 
   it('is bounded: the oldest goes first, and is counted', () => {
-    const endings = new Endings<Entry>();
+    const endings = new Endings<Entry>(({ name }) => name);
     for (let i = 0; i <= ENDED_LIMIT + 1; i++) endings.update([{ name: `n${i}` }], i);
     const kept = endings.update([], ENDED_LIMIT + 2);
     expect(kept).toHaveLength(ENDED_LIMIT);

@@ -8,13 +8,27 @@ import type { KubeReport, KubeRequest } from './kube-process.js';
 const PROGRAM = fileURLToPath(new URL('kube-process.js', import.meta.url));
 /** Of the process that asks, MiB. */
 const HEAP_MIB = 192;
-/** Addresses and ports that are taken: more would take too long to pass on at each change. */
-export const KUBE_NAMES_LIMIT = 20_000;
+/**
+ * Addresses and ports that are taken of each resource. A catalog is passed on whole, so that more
+ * would keep the daemon from packets at each change.
+ */
+export const KUBE_NAMES_LIMITS: Readonly<Record<string, number>> = {
+  pods: 1_000,
+  services: 2_000,
+  nodes: 500,
+  endpointslices: 1_500,
+};
 /** After so long without a word of the server, names may be of yesterday. */
 export const STALE_MS = 150_000;
 /** Changes are passed on together. */
 const TOGETHER_MS = 300;
 const RESTART = { first: 1_000, most: 60_000 } as const;
+
+interface Size {
+  kept: number;
+  /** Keys of objects past the limit. */
+  readonly leftOut: Set<string>;
+}
 
 export interface KubeNamesOptions extends KubeRequest {
   /** The program that asks, compiled; the one beside this when absent. */
@@ -29,7 +43,7 @@ export class KubeNames implements NameProvider {
   #child: ChildProcess | null = null;
   #report: Pick<KubeReport, 'contact' | 'faults'> = { contact: null, faults: [] };
   #ended: string | null = null;
-  #leftOut = 0;
+  readonly #sizes = new Map<string, Size>();
   #restarts = 0;
   #timer: NodeJS.Timeout | null = null;
   #restart: NodeJS.Timeout | null = null;
@@ -48,9 +62,11 @@ export class KubeNames implements NameProvider {
       ...(age !== null && this.isStale
         ? [`names of Kubernetes: what is known is ${Math.round(age / 1_000)} s old`]
         : []),
-      ...(this.#leftOut > 0
-        ? [`names of Kubernetes: ${this.#leftOut} past the limit of ${KUBE_NAMES_LIMIT}`]
-        : []),
+      ...[...this.#sizes].flatMap(([resource, { leftOut }]) =>
+        leftOut.size === 0
+          ? []
+          : [`names of Kubernetes: ${leftOut.size} ${resource} past the limit`],
+      ),
     ];
   }
 
@@ -73,22 +89,21 @@ export class KubeNames implements NameProvider {
     const services: CatalogService[] = [];
     /** Known from nodes and pods: a slice says less, and of a pod in its node's namespace else. */
     const known = new Set<string>();
-    this.#leftOut = 0;
-    for (const key of inOrder(this.#objects.keys())) {
-      const names = this.#objects.get(key) ?? NO_NAMES;
-      const isSlice = key.startsWith('endpointslices/');
-      const said = isSlice
-        ? names.endpoints.filter(({ ip, name }) => !known.has(ip) && !known.has(`${ip} ${name}`))
-        : names.endpoints;
-      const size = said.length + names.services.length;
-      if (endpoints.length + services.length + size > KUBE_NAMES_LIMIT) {
-        this.#leftOut += size;
-        continue;
-      }
-      // A pod may be behind several services.
-      for (const { ip, name } of said) known.add(isSlice ? `${ip} ${name}` : ip);
-      endpoints.push(...said);
+    for (const [key, names] of this.#objects) {
+      if (key.startsWith('endpointslices/')) continue;
+      endpoints.push(...names.endpoints);
       services.push(...names.services);
+    }
+    for (const { ip } of endpoints) known.add(ip);
+    for (const [key, names] of this.#objects) {
+      if (!key.startsWith('endpointslices/')) continue;
+      for (const each of names.endpoints) {
+        // A pod may be behind several services.
+        const pod = `${each.ip} ${each.name}`;
+        if (known.has(each.ip) || known.has(pod)) continue;
+        known.add(pod);
+        endpoints.push(each);
+      }
     }
     return Promise.resolve({ ...NO_FACTS, endpoints, services });
   }
@@ -136,10 +151,29 @@ export class KubeNames implements NameProvider {
     if (contact !== null) this.#restarts = 0;
     this.#report = { contact, faults };
     for (const [key, each] of names) {
-      if (each === null) this.#objects.delete(key);
-      else this.#objects.set(key, monotonic(each, this.#objects.get(key)));
+      this.#put(key, each);
     }
     if (names.length > 0) this.#news();
+  }
+
+  #put(key: string, names: ObjectNames | null): void {
+    const resource = key.slice(0, key.indexOf('/'));
+    const size = this.#sizes.get(resource) ?? { kept: 0, leftOut: new Set() };
+    this.#sizes.set(resource, size);
+    const before = this.#objects.get(key);
+    const kept = size.kept - lengthOf(before ?? NO_NAMES);
+    size.leftOut.delete(key);
+    if (names === null) {
+      this.#objects.delete(key);
+      size.kept = kept;
+    } else if (kept + lengthOf(names) > (KUBE_NAMES_LIMITS[resource] ?? 0)) {
+      this.#objects.delete(key);
+      size.kept = kept;
+      size.leftOut.add(key);
+    } else {
+      this.#objects.set(key, monotonic(names, before));
+      size.kept = kept + lengthOf(names);
+    }
   }
 
   #news(): void {
@@ -151,11 +185,8 @@ export class KubeNames implements NameProvider {
   }
 }
 
-/** Where there are too many, those of other nodes go first. */
-function inOrder(keys: Iterable<string>): string[] {
-  const order = ['pods/', 'nodes/', 'services/', 'endpointslices/'];
-  const rank = (key: string): number => order.findIndex((each) => key.startsWith(each));
-  return [...keys].sort((a, b) => rank(a) - rank(b));
+function lengthOf({ endpoints, services }: ObjectNames): number {
+  return endpoints.length + services.length;
 }
 
 /** Times of the clock of records, which a step of the wall clock does not move; each worked out once. */

@@ -22,9 +22,9 @@ export interface KubeReport {
   readonly faults: readonly string[];
 }
 
-/** Objects of one report, and the time between two. */
-const REPORT_OBJECTS = 500;
-const REPORT_MS = 200;
+/** Names of one report, so that whoever gets it is not kept long, and the time between two. */
+const REPORT_NAMES = 500;
+const REPORT_MS = 100;
 
 const request = JSON.parse(process.argv[2] ?? '{}') as KubeRequest;
 const waiting = new Map<string, ObjectNames | null>();
@@ -46,8 +46,14 @@ const cluster = new Cluster(apiServer(request.kubeconfig), request.node, {
 
 let said = '';
 function report(): void {
-  const names = [...waiting].slice(0, REPORT_OBJECTS);
-  for (const [key] of names) waiting.delete(key);
+  const names: [string, ObjectNames | null][] = [];
+  let room = REPORT_NAMES;
+  for (const [key, each] of waiting) {
+    if (room <= 0) break;
+    room -= 1 + (each === null ? 0 : each.endpoints.length + each.services.length);
+    names.push([key, each]);
+    waiting.delete(key);
+  }
   const contact = contacts.size < RESOURCES ? null : Math.min(...contacts.values());
   const state = { contact, faults: [...faults.values()] };
   const text = JSON.stringify(state);

@@ -1,6 +1,5 @@
 import { type BaseChain, chainsFromLegacy, decodeChains } from '../../../src/name/base-chains.js';
 import { type CatalogService, EMPTY_CATALOG, parseCatalog } from '../../../src/name/catalog.js';
-import { virtualServers } from '../../../src/name/ipvs-servers.js';
 import { servicesFromNftables } from '../../../src/name/kube-nftables.js';
 import { servicesFromRules } from '../../../src/name/kube-rules.js';
 import { NetlinkError } from '../../../src/network/netlink-message.js';
@@ -25,15 +24,6 @@ export const RULES_TARGET: Target = {
     ...['map service-ips {', 'map service-nodeports {', ' . ', ' : goto ', 'service-ABCDEFGH-a/b/'],
     ...['external-ABCDEFGH-a/b/tcp/', '10.96.0.1', 'fd00::1', '}', 'elements = {'],
     ...[
-      'TCP  ',
-      'UDP  ',
-      'SCTP ',
-      'FWM  ',
-      '0A600001:0050 ',
-      '[fd00:0000::0001]:0050 ',
-      '[::::]:0050 ',
-    ],
-    ...[
       '"chain"',
       '"hook"',
       '"prio"',
@@ -57,12 +47,7 @@ class RulesEra implements Era {
 
   check(input: Uint8Array, _random: Random): void {
     const text = Buffer.from(input).toString();
-    const servers = virtualServers(text);
-    const services: CatalogService[] = [
-      ...servicesFromRules(text),
-      ...servicesFromNftables(text),
-      ...servers.map((server) => ({ name: 'default/x', ...server })),
-    ];
+    const services: CatalogService[] = [...servicesFromRules(text), ...servicesFromNftables(text)];
     const chains: BaseChain[] = [
       ...dumped(input),
       ...chainsFromLegacy(text, 'ipv4'),
