@@ -9,6 +9,7 @@ const PRIVILEGED = {
   kernel: [
     'test/lab/**/*.test.ts',
     'test/source/**/*.test.ts',
+    'test/provide/**/*.test.ts',
     'test/doctor/**/*.test.ts',
     'test/faults/*.test.ts',
     'test/pipeline/**/*.test.ts',

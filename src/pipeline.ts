@@ -245,6 +245,7 @@ export class Pipeline implements FlowFeed, SourceSink {
     }).filter(([, count]) => count > 0);
     const handed = this.#source.handed?.();
     const filtered = this.#source.filtered?.();
+    const nameAges = this.#source.nameAges?.();
     return {
       eventsPerSecond: this.#rate.eventsPerSecond,
       events: String(joiner.counters.hops + joiner.counters.events),
@@ -269,6 +270,7 @@ export class Pipeline implements FlowFeed, SourceSink {
         ? {}
         : { filtered: String(filtered) }),
       ringFill: this.#source.ringFill?.() ?? null,
+      ...(nameAges === undefined ? {} : { nameAges }),
       missing: [...this.#source.missing, ...this.missing],
       sampling: this.#sampling(),
     };

@@ -70,6 +70,10 @@ export const REPLAY = {
     },
     // Refused with a reason; in a file it is for commands that ask the kernel.
     netns: { ...COMMON_OPTIONS.netns, help: '', file: null },
+    names: { ...COMMON_OPTIONS.names, help: '', file: null },
+    cri: { ...COMMON_OPTIONS.cri, help: '', file: null },
+    kubernetes: { ...COMMON_OPTIONS.kubernetes, help: '', file: null },
+    'node-name': { ...COMMON_OPTIONS['node-name'], help: '', file: null },
     sample: {
       ...COMMON_OPTIONS.sample,
       takes: '1/N',

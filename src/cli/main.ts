@@ -12,6 +12,7 @@ const HELP = `Usage: hopscope COMMAND [options]
   doctor     what this machine's kernel and privileges allow, and what is missing
   lab        the reference cluster in network namespaces: lab up, traffic, down
   demo       lab, traffic, daemon and dashboard in one
+  manifest   Kubernetes manifests on standard output
   record     save what the kernel gives to a file
   replay     play such a file
   config     the configuration file: its schema, a check, a unit for systemd
@@ -37,6 +38,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   doctor: async () => (await import('../doctor/command.js')).runDoctor,
   lab: async () => (await import('../lab/command.js')).runLab,
   demo: async () => (await import('./commands/demo.js')).runDemo,
+  manifest: async () => (await import('../deploy/command.js')).runManifest,
   record: () => observing('record'),
   replay: async () => (await import('./commands/replay.js')).runReplay,
   config: async () => (await import('./commands/config.js')).runConfig,

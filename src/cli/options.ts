@@ -11,6 +11,9 @@ import {
   shareOut,
 } from '../model/memory-budget.js';
 import { DEFAULT_BUDGET, SAMPLE_ALL, type Sampling } from '../model/sampling.js';
+import type { FilterTerm } from '../serve/protocol.js';
+import { parseFilter } from '../serve/row-filter.js';
+import { NAME_OPTIONS, type NameOptions, nameOptions, type ParsedNames } from './name-options.js';
 import { choice, type Options } from './option.js';
 import { usableMemory } from './usable-memory.js';
 
@@ -46,6 +49,7 @@ export const COMMON_OPTIONS = {
     file: { type: 'string' },
     read: (text: string) => text,
   },
+  ...NAME_OPTIONS,
   sample: {
     type: 'string',
     takes: 'RATE',
@@ -103,6 +107,13 @@ export const COMMON_OPTIONS = {
 export const RECORD_OPTIONS = {
   ...COMMON_OPTIONS,
   json: { ...COMMON_OPTIONS.json, help: 'JSON Lines instead of text' },
+  'filter-names': {
+    type: 'string',
+    takes: 'EXPR',
+    help: 'only flows that match EXPR, as in the filter box of the dashboard: pod: ns: svc: workload: label:app=nginx node: and the others',
+    file: { type: 'string' },
+    read: parseNameFilter,
+  },
 } as const satisfies Options;
 
 export interface CommonOptions {
@@ -110,13 +121,14 @@ export interface CommonOptions {
   readonly durationMs: number | null;
   readonly filter: PacketFilter | null;
   readonly netns: readonly string[] | null;
+  readonly names: NameOptions;
   readonly sampling: Sampling;
   /** Bytes by part. */
   readonly memory: MemoryBudget;
   readonly json: boolean;
 }
 
-interface ParsedCommon {
+interface ParsedCommon extends ParsedNames {
   readonly duration?: string;
   readonly filter?: string;
   readonly netns?: string[];
@@ -124,6 +136,15 @@ interface ParsedCommon {
   readonly 'cpu-budget'?: string;
   readonly memory?: string;
   readonly json?: boolean;
+}
+
+/** @throws UsageError `BAD_FILTER_NAMES` */
+export function parseNameFilter(text: string): FilterTerm[] {
+  const terms = parseFilter(text);
+  if (terms.length === 0) {
+    throw new UsageError('BAD_FILTER_NAMES', 'the filter of names is empty (try ns:default)');
+  }
+  return terms;
 }
 
 /** Like util.parseArgs, with errors that the command line shows as usage errors. */
@@ -147,6 +168,7 @@ export function commonOptions(values: ParsedCommon): CommonOptions {
       values.duration === undefined ? null : COMMON_OPTIONS.duration.read(values.duration),
     filter: values.filter === undefined ? null : COMMON_OPTIONS.filter.read(values.filter),
     netns: values.netns ?? null,
+    names: nameOptions(values),
     sampling: parseSampling(values.sample ?? 'auto', values['cpu-budget']),
     memory: shareOut(
       usableMemory(

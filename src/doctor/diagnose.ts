@@ -3,6 +3,7 @@ import { type Diagnosis, type Finding, missingSentence } from './diagnosis.js';
 import { examineDevices } from './examine-devices.js';
 import { examineKernel, type KernelExamination } from './examine-kernel.js';
 import { examineMemory } from './examine-memory.js';
+import { examineNames } from './examine-names.js';
 import { examineOpenFiles } from './examine-open-files.js';
 import { examinePrivileges } from './examine-privileges.js';
 import { examineTools } from './examine-tools.js';
@@ -14,8 +15,12 @@ import { readPrivileges } from './privileges.js';
  */
 export async function diagnose(): Promise<Diagnosis> {
   const tracing = await examineTracing();
-  const [devices, tools] = await Promise.all([examineDevices(), examineTools()]);
-  return summarize([...tracing.findings, ...devices, ...tools], {
+  const [devices, tools, names] = await Promise.all([
+    examineDevices(),
+    examineTools(),
+    examineNames(),
+  ]);
+  return summarize([...tracing.findings, ...devices, ...tools, ...names], {
     kernel: release(),
     machine: arch(),
     node: process.version,

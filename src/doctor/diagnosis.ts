@@ -9,7 +9,7 @@ export type FindingState = 'available' | 'absent' | 'unknown';
  */
 export type FindingNeed = 'required' | 'wanted' | 'optional';
 
-export type FindingArea = 'privileges' | 'kernel' | 'devices' | 'tools';
+export type FindingArea = 'privileges' | 'kernel' | 'devices' | 'tools' | 'names';
 
 export interface Finding {
   /** Stable, for scripts. */

@@ -6,6 +6,7 @@ const AREAS: readonly [FindingArea, string][] = [
   ['kernel', 'Kernel'],
   ['devices', 'Devices the lab can be built of'],
   ['tools', 'Tools'],
+  ['names', 'Names'],
 ];
 
 const TITLE_WIDTH = 46;

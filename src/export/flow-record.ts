@@ -36,6 +36,7 @@ export function flowRecord(flow: Flow, names: Names, epoch: Epoch, state?: strin
   const answer = icmp === null ? null : { ...icmp, type: echoReplyType(icmp.type) };
   const wall = (time: number): string =>
     String(names.wallClock(epoch.monotonicNs + BigInt(Math.round(time))));
+  const began = epoch.milliseconds(flow.start);
   return {
     type: 'flow',
     id: flow.id,
@@ -45,9 +46,9 @@ export function flowRecord(flow: Flow, names: Names, epoch: Epoch, state?: strin
     original: original.toRecord(icmp),
     reply: reply?.toRecord(answer) ?? null,
     nat: { dnat, snat },
-    src: names.endpoint(original.src, flow.firstDevice(ORIGINAL)?.netns ?? null),
-    dst: names.endpoint(dnat?.dst ?? original.dst, flow.lastDevice(ORIGINAL)?.netns ?? null),
-    service: names.service(original, dnat !== null),
+    src: names.endpoint(original.src, flow.firstDevice(ORIGINAL)?.netns ?? null, began),
+    dst: names.endpoint(dnat?.dst ?? original.dst, flow.lastDevice(ORIGINAL)?.netns ?? null, began),
+    service: names.service(original, dnat !== null, began),
     packets: bothWays((direction) => String(flow.packets(direction))),
     bytes: bothWays((direction) => String(flow.bytes(direction))),
     counted: countedRecord(flow),

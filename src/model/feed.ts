@@ -61,6 +61,8 @@ export interface QualityRecord {
   readonly ringFill?: number | null;
   /** How packets are chosen for tracing; `null` or absent while nothing chooses. */
   readonly sampling?: SamplingRecord | null;
+  /** By who gives names: seconds since they were certain, null while they never were; absent in a replay. */
+  readonly nameAges?: Readonly<Record<string, number | null>>;
   /** What this kernel or these privileges do not give, in words. */
   readonly missing: readonly string[];
 }

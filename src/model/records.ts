@@ -160,6 +160,13 @@ export interface EndpointRecord {
   readonly name: string | null;
   readonly kind: 'pod' | 'node' | 'service' | 'external' | null;
   readonly node: string | null;
+  /** What Kubernetes says besides; each absent where it is not known. */
+  readonly namespace?: string;
+  /** What made a pod, such as `Deployment/nginx`. */
+  readonly workload?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Set where who gave the name has not been heard of for a while. */
+  readonly stale?: true;
 }
 
 export interface EncapsulationRecord {

@@ -1,3 +1,11 @@
+import {
+  attributesOf,
+  be32,
+  messagesOf,
+  nested,
+  requireBytes,
+  text,
+} from '../network/netlink-message.js';
 import type { CatalogChain } from './catalog.js';
 import { HOOK_NAMES } from './netfilter-table.js';
 
@@ -20,28 +28,62 @@ const LEGACY = new Map<string, readonly Place[]>([
   ['security', at(50, 'input', 'forward', 'output')],
 ]);
 
-const FAMILIES = new Map<unknown, readonly BaseChain['family'][]>([
-  ['ip', ['ipv4']],
-  ['ip6', ['ipv6']],
-  ['inet', ['ipv4', 'ipv6']],
+/** NFPROTO_* of include/uapi/linux/netfilter.h: chains of others see no IP, or not at these hooks. */
+const FAMILIES = new Map<number, readonly BaseChain['family'][]>([
+  [1, ['ipv4', 'ipv6']],
+  [2, ['ipv4']],
+  [10, ['ipv6']],
+]);
+/** Of the same, as nft(8) writes them. */
+const FAMILY_NAMES = new Map([
+  [1, 'inet'],
+  [2, 'ip'],
+  [10, 'ip6'],
 ]);
 
+/** struct nfgenmsg: family, version, the generation of the rules in network byte order. */
+const NFGENMSG = 4;
+/** NFTA_CHAIN_*, NFTA_HOOK_* (include/uapi/linux/netfilter/nf_tables.h). */
+const CHAIN = { table: 1, name: 3, hook: 4 } as const;
+const HOOK = { number: 1, priority: 2 } as const;
+
+/** What a namespace says of its chains. */
+export interface DumpedChains {
+  /** Registered at a hook of IP. Those without a hook are only jumped to. */
+  readonly base: readonly BaseChain[];
+  /** `family table chain`, such as `ip nat KUBE-SERVICES`, of every one. */
+  readonly names: ReadonlySet<string>;
+  /** Another number after each change of rules, 16 bits; null without a chain. */
+  readonly generation: number | null;
+}
+
 /**
- * What of the answer to `nft -j list chains` is registered at a hook of IP: chains without a hook
- * are only jumped to, and bridges and devices have hooks of their own
- * (libnftables-json(5)). Nothing where the text is not such an answer.
+ * The kernel's answer to NFT_MSG_GETCHAIN.
+ *
+ * @throws NetlinkError `NETLINK_MALFORMED`
  */
-export function chainsFromNftables(listing: string): BaseChain[] {
-  const objects = parsed(listing)?.['nftables'];
-  if (!Array.isArray(objects)) return [];
-  return objects.flatMap((object: unknown) => {
-    const chain = fieldsOf(fieldsOf(object)?.['chain']);
-    const hook = HOOK_NAMES.find((name) => name === chain?.['hook']);
-    const { prio, table } = chain ?? {};
-    if (hook === undefined || !isInteger(prio) || typeof table !== 'string') return [];
-    const families = FAMILIES.get(chain?.['family']) ?? [];
-    return families.map((family) => ({ family, hook, priority: prio, table }));
-  });
+export function decodeChains(data: Uint8Array): DumpedChains {
+  const base: BaseChain[] = [];
+  const names = new Set<string>();
+  let generation: number | null = null;
+  for (const { body } of messagesOf(data)) {
+    requireBytes(body, NFGENMSG);
+    generation = body.getUint16(2);
+    const family = body.getUint8(0);
+    const attributes = attributesOf(body, NFGENMSG);
+    const table = text(attributes, CHAIN.table);
+    const familyName = FAMILY_NAMES.get(family);
+    if (table === null || familyName === undefined) continue;
+    names.add(`${familyName} ${table} ${text(attributes, CHAIN.name) ?? ''}`);
+    const registered = nested(attributes, CHAIN.hook);
+    const hook = HOOK_NAMES[be32(registered, HOOK.number) ?? -1];
+    const priority = be32(registered, HOOK.priority);
+    if (hook === undefined || priority === null) continue;
+    for (const each of FAMILIES.get(family) ?? []) {
+      base.push({ family: each, hook, priority: priority | 0, table });
+    }
+  }
+  return { base, names, generation };
 }
 
 /** The same of the legacy back end, from the names of its tables, one a line. */
@@ -49,22 +91,4 @@ export function chainsFromLegacy(names: string, family: BaseChain['family']): Ba
   return names
     .split('\n')
     .flatMap((table) => (LEGACY.get(table) ?? []).map((place) => ({ family, table, ...place })));
-}
-
-function isInteger(value: unknown): value is number {
-  return Number.isSafeInteger(value);
-}
-
-function parsed(text: string): Readonly<Record<string, unknown>> | null {
-  try {
-    return fieldsOf(JSON.parse(text));
-  } catch {
-    return null;
-  }
-}
-
-function fieldsOf(value: unknown): Readonly<Record<string, unknown>> | null {
-  return typeof value === 'object' && value !== null
-    ? (value as Readonly<Record<string, unknown>>)
-    : null;
 }

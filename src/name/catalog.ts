@@ -1,5 +1,6 @@
 import { HopscopeError } from '../model/errors.js';
 import type { Hook } from '../model/records.js';
+import type { Lifetime } from './lifetime.js';
 import { HOOK_NAMES } from './netfilter-table.js';
 
 /**
@@ -29,16 +30,31 @@ export interface CatalogNamespace {
   readonly name: string;
   readonly node: string | null;
   readonly role: 'node' | 'pod' | 'client' | 'wire' | null;
+  /** Of a pod that is known by more than its name. */
+  readonly pod?: CatalogPod;
 }
 
-export interface CatalogEndpoint {
+/** What Kubernetes says of a pod besides its name; absent where it is not known. */
+export interface CatalogPod {
+  readonly namespace?: string;
+  /** What made it, such as `Deployment/nginx`. */
+  readonly workload?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+/** Who had an address, and when. Several may have had the same one. */
+export interface CatalogEndpoint extends CatalogPod, Lifetime {
   readonly ip: string;
   readonly name: string;
   readonly kind: 'pod' | 'node' | 'external';
   readonly node: string | null;
+  /** Number of the namespace that has the address. */
+  readonly netns?: number;
+  /** Who says so has not been heard of for a while. */
+  readonly stale?: true;
 }
 
-export interface CatalogService {
+export interface CatalogService extends Lifetime {
   /** `namespace/name`, as Kubernetes writes it. */
   readonly name: string;
   /** ClusterIP or external address; null for a NodePort, which any node's address serves. */
@@ -46,6 +62,24 @@ export interface CatalogService {
   readonly port: number;
   /** `tcp`, `udp` or `sctp`. */
   readonly proto: string;
+}
+
+/** The same for two entries that say the same of the same time, whatever else they know. */
+export function endpointKey({
+  ip,
+  name,
+  kind,
+  node,
+  namespace,
+  netns,
+  from,
+  until,
+}: CatalogEndpoint): string {
+  return `${ip} ${kind} ${node} ${namespace}/${name} ${netns} ${from} ${until}`;
+}
+
+export function serviceKey({ name, ip, proto, port, from, until }: CatalogService): string {
+  return `${proto} ${ip} ${port} ${name} ${from} ${until}`;
 }
 
 /** Of text that says it is one: 0 to 65535, or null. */
@@ -99,6 +133,7 @@ export function parseCatalog(value: unknown): Catalog {
         name: text(namespace['name'], `${at}.name`),
         node: textOrNull(namespace['node'], `${at}.node`),
         role: oneOf(ROLES, namespace['role'], `${at}.role`),
+        ...(namespace['pod'] === undefined ? {} : { pod: pod(namespace['pod'], `${at}.pod`) }),
       };
     }),
     endpoints: list(catalog['endpoints'], 'endpoints', (each, at) => {
@@ -108,6 +143,12 @@ export function parseCatalog(value: unknown): Catalog {
         name: text(endpoint['name'], `${at}.name`),
         kind: oneOf(KINDS, endpoint['kind'], `${at}.kind`),
         node: textOrNull(endpoint['node'], `${at}.node`),
+        ...pod(endpoint, at),
+        ...optional('netns', endpoint['netns'], (netns) => whole(netns, `${at}.netns`)),
+        ...optional('stale', endpoint['stale'], (stale) =>
+          oneOf([true] as const, stale, `${at}.stale`),
+        ),
+        ...lifetime(endpoint, at),
       };
     }),
     services: list(catalog['services'], 'services', (each, at) => {
@@ -117,6 +158,7 @@ export function parseCatalog(value: unknown): Catalog {
         ip: textOrNull(service['ip'], `${at}.ip`),
         port: whole(service['port'], `${at}.port`),
         proto: text(service['proto'], `${at}.proto`),
+        ...lifetime(service, at),
       };
     }),
     // Recordings of the first versions have none.
@@ -137,6 +179,43 @@ export function parseCatalog(value: unknown): Catalog {
       return [whole(each[0], `${at}[0]`), text(each[1], `${at}[1]`)] as const;
     }),
   };
+}
+
+function pod(value: unknown, at: string): CatalogPod {
+  const { namespace, workload, labels } = fields(value, at);
+  return {
+    ...optional('namespace', namespace, (name) => text(name, `${at}.namespace`)),
+    ...optional('workload', workload, (name) => text(name, `${at}.workload`)),
+    ...optional('labels', labels, (given) =>
+      Object.fromEntries(
+        Object.entries(fields(given, `${at}.labels`)).map(([key, label]) => [
+          key,
+          text(label, `${at}.labels`),
+        ]),
+      ),
+    ),
+  };
+}
+
+function lifetime({ from, until }: Readonly<Record<string, unknown>>, at: string): Lifetime {
+  return {
+    ...optional('from', from, (time) => finite(time, `${at}.from`)),
+    ...optional('until', until, (time) => finite(time, `${at}.until`)),
+  };
+}
+
+function optional<K extends string, T>(
+  key: K,
+  value: unknown,
+  read: (value: unknown) => T,
+): { readonly [P in K]?: T } {
+  // The compiler does not see that a computed key is the only one.
+  return value === undefined ? {} : ({ [key]: read(value) } as { readonly [P in K]?: T });
+}
+
+function finite(value: unknown, at: string): number {
+  if (typeof value !== 'number' || !Number.isFinite(value)) throw invalid(at, 'a number');
+  return value;
 }
 
 function invalid(at: string, wanted: string): CatalogError {

@@ -1,6 +1,14 @@
 import type { Tuple } from '../join/tuple.js';
 import type { EndpointRecord } from '../model/records.js';
-import type { Catalog, CatalogChain, CatalogEndpoint, CatalogNamespace } from './catalog.js';
+import type {
+  Catalog,
+  CatalogChain,
+  CatalogEndpoint,
+  CatalogNamespace,
+  CatalogPod,
+  CatalogService,
+} from './catalog.js';
+import { heldAt } from './lifetime.js';
 
 /** Namespaces that are gone, whose names are kept for flows that were seen in them. */
 export const GONE_NAMESPACES_LIMIT = 4_096;
@@ -11,9 +19,9 @@ export class Names {
   #remembered: Catalog;
   /** Those of the catalog and those that are gone, the oldest first. */
   readonly #namespaces = new Map<number, CatalogNamespace>();
-  #endpoints = new Map<string, CatalogEndpoint>();
-  #services = new Map<string, string>();
-  #nodePorts = new Map<string, string>();
+  #endpoints = new Map<string, CatalogEndpoint[]>();
+  /** By protocol, address and port; of a NodePort, which has no address, `*`. */
+  #services = new Map<string, CatalogService[]>();
   #chains = new Map<number, CatalogChain[]>();
   #reasons = new Map<number, string>();
   #clockOffset = 0n;
@@ -39,22 +47,11 @@ export class Names {
   update(catalog: Catalog): void {
     this.#catalog = catalog;
     this.#remember(catalog);
-    this.#endpoints = new Map(catalog.endpoints.map((e) => [e.ip, e]));
-    this.#services = new Map();
-    this.#nodePorts = new Map();
-    for (const service of catalog.services) {
-      if (service.ip === null) {
-        this.#nodePorts.set(`${service.proto}:${service.port}`, service.name);
-      } else {
-        this.#services.set(`${service.proto}:${service.ip}:${service.port}`, service.name);
-      }
-    }
-    this.#chains = new Map();
-    for (const chain of catalog.chains) {
-      const known = this.#chains.get(chain.netns);
-      if (known === undefined) this.#chains.set(chain.netns, [chain]);
-      else known.push(chain);
-    }
+    this.#endpoints = grouped(catalog.endpoints, ({ ip }) => ip);
+    this.#services = grouped(catalog.services, ({ proto, ip, port }) =>
+      serviceKey(proto, ip, port),
+    );
+    this.#chains = grouped(catalog.chains, ({ netns }) => netns);
     this.#reasons = new Map(catalog.dropReasons);
     this.#clockOffset = BigInt(catalog.clockOffsetNs);
   }
@@ -72,33 +69,50 @@ export class Names {
     return this.#namespaces.get(netns)?.role ?? null;
   }
 
-  /** Who has an address, as seen from a namespace when that is known. */
-  endpoint(ip: string, netns: number | null): EndpointRecord {
-    const known = this.#endpoints.get(ip);
-    if (known !== undefined) {
-      return { name: known.name, kind: known.kind, node: known.node };
+  /**
+   * Who had an address.
+   *
+   * @param netns where it was seen, when that is known
+   * @param at when it was seen, monotonic milliseconds; null for now
+   */
+  endpoint(ip: string, netns: number | null, at: number | null = null): EndpointRecord {
+    const entries = this.#endpoints.get(ip) ?? [];
+    // A namespace's number is never used again, so it says more than a time does.
+    const own = netns === null ? undefined : entries.find((each) => each.netns === netns);
+    // Somebody else may know more of the same pod.
+    const same = own && entries.find((e) => e.name === own.name && e.namespace === own.namespace);
+    const known = same ?? heldAt(entries, at);
+    if (known !== null) {
+      const { name, kind, node, stale } = known;
+      return { name, kind, node, ...podOf(known), ...(stale === undefined ? {} : { stale }) };
     }
     const namespace = netns === null ? undefined : this.#namespaces.get(netns);
     if (namespace !== undefined && namespace.role !== null && namespace.role !== 'wire') {
       const kind = namespace.role === 'client' ? 'external' : namespace.role;
-      return { name: namespace.name, kind, node: namespace.node };
+      const { name, node, pod = {} } = namespace;
+      return { name, kind, node, ...podOf(pod) };
     }
     return { name: null, kind: null, node: null };
   }
 
-  /** The service a connection was opened to, by ClusterIP, or by NodePort on a node's address. */
+  /**
+   * The service a connection was opened to, by ClusterIP, or by NodePort on a node's address.
+   *
+   * @param at when it was opened, monotonic milliseconds; null for now
+   */
   service(
     original: Pick<Tuple, 'protocolName' | 'dst' | 'dport'>,
     translated: boolean,
+    at: number | null = null,
   ): string | null {
-    const proto = original.protocolName;
-    const byIp = this.#services.get(`${proto}:${original.dst}:${original.dport}`);
-    if (byIp !== undefined) {
-      return byIp;
-    }
-    const byPort = this.#nodePorts.get(`${proto}:${original.dport}`);
-    const onNode = this.#endpoints.get(original.dst)?.kind === 'node';
-    return byPort !== undefined && (translated || onNode) ? byPort : null;
+    const { protocolName: proto, dst, dport } = original;
+    const held = (ip: string | null): string | null =>
+      heldAt(this.#services.get(serviceKey(proto, ip, dport)) ?? [], at)?.name ?? null;
+    const byIp = held(dst);
+    if (byIp !== null) return byIp;
+    const byPort = held(null);
+    if (byPort === null || translated) return byPort;
+    return heldAt(this.#endpoints.get(dst) ?? [], at)?.kind === 'node' ? byPort : null;
   }
 
   /** The tables on the hooks of a namespace, or null when they could not be read. */
@@ -134,4 +148,27 @@ export class Names {
     const isAllThere = all.size === catalog.namespaces.length;
     this.#remembered = isAllThere ? catalog : { ...catalog, namespaces: [...all.values()] };
   }
+}
+
+function podOf({ namespace, workload, labels }: CatalogPod): CatalogPod {
+  return {
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(workload === undefined ? {} : { workload }),
+    ...(labels === undefined ? {} : { labels }),
+  };
+}
+
+function serviceKey(proto: string, ip: string | null, port: number): string {
+  return `${proto}:${ip ?? '*'}:${port}`;
+}
+
+function grouped<K, T>(entries: readonly T[], keyOf: (entry: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>();
+  for (const entry of entries) {
+    const key = keyOf(entry);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [entry]);
+    else group.push(entry);
+  }
+  return groups;
 }

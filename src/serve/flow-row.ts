@@ -1,4 +1,5 @@
 import type { FlowRecord, PathVerdict } from '../model/records.js';
+import { flowTags } from './flow-tags.js';
 import type { FlowRow, Rate, RowVerdict } from './protocol.js';
 
 export interface DirectionRates {
@@ -45,6 +46,11 @@ export function withRates(row: FlowRow, rates: DirectionRates | null): FlowRow {
   };
 }
 
+/** Nothing where there are none: most rows of a machine without a cluster. */
+export function tagsOf(tags: readonly string[]): Pick<FlowRow, 'tags'> {
+  return tags.length === 0 ? {} : { tags };
+}
+
 /** One line of the table, without rates. */
 export function flowRow(flow: FlowRecord): FlowRow {
   const { original, nat } = flow;
@@ -77,5 +83,6 @@ export function flowRow(flow: FlowRecord): FlowRow {
     bytesPerSecond: null,
     p50: latency?.p50 ?? null,
     p99: latency?.p99 ?? null,
+    ...tagsOf(flowTags([flow.src, flow.dst], flow.service)),
   };
 }

@@ -57,6 +57,13 @@ export function renderMetrics(figures: Figures): string {
     optional('ring_fill_ratio', 'Share of the ring that waits.', quality.ringFill ?? null),
     gauge('open_paths', 'Packets whose end was not seen yet.', quality.openPaths),
     gauge('flows', 'Flows in the table.', quality.flows),
+    gauge(
+      'names_age_seconds',
+      'Time since the names that each provider gives were certain.',
+      Object.entries(quality.nameAges ?? {}).flatMap(([provider, age]): Sample[] =>
+        age === null ? [] : [[{ provider }, age]],
+      ),
+    ),
     gauge('missing_capabilities', 'What kernel or privileges lack.', quality.missing.length),
     ...(sampling === null ? [] : samplingMetrics(sampling)),
     ...memoryMetrics(figures),

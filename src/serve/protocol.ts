@@ -2,13 +2,14 @@
  * What the daemon and the dashboard say to each other over `/ws`, in JSON text frames.
  * Both sides import it, and with it how its messages are read (`client-message.ts`,
  * `server-message.ts`) and what its rows mean (`row-filter.ts`, `endpoint-text.ts`,
- * `path-direction.ts`): daemon and browser must agree on which rows a filter leaves.
+ * `path-direction.ts`, `flow-tags.ts`): daemon and browser must agree on which rows a filter leaves.
  *
  * A change that an older reader would misread raises `PROTOCOL_VERSION`; a new
  * optional field does not.
  */
 import type { QualityRecord } from '../model/feed.js';
 import type { EncapsulationType, FlowRecord, MtuVerdict, PathRecord } from '../model/records.js';
+import { TAG_FIELDS } from './flow-tags.js';
 
 export const PROTOCOL_VERSION = 1;
 
@@ -90,6 +91,8 @@ export interface FlowRow {
   /** Nanoseconds from first to last hop in the original direction. */
   readonly p50: number | null;
   readonly p99: number | null;
+  /** What is known of its ends, one `field:value` each: see flow-tags.ts. Absent where nothing is. */
+  readonly tags?: readonly string[] | undefined;
 }
 
 export interface Rate {
@@ -187,6 +190,7 @@ export const FILTER_FIELDS = [
   'node',
   'mtu',
   'id',
+  ...TAG_FIELDS,
 ] as const;
 export type FilterField = (typeof FILTER_FIELDS)[number];
 

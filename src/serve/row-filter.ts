@@ -2,10 +2,34 @@ import { endpointText } from './endpoint-text.js';
 import {
   type Endpoint,
   FILTER_FIELDS,
+  FILTER_TERM_LIMIT,
+  FILTER_TEXT_LIMIT,
   type FilterField,
   type FilterTerm,
   type FlowRow,
+  isFilterField,
 } from './protocol.js';
+
+/**
+ * What may stand in the filter box: words, `field:value`, `-` before either to
+ * exclude, quotes around a value with spaces, `*` at the end of a value for any
+ * rest. A colon after something that is no field is part of a word, so that an
+ * IPv6 address needs no quotes.
+ */
+export function parseFilter(text: string): FilterTerm[] {
+  const terms: FilterTerm[] = [];
+  for (const match of text.matchAll(/(-?)(?:([a-z]+):)?(?:"([^"]*)"?|(\S+))/gi)) {
+    const negate = match[1] === '-';
+    const name = match[2]?.toLowerCase() ?? null;
+    const rest = match[3] ?? match[4] ?? '';
+    const field = name !== null && isFilterField(name) ? name : null;
+    const value = field === null && match[2] !== undefined ? `${match[2]}:${rest}` : rest;
+    if (value !== '' && terms.length < FILTER_TERM_LIMIT) {
+      terms.push({ field, value: value.slice(0, FILTER_TEXT_LIMIT), negate });
+    }
+  }
+  return terms;
+}
 
 function endpointValues(endpoint: Endpoint | null): string[] {
   return endpoint === null ? [] : [endpoint.address, endpointText(endpoint)];
@@ -46,6 +70,14 @@ export function fieldValues(row: FlowRow, field: FilterField): string[] {
       return [row.mtu];
     case 'id':
       return [row.id];
+    case 'pod':
+    case 'ns':
+    case 'svc':
+    case 'workload':
+    case 'label':
+      return (row.tags ?? [])
+        .filter((tag) => tag.startsWith(`${field}:`))
+        .map((tag) => tag.slice(field.length + 1));
   }
 }
 

@@ -3,7 +3,8 @@ import { encapsulationName } from '../export/path-record.js';
 import type { Names } from '../name/names.js';
 import { addressText } from '../packet/address-text.js';
 import { PROTO_ICMP, PROTO_ICMPV6, protocolName } from '../packet/proto.js';
-import { rowVerdict } from './flow-row.js';
+import { rowVerdict, tagsOf } from './flow-row.js';
+import { flowTags } from './flow-tags.js';
 import { REMOVED_PER_TICK, ROW_ENCAPSULATIONS, ROWS_PER_TICK } from './limits.js';
 import type { Endpoint, FlowRow } from './protocol.js';
 import * as layout from './row-layout.js';
@@ -116,27 +117,34 @@ class RowReader {
     const answered = (flags & layout.FLAG_ANSWERED) !== 0;
     const dnat = answered ? this.#translated(word, layout.ROW_REPLY_SRC, layout.ROW_DST, 0) : null;
     const snat = answered ? this.#translated(word, layout.ROW_REPLY_DST, layout.ROW_SRC, 1) : null;
-    const from = names.endpoint(src.address, this.#netns(word + layout.ROW_FIRST_NETNS));
+    const float = word >> 1;
+    const startNs = this.#time(float + layout.ROW_START);
+    const began = (Number(this.#epochNs) + startNs) / 1e6;
+    const from = names.endpoint(src.address, this.#netns(word + layout.ROW_FIRST_NETNS), began);
     const to = names.endpoint(
       dnat?.address ?? dst.address,
       this.#netns(word + layout.ROW_LAST_NETNS),
+      began,
     );
     const proto = protocolName(protocol);
     const dport = this.#port(word + layout.ROW_DPORT);
-    const float = word >> 1;
     const packets = this.#pair(float + layout.ROW_PACKETS);
     const bytes = this.#pair(float + layout.ROW_BYTE_COUNTS);
     const drops = this.#count(float + layout.ROW_DROPS);
-    const startNs = this.#time(float + layout.ROW_START);
     const reason = (flags & layout.FLAG_REASON) !== 0 ? this.#word(word + layout.ROW_REASON) : null;
     const verdict = layout.VERDICTS[(flags >> layout.VERDICT_SHIFT) & layout.CODE_MASK];
+    const service = names.service(
+      { protocolName: proto, dst: dst.address, dport },
+      dnat !== null,
+      began,
+    );
     const row: FlowRow = {
       id: idText(this.#words, word + layout.ROW_ID),
       state: layout.STATES[(flags >> layout.STATE_SHIFT) & layout.CODE_MASK] ?? 'new',
       start: this.#wallClock(startNs),
       last: this.#wallClock(this.#time(float + layout.ROW_LAST)),
       proto,
-      service: names.service({ protocolName: proto, dst: dst.address, dport }, dnat !== null),
+      service,
       srcName: from.name,
       srcNode: from.node,
       src,
@@ -157,6 +165,7 @@ class RowReader {
       bytesPerSecond: null,
       p50: this.#measured(float + layout.ROW_P50),
       p99: this.#measured(float + layout.ROW_P99),
+      ...tagsOf(flowTags([from, to], service)),
     };
     return { row, old: (flags & layout.FLAG_OLD) !== 0, startNs, packets, bytes };
   }

@@ -12,6 +12,7 @@ import {
 } from '../channel/untrusted-value.js';
 import type { QualityRecord, SamplingRecord } from '../model/feed.js';
 import type { FlowRecord, PathRecord } from '../model/records.js';
+import { TAGS_LIMIT } from './flow-tags.js';
 import { type Parsed, parseMessage } from './parse-message.js';
 import {
   CHAIN_LIMIT,
@@ -63,6 +64,7 @@ const flowRow = shape<FlowRow>({
   bytesPerSecond: nullable(number),
   p50: nullable(number),
   p99: nullable(number),
+  tags: (value, at) => (value === undefined ? undefined : list(string, TAGS_LIMIT)(value, at)),
 });
 
 const direction = shape<{ original: string; reply: string }>({ original: decimal, reply: decimal });

@@ -6,7 +6,7 @@ import { pauseAfter, READING_REST } from './pause.js';
 /**
  * Names are asked for again: soon after a change, which goes on for a while, then seldom.
  * Not at once: what came or went is at work itself just then. Without a change seldom from the
- * start: each time some twenty processes are started, 150 ms of a core.
+ * start: each namespace is asked for its rules.
  */
 const SOON_MS = 50;
 const FIRST_MS = 500;
@@ -41,8 +41,19 @@ export class CatalogFollower {
     return this.#catalog;
   }
 
+  /** What names are not to be had, in words. */
+  get missing(): readonly string[] {
+    return this.#reader.missing;
+  }
+
+  /** Seconds since what each provider says was certain; null while it never was. */
+  ages(): Readonly<Record<string, number | null>> {
+    return this.#reader.ages();
+  }
+
   /** The first time; errors go to the caller. */
   async start(): Promise<void> {
+    this.#reader.watch(() => this.#lookSoon());
     this.#catalog = await this.#reader.read(this.#namespaces());
     this.#onNews(this.#catalog);
     this.#due = Date.now() + this.#wait;
@@ -54,6 +65,12 @@ export class CatalogFollower {
    */
   changed(): void {
     this.#pass({ ...this.#catalog, namespaces: this.#reader.named(this.#namespaces()) });
+    this.#lookSoon();
+  }
+
+  /** Somebody knows a new name. */
+  #lookSoon(): void {
+    if (this.#stopped) return;
     this.#wait = FIRST_MS / 2;
     this.#due = Date.now() + SOON_MS;
     this.#timer ??= setTimeout(() => {
@@ -82,6 +99,7 @@ export class CatalogFollower {
   stop(): void {
     this.#stopped = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#reader.close();
   }
 
   #pass(catalog: Catalog): void {

@@ -1,83 +1,147 @@
 import { hostname } from 'node:os';
-import { type LabState, labState } from '../lab/state.js';
-import type {
-  Catalog,
-  CatalogChain,
-  CatalogEndpoint,
-  CatalogNamespace,
-  CatalogService,
+import {
+  type Catalog,
+  type CatalogEndpoint,
+  type CatalogNamespace,
+  type CatalogService,
+  endpointKey,
+  serviceKey,
 } from '../name/catalog.js';
-import type { VirtualServer } from '../name/ipvs-servers.js';
-import { readBaseChains } from './chain-reader.js';
+import { Endings } from '../name/lifetime.js';
+import { mergeNames, mergeNamespaces } from '../provide/merge-names.js';
+import type { NameFacts, NameProvider, ProviderName } from '../provide/name-provider.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 import { NamespaceWatcher } from './namespace-watcher.js';
-import { readServices, readVirtualServers } from './service-rules.js';
 
-/** Gathers the names of what is on this machine. */
+/** A provider that has not answered by then is not waited for; what it said before holds. */
+export const PROVIDER_LIMIT_MS = 2_000;
+
+/** Gathers the names of what is on this machine from all who know some. */
 export class CatalogReader {
-  readonly #own = NamespaceWatcher.own().netns;
+  readonly #machine = { host: hostname(), own: NamespaceWatcher.own().netns };
   readonly #dropReasons: readonly (readonly [number, string])[];
-  #lab: LabState | null = null;
+  readonly #providers: readonly NameProvider[];
+  readonly #facts = new Map<ProviderName, NameFacts>();
+  /** What each said before and says no more. */
+  readonly #endings = new Map<
+    ProviderName,
+    { endpoints: Endings<CatalogEndpoint>; services: Endings<CatalogService> }
+  >();
+  readonly #busy = new Set<ProviderName>();
+  /** When each answered last, ms. */
+  readonly #readAt = new Map<ProviderName, number>();
+  #onNews: () => void = () => undefined;
+  /** What went wrong the last time, by provider. */
+  readonly #failed = new Map<ProviderName, string>();
 
-  constructor(dropReasons: ReadonlyMap<string, number | bigint>) {
+  constructor(
+    dropReasons: ReadonlyMap<string, number | bigint>,
+    providers: readonly NameProvider[],
+  ) {
     this.#dropReasons = [...dropReasons].map(([name, value]) => [
       Number(value),
       name.replace(/^SKB_(?:DROP_REASON_)?/u, ''),
     ]);
+    this.#providers = providers;
+  }
+
+  /** Whatever names are not to be had, in words. */
+  get missing(): readonly string[] {
+    const failed = [...this.#failed].map(([name, why]) => `names of ${name}: ${why}`);
+    return [...failed, ...this.#providers.flatMap(({ missing = [] }) => missing)];
+  }
+
+  /** Seconds since what each says was certain; null while it never was. */
+  ages(): Readonly<Record<string, number | null>> {
+    const now = performance.now();
+    return Object.fromEntries(
+      this.#providers.map(({ name, ageMs }) => {
+        const readAt = this.#readAt.get(name);
+        const age = ageMs === undefined ? (readAt === undefined ? null : now - readAt) : ageMs;
+        return [name, age === null ? null : Math.round(age) / 1_000];
+      }),
+    );
+  }
+
+  /** Has itself asked when a provider knows something new. */
+  watch(onNews: () => void): void {
+    this.#onNews = onNews;
+    for (const provider of this.#providers) provider.watch?.(onNews);
   }
 
   /** Names of namespaces, by what was known when all was read the last time. */
   named(namespaces: Iterable<FoundNamespace>): CatalogNamespace[] {
-    return [...namespaces].map((namespace) => this.#name(namespace, this.#lab));
+    return mergeNamespaces([...namespaces], this.#facts, this.#machine);
   }
 
   async read(namespaces: Iterable<FoundNamespace>): Promise<Catalog> {
-    const lab = await readLab();
-    this.#lab = lab;
     const found = [...namespaces];
-    const named = this.named(found);
-    const services: CatalogService[] = [];
-    const chains: CatalogChain[] = [];
-    for (const [index, namespace] of named.entries()) {
-      const path = found[index]?.path;
-      if (path !== undefined && (namespace.role === 'node' || namespace.netns === this.#own)) {
-        services.push(...(await readServices(path)));
-        const { netns } = namespace;
-        chains.push(...(await readBaseChains(path)).map((chain) => ({ netns, ...chain })));
-        if (lab?.proxy === 'ipvs') {
-          services.push(...labVirtualServers(lab, await readVirtualServers(path)));
-        }
-      }
-    }
+    await Promise.all(this.#providers.map((provider) => this.#ask(provider, found)));
     return {
-      host: hostname(),
+      host: this.#machine.host,
       clockOffsetNs: String(clockOffset()),
-      namespaces: named,
-      endpoints: lab === null ? [] : labEndpoints(lab),
-      services: unique(services),
-      chains,
+      namespaces: this.named(found),
+      ...mergeNames(this.#facts, this.#stale()),
+      chains: [...this.#facts.values()].flatMap(({ chains }) => chains),
       dropReasons: this.#dropReasons,
     };
   }
 
-  #name(namespace: FoundNamespace, lab: LabState | null): CatalogNamespace {
-    const known = lab?.netns.find((n) => n.name === namespace.name);
-    if (known !== undefined) {
-      return {
-        netns: namespace.netns,
-        inode: namespace.inode,
-        name: known.name,
-        node: known.node ?? hostname(),
-        role: known.role,
-      };
-    }
-    const own = namespace.netns === this.#own;
+  close(): void {
+    for (const provider of this.#providers) provider.close?.();
+  }
+
+  #stale(): Set<ProviderName> {
+    const stale = this.#providers.filter(
+      ({ name, isStale = false }) => isStale || this.#failed.has(name),
+    );
+    return new Set(stale.map(({ name }) => name));
+  }
+
+  /** One that fails or hangs keeps nobody else's names away. */
+  async #ask(provider: NameProvider, found: readonly FoundNamespace[]): Promise<void> {
+    const { name } = provider;
+    if (this.#busy.has(name)) return;
+    this.#busy.add(name);
+    let isLate = false;
+    const answer = provider
+      .read(found)
+      .then(
+        (facts) => {
+          this.#facts.set(name, this.#withEndings(name, facts));
+          this.#failed.delete(name);
+          this.#readAt.set(name, performance.now());
+          if (isLate) this.#onNews();
+        },
+        (error: unknown) => {
+          this.#failed.set(name, error instanceof Error ? error.message : String(error));
+        },
+      )
+      .finally(() => this.#busy.delete(name));
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        isLate = true;
+        this.#failed.set(name, `no answer within ${PROVIDER_LIMIT_MS / 1_000} s`);
+        resolve();
+      }, PROVIDER_LIMIT_MS);
+    });
+    await Promise.race([answer, late]);
+    clearTimeout(timer);
+  }
+
+  /** A flow keeps the name that its address had when it was seen. */
+  #withEndings(name: ProviderName, facts: NameFacts): NameFacts {
+    const endings = this.#endings.get(name) ?? {
+      endpoints: new Endings(endpointKey),
+      services: new Endings(serviceKey),
+    };
+    this.#endings.set(name, endings);
+    const now = Number(process.hrtime.bigint() / 1_000_000n);
     return {
-      netns: namespace.netns,
-      inode: namespace.inode,
-      name: namespace.name ?? (own ? 'host' : `net:[${namespace.inode}]`),
-      node: hostname(),
-      role: own ? 'node' : null,
+      ...facts,
+      endpoints: endings.endpoints.update(facts.endpoints, now),
+      services: endings.services.update(facts.services, now),
     };
   }
 }
@@ -97,41 +161,4 @@ function clockOffset(): bigint {
     }
   }
   return best.offset;
-}
-
-/** A state file that cannot be read costs names, nothing else. */
-async function readLab(): Promise<LabState | null> {
-  try {
-    return await labState();
-  } catch {
-    return null;
-  }
-}
-
-function labEndpoints(lab: LabState): CatalogEndpoint[] {
-  const pods = lab.pods.flatMap((pod) =>
-    pod.ips.map((ip): CatalogEndpoint => ({ ip, name: pod.name, kind: 'pod', node: pod.node })),
-  );
-  const nodes = lab.nodes.flatMap((node) =>
-    node.ips.map((ip): CatalogEndpoint => ({ ip, name: node.name, kind: 'node', node: node.name })),
-  );
-  return [...pods, ...nodes];
-}
-
-/** In IPVS mode no rule says what a service is called; of its own cluster the lab knows. */
-function labVirtualServers(lab: LabState, servers: readonly VirtualServer[]): CatalogService[] {
-  const nodes = new Set(lab.nodes.flatMap((node) => node.ips));
-  return servers.flatMap(({ ip, port, proto }) => {
-    const service = lab.services.find(({ clusterIPs, ports, nodePorts }) => {
-      const offered = clusterIPs.includes(ip) ? ports : nodes.has(ip) ? nodePorts : [];
-      return offered.some((each) => each.protocol === proto && each.port === port);
-    });
-    return service === undefined
-      ? []
-      : [{ name: `${service.namespace}/${service.name}`, ip, port, proto }];
-  });
-}
-
-function unique(services: readonly CatalogService[]): CatalogService[] {
-  return [...new Map(services.map((s) => [`${s.ip}:${s.proto}:${s.port}`, s])).values()];
 }

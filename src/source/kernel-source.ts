@@ -2,6 +2,8 @@ import { type BpfMap, RingBuffer } from 'ebpf-ts';
 import type { PacketFilter } from '../filter/packet-filter.js';
 import { SAMPLE_ALL, type Sampling, type Seen } from '../model/sampling.js';
 import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
+import type { NameProvider } from '../provide/name-provider.js';
+import { RuleNames } from '../provide/rule-names.js';
 import { Epoch } from '../wire/clock.js';
 import { CatalogFollower } from './catalog-follower.js';
 import { CatalogReader } from './catalog-reader.js';
@@ -51,6 +53,8 @@ export interface KernelSourceOptions
   readonly filter?: PacketFilter | null;
   /** Whether every flow is counted in the kernel, whatever is traced. */
   readonly count?: boolean;
+  /** Who is asked for names besides the rules of the namespaces. */
+  readonly names?: readonly NameProvider[];
   /** Which packets are traced; all when absent. */
   readonly sampling?: Sampling;
   /** Called when tracing everything begins to cost more than the budget, and when it fits again. */
@@ -132,7 +136,12 @@ export class KernelSource implements Source {
       ...this.#following.missing,
       ...(this.#tracer?.missing ?? []),
       ...(this.#counting?.missing ?? []),
+      ...(this.#names?.missing ?? []),
     ];
+  }
+
+  nameAges(): Readonly<Record<string, number | null>> {
+    return this.#names?.ages() ?? {};
   }
 
   lost(): bigint {
@@ -278,7 +287,7 @@ export class KernelSource implements Source {
 
   async #startNames(sink: SourceSink): Promise<void> {
     this.#names = new CatalogFollower(
-      new CatalogReader(kernelDropReasons()),
+      new CatalogReader(kernelDropReasons(), [...(this.#options.names ?? []), new RuleNames()]),
       () => this.#following.found.values(),
       (catalog) => sink.catalog(catalog),
       (message) => this.#options.onWarning?.(message),

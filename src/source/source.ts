@@ -72,6 +72,8 @@ export interface Source {
   sampling?(): SourceSampling | null;
   /** Whether it traces some packets only, and all drops; absent: no. */
   readonly isThinned?: boolean;
+  /** Seconds since the names that each provider gives were certain; null while they never were. */
+  nameAges?(): Readonly<Record<string, number | null>>;
   /** Says that a packet was met in a namespace, by its number: it may be one that is not known. */
   met?(netns: number): void;
   /** Asks to see everything for a moment, at once: something is new, wrong or watched. */

@@ -19,6 +19,11 @@ export class Epoch {
     return (high - this.#high) * 4294967296 + (low - this.#low);
   }
 
+  /** Monotonic milliseconds of a time in nanoseconds since the epoch, to some microseconds. */
+  milliseconds(time: number): number {
+    return Number(this.monotonicNs) / 1e6 + time / 1e6;
+  }
+
   /** Nanoseconds since the epoch, from a kernel time. */
   since(monotonicNs: bigint): number {
     return Number(monotonicNs - this.monotonicNs);

@@ -42,6 +42,11 @@ const SAMPLES: Readonly<Record<string, readonly [right: unknown[], wrong: [unkno
   ],
   filter: [['tcp port 80'], [['host and (', 'FILTER_SYNTAX']]],
   netns: [[['pod1'], ['a', 'b']], []],
+  'filter-names': [['ns:default', 'label:app=web -pod:x'], [['', 'BAD_FILTER_NAMES']]],
+  names: [['/etc/names.json'], []],
+  kubernetes: [['auto', 'off', '/etc/kubernetes/admin.conf'], []],
+  'node-name': [['n111'], []],
+  cri: [['auto', 'off', '/run/containerd/containerd.sock'], []],
   sample: [
     ['auto', 'all', '1/64'],
     [

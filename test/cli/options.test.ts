@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { parsePort } from '../../src/cli/listen.js';
 import {
@@ -128,6 +129,7 @@ describe('options that commands share', () => {
       durationMs: null,
       filter: null,
       netns: null,
+      names: { file: null, cri: null, kubernetes: 'auto', node: hostname() },
       sampling: { mode: 'auto', budget: 0.05 },
       memory: shareOut(512 * 2 ** 20),
       json: false,

@@ -1,43 +1,83 @@
 import { describe, expect, it } from 'vitest';
-import { chainsFromLegacy, chainsFromNftables } from '../../src/name/base-chains.js';
+import { chainsFromLegacy, decodeChains } from '../../src/name/base-chains.js';
+import { ascii, attribute, message } from '../network/netlink-bytes.js';
 
-function listing(...chains: readonly object[]): string {
-  const metainfo = { version: '1.0.6', json_schema_version: 1 };
-  return JSON.stringify({ nftables: [{ metainfo }, ...chains.map((chain) => ({ chain }))] });
+const FAMILY = { inet: 1, ip: 2, netdev: 5, bridge: 7, ip6: 10 } as const;
+
+interface Chain {
+  readonly family: keyof typeof FAMILY;
+  readonly table: string;
+  readonly name: string;
+  readonly hook?: number;
+  readonly priority?: number;
 }
 
-const FORWARD = { name: 'FORWARD', type: 'filter', hook: 'forward', prio: 0, policy: 'accept' };
+/** NFT_MSG_NEWCHAIN of subsystem 10, in the fourth generation of the rules. */
+function chain({ family, table, name, hook, priority }: Chain): Uint8Array {
+  const be32 = (value: number): number[] => [24, 16, 8, 0].map((bits) => (value >> bits) & 0xff);
+  return message(
+    (10 << 8) | 3,
+    // nfgenmsg: family, version, generation
+    ...[FAMILY[family], 0, 0, 4],
+    ...attribute(1, ...ascii(table)),
+    ...attribute(3, ...ascii(name)),
+    ...(hook === undefined
+      ? []
+      : // NFTA_CHAIN_HOOK, nested: number, priority
+        attribute(0x8004, ...attribute(1, ...be32(hook)), ...attribute(2, ...be32(priority ?? 0)))),
+  );
+}
 
-describe('what nft lists', () => {
+function dump(...chains: readonly Chain[]): Uint8Array {
+  return new Uint8Array(Buffer.concat(chains.map(chain)));
+}
+
+const FORWARD = { name: 'FORWARD', hook: 2, priority: 0 } as const;
+
+describe('what nftables says', () => {
   it('is the chains that hang on a hook, for each family they see', () => {
-    const text = listing(
+    const data = dump(
       { family: 'ip', table: 'filter', ...FORWARD },
       { family: 'ip6', table: 'filter', ...FORWARD },
-      { family: 'inet', table: 'firewall', ...FORWARD, prio: -5 },
+      { family: 'inet', table: 'firewall', ...FORWARD, priority: -5 },
     );
     const hook = 'forward';
-    expect(chainsFromNftables(text)).toEqual([
-      { family: 'ipv4', hook, priority: 0, table: 'filter' },
-      { family: 'ipv6', hook, priority: 0, table: 'filter' },
-      { family: 'ipv4', hook, priority: -5, table: 'firewall' },
-      { family: 'ipv6', hook, priority: -5, table: 'firewall' },
-    ]);
+    expect(decodeChains(data)).toEqual({
+      generation: 4,
+      names: new Set(['ip filter FORWARD', 'ip6 filter FORWARD', 'inet firewall FORWARD']),
+      base: [
+        { family: 'ipv4', hook, priority: 0, table: 'filter' },
+        { family: 'ipv6', hook, priority: 0, table: 'filter' },
+        { family: 'ipv4', hook, priority: -5, table: 'firewall' },
+        { family: 'ipv6', hook, priority: -5, table: 'firewall' },
+      ],
+    });
   });
 
   it('leaves out what no packet of IP meets by itself', () => {
-    const text = listing(
-      { family: 'ip', table: 'filter', name: 'only-jumped-to', handle: 2 },
+    const data = dump(
+      { family: 'ip', table: 'filter', name: 'only-jumped-to' },
       { family: 'bridge', table: 'b', ...FORWARD },
-      { family: 'netdev', table: 'n', ...FORWARD, hook: 'ingress' },
-      { family: 'inet', table: 'n', ...FORWARD, hook: 'ingress' },
+      { family: 'netdev', table: 'n', ...FORWARD, hook: 0 },
+      { family: 'inet', table: 'n', ...FORWARD, hook: 5 },
     );
-    expect(chainsFromNftables(text)).toEqual([]);
+    expect(decodeChains(data).base).toEqual([]);
   });
 
-  it.each(['', 'Error: no such thing', 'null', '[]', '{"nftables": 1}', '{"nftables": [1, null]}'])(
-    'is nothing where it is %j',
-    (text) => expect(chainsFromNftables(text)).toEqual([]),
-  );
+  it('is nothing where there is no chain', () => {
+    expect(decodeChains(new Uint8Array())).toEqual({
+      base: [],
+      names: new Set(),
+      generation: null,
+    });
+  });
+
+  it('that is damaged is refused', () => {
+    const data = dump({ family: 'ip', table: 'filter', ...FORWARD });
+    for (const length of [3, 17, data.length - 1]) {
+      expect(() => decodeChains(data.subarray(0, length))).toThrow(/the kernel's answer/u);
+    }
+  });
 });
 
 describe('the legacy back end', () => {
@@ -58,12 +98,4 @@ describe('the legacy back end', () => {
     expect(chainsFromLegacy('', 'ipv4')).toEqual([]);
     expect(chainsFromLegacy('constructor\n', 'ipv4')).toEqual([]);
   });
-});
-
-it('leaves out priorities that are no whole number', () => {
-  const chains = [1.5, 1e99, 0].map((prio) => ({
-    chain: { family: 'ip', table: 'filter', name: 'x', hook: 'input', prio },
-  }));
-  const found = chainsFromNftables(JSON.stringify({ nftables: chains }));
-  expect(found.map(({ priority }) => priority)).toEqual([0]);
 });

@@ -60,6 +60,43 @@ describe('endpoints', () => {
   });
 });
 
+describe('an address that one pod had after another', () => {
+  const ip = '10.244.0.9';
+  const pod = { ip, kind: 'pod', node: 'n1' } as const;
+  const changing = new Names({
+    ...EMPTY_CATALOG,
+    namespaces: [{ netns: 7, inode: 1, name: 'old', node: 'n1', role: 'pod' }],
+    endpoints: [
+      { ...pod, name: 'new', from: 200, namespace: 'web', workload: 'Deployment/new', netns: 8 },
+      { ...pod, name: 'old', from: 50, until: 180, netns: 7 },
+    ],
+    services: [
+      { name: 'web/old', ip: '10.96.0.1', port: 80, proto: 'tcp', until: 180 },
+      { name: 'web/new', ip: '10.96.0.1', port: 80, proto: 'tcp', from: 200 },
+    ],
+  });
+
+  it('is that pod whose it was', () => {
+    const names = [49, 50, 179, 190, 200, null].map((at) => changing.endpoint(ip, null, at).name);
+    expect(names).toEqual([null, 'old', 'old', null, 'new', 'new']);
+    expect(changing.endpoint(ip, null, 300)).toEqual({
+      ...{ name: 'new', kind: 'pod', node: 'n1', namespace: 'web', workload: 'Deployment/new' },
+    });
+  });
+
+  it('is, where its own namespace was seen, the pod of that one whatever the time', () => {
+    expect(changing.endpoint(ip, 7, 300).name).toBe('old');
+    expect(changing.endpoint(ip, 8, 60).name).toBe('new');
+    expect(changing.endpoint(ip, 9, 300).name).toBe('new');
+  });
+
+  it('may be of a service after another too', () => {
+    const asked = { protocolName: 'tcp', dst: '10.96.0.1', dport: 80 };
+    const at = (time: number | null) => changing.service(asked, true, time);
+    expect([100, 190, 200, null].map(at)).toEqual(['web/old', null, 'web/new', 'web/new']);
+  });
+});
+
 describe('services', () => {
   function service(dst: string, dport: number, translated: boolean, proto: 'tcp' | 'udp' = 'tcp') {
     const tape = new Tape();

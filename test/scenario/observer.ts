@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ORIGINAL, REPLY } from '../../src/flow/direction-index.js';
 import type { Flow } from '../../src/flow/flow.js';
+import { LabNames } from '../../src/lab/lab-names.js';
 import type { FlowRecord, PathRecord } from '../../src/model/records.js';
 import { Pipeline } from '../../src/pipeline.js';
 import { beginRecording, endRecording } from '../../src/source/kernel-recording.js';
@@ -37,6 +38,7 @@ export class Observer {
   private constructor() {
     const source = new KernelSource({
       objectFile: TRACER,
+      names: [new LabNames()],
       // On an emulated machine a device counts what is traced up to seconds later, and packet
       // sockets change what is sent again: counting has tests of its own there.
       count: !existsSync(GUEST),

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { flowRow } from '../../src/serve/flow-row.js';
+import { flowTags, TAGS_LIMIT } from '../../src/serve/flow-tags.js';
 import type { FilterTerm, FlowRow } from '../../src/serve/protocol.js';
-import { fieldValues, matchesFilter } from '../../src/serve/row-filter.js';
+import { fieldValues, matchesFilter, parseFilter } from '../../src/serve/row-filter.js';
 import { droppedFlow, serviceFlow } from './fixture-feed.js';
 
 const ROW: FlowRow = {
@@ -37,5 +38,41 @@ describe('a filter', () => {
 
   test('finds flows without encapsulation as none', () => {
     expect(fieldValues(flowRow(droppedFlow('d', 1)), 'encap')).toEqual(['none']);
+  });
+});
+
+describe('what is known of both ends', () => {
+  const flow = serviceFlow('t', 3);
+  const row = flowRow({
+    ...flow,
+    src: {
+      ...flow.src,
+      name: 'client-1',
+      kind: 'pod',
+      namespace: 'shop',
+      labels: { app: 'client' },
+    },
+    dst: { ...flow.dst, name: 'web-1', kind: 'pod', namespace: 'web', workload: 'Deployment/web' },
+    service: 'web/front',
+  });
+
+  test.each([
+    ...['pod:client-1', 'pod:web-1', 'ns:shop', 'ns:web', 'svc:web/front', 'svc:front'],
+    ...['workload:Deployment/web', 'workload:web', 'label:app=client', 'label:app=*', 'shop'],
+    ...['-label:app=web', 'ns:nowhere ns:shop'],
+  ])('%s finds it', (text) => {
+    expect(matchesFilter(row, parseFilter(text))).toBe(true);
+  });
+
+  test.each(['pod:web', 'ns:front', 'svc:shop/front', 'workload:ReplicaSet/web', 'label:app=web'])(
+    '%s does not',
+    (text) => expect(matchesFilter(row, parseFilter(text))).toBe(false),
+  );
+
+  test('is bounded', () => {
+    const labels = Object.fromEntries(Array.from({ length: 99 }, (_, i) => [`l${i}`, 'x']));
+    expect(flowTags([{ name: 'a', kind: 'pod', node: null, labels }], 'a/b')).toHaveLength(
+      TAGS_LIMIT,
+    );
   });
 });

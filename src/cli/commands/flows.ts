@@ -5,6 +5,7 @@ import type { Flow } from '../../flow/flow.js';
 import { Pipeline } from '../../pipeline.js';
 import { FLOWS } from '../command-options.js';
 import { Joiner } from '../joiner.js';
+import { nameFilter } from '../name-filter.js';
 import { announceReady, observedSource, untilStopped } from '../observe.js';
 import { commonHelp } from '../option.js';
 import { filteredOptions } from '../options.js';
@@ -30,12 +31,14 @@ export async function runFlows(args: string[]): Promise<number> {
   const parsed = await readOptions(args, FLOWS, HELP);
   if (parsed === null) return 0;
   const options = filteredOptions(parsed.values, parsed.positionals);
+  const isWanted = nameFilter(parsed.values['filter-names']);
   const output = new LineOutput();
   const colour = process.stdout.isTTY === true;
   const { stop } = Joiner.own;
   const source = observedSource(options);
   const show = (flow: Flow, state?: string): void => {
     const record = pipeline.flowRecord(flow, state);
+    if (!isWanted(record)) return;
     if (options.json) {
       output.line(jsonLine(record));
       return;

@@ -10,6 +10,8 @@ import { ReplaySource } from '../../source/replay-source.js';
 import { REPLAY } from '../command-options.js';
 import { startDashboard } from '../dashboard.js';
 import { listenOptions } from '../listen.js';
+import { nameFilter } from '../name-filter.js';
+import { NAME_OPTIONS } from '../name-options.js';
 import { announceDashboard, announceReady, stopRequest, untilStopped } from '../observe.js';
 import { optionHelp } from '../option.js';
 import { commonOptions, oneInOf } from '../options.js';
@@ -42,6 +44,12 @@ export async function runReplay(args: string[]): Promise<number> {
       'a recording has the namespaces it was made with: give --netns to hopscope record',
     );
   }
+  if (Object.keys(NAME_OPTIONS).some((name) => name in values)) {
+    throw new UsageError(
+      'REPLAY_NAMES',
+      'a recording has the names it was made with: give --names and the like to hopscope record',
+    );
+  }
   const recording = Recording.read(file);
   if (!recording.finished) {
     log.warn(
@@ -68,10 +76,13 @@ export async function runReplay(args: string[]): Promise<number> {
     return 0;
   }
   const source = new ReplaySource(recording, { paced: false });
+  const names = values['filter-names'];
+  const isWanted = nameFilter(names);
   const output = new LineOutput();
   const colour = process.stdout.isTTY === true;
   const showFlow = (flow: Flow, state?: string): void => {
     const record = pipeline.flowRecord(flow, state);
+    if (!isWanted(record)) return;
     output.line(options.json ? jsonLine(record) : flowText(record, colour));
   };
   const pipeline = new Pipeline(source, {
@@ -82,6 +93,9 @@ export async function runReplay(args: string[]): Promise<number> {
     ...(values.paths === true
       ? {
           onPath: (finished) => {
+            const { flow } = finished;
+            if (names !== undefined && (flow === null || !isWanted(pipeline.flowRecord(flow))))
+              return;
             const record = pipeline.pathRecord(finished);
             output.line(options.json ? jsonLine(record) : pathText(record, colour));
           },

@@ -4,6 +4,7 @@ import { log } from '../../logger.js';
 import { Pipeline } from '../../pipeline.js';
 import { TRACE } from '../command-options.js';
 import { Joiner } from '../joiner.js';
+import { nameFilter } from '../name-filter.js';
 import { announceReady, observedSource, untilStopped, warnOfSampling } from '../observe.js';
 import { commonHelp } from '../option.js';
 import { filteredOptions } from '../options.js';
@@ -25,6 +26,8 @@ export async function runTrace(args: string[]): Promise<number> {
   const parsed = await readOptions(args, TRACE, HELP);
   if (parsed === null) return 0;
   const options = filteredOptions(parsed.values, parsed.positionals);
+  const names = parsed.values['filter-names'];
+  const isWanted = nameFilter(names);
   const output = new LineOutput();
   const colour = process.stdout.isTTY === true;
   const { stop } = Joiner.own;
@@ -34,6 +37,8 @@ export async function runTrace(args: string[]): Promise<number> {
     memory: options.memory,
     namespaceFiltered: options.netns !== null,
     onPath: (finished) => {
+      const { flow } = finished;
+      if (names !== undefined && (flow === null || !isWanted(pipeline.flowRecord(flow)))) return;
       const record = pipeline.pathRecord(finished);
       output.line(options.json ? jsonLine(record) : pathText(record, colour));
     },

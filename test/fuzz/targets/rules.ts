@@ -1,12 +1,8 @@
-import {
-  type BaseChain,
-  chainsFromLegacy,
-  chainsFromNftables,
-} from '../../../src/name/base-chains.js';
+import { type BaseChain, chainsFromLegacy, decodeChains } from '../../../src/name/base-chains.js';
 import { type CatalogService, EMPTY_CATALOG, parseCatalog } from '../../../src/name/catalog.js';
-import { virtualServers } from '../../../src/name/ipvs-servers.js';
 import { servicesFromNftables } from '../../../src/name/kube-nftables.js';
 import { servicesFromRules } from '../../../src/name/kube-rules.js';
+import { NetlinkError } from '../../../src/network/netlink-message.js';
 import type { Random } from '../random.js';
 import type { Era, Target } from '../target.js';
 
@@ -27,15 +23,6 @@ export const RULES_TARGET: Target = {
     ],
     ...['map service-ips {', 'map service-nodeports {', ' . ', ' : goto ', 'service-ABCDEFGH-a/b/'],
     ...['external-ABCDEFGH-a/b/tcp/', '10.96.0.1', 'fd00::1', '}', 'elements = {'],
-    ...[
-      'TCP  ',
-      'UDP  ',
-      'SCTP ',
-      'FWM  ',
-      '0A600001:0050 ',
-      '[fd00:0000::0001]:0050 ',
-      '[::::]:0050 ',
-    ],
     ...[
       '"chain"',
       '"hook"',
@@ -60,14 +47,9 @@ class RulesEra implements Era {
 
   check(input: Uint8Array, _random: Random): void {
     const text = Buffer.from(input).toString();
-    const servers = virtualServers(text);
-    const services: CatalogService[] = [
-      ...servicesFromRules(text),
-      ...servicesFromNftables(text),
-      ...servers.map((server) => ({ name: 'default/x', ...server })),
-    ];
+    const services: CatalogService[] = [...servicesFromRules(text), ...servicesFromNftables(text)];
     const chains: BaseChain[] = [
-      ...chainsFromNftables(text),
+      ...dumped(input),
       ...chainsFromLegacy(text, 'ipv4'),
       ...chainsFromLegacy(text, 'ipv6'),
     ];
@@ -91,5 +73,15 @@ class RulesEra implements Era {
       }
     }
     if (services.length + chains.length > 0) this.good += 1;
+  }
+}
+
+/** What the kernel dumps is checked before it is believed. */
+function dumped(input: Uint8Array): readonly BaseChain[] {
+  try {
+    return decodeChains(input).base;
+  } catch (error) {
+    if (error instanceof NetlinkError) return [];
+    throw error;
   }
 }

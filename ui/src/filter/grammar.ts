@@ -1,30 +1,6 @@
-import {
-  FILTER_TERM_LIMIT,
-  type FilterField,
-  type FilterTerm,
-  isFilterField,
-} from '../../../src/serve/protocol.js';
+import type { FilterField, FilterTerm } from '../../../src/serve/protocol.js';
 
-/**
- * What may stand in the filter box: words, `field:value`, `-` before either to
- * exclude, quotes around a value with spaces, `*` at the end of a value for any
- * rest. A colon after something that is no field is part of a word, so that an
- * IPv6 address needs no quotes.
- */
-export function parseFilter(text: string): FilterTerm[] {
-  const terms: FilterTerm[] = [];
-  for (const match of text.matchAll(/(-?)(?:([a-z]+):)?(?:"([^"]*)"?|(\S+))/gi)) {
-    const negate = match[1] === '-';
-    const name = match[2]?.toLowerCase() ?? null;
-    const rest = match[3] ?? match[4] ?? '';
-    const field = name !== null && isFilterField(name) ? name : null;
-    const value = field === null && match[2] !== undefined ? `${match[2]}:${rest}` : rest;
-    if (value !== '' && terms.length < FILTER_TERM_LIMIT) {
-      terms.push({ field, value: value.slice(0, 256), negate });
-    }
-  }
-  return terms;
-}
+export { parseFilter } from '../../../src/serve/row-filter.js';
 
 function formatTerm(term: FilterTerm): string {
   const plain = !/[\s"]/.test(term.value);

@@ -1,0 +1,62 @@
+import { hostname } from 'node:os';
+import type { Options } from './option.js';
+
+/** Options that say where names come from. */
+export const NAME_OPTIONS = {
+  names: {
+    type: 'string',
+    takes: 'FILE',
+    help: 'names of namespaces, addresses and services from FILE, JSON, followed as it changes; they win over all others',
+    file: { type: 'string' },
+  },
+  cri: {
+    type: 'string',
+    takes: 'SOCKET',
+    help: "names of pods from the container runtime's socket: auto (the default): containerd's or CRI-O's usual one; off",
+    file: { type: 'string' },
+  },
+  kubernetes: {
+    type: 'string',
+    takes: 'WHERE',
+    help: 'names from the API server: auto (the default): in a pod, by its service account; a kubeconfig file; off',
+    file: { type: 'string' },
+  },
+  'node-name': {
+    type: 'string',
+    takes: 'NAME',
+    help: "this node's name in the cluster: of others no pods are followed. By default the host's name",
+    file: { type: 'string' },
+  },
+} as const satisfies Options;
+
+export interface NameOptions {
+  /** A file with names. */
+  readonly file: string | null;
+  /** Sockets of container runtimes to ask, those of them that are there; null for the usual ones. */
+  readonly cri: readonly string[] | null;
+  /** `auto`, `off`, or a kubeconfig file. */
+  readonly kubernetes: string;
+  /** This node's name in the cluster. */
+  readonly node: string;
+}
+
+export interface ParsedNames {
+  readonly names?: string;
+  readonly cri?: string;
+  readonly kubernetes?: string;
+  readonly 'node-name'?: string;
+}
+
+export function nameOptions({
+  names,
+  cri = 'auto',
+  kubernetes = 'auto',
+  'node-name': node,
+}: ParsedNames): NameOptions {
+  return {
+    kubernetes,
+    node: node ?? hostname(),
+    file: names ?? null,
+    cri: cri === 'auto' ? null : cri === 'off' ? [] : [cri],
+  };
+}
