@@ -1,0 +1,107 @@
+import type { Hook } from '../model/records.js';
+import type { Family } from '../network/ip-address.js';
+import { parsePrefix } from './address.js';
+import { type IpSet, IpSetParser } from './ip-set.js';
+import { IptablesSaveParser } from './iptables-save.js';
+import type { Table } from './model.js';
+import type { LocalRange, Surroundings } from './packet.js';
+import type { LocalText, NamespaceRules, RuleProblem, RuleText } from './rule-text.js';
+import type { HungChain } from './walk.js';
+
+/** Rules of one namespace that are kept; those past it are left out, which is a problem. */
+export const RULES_LIMIT = 500_000;
+
+const FAMILIES: Readonly<Record<Family, readonly Table['family'][]>> = {
+  4: ['ipv4', 'inet'],
+  6: ['ipv6', 'inet'],
+};
+
+/** The rules of a namespace, ready to be asked. */
+export class RuleSet {
+  readonly netns: number;
+  readonly tables: readonly Table[];
+  readonly around: Surroundings;
+  readonly problems: readonly RuleProblem[];
+  readonly #hung = new Map<string, readonly HungChain[]>();
+
+  constructor(
+    netns: number,
+    tables: readonly Table[],
+    around: Surroundings,
+    problems: readonly RuleProblem[],
+  ) {
+    this.netns = netns;
+    this.tables = tables;
+    this.around = around;
+    this.problems = problems;
+  }
+
+  /** The base chains at a hook, in the order in which packets come to them. */
+  hung(family: Family, hook: Hook): readonly HungChain[] {
+    const key = `${family} ${hook}`;
+    const known = this.#hung.get(key);
+    if (known !== undefined) return known;
+    const found = this.tables
+      .filter((table) => FAMILIES[family].includes(table.family))
+      .flatMap((table) => [...table.chains.values()].map((chain) => ({ table, chain })))
+      .filter(({ chain }) => chain.base?.hook === hook)
+      .sort((a, b) => (a.chain.base?.priority ?? 0) - (b.chain.base?.priority ?? 0));
+    this.#hung.set(key, found);
+    return found;
+  }
+}
+
+/** Understands the rules of a namespace, a piece of text at a time: between two, other work may be done. */
+export function* parseRules(read: NamespaceRules): Generator<void, RuleSet> {
+  const tables: Table[] = [];
+  const problems: RuleProblem[] = [...read.problems];
+  const sets = new Map<string, IpSet>();
+  for (const text of read.texts) {
+    try {
+      yield* parseText(text, tables, sets);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      problems.push({ code: 'RULES_NOT_UNDERSTOOD', message: `${text.tool}: ${message}` });
+    }
+  }
+  const around = { ...localRanges(read.local), sets };
+  return new RuleSet(read.netns, tables, around, problems);
+}
+
+function* parseText(
+  { tool, family, pieces }: RuleText,
+  tables: Table[],
+  sets: Map<string, IpSet>,
+): Generator<void, void> {
+  if (tool === 'ipset') {
+    const parser = new IpSetParser();
+    for (const piece of pieces) {
+      parser.add(piece);
+      yield;
+    }
+    for (const [name, set] of parser.end()) sets.set(name, set);
+    return;
+  }
+  if (tool !== 'iptables-nft' && tool !== 'iptables-legacy') return;
+  const parser = new IptablesSaveParser(family ?? 4, tool);
+  for (const piece of pieces) {
+    parser.add(piece);
+    yield;
+  }
+  for (const table of parser.end()) {
+    tables.push(table);
+    yield;
+  }
+}
+
+function localRanges(local: readonly LocalText[] | null): Omit<Surroundings, 'sets'> {
+  if (local === null) return { local: null, broadcast: [] };
+  const ranges = (type: LocalText['type']): LocalRange[] =>
+    local
+      .filter((each) => each.type === type)
+      .flatMap(({ prefix, device }) => {
+        const range = parsePrefix(prefix);
+        return range === null ? [] : [{ ...range, device }];
+      });
+  return { local: ranges('local'), broadcast: ranges('broadcast') };
+}

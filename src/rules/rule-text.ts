@@ -1,0 +1,38 @@
+/**
+ * The rules of a namespace as its tools print them: plain values, which one process may read and another
+ * understand. Texts are in pieces that end where a line does, so that nothing has to be done with all of it at once.
+ */
+import type { Family } from '../network/ip-address.js';
+
+export type RuleTool = 'iptables-nft' | 'iptables-legacy' | 'nft' | 'ipset' | 'ipvs';
+
+export interface RuleText {
+  readonly tool: RuleTool;
+  /** Of iptables; null for what is for both. */
+  readonly family: Family | null;
+  readonly pieces: readonly string[];
+}
+
+/** Addresses that the namespace answers for, as text with a prefix length. */
+export interface LocalText {
+  readonly prefix: string;
+  readonly device: string | null;
+  readonly type: 'local' | 'broadcast';
+}
+
+export interface RuleProblem {
+  /** Stays the same. */
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface NamespaceRules {
+  /** The number that records name the namespace by. */
+  readonly netns: number;
+  /** Since when nothing of it has changed, and up to when that is known: kernel monotonic ns, decimal. */
+  readonly from: string;
+  readonly until: string;
+  readonly texts: readonly RuleText[];
+  readonly local: readonly LocalText[] | null;
+  readonly problems: readonly RuleProblem[];
+}
