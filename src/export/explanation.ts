@@ -107,6 +107,36 @@ function ruleText(rule: RuleRecord, paint: Paint): string {
   return `${what}${means} ${paint('dim', `[${sure}]`)}`;
 }
 
+/** What rules a flow met, by the first packet of it that went this way. */
+export interface ExplanationRecord {
+  readonly type: 'explanation';
+  readonly simulated: false;
+  readonly flow: string | null;
+  readonly direction: PathRecord['direction'] | null;
+  readonly path: string;
+  readonly start: string;
+  readonly tuple: TupleRecord | null;
+  readonly verdict: PathRecord['verdict'];
+  readonly drop: PathRecord['drop'];
+  readonly steps: readonly {
+    readonly node: string | null;
+    readonly netns: string;
+    readonly hook: string;
+    readonly rules: readonly RuleRecord[] | null;
+  }[];
+}
+
+export function explanationRecord(path: PathRecord): ExplanationRecord {
+  return {
+    ...{ type: 'explanation', simulated: false, flow: path.flow, path: path.id },
+    ...{ direction: path.direction ?? null, start: path.start, verdict: path.verdict },
+    ...{ tuple: path.hops[0]?.tuple ?? null, drop: path.drop },
+    steps: path.hops.flatMap(({ node, netns, hook, rules }) =>
+      hook === null || rules?.length === 0 ? [] : [{ node, netns, hook, rules: rules ?? null }],
+    ),
+  };
+}
+
 /** The rules of a path, hop by hop, under a line that says whose they are. */
 export function explainedText(record: PathRecord, paint: Paint): string {
   const path = printableRecord(record);

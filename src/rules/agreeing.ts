@@ -31,13 +31,19 @@ export function judge({ ways, cut }: Walked, seen: SeenAfter): Judged[] {
   for (const list of lists) {
     for (const key of new Set(list.map(metKey))) counts.set(key, (counts.get(key) ?? 0) + 1);
   }
+  // The mark that is left is that of the last rule which sets one.
+  const lastMark = first.met.findLast(({ effect }) => effect === 'mark');
   const ends = new Set(lists.map((list) => (list.length === 0 ? '' : metKey(list.at(-1) as Met))));
   return union(lists)
     .slice(0, MET_LIMIT)
     .map((met): Judged => {
       if (!isSure) return { met, certainty: 'unknown', of: null };
       if (counts.get(metKey(met)) === lists.length) {
-        return { met, certainty: isSeen(met, seen) ? 'seen' : 'follows', of: null };
+        return {
+          met,
+          certainty: isSeen(met, seen, met === lastMark) ? 'seen' : 'follows',
+          of: null,
+        };
       }
       // Whether it was met changes nothing that can be seen, or it is one of those that may have been.
       const isOneOf = ends.size > 1;
@@ -45,14 +51,18 @@ export function judge({ ways, cut }: Walked, seen: SeenAfter): Judged[] {
     });
 }
 
-function isSeen({ effect }: Met, { isDropped, isTranslated, isMarked }: SeenAfter): boolean {
+function isSeen(
+  { effect }: Met,
+  { isDropped, isTranslated, isMarked }: SeenAfter,
+  isLastMark: boolean,
+): boolean {
   switch (effect) {
     case 'drop':
       return isDropped === true;
     case 'nat':
       return isTranslated;
     case 'mark':
-      return isMarked;
+      return isMarked && isLastMark;
     default:
       return false;
   }

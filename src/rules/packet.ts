@@ -11,6 +11,8 @@ export interface Tracked {
   /** Whether the source or destination of the connection is translated. */
   readonly isSnat: boolean | null;
   readonly isDnat: boolean | null;
+  /** Whether nat has decided for this connection, so that its rules are not asked. */
+  readonly isNatSettled: boolean | null;
   /** The connection as its first packet had it. */
   readonly original: Endpoints | null;
   readonly reply: Endpoints | null;

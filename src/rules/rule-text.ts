@@ -36,3 +36,10 @@ export interface NamespaceRules {
   readonly local: readonly LocalText[] | null;
   readonly problems: readonly RuleProblem[];
 }
+
+/** What a reader says of the rules of a namespace, in the order in which it found it. */
+export type RulesNews =
+  | { readonly kind: 'read'; readonly rules: NamespaceRules }
+  /** Nothing has changed up to then: kernel monotonic ns, decimal. */
+  | { readonly kind: 'same'; readonly netns: number; readonly until: string }
+  | { readonly kind: 'gone'; readonly netns: number };

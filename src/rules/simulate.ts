@@ -201,6 +201,7 @@ export function firstPacket(
     mark,
     tracked: {
       ...{ state: 'new', isReply: false, isSnat: false, isDnat: false },
+      isNatSettled: false,
       ...{ original: ends, reply: null },
     },
     isTrackedHere: true,

@@ -392,7 +392,8 @@ function isAsked({ chain: { base } }: HungChain, walk: Walk): boolean {
     if (tracked !== walk.packet.tracked) walk.packet = { ...walk.packet, tracked };
   }
   if (!base.isNat) return true;
-  return walk.nat === null && !walk.isUntracked && isFirst(walk.packet);
+  const isSettled = walk.tracked?.isNatSettled === true;
+  return walk.nat === null && !walk.isUntracked && !isSettled && isFirst(walk.packet);
 }
 
 function isFirst({ tracked }: Packet): boolean {

@@ -20,6 +20,7 @@ import { newsObjectBeside } from './namespace-news.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 import { RingDrain } from './ring-drain.js';
 import { type RecordReader, RingReader } from './ring-reader.js';
+import { RulesFollower } from './rules-follower.js';
 import type { HandedOver, Source, SourceSampling, SourceSink } from './source.js';
 import { samplingOf } from './source-sampling.js';
 import type { Tracer } from './tracer.js';
@@ -51,6 +52,8 @@ export interface KernelSourceOptions
   readonly filter?: PacketFilter | null;
   /** Whether every flow is counted in the kernel, whatever is traced. */
   readonly count?: boolean;
+  /** Whether the rules of namespaces are read, and read again when they change. */
+  readonly rules?: boolean;
   /** Which packets are traced; all when absent. */
   readonly sampling?: Sampling;
   /** Called when tracing everything begins to cost more than the budget, and when it fits again. */
@@ -84,6 +87,7 @@ export class KernelSource implements Source {
   #tracer: Tracer | null = null;
   #ring: RingBuffer | null = null;
   #names: CatalogFollower | null = null;
+  #rules: RulesFollower | null = null;
   #sink: SourceSink | null = null;
   #drain: RingDrain | null = null;
   readonly #sampling: Sampling;
@@ -116,6 +120,10 @@ export class KernelSource implements Source {
 
   get catalog(): Catalog {
     return this.#names?.catalog ?? EMPTY_CATALOG;
+  }
+
+  get hasRules(): boolean {
+    return this.#options.rules === true;
   }
 
   get isThinned(): boolean {
@@ -227,7 +235,7 @@ export class KernelSource implements Source {
     try {
       // Its links take the longest, and no processor: whatever takes one comes after its load.
       await this.#counting?.loaded;
-      before = Promise.all([counting, this.#startNames(sink)]);
+      before = Promise.all([counting, this.#startNames(sink), this.#startRules(sink)]);
       tracer = await this.#attach(before);
     } catch (error) {
       await Promise.all([this.stop(), before.catch(() => undefined)]);
@@ -266,6 +274,7 @@ export class KernelSource implements Source {
     this.#tracer?.detach();
     this.#following.stop();
     this.#names?.stop();
+    await this.#rules?.stop();
     await this.#drain?.stop();
     await this.#counting?.stop();
     this.#stopped = true;
@@ -284,6 +293,16 @@ export class KernelSource implements Source {
       (message) => this.#options.onWarning?.(message),
     );
     await this.#names.start();
+  }
+
+  async #startRules(sink: SourceSink): Promise<void> {
+    if (this.#options.rules !== true) return;
+    this.#rules = new RulesFollower({
+      namespaces: () => this.#following.found.values(),
+      onNews: (news) => sink.rules?.(news),
+      onWarning: (message) => this.#options.onWarning?.(message),
+    });
+    await this.#rules.start();
   }
 
   #newCounting(sink: SourceSink): FlowCounting {

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { createHash, type Hash } from 'node:crypto';
 import { BpfError } from 'ebpf-ts';
 import { HopscopeError } from '../model/errors.js';
 import { decodeLinks } from '../network/decode-links.js';
@@ -23,6 +24,9 @@ const GENERATION_REQUEST = {
   flags: 0,
   body: new Uint8Array(4),
 };
+/** What changes by itself: counters, times that run, and when the text was made. */
+const PASSING =
+  /^#.*$|\[\d+:\d+\]| timeout \d+| packets \d+ bytes \d+|"(?:packets|bytes|expires)": \d+/gmu;
 const NFGENMSG = 4;
 const GEN_ID = 1;
 const REQUESTS = [
@@ -38,13 +42,19 @@ const IP_VS = 2;
 /** Lines that /proc/net/ip_vs has without a server. */
 const IP_VS_HEAD = 3;
 
-/**
- * Reads the rules of a namespace, and only reads them; null where the namespace has none, or has gone.
- */
+/** What was read, and a hash by which it is seen whether anything has changed. */
+export interface ReadRules {
+  readonly rules: NamespaceRules;
+  readonly hash: string;
+  /** Whether something can change without a change of the generation. */
+  readonly isSilent: boolean;
+}
+
+/** Reads the rules of a namespace, and only reads them; null where it has gone. */
 export async function readRules(
   { netns, path }: Pick<FoundNamespace, 'netns' | 'path'>,
   now: () => bigint,
-): Promise<NamespaceRules | null> {
+): Promise<ReadRules | null> {
   const from = now();
   let state: NamespaceState;
   try {
@@ -53,6 +63,7 @@ export async function readRules(
     if (error instanceof BpfError || error instanceof HopscopeError) return null;
     throw error;
   }
+  const hash = createHash('sha256').update(JSON.stringify(state.local));
   const problems: RuleProblem[] = [];
   const texts: RuleText[] = [];
   const add = async (
@@ -61,7 +72,7 @@ export async function readRules(
     ...command: readonly string[]
   ): Promise<void> => {
     try {
-      texts.push({ tool, family, pieces: await piecesOf(path, command) });
+      texts.push({ tool, family, pieces: await piecesOf(path, command, hash) });
     } catch (error) {
       const why = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
       problems.push({ code: 'RULES_NOT_READ', message: `${command.join(' ')}: ${why}` });
@@ -77,17 +88,40 @@ export async function readRules(
     await add('ipset', null, 'ipset', 'save');
   }
   if (state.hasIpvs) await add('ipvs', null, 'ipvsadm', '-Sn');
-  if (texts.length === 0 && problems.length === 0) return null;
   return {
-    ...{ netns, from: String(from), until: String(now()), texts, local: state.local, problems },
+    rules: {
+      ...{ netns, from: String(from), until: String(now()), texts, local: state.local, problems },
+    },
+    hash: hash.digest('hex'),
+    isSilent: texts.some(({ tool }) => tool !== 'iptables-nft' && tool !== 'nft'),
   };
+}
+
+/**
+ * What changes with most changes of the rules; reading it costs next to nothing. Null where the namespace has gone.
+ */
+export async function rulesFingerprint(path: string): Promise<string | null> {
+  try {
+    const { answers, files } = await askNamespace(path, REQUESTS.slice(0, 2), FILES, ANSWER_BYTES);
+    const [generation, tables] = answers.map(({ data }) => data);
+    const texts = files.map(({ data }) => Buffer.from(data).toString());
+    const nothing = new Uint8Array();
+    return JSON.stringify([
+      generationOf(generation ?? nothing),
+      tablesOf(tables ?? nothing, []),
+      texts,
+    ]);
+  } catch (error) {
+    if (error instanceof BpfError || error instanceof HopscopeError) return null;
+    throw error;
+  }
 }
 
 /** The same of a namespace that is described; without rules where it has none. */
 export async function readRulesOf({ netns, path }: NamespaceDescription): Promise<NamespaceRules> {
-  const now = process.hrtime.bigint;
+  const read = await readRules({ netns, path }, process.hrtime.bigint);
   const nothing = { netns, from: '0', until: '0', texts: [], local: [], problems: [] };
-  return (await readRules({ netns, path }, now)) ?? nothing;
+  return read?.rules ?? nothing;
 }
 
 interface NamespaceState {
@@ -148,13 +182,17 @@ function toolSuffix(tool: 'iptables-nft' | 'iptables-legacy'): string {
 }
 
 /** Standard output of a command in a namespace, in pieces that end where a line does. */
-function piecesOf(path: string, command: readonly string[]): Promise<string[]> {
+function piecesOf(path: string, command: readonly string[], hash: Hash): Promise<string[]> {
   return new Promise((resolve, reject) => {
     const child = spawn('nsenter', [`--net=${path}`, ...command], {
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: TIMEOUT_MS,
     });
     const pieces: string[] = [];
+    const take = (piece: string): void => {
+      hash.update(piece.replace(PASSING, ''));
+      pieces.push(piece);
+    };
     let rest = '';
     let bytes = 0;
     let said = '';
@@ -171,7 +209,7 @@ function piecesOf(path: string, command: readonly string[]): Promise<string[]> {
         rest += chunk;
         return;
       }
-      pieces.push(rest + chunk.slice(0, end));
+      take(rest + chunk.slice(0, end));
       rest = chunk.slice(end + 1);
     });
     child.stderr.on('data', (chunk: string) => {
@@ -181,7 +219,10 @@ function piecesOf(path: string, command: readonly string[]): Promise<string[]> {
     child.on('close', (code, signal) => {
       if (bytes > TEXT_LIMIT) reject(new Error(`more than ${TEXT_LIMIT} bytes`));
       else if (code !== 0) reject(new Error(said.trim() || `ended with ${code ?? signal}`));
-      else resolve(rest === '' ? pieces : [...pieces, rest]);
+      else {
+        if (rest !== '') take(rest);
+        resolve(pieces);
+      }
     });
   });
 }

@@ -3,6 +3,7 @@ import { jsonLine } from '../../export/printable.js';
 import { log } from '../../logger.js';
 import { Pipeline } from '../../pipeline.js';
 import { TRACE } from '../command-options.js';
+import { HeldPaths } from '../held-paths.js';
 import { Joiner } from '../joiner.js';
 import { announceReady, observedSource, untilStopped, warnOfSampling } from '../observe.js';
 import { commonHelp } from '../option.js';
@@ -28,20 +29,21 @@ export async function runTrace(args: string[]): Promise<number> {
   const output = new LineOutput();
   const colour = process.stdout.isTTY === true;
   const { stop } = Joiner.own;
-  const source = observedSource(options, warnOfSampling(options));
+  const source = observedSource(options, { ...warnOfSampling(options), rules: true });
   const pipeline = new Pipeline(source, {
     filter: options.filter,
     memory: options.memory,
     namespaceFiltered: options.netns !== null,
-    onPath: (finished) => {
-      const record = pipeline.pathRecord(finished);
-      output.line(options.json ? jsonLine(record) : pathText(record, colour));
-    },
+    onPath: (finished) => held.add(pipeline.toExplain(finished)),
   });
+  const held = new HeldPaths(pipeline.ruleReading, (record) =>
+    output.line(options.json ? jsonLine(record) : pathText(record, colour)),
+  );
   await pipeline.start();
   announceReady(source);
   await untilStopped(stop, options.durationMs);
   await pipeline.stop();
+  await held.end();
   await output.flush();
   reportLosses(pipeline, output);
   return 0;
