@@ -4,6 +4,7 @@ import { parsePrefix } from './address.js';
 import { type IpSet, IpSetParser } from './ip-set.js';
 import { IptablesSaveParser } from './iptables-save.js';
 import type { Table } from './model.js';
+import { parseNft, ruleTexts } from './nft-ruleset.js';
 import type { LocalRange, Surroundings } from './packet.js';
 import type { LocalText, NamespaceRules, RuleProblem, RuleText } from './rule-text.js';
 import type { HungChain } from './walk.js';
@@ -56,9 +57,12 @@ export function* parseRules(read: NamespaceRules): Generator<void, RuleSet> {
   const tables: Table[] = [];
   const problems: RuleProblem[] = [...read.problems];
   const sets = new Map<string, IpSet>();
+  let texts: ReadonlyMap<number, string> = new Map();
   for (const text of read.texts) {
     try {
-      yield* parseText(text, tables, sets);
+      if (text.tool === 'nft-text') texts = yield* ruleTexts(text.pieces);
+      else if (text.tool === 'nft') tables.push(...(yield* parseNft(text.pieces.join(''), texts)));
+      else yield* parseText(text, tables, sets);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       problems.push({ code: 'RULES_NOT_UNDERSTOOD', message: `${text.tool}: ${message}` });

@@ -4,7 +4,8 @@
  */
 import type { Family } from '../network/ip-address.js';
 
-export type RuleTool = 'iptables-nft' | 'iptables-legacy' | 'nft' | 'ipset' | 'ipvs';
+/** `nft-text`: the table of the text that follows, as nft writes it for people. */
+export type RuleTool = 'iptables-nft' | 'iptables-legacy' | 'nft-text' | 'nft' | 'ipset' | 'ipvs';
 
 export interface RuleText {
   readonly tool: RuleTool;

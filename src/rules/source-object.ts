@@ -4,7 +4,7 @@ import type { Met } from './walk.js';
 
 /** What a rule means, and for which object it is; null where nobody said. */
 export function sourceOf(met: Met): RuleSource | null {
-  return kubeProxy(met) ?? calico(met) ?? portMap(met) ?? plain(met);
+  return kubeProxy(met) ?? kubeNftables(met) ?? calico(met) ?? portMap(met) ?? plain(met);
 }
 
 /** `default/nginx-service:http cluster IP`; what follows the name says what of it. */
@@ -40,6 +40,32 @@ function kubeProxy(met: Met): RuleSource | null {
   if (comment.endsWith('cluster IP')) return source(`to the cluster IP of ${name}`);
   if (chain.name === 'KUBE-NODEPORTS') return source(`to a node port of ${name}`);
   return comment === '' ? null : source(comment);
+}
+
+/** `service-PIOJ4VP5-default/nginx-service/tcp/http`, as kube-proxy calls chains in its nftables mode. */
+const NFT_CHAIN =
+  /(service|external|local|endpoint|firewall)-[A-Z0-9]{8}-([^/\s]+\/[^/\s]+)\/(?:tcp|udp|sctp)\/(\S*)$/u;
+
+function kubeNftables({ table, chain, rule, verdict, comment, effect }: Met): RuleSource | null {
+  if (rule === null || table.backEnd !== 'nft' || table.name !== 'kube-proxy') return null;
+  const [, to, target = null] = NFT_CHAIN.exec(verdict) ?? [];
+  const [, , own = null] = NFT_CHAIN.exec(chain.name) ?? [];
+  // Of a service without endpoints only the map's element has the name.
+  const name = target ?? own ?? (comment !== null && SERVICE.test(comment) ? comment : null);
+  const source = (text: string): RuleSource => ({
+    kind: name === null ? null : 'Service',
+    name,
+    text,
+  });
+  if (comment !== null && target === null) return source(`${comment} has no endpoints: ${verdict}`);
+  if (effect === 'nat') {
+    return source(own === null ? verdict : `picked an endpoint of ${own}: ${verdict}`);
+  }
+  if (to === 'external') return source(`to ${target} by an address for traffic from outside`);
+  if (to === 'endpoint') return source(`picked an endpoint of ${target}`);
+  if (to === 'local') return source(`to an endpoint of ${target} on this node`);
+  if (to === 'service') return source(`to ${target}`);
+  return rule.comment === null ? null : source(rule.comment);
 }
 
 function masqueradeCause({ chain, rule }: Met): string {

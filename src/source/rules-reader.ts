@@ -82,6 +82,7 @@ export async function readRules(
     await add(tool, family, `${family === 4 ? 'ip' : 'ip6'}tables-${toolSuffix(tool)}-save`);
   }
   for (const { family, name } of state.tables.filter(({ backEnd }) => backEnd === 'nft')) {
+    await add('nft-text', null, 'nft', '-a', 'list', 'table', family, name);
     await add('nft', null, 'nft', '-j', 'list', 'table', family, name);
   }
   if (texts.some(({ pieces }) => pieces.some((piece) => piece.includes('--match-set ')))) {
@@ -93,7 +94,7 @@ export async function readRules(
       ...{ netns, from: String(from), until: String(now()), texts, local: state.local, problems },
     },
     hash: hash.digest('hex'),
-    isSilent: texts.some(({ tool }) => tool !== 'iptables-nft' && tool !== 'nft'),
+    isSilent: texts.some(({ tool }) => !tool.startsWith('nft') && tool !== 'iptables-nft'),
   };
 }
 
@@ -206,7 +207,13 @@ function piecesOf(path: string, command: readonly string[], hash: Hash): Promise
       }
       const end = chunk.lastIndexOf('\n');
       if (end < 0) {
-        rest += chunk;
+        // JSON has no lines: it is cut where an object begins.
+        const cut = chunk.lastIndexOf(', {"');
+        if (cut < 0) rest += chunk;
+        else {
+          take(rest + chunk.slice(0, cut));
+          rest = chunk.slice(cut);
+        }
         return;
       }
       take(rest + chunk.slice(0, end));
