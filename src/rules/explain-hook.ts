@@ -1,5 +1,6 @@
 import type { Hook, RuleRecord } from '../model/records.js';
 import { judge } from './agreeing.js';
+import { deviceFor } from './network-text.js';
 import type { Endpoints, Packet } from './packet.js';
 import { ruleRecord } from './rule-record.js';
 import type { RuleSet } from './rule-set.js';
@@ -41,10 +42,18 @@ export function explainHook(rules: RuleSet, question: HookQuestion): readonly Ru
   const key = keyOf(question);
   const answer = known.get(key);
   if (answer !== undefined) return answer;
-  const found = evaluate(rules, chains, question);
+  const found = evaluate(rules, chains, routed(rules, question));
   if (known.size >= ANSWERS_LIMIT) known.clear();
   known.set(key, found);
   return found;
+}
+
+/** With the device that routing chose, where the packet was not seen to leave. */
+function routed({ network }: RuleSet, question: HookQuestion): HookQuestion {
+  const { packet } = question;
+  if (packet.outgoing !== null || network === null) return question;
+  const outgoing = deviceFor(network, packet);
+  return { ...question, packet: { ...packet, outgoing } };
 }
 
 function evaluate(

@@ -1,12 +1,12 @@
 import type { Hook } from '../model/records.js';
 import type { Family } from '../network/ip-address.js';
-import { parsePrefix } from './address.js';
 import { type IpSet, IpSetParser } from './ip-set.js';
 import { IptablesSaveParser } from './iptables-save.js';
 import type { Table } from './model.js';
+import { localOf, type ReadNetwork, readNetworkText } from './network-text.js';
 import { parseNft, ruleTexts } from './nft-ruleset.js';
-import type { LocalRange, Surroundings } from './packet.js';
-import type { LocalText, NamespaceRules, RuleProblem, RuleText } from './rule-text.js';
+import type { Surroundings } from './packet.js';
+import type { NamespaceRules, RuleProblem, RuleText } from './rule-text.js';
 import type { HungChain } from './walk.js';
 
 /** Rules of one namespace that are kept; those past it are left out, which is a problem. */
@@ -23,6 +23,7 @@ export class RuleSet {
   readonly tables: readonly Table[];
   readonly around: Surroundings;
   readonly problems: readonly RuleProblem[];
+  readonly network: ReadNetwork | null;
   readonly #hung = new Map<string, readonly HungChain[]>();
 
   constructor(
@@ -30,7 +31,9 @@ export class RuleSet {
     tables: readonly Table[],
     around: Surroundings,
     problems: readonly RuleProblem[],
+    network: ReadNetwork | null,
   ) {
+    this.network = network;
     this.netns = netns;
     this.tables = tables;
     this.around = around;
@@ -68,8 +71,9 @@ export function* parseRules(read: NamespaceRules): Generator<void, RuleSet> {
       problems.push({ code: 'RULES_NOT_UNDERSTOOD', message: `${text.tool}: ${message}` });
     }
   }
-  const around = { ...localRanges(read.local), sets };
-  return new RuleSet(read.netns, tables, around, problems);
+  const network = read.network === null ? null : readNetworkText(read.network);
+  const around = { ...localOf(network), sets };
+  return new RuleSet(read.netns, tables, around, problems, network);
 }
 
 function* parseText(
@@ -96,16 +100,4 @@ function* parseText(
     tables.push(table);
     yield;
   }
-}
-
-function localRanges(local: readonly LocalText[] | null): Omit<Surroundings, 'sets'> {
-  if (local === null) return { local: null, broadcast: [] };
-  const ranges = (type: LocalText['type']): LocalRange[] =>
-    local
-      .filter((each) => each.type === type)
-      .flatMap(({ prefix, device }) => {
-        const range = parsePrefix(prefix);
-        return range === null ? [] : [{ ...range, device }];
-      });
-  return { local: ranges('local'), broadcast: ranges('broadcast') };
 }

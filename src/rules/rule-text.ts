@@ -14,13 +14,6 @@ export interface RuleText {
   readonly pieces: readonly string[];
 }
 
-/** Addresses that the namespace answers for, as text with a prefix length. */
-export interface LocalText {
-  readonly prefix: string;
-  readonly device: string | null;
-  readonly type: 'local' | 'broadcast';
-}
-
 export interface RuleProblem {
   /** Stays the same. */
   readonly code: string;
@@ -34,7 +27,8 @@ export interface NamespaceRules {
   readonly from: string;
   readonly until: string;
   readonly texts: readonly RuleText[];
-  readonly local: readonly LocalText[] | null;
+  /** Devices, routes and the rules of routing, as `network-text.ts` writes them; null where they were not read. */
+  readonly network: string | null;
   readonly problems: readonly RuleProblem[];
 }
 

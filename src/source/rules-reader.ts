@@ -4,10 +4,12 @@ import { BpfError } from 'ebpf-ts';
 import { HopscopeError } from '../model/errors.js';
 import { decodeLinks } from '../network/decode-links.js';
 import { decodeRoutes } from '../network/decode-routes.js';
-import type { NamespaceDescription, Route } from '../network/description.js';
-import { addressText, type Family } from '../network/ip-address.js';
+import { decodeRules } from '../network/decode-rules.js';
+import type { NamespaceDescription } from '../network/description.js';
+import type { Family } from '../network/ip-address.js';
 import { attributesOf, be32, messagesOf, requireBytes } from '../network/netlink-message.js';
-import type { LocalText, NamespaceRules, RuleProblem, RuleText } from '../rules/rule-text.js';
+import { networkText } from '../rules/network-text.js';
+import type { NamespaceRules, RuleProblem, RuleText } from '../rules/rule-text.js';
 import { type FirewallTable, LEGACY_FILES, TABLES_REQUEST, tablesOf } from './firewall-reader.js';
 import { AF, askNamespace, dump, RTM } from './namespace-query.js';
 import type { FoundNamespace } from './namespace-watcher.js';
@@ -35,6 +37,8 @@ const REQUESTS = [
   dump('devices', RTM.getlink, AF.unspec).request,
   dump('IPv4 routes', RTM.getroute, AF.inet).request,
   dump('IPv6 routes', RTM.getroute, AF.inet6).request,
+  dump('IPv4 rules', RTM.getrule, AF.inet).request,
+  dump('IPv6 rules', RTM.getrule, AF.inet6).request,
 ];
 /** What tells whether ipset and IPVS are in use, beside the tables of the legacy back end. */
 const FILES = [...LEGACY_FILES, '/proc/thread-self/net/ip_vs'];
@@ -63,7 +67,7 @@ export async function readRules(
     if (error instanceof BpfError || error instanceof HopscopeError) return null;
     throw error;
   }
-  const hash = createHash('sha256').update(JSON.stringify(state.local));
+  const hash = createHash('sha256').update(state.network);
   const problems: RuleProblem[] = [];
   const texts: RuleText[] = [];
   const add = async (
@@ -91,7 +95,14 @@ export async function readRules(
   if (state.hasIpvs) await add('ipvs', null, 'ipvsadm', '-Sn');
   return {
     rules: {
-      ...{ netns, from: String(from), until: String(now()), texts, local: state.local, problems },
+      ...{
+        netns,
+        from: String(from),
+        until: String(now()),
+        texts,
+        network: state.network,
+        problems,
+      },
     },
     hash: hash.digest('hex'),
     isSilent: texts.some(({ tool }) => !tool.startsWith('nft') && tool !== 'iptables-nft'),
@@ -121,7 +132,7 @@ export async function rulesFingerprint(path: string): Promise<string | null> {
 /** The same of a namespace that is described; without rules where it has none. */
 export async function readRulesOf({ netns, path }: NamespaceDescription): Promise<NamespaceRules> {
   const read = await readRules({ netns, path }, process.hrtime.bigint);
-  const nothing = { netns, from: '0', until: '0', texts: [], local: [], problems: [] };
+  const nothing = { netns, from: '0', until: '0', texts: [], network: null, problems: [] };
   return read?.rules ?? nothing;
 }
 
@@ -129,24 +140,29 @@ interface NamespaceState {
   /** Changes with each change of nftables; null where there is none. */
   readonly generation: number | null;
   readonly tables: readonly FirewallTable[];
-  readonly local: readonly LocalText[];
+  readonly network: string;
   readonly hasIpvs: boolean;
 }
 
 async function askState(path: string): Promise<NamespaceState> {
   const { answers, files } = await askNamespace(path, REQUESTS, FILES, ANSWER_BYTES);
-  const [generation, tables, links, routes4, routes6] = answers.map(({ data }) => data);
+  const [generation, tables, links, routes4, routes6, rules4, rules6] = answers.map(
+    ({ data }) => data,
+  );
   const texts = files.map(({ data }) => Buffer.from(data).toString());
   const nothing = new Uint8Array();
-  const names = new Map(decodeLinks(links ?? nothing).map(({ ifindex, name }) => [ifindex, name]));
-  const routes = [
-    ...decodeRoutes(routes4 ?? nothing, 4).routes,
-    ...decodeRoutes(routes6 ?? nothing, 6).routes,
-  ];
+  const network = networkText({
+    links: decodeLinks(links ?? nothing).map(({ ifindex, name }) => ({ ifindex, name })),
+    routes: [
+      ...decodeRoutes(routes4 ?? nothing, 4).routes,
+      ...decodeRoutes(routes6 ?? nothing, 6).routes,
+    ],
+    rules: [...decodeRules(rules4 ?? nothing), ...decodeRules(rules6 ?? nothing)],
+  });
   return {
     generation: generationOf(generation ?? nothing),
     tables: tablesOf(tables ?? nothing, texts.slice(0, LEGACY_FILES.length), true),
-    local: localOf(routes, names),
+    network,
     hasIpvs: (texts[IP_VS] ?? '').trim().split('\n').length > IP_VS_HEAD,
   };
 }
@@ -157,14 +173,6 @@ function generationOf(data: Uint8Array): number | null {
     return be32(attributesOf(body, NFGENMSG), GEN_ID);
   }
   return null;
-}
-
-function localOf(routes: readonly Route[], devices: ReadonlyMap<number, string>): LocalText[] {
-  return routes.flatMap(({ type, dst, hops }): LocalText[] => {
-    if (type !== 'local' && type !== 'broadcast') return [];
-    const device = devices.get(hops[0]?.ifindex ?? 0) ?? null;
-    return [{ prefix: `${addressText(dst)}/${dst.length}`, device, type }];
-  });
 }
 
 function toolsOf(
@@ -190,8 +198,9 @@ function piecesOf(path: string, command: readonly string[], hash: Hash): Promise
       timeout: TIMEOUT_MS,
     });
     const pieces: string[] = [];
-    const take = (piece: string): void => {
-      hash.update(piece.replace(PASSING, ''));
+    const take = (piece: string, end = '\n'): void => {
+      // By its lines, for where it comes in two is another place each time.
+      hash.update(`${piece.replace(PASSING, '')}${end}`);
       pieces.push(piece);
     };
     let rest = '';
@@ -211,7 +220,7 @@ function piecesOf(path: string, command: readonly string[], hash: Hash): Promise
         const cut = chunk.lastIndexOf(', {"');
         if (cut < 0) rest += chunk;
         else {
-          take(rest + chunk.slice(0, cut));
+          take(rest + chunk.slice(0, cut), '');
           rest = chunk.slice(cut);
         }
         return;

@@ -5,6 +5,7 @@ import { ORIGINAL, REPLY } from '../../src/flow/direction-index.js';
 import type { Flow } from '../../src/flow/flow.js';
 import type { FlowRecord, PathRecord } from '../../src/model/records.js';
 import { Pipeline } from '../../src/pipeline.js';
+import type { ToExplain } from '../../src/pipeline-rules.js';
 import { beginRecording, endRecording } from '../../src/source/kernel-recording.js';
 import { KernelSource } from '../../src/source/kernel-source.js';
 
@@ -15,6 +16,7 @@ const POLL_MS = 25;
 const SETTLE_LIMIT_MS = 20_000;
 /** Counts are read at most a second apart; see src/source/flow-counting.ts. */
 const COUNT_LIMIT_MS = 3_000;
+const RULES_LIMIT_MS = 5_000;
 /** Where to record all scenes of a file, for `hopscope replay`: what fails now and then is seen there. */
 const RECORDING = process.env.HOPSCOPE_SCENES;
 
@@ -26,7 +28,7 @@ export class Observer {
   readonly #pipeline: Pipeline;
   readonly #endRecording: () => void;
   readonly #warnings: string[] = [];
-  #paths: PathRecord[] = [];
+  #paths: ToExplain[] = [];
   #ended: FlowRecord[] = [];
   #begin = 0;
   /** Up to when all that began has been joined, CLOCK_MONOTONIC in ns. */
@@ -40,6 +42,7 @@ export class Observer {
       // On an emulated machine a device counts what is traced up to seconds later, and packet
       // sockets change what is sent again: counting has tests of its own there.
       count: !existsSync(GUEST),
+      rules: true,
       onWarning: (message) => this.#warnings.push(message),
     });
     const recorded = RECORDING === undefined ? null : beginRecording(source, RECORDING, false);
@@ -58,7 +61,7 @@ export class Observer {
         catalog: (catalog) => recorded?.catalog(catalog),
         end: () => recorded?.end(),
       },
-      onPath: (finished) => this.#paths.push(this.#pipeline.pathRecord(finished)),
+      onPath: (finished) => this.#paths.push(this.#pipeline.toExplain(finished)),
       // A scene on a slow machine may outlast a connection that is over.
       onFlowEnd: (flow) => this.#ended.push(this.#pipeline.flowRecord(flow)),
     });
@@ -83,9 +86,13 @@ export class Observer {
   async records(): Promise<{ paths: readonly PathRecord[]; flows: readonly FlowRecord[] }> {
     await this.#settle();
     await this.#countsRead();
+    await this.#rulesRead();
     this.#requireWhole();
     const changed = this.#changed().map((flow) => this.#pipeline.flowRecord(flow));
-    return { paths: this.#paths, flows: [...this.#ended, ...changed] };
+    const paths = this.#paths.map(({ record, questions }) =>
+      this.#pipeline.ruleReading.explained(record, questions),
+    );
+    return { paths, flows: [...this.#ended, ...changed] };
   }
 
   async stop(): Promise<void> {
@@ -119,6 +126,18 @@ export class Observer {
       if (performance.now() - started > SETTLE_LIMIT_MS) {
         throw new Error(`${this.#pipeline.joiner.openPaths} packets did not come to an end`);
       }
+    }
+  }
+
+  /** Whether rules have changed is looked at four times a second. */
+  async #rulesRead(): Promise<void> {
+    const started = performance.now();
+    const rules = this.#pipeline.ruleReading;
+    while (
+      !this.#paths.every((path) => rules.isReady(path)) &&
+      performance.now() - started < RULES_LIMIT_MS
+    ) {
+      await delay(POLL_MS);
     }
   }
 

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SimulationRecord } from '../../src/export/explanation.js';
 import { labDown } from '../../src/lab/down.js';
@@ -8,6 +9,7 @@ import { labUp } from '../../src/lab/up.js';
 import { hopscope } from '../cli/command-line.js';
 
 const NODE = 'node111';
+const REST_MS = 300;
 
 /** A rule that the kernel says a packet met: its text, or a policy. */
 async function kernelTrace(match: string, send: () => Promise<unknown>): Promise<string[]> {
@@ -31,6 +33,8 @@ async function kernelTrace(match: string, send: () => Promise<unknown>): Promise
         { timeout: 20_000, interval: 200 },
       )
       .toMatch(/ TRACE: /);
+    // The rest of the packet's way.
+    await delay(REST_MS);
     const lines = said.split('\n');
     const [, id = ''] = / TRACE: \d+ ([0-9a-f]+) /.exec(said) ?? [];
     return lines.flatMap((line) => {
