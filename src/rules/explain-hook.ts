@@ -1,5 +1,6 @@
 import type { Hook, RuleRecord } from '../model/records.js';
 import { judge } from './agreeing.js';
+import { IPVS_PRIORITY, ipvsRecord, serviceFor } from './ipvs.js';
 import { deviceFor } from './network-text.js';
 import type { Endpoints, Packet } from './packet.js';
 import { ruleRecord } from './rule-record.js';
@@ -29,6 +30,12 @@ const answers = new WeakMap<RuleSet, Map<string, readonly RuleRecord[]>>();
 /** The rules that a packet met; the same list for packets of the same shape. */
 export function explainHook(rules: RuleSet, question: HookQuestion): readonly RuleRecord[] {
   const { hook, after, before, packet } = question;
+  const taken = takenByIpvs(rules, question);
+  if (taken !== null) {
+    // What comes later in this hook does not see it any more.
+    const { at, record } = taken;
+    return [...explainHook(rules, { ...question, before: at, next: null }), record];
+  }
   const chains = rules.hung(packet.family, hook).filter(({ chain: { base } }) => {
     const priority = base?.priority ?? 0;
     return priority > after && priority < before;
@@ -46,6 +53,20 @@ export function explainHook(rules: RuleSet, question: HookQuestion): readonly Ru
   if (known.size >= ANSWERS_LIMIT) known.clear();
   known.set(key, found);
   return found;
+}
+
+/** IPVS sends a packet on from its place in a hook. */
+function takenByIpvs(
+  rules: RuleSet,
+  { hook, after, before, packet, next }: HookQuestion,
+): { readonly at: number; readonly record: RuleRecord } | null {
+  const at = IPVS_PRIORITY[hook];
+  if (at === undefined || at <= after || at >= before || next === null) return null;
+  if (next.dst === packet.dst && next.dport === packet.dport) return null;
+  const service = serviceFor(rules.ipvs, packet);
+  const family = packet.family === 4 ? 'ipv4' : 'ipv6';
+  const record = service === null ? null : ipvsRecord(service, family, next);
+  return record === null ? null : { at, record };
 }
 
 /** With the device that routing chose, where the packet was not seen to leave. */

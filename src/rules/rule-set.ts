@@ -2,6 +2,7 @@ import type { Hook } from '../model/records.js';
 import type { Family } from '../network/ip-address.js';
 import { type IpSet, IpSetParser } from './ip-set.js';
 import { IptablesSaveParser } from './iptables-save.js';
+import { parseIpvs, type VirtualServices } from './ipvs.js';
 import type { Table } from './model.js';
 import { localOf, type ReadNetwork, readNetworkText } from './network-text.js';
 import { parseNft, ruleTexts } from './nft-ruleset.js';
@@ -24,6 +25,7 @@ export class RuleSet {
   readonly around: Surroundings;
   readonly problems: readonly RuleProblem[];
   readonly network: ReadNetwork | null;
+  readonly ipvs: VirtualServices;
   readonly #hung = new Map<string, readonly HungChain[]>();
 
   constructor(
@@ -31,9 +33,11 @@ export class RuleSet {
     tables: readonly Table[],
     around: Surroundings,
     problems: readonly RuleProblem[],
-    network: ReadNetwork | null,
+    network: ReadNetwork | null = null,
+    ipvs: VirtualServices = new Map(),
   ) {
     this.network = network;
+    this.ipvs = ipvs;
     this.netns = netns;
     this.tables = tables;
     this.around = around;
@@ -73,7 +77,8 @@ export function* parseRules(read: NamespaceRules): Generator<void, RuleSet> {
   }
   const network = read.network === null ? null : readNetworkText(read.network);
   const around = { ...localOf(network), sets };
-  return new RuleSet(read.netns, tables, around, problems, network);
+  const ipvs = parseIpvs(read.texts.flatMap((text) => (text.tool === 'ipvs' ? text.pieces : [])));
+  return new RuleSet(read.netns, tables, around, problems, network, ipvs);
 }
 
 function* parseText(

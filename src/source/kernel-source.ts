@@ -29,7 +29,7 @@ import { dropsOf, scheduleOf, trailsOf } from './tracer-schedule.js';
 import { roomOf } from './tracing-gate.js';
 import type { TracingSchedule } from './tracing-schedule.js';
 
-/** Drops after so long without one are worth a look at once. */
+/** Drops after so long without one. */
 const DROPS_ANEW_NS = 1_000_000_000n;
 
 /** Another process, which reads the records that this one has the kernel make. */
@@ -211,6 +211,9 @@ export class KernelSource implements Source {
     return samplingOf(this.#sampling, this.#tracer, this.#governor, this.#schedule);
   }
 
+  /** Whether rules have changed. */
+  lookAtRules = (): Promise<void> => this.#rules?.look() ?? Promise.resolve();
+
   met(netns: number): void {
     this.#following.met(netns);
   }
@@ -297,11 +300,11 @@ export class KernelSource implements Source {
 
   async #startRules(sink: SourceSink): Promise<void> {
     if (this.#options.rules !== true) return;
-    this.#rules = new RulesFollower({
-      namespaces: () => this.#following.found.values(),
-      onNews: (news) => sink.rules?.(news),
-      onWarning: (message) => this.#options.onWarning?.(message),
-    });
+    this.#rules = new RulesFollower(
+      () => this.#following.found.values(),
+      (news) => sink.rules?.(news),
+      (message) => this.#options.onWarning?.(message),
+    );
     await this.#rules.start();
   }
 

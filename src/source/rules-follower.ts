@@ -13,12 +13,6 @@ const READING_REST = 5;
 /** Times that rules are read which change meanwhile. */
 const ATTEMPTS = 3;
 
-export interface RulesFollowerOptions {
-  readonly namespaces: () => Iterable<FoundNamespace>;
-  readonly onNews: (news: RulesNews) => void;
-  readonly onWarning: (message: string) => void;
-}
-
 interface Known {
   readonly fingerprint: string;
   readonly hash: string;
@@ -29,14 +23,22 @@ interface Known {
 
 /** Reads the rules of namespaces, and again when they have changed. Only reads. */
 export class RulesFollower {
-  readonly #options: RulesFollowerOptions;
+  readonly #namespaces: () => Iterable<FoundNamespace>;
+  readonly #onNews: (news: RulesNews) => void;
+  readonly #onWarning: (message: string) => void;
   readonly #known = new Map<number, Known>();
   #timer: NodeJS.Timeout | null = null;
   #looking: Promise<void> | null = null;
   #stopped = false;
 
-  constructor(options: RulesFollowerOptions) {
-    this.#options = options;
+  constructor(
+    namespaces: () => Iterable<FoundNamespace>,
+    onNews: (news: RulesNews) => void,
+    onWarning: (message: string) => void,
+  ) {
+    this.#namespaces = namespaces;
+    this.#onNews = onNews;
+    this.#onWarning = onWarning;
   }
 
   /** Resolves when all have been read once. */
@@ -45,12 +47,16 @@ export class RulesFollower {
     this.#plan(LOOK_MS);
   }
 
-  /** Looks a last time, so that it is known up to now. */
+  /** Looks at once, so that it is known up to now. */
+  async look(): Promise<void> {
+    await this.#looking;
+    await this.#look(true);
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
-    await this.#looking;
-    await this.#look();
+    await this.look();
   }
 
   #plan(ms: number): void {
@@ -65,30 +71,31 @@ export class RulesFollower {
     this.#timer.unref();
   }
 
-  async #look(): Promise<void> {
-    const namespaces = [...this.#options.namespaces()];
+  async #look(isUrgent = false): Promise<void> {
+    const namespaces = [...this.#namespaces()];
     const there = new Set(namespaces.map(({ netns }) => netns));
     for (const netns of this.#known.keys()) {
       if (there.has(netns)) continue;
       this.#known.delete(netns);
-      this.#options.onNews({ kind: 'gone', netns });
+      this.#onNews({ kind: 'gone', netns });
     }
     try {
-      await inTurn(namespaces, (namespace) => this.#lookAt(namespace));
+      await inTurn(namespaces, (namespace) => this.#lookAt(namespace, isUrgent));
     } catch (error) {
-      this.#options.onWarning(`reading rules: ${String(error)}`);
+      this.#onWarning(`reading rules: ${String(error)}`);
     }
   }
 
-  async #lookAt(namespace: FoundNamespace): Promise<void> {
+  async #lookAt(namespace: FoundNamespace, isUrgent: boolean): Promise<void> {
     const { netns, path } = namespace;
     const until = String(process.hrtime.bigint());
     const fingerprint = await rulesFingerprint(path);
     if (fingerprint === null) return;
     const known = this.#known.get(netns);
-    const isDue = known?.isSilent === true && Date.now() >= known.due;
+    const isDue = known?.isSilent === true && (isUrgent || Date.now() >= known.due);
     if (known !== undefined && known.fingerprint === fingerprint && !isDue) {
-      this.#options.onNews({ kind: 'same', netns, until });
+      // The legacy back end, ipset and IPVS have no generation: only reading them tells.
+      if (!known.isSilent) this.#onNews({ kind: 'same', netns, until });
       return;
     }
     await this.#read(namespace, fingerprint, known?.hash ?? null);
@@ -115,11 +122,11 @@ export class RulesFollower {
 
   #pass({ rules, hash }: ReadRules, before: string | null, isWhole: boolean): void {
     if (hash === before && isWhole) {
-      this.#options.onNews({ kind: 'same', netns: rules.netns, until: rules.until });
+      this.#onNews({ kind: 'same', netns: rules.netns, until: rules.until });
       return;
     }
     // What changed while it was read may be half of each: it was in force at no time that is known.
     const from = isWhole ? rules.from : rules.until;
-    this.#options.onNews({ kind: 'read', rules: { ...rules, from } });
+    this.#onNews({ kind: 'read', rules: { ...rules, from } });
   }
 }

@@ -25,6 +25,7 @@ const RECORDING = process.env.HOPSCOPE_SCENES;
  * this process, since starting it costs more than a scene.
  */
 export class Observer {
+  readonly #source: KernelSource;
   readonly #pipeline: Pipeline;
   readonly #endRecording: () => void;
   readonly #warnings: string[] = [];
@@ -45,6 +46,7 @@ export class Observer {
       rules: true,
       onWarning: (message) => this.#warnings.push(message),
     });
+    this.#source = source;
     const recorded = RECORDING === undefined ? null : beginRecording(source, RECORDING, false);
     this.#endRecording = () => {
       if (recorded !== null) endRecording(source, recorded);
@@ -75,6 +77,7 @@ export class Observer {
 
   /** From here on it is the next scene. */
   async begin(): Promise<void> {
+    await this.#source.lookAtRules();
     await this.#settle();
     this.#lostBefore = BigInt(this.#pipeline.quality().lost);
     this.#paths = [];
@@ -129,10 +132,11 @@ export class Observer {
     }
   }
 
-  /** Whether rules have changed is looked at four times a second. */
+  /** What has passed is explained by rules that are known up to its end. */
   async #rulesRead(): Promise<void> {
     const started = performance.now();
     const rules = this.#pipeline.ruleReading;
+    await this.#source.lookAtRules();
     while (
       !this.#paths.every((path) => rules.isReady(path)) &&
       performance.now() - started < RULES_LIMIT_MS
