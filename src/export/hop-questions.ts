@@ -23,6 +23,7 @@ export interface HopQuestion {
 }
 
 /** include/uapi/linux/netfilter/nf_conntrack_common.h */
+const IPS_CONFIRMED = 1 << 3;
 const IPS_SRC_NAT = 1 << 4;
 const IPS_DST_NAT = 1 << 5;
 const IPS_SRC_NAT_DONE = 1 << 7;
@@ -63,6 +64,7 @@ function questionOf(
   const later = isSameHook ? next.ct : null;
   const isTrackedHere = begins && hop.ct === null && hop.priority < CONNTRACK_PRIORITY;
   const ct = isTrackedHere ? later : hop.ct;
+  const isFirst = ct !== null && STATES[ct.info] === 'new' && (ct.status & IPS_CONFIRMED) === 0;
   const after =
     isHere && !isDrop && (hop.outer === null) === (next.outer === null) ? endsOf(next) : null;
   return {
@@ -72,6 +74,8 @@ function questionOf(
     packet: {
       ...packetOf(path, hop, ends),
       ...devicesOf(hops, index, hook),
+      // Rules of an earlier hook may have set it.
+      connectionMark: isFirst && begins ? 0 : null,
       tracked: ct === null ? null : trackedOf(ct, isTrackedHere, hook),
       isTrackedHere,
     },
@@ -121,7 +125,10 @@ function outerEnds({ type, src, dst, sport, dport }: Outer): Addressed | null {
   return { protocol, ends: { src: from, dst: to, sport: port(sport), dport: port(dport) } };
 }
 
-type OfPacket = Omit<Packet, 'tracked' | 'isTrackedHere' | 'incoming' | 'outgoing'>;
+type OfPacket = Omit<
+  Packet,
+  'tracked' | 'isTrackedHere' | 'incoming' | 'outgoing' | 'connectionMark'
+>;
 
 function packetOf(path: Path, hop: Hop, { protocol, ends }: Addressed): OfPacket {
   const isInner = hop.outer === null;

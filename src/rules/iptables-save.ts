@@ -19,7 +19,7 @@ const PRIORITIES: Readonly<Record<string, number>> = {
 const SOURCE_NAT = 100;
 const DESTINATION = /(?<!! )-d ([0-9a-fA-F.:]+)(?:\/(?:32|128))? /u;
 const COUNTERS = /^\[\d+:\d+\] /u;
-const APPENDED = /^-A (\S+) /u;
+const APPENDED = /^-A (\S+)/u;
 
 /** Reads what comes in pieces, each of which ends where a line does. */
 export class IptablesSaveParser {
@@ -64,7 +64,9 @@ export class IptablesSaveParser {
     const compile = (text: string, position: number): Rule =>
       parseRule(text, position, this.#family, isChain);
     for (const [chain, { policy, rules }] of texts) {
-      const base = policy === '-' ? null : baseOf(name, chain, policy);
+      // The nft back end names chains that it has not made: nothing is met in one without rules.
+      const isNothing = policy === '-' || (policy === 'ACCEPT' && rules.length === 0);
+      const base = isNothing ? null : baseOf(name, chain, policy);
       chains.set(chain, { name: chain, base, rules: new LazyRules(rules, compile, destinationOf) });
     }
     const family = this.#family === 4 ? 'ipv4' : 'ipv6';

@@ -41,6 +41,8 @@ export interface Packet extends Endpoints {
   readonly incoming: string | null;
   readonly outgoing: string | null;
   readonly mark: number;
+  /** Mark of its connection; null where it is not known. */
+  readonly connectionMark: number | null;
   /** Null for one that connection tracking does not know. */
   readonly tracked: Tracked | null;
   /** Whether it has its entry since the hook that it is in, and not from before. */

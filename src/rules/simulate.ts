@@ -140,7 +140,8 @@ class Simulator {
         const record = ruleRecord(judged);
         return isOneOf ? { ...record, certainty: 'one-of' as const, of: ends.size } : record;
       });
-      const packet = { ...first.packet, mark: first.mark };
+      const connectionMark = first.ctMarkUnknown === 0 ? first.ctMark : null;
+      const packet = { ...first.packet, mark: first.mark, connectionMark };
       const after = { packet, steps: [...branch.steps, { hook, rules }] };
       if (first.isDropped) this.#end(after, 'dropped', null);
       else then(after);
@@ -159,7 +160,16 @@ function endsOf({ ways }: Walked): Map<string, Way[]> {
   const ends = new Map<string, Way[]>();
   for (const way of ways) {
     const { src, dst, sport, dport } = way.packet;
-    const key = [way.isDropped, way.mark, way.nat?.kind ?? '', src, sport, dst, dport].join(' ');
+    const key = [
+      way.isDropped,
+      way.mark,
+      way.ctMark,
+      way.nat?.kind ?? '',
+      src,
+      sport,
+      dst,
+      dport,
+    ].join(' ');
     const known = ends.get(key);
     if (known === undefined) ends.set(key, [way]);
     else known.push(way);
@@ -199,6 +209,7 @@ export function firstPacket(
     incoming,
     outgoing: null,
     mark,
+    connectionMark: 0,
     tracked: {
       ...{ state: 'new', isReply: false, isSnat: false, isDnat: false },
       isNatSettled: false,

@@ -38,6 +38,7 @@ export function maskedEquals(
   mask: number,
   value: number,
 ): Truth {
-  if (((mark ^ value) & mask & ~unknownBits) !== 0) return false;
+  // A value with bits that the mask leaves out is never met.
+  if ((value & ~mask) !== 0 || ((mark ^ value) & mask & ~unknownBits) !== 0) return false;
   return (unknownBits & mask) === 0 ? true : null;
 }

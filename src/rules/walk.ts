@@ -132,7 +132,8 @@ class Walker {
         markUnknown: 0,
         isUntracked: false,
       },
-      ...{ ctMark: 0, ctMarkUnknown: isFirst(packet) ? 0 : 0xffffffff, trail: null, resumed: null },
+      ...{ ctMark: packet.connectionMark ?? 0, trail: null, resumed: null },
+      ctMarkUnknown: packet.connectionMark === null ? 0xffffffff : 0,
     };
     this.#enter(start, 0);
     while (this.#cut === null) {
