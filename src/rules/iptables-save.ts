@@ -6,7 +6,7 @@ import { matchOf } from './iptables-match.js';
 import { targetSteps } from './iptables-target.js';
 import { groupWords, wordsOf } from './iptables-words.js';
 import type { BackEnd, BaseChain, Chain, Rule, Step, Table } from './model.js';
-import { LazyRules } from './rule-list.js';
+import { INDEX_FROM, LazyRules } from './rule-list.js';
 
 const HOOKS: Readonly<Record<string, Hook>> = {
   ...{ PREROUTING: 'prerouting', INPUT: 'input', FORWARD: 'forward' },
@@ -18,6 +18,8 @@ const PRIORITIES: Readonly<Record<string, number>> = {
 };
 const SOURCE_NAT = 100;
 const DESTINATION = /(?<!! )-d ([0-9a-fA-F.:]+)(?:\/(?:32|128))? /u;
+/** Rules between two pauses. */
+const PART = 512;
 const COUNTERS = /^\[\d+:\d+\] /u;
 const APPENDED = /^-A (\S+)/u;
 
@@ -39,8 +41,10 @@ export class IptablesSaveParser {
     for (const line of piece.split('\n')) this.#line(line);
   }
 
-  end(): Table[] {
-    return [...this.#tables].map(([name, texts]) => this.#makeTable(name, texts));
+  *end(): Generator<void, Table[]> {
+    const tables: Table[] = [];
+    for (const [name, texts] of this.#tables) tables.push(yield* this.#makeTable(name, texts));
+    return tables;
   }
 
   #line(raw: string): void {
@@ -58,8 +62,10 @@ export class IptablesSaveParser {
     }
   }
 
-  #makeTable(name: string, texts: ReadonlyMap<string, ChainText>): Table {
+  *#makeTable(name: string, texts: ReadonlyMap<string, ChainText>): Generator<void, Table> {
     const chains = new Map<string, Chain>();
+    const bases: Chain[] = [];
+    let left = PART;
     const isChain = (target: string): boolean => texts.has(target);
     const compile = (text: string, position: number): Rule =>
       parseRule(text, position, this.#family, isChain);
@@ -67,10 +73,20 @@ export class IptablesSaveParser {
       // The nft back end names chains that it has not made: nothing is met in one without rules.
       const isNothing = policy === '-' || (policy === 'ACCEPT' && rules.length === 0);
       const base = isNothing ? null : baseOf(name, chain, policy);
-      chains.set(chain, { name: chain, base, rules: new LazyRules(rules, compile, destinationOf) });
+      const made: Chain = {
+        name: chain,
+        base,
+        rules: new LazyRules(rules, compile, yield* destinationsOf(rules)),
+      };
+      chains.set(chain, made);
+      if (base !== null) bases.push(made);
+      left -= rules.length + 1;
+      if (left > 0) continue;
+      left = PART;
+      yield;
     }
     const family = this.#family === 4 ? 'ipv4' : 'ipv6';
-    return { backEnd: this.#backEnd, family, name, chains };
+    return { backEnd: this.#backEnd, family, name, chains, bases };
   }
 }
 
@@ -89,6 +105,16 @@ function baseOf(table: string, chain: string, policy: string): BaseChain | null 
     ...{ hook, isNat, priority: isSource ? SOURCE_NAT : usual },
     policy: policy === 'DROP' ? 'drop' : 'accept',
   };
+}
+
+function* destinationsOf(rules: readonly string[]): Generator<void, (Address | null)[]> {
+  if (rules.length < INDEX_FROM) return [];
+  const destinations: (Address | null)[] = [];
+  for (const [index, rule] of rules.entries()) {
+    destinations.push(destinationOf(rule));
+    if (index % PART === PART - 1) yield;
+  }
+  return destinations;
 }
 
 function destinationOf(text: string): Address | null {

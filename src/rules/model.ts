@@ -100,6 +100,8 @@ export interface Table {
   readonly family: 'ipv4' | 'ipv6' | 'inet';
   readonly name: string;
   readonly chains: ReadonlyMap<string, Chain>;
+  /** Those at hooks. */
+  readonly bases: readonly Chain[];
 }
 
 /** The rules of a chain; what has been read of them is understood when a packet comes by. */

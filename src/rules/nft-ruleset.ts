@@ -120,9 +120,10 @@ function finished(
   };
   const chains = new Map<string, Chain>();
   for (const [chain, { base, rules }] of read) {
-    chains.set(chain, { name: chain, base, rules: new LazyRules(rules, compile, () => null) });
+    chains.set(chain, { name: chain, base, rules: new LazyRules(rules, compile, []) });
   }
-  return { backEnd: 'nft', family, name, chains };
+  const bases = [...chains.values()].filter((chain) => chain.base !== null);
+  return { backEnd: 'nft', family, name, chains, bases };
 }
 
 const WITH_HANDLE = /^\t\t(.*) # handle (\d+)$/u;

@@ -2,7 +2,7 @@ import type { Address } from './address.js';
 import type { Rule, RuleList } from './model.js';
 
 /** Chains of so many rules have an index by destination. */
-const INDEX_FROM = 32;
+export const INDEX_FROM = 32;
 
 /**
  * Rules that are understood when a packet first comes by: most of a large rule set are met by none.
@@ -16,24 +16,23 @@ export class LazyRules implements RuleList {
   readonly #byDestination: ReadonlyMap<Address, readonly number[]> | null;
   readonly #others: readonly number[];
 
-  /** @param destinationOf the one destination that a rule takes, by its text; null for more */
+  /** @param destinations the one destination that each rule takes, null for more; none without an index */
   constructor(
     texts: readonly string[],
     compile: (text: string, position: number) => Rule,
-    destinationOf: (text: string) => Address | null,
+    destinations: readonly (Address | null)[],
   ) {
     this.length = texts.length;
     this.#texts = texts;
     this.#compile = compile;
-    if (texts.length < INDEX_FROM) {
+    if (destinations.length < texts.length || texts.length < INDEX_FROM) {
       this.#byDestination = null;
       this.#others = [];
       return;
     }
     const byDestination = new Map<Address, number[]>();
     const others: number[] = [];
-    for (const [index, text] of texts.entries()) {
-      const destination = destinationOf(text);
+    for (const [index, destination] of destinations.entries()) {
       const list = destination === null ? others : byDestination.get(destination);
       if (list !== undefined) list.push(index);
       else if (destination !== null) byDestination.set(destination, [index]);

@@ -51,7 +51,7 @@ export class RuleSet {
     if (known !== undefined) return known;
     const found = this.tables
       .filter((table) => FAMILIES[family].includes(table.family))
-      .flatMap((table) => [...table.chains.values()].map((chain) => ({ table, chain })))
+      .flatMap((table) => table.bases.map((chain) => ({ table, chain })))
       .filter(({ chain }) => chain.base?.hook === hook)
       .sort((a, b) => (a.chain.base?.priority ?? 0) - (b.chain.base?.priority ?? 0));
     this.#hung.set(key, found);
@@ -101,8 +101,5 @@ function* parseText(
     parser.add(piece);
     yield;
   }
-  for (const table of parser.end()) {
-    tables.push(table);
-    yield;
-  }
+  tables.push(...(yield* parser.end()));
 }

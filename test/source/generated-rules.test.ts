@@ -105,7 +105,7 @@ function rulesText(random: Random): string {
             const matches = Array.from({ length: random(3) }, () => matchOf(random));
             // iptables takes an option of its own once.
             const once = [
-              ...new Map(matches.map((m) => [m.replace(/^! /, '').slice(0, 5), m])).values(),
+              ...new Map(matches.map((m) => [/^(?:! )?(-[sdi]) /.exec(m)?.[1] ?? m, m])).values(),
             ];
             const asksOnce = once.filter(
               (m, i) => !(/-p /.test(m) && once.findIndex((o) => /-p /.test(o)) < i),
