@@ -73,17 +73,16 @@ function union(lists: readonly (readonly Met[])[]): Met[] {
   const result: Met[] = [];
   const places = new Set<string>();
   for (const list of lists) {
-    let at = 0;
-    for (const met of list) {
+    // From the end: what comes before a rule that others have too is put before that.
+    let before = result.length;
+    for (const met of [...list].reverse()) {
       const key = metKey(met);
       if (places.has(key)) {
-        const known = result.findIndex((each) => metKey(each) === key);
-        at = known + 1;
+        before = result.findIndex((each) => metKey(each) === key);
         continue;
       }
       places.add(key);
-      result.splice(at, 0, met);
-      at += 1;
+      result.splice(before, 0, met);
     }
   }
   return result;

@@ -44,7 +44,7 @@ export function* parseNft(
 }
 
 function addObject(tables: Map<string, ReadTable>, text: string): void {
-  if (text.startsWith('{"rule"')) {
+  if (/^\{\s*"rule"/u.test(text)) {
     const { family, table, chain } = headOf(text);
     tables.get(`${family} ${table}`)?.chains.get(chain)?.rules.push(text);
     return;
