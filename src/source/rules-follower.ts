@@ -9,7 +9,7 @@ const LOOK_MS = 250;
 const SILENT_MS = 1_000;
 /** A look, or a reading, is followed by a pause of so many times its length. */
 const REST = 20;
-const READING_REST = 5;
+const READING_REST = 50;
 /** Times that rules are read which change meanwhile. */
 const ATTEMPTS = 3;
 
