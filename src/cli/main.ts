@@ -29,12 +29,20 @@ async function observing(command: string): Promise<Command> {
   return (args) => runObserving(command, args);
 }
 
+/** A packet that is described needs nobody who observes. */
+async function explaining(args: string[]): Promise<number> {
+  const run = args.includes('--simulate')
+    ? (await import('./commands/explain.js')).runExplain
+    : await observing('explain');
+  return run(args);
+}
+
 /** Loaded when asked for, so that help needs neither root nor a built addon. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: () => observing('serve'),
   flows: () => observing('flows'),
   trace: () => observing('trace'),
-  explain: async () => (await import('./commands/explain.js')).runExplain,
+  explain: async () => explaining,
   mtu: async () => (await import('./commands/mtu.js')).runMtu,
   doctor: async () => (await import('../doctor/command.js')).runDoctor,
   lab: async () => (await import('../lab/command.js')).runLab,

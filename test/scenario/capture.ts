@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Frame } from '../channel/frame.js';
+import type { Frame } from './frame.js';
 import { type CapturedFrame, readTcpdump } from './tcpdump-text.js';
 
 /** How a capture must be printed for `readTcpdump`. */

@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import { type PodName, podNamed } from '../../src/lab/topology.js';
 import { WIREGUARD_PORT } from '../../src/lab/wireguard.js';
 import type { FlowRecord, LegRecord, TupleRecord } from '../../src/model/records.js';
-import { type Frame, isIcmpError } from '../channel/frame.js';
+import { type Frame, isIcmpError } from './frame.js';
 import { framesOf, isSealed, packetsOf } from './judge.js';
 import { podEnd } from './place.js';
 import type { Scene } from './scene.js';

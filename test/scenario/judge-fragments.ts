@@ -5,7 +5,7 @@
  */
 import { expect } from 'vitest';
 import type { PathRecord } from '../../src/model/records.js';
-import type { Frame } from '../channel/frame.js';
+import type { Frame } from './frame.js';
 import { expectSame, framesOf, isSealed, judgeSealed, packetsOf } from './judge.js';
 import type { Scene } from './scene.js';
 

@@ -6,7 +6,7 @@
 import { expect } from 'vitest';
 import { WIREGUARD_PORT } from '../../src/lab/wireguard.js';
 import type { HopRecord, PathRecord } from '../../src/model/records.js';
-import { type Frame, fragmentKey, packetKey } from '../channel/frame.js';
+import { type Frame, fragmentKey, packetKey } from './frame.js';
 import { unsureRules } from './judge-rules.js';
 import type { Scene } from './scene.js';
 import type { CapturedFrame } from './tcpdump-text.js';

@@ -6,7 +6,7 @@ import type { FlowRecord, LegRecord, PathRecord } from '../../src/model/records.
 import { Pipeline } from '../../src/pipeline.js';
 import { KernelSource } from '../../src/source/kernel-source.js';
 import { Capture } from './capture.js';
-import type { Frame } from '../channel/frame.js';
+import type { Frame } from './frame.js';
 import { missingNetem } from './missing.js';
 import type { CapturedFrame } from './tcpdump-text.js';
 

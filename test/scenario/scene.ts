@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ALL_NETNS } from '../../src/lab/topology.js';
 import type { FlowRecord, PathRecord } from '../../src/model/records.js';
 import { Capture } from './capture.js';
-import { isLinkTalk } from '../channel/frame.js';
+import { isLinkTalk } from './frame.js';
 import { Observer } from './observer.js';
 import type { CapturedFrame } from './tcpdump-text.js';
 

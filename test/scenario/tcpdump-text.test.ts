@@ -10,7 +10,7 @@ import {
   tunnelBytes,
 } from '../fixtures/packet-bytes.js';
 import { TCPDUMP_READ } from './capture.js';
-import type { Frame } from '../channel/frame.js';
+import type { Frame } from './frame.js';
 import { readTcpdump } from './tcpdump-text.js';
 
 /*

@@ -2,7 +2,7 @@
  * Reads what `tcpdump -r FILE -n -e -v -S -K -tt --nano` prints. Made for the judge, so it
  * shares nothing with hopscope's decoder.
  */
-import type { Frame, IcmpFields, TcpFields } from '../channel/frame.js';
+import type { Frame, IcmpFields, TcpFields } from './frame.js';
 
 export interface CapturedFrame {
   /** Nanoseconds since 1970. */

@@ -1,6 +1,7 @@
 import { labDown } from '../../lab/down.js';
+import type { LabUpOptions } from '../../lab/options.js';
 import { labTraffic } from '../../lab/traffic.js';
-import { type LabUpOptions, labUp } from '../../lab/up.js';
+import { labUp } from '../../lab/up.js';
 import { log } from '../../logger.js';
 import { UnsupportedError } from '../../model/errors.js';
 import { DEMO, DEMO_OPTIONS } from '../command-options.js';

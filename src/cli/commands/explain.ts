@@ -7,13 +7,8 @@ import { Pipeline } from '../../pipeline.js';
 import { EXPLAIN } from '../command-options.js';
 import { EXIT } from '../exit-status.js';
 import { HeldPaths } from '../held-paths.js';
-import {
-  announceReady,
-  kernelSource,
-  stopRequest,
-  untilStopped,
-  warnOfSampling,
-} from '../observe.js';
+import { Joiner } from '../joiner.js';
+import { announceReady, observedSource, untilStopped, warnOfSampling } from '../observe.js';
 import { optionHelp } from '../option.js';
 import { filteredOptions } from '../options.js';
 import { LineOutput } from '../output.js';
@@ -46,8 +41,8 @@ export async function runExplain(args: string[]): Promise<number> {
   const options = filteredOptions(values, positionals);
   const output = new LineOutput();
   const paint = painter(process.stdout.isTTY === true);
-  const stop = stopRequest();
-  const source = kernelSource(options, { ...warnOfSampling(options), rules: true });
+  const { stop } = Joiner.own;
+  const source = observedSource(options, { ...warnOfSampling(options), rules: true });
   const shapes = new Shapes();
   const pipeline = new Pipeline(source, {
     filter: options.filter,

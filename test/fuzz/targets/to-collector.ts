@@ -1,8 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import { ChannelError, FRAME_JSON, FrameReader, frameHead } from '../../../src/channel/frame.js';
 import { ChannelCounters } from '../../../src/serve/channel-counters.js';
 import { parseToCollector } from '../../../src/serve/channel-messages.js';
 import { CollectorLink } from '../../../src/serve/collector-link.js';
-import { ChannelError, FRAME_JSON, FrameReader, frameHead } from '../../../src/channel/frame.js';
 import {
   CHANNEL_MESSAGE_LIMIT,
   COLLECTOR_FRAME_LIMIT,
