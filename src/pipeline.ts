@@ -1,5 +1,6 @@
 import { flowRecord } from './export/flow-record.js';
-import { pathId, pathRecord } from './export/path-record.js';
+import { questionsOf } from './export/hop-questions.js';
+import { isRuleDrop, pathId, pathRecord } from './export/path-record.js';
 import type { PacketFilter } from './filter/packet-filter.js';
 import { REMOVED_BYTES } from './flow/change-log.js';
 import { countedOf } from './flow/counted-row.js';
@@ -22,6 +23,8 @@ import type { Catalog } from './name/catalog.js';
 import { Names } from './name/names.js';
 import { packetErrorName } from './packet/packet-error.js';
 import { lossesOf } from './pipeline-losses.js';
+import { RuleReading, type ToExplain } from './pipeline-rules.js';
+import type { RulesNews } from './rules/rule-text.js';
 import type { HookDetail } from './source/hook-places.js';
 import type { Source, SourceSink } from './source/source.js';
 import { Epoch } from './wire/clock.js';
@@ -75,6 +78,8 @@ export class Pipeline implements FlowFeed, SourceSink {
   readonly epoch: Epoch;
   readonly names: Names;
   readonly flows: FlowTable;
+  /** What rules were in force when. */
+  readonly ruleReading: RuleReading;
   readonly joiner: PathJoiner;
   readonly #source: Source;
   readonly #options: PipelineOptions;
@@ -99,6 +104,7 @@ export class Pipeline implements FlowFeed, SourceSink {
     this.#source = source;
     this.#options = options;
     this.epoch = new Epoch(source.epochNs);
+    this.ruleReading = new RuleReading(this.epoch, source.hasRules ?? false);
     this.names = new Names(source.catalog, (address) => source.symbol(address));
     const memory = options.memory ?? shareOut();
     this.#memory = memory;
@@ -194,6 +200,11 @@ export class Pipeline implements FlowFeed, SourceSink {
     this.#source.request?.();
   }
 
+  rules(news: RulesNews): void {
+    this.#options.tap?.rules?.(news);
+    this.ruleReading.take(news);
+  }
+
   catalog(catalog: Catalog): void {
     this.#options.tap?.catalog(catalog);
     this.names.update(catalog);
@@ -207,8 +218,20 @@ export class Pipeline implements FlowFeed, SourceSink {
     this.#options.onEnd?.();
   }
 
+  /** With the rules that it met, as far as they are known by now. */
   pathRecord(finished: FinishedPath): PathRecord {
-    return pathRecord(finished, this.names, this.epoch);
+    const { record, questions } = this.toExplain(finished);
+    return this.ruleReading.explained(record, questions);
+  }
+
+  /** For a reader that waits until the rules are known for the path's time. */
+  toExplain(finished: FinishedPath): ToExplain {
+    const { path } = finished;
+    return {
+      record: pathRecord(finished, this.names, this.epoch),
+      questions:
+        this.#source.hasRules === true ? questionsOf(path, isRuleDrop(path, this.names)) : [],
+    };
   }
 
   flowRecord(flow: Flow, state?: string): FlowRecord {
@@ -349,9 +372,7 @@ export class Pipeline implements FlowFeed, SourceSink {
     const now = performance.now();
     const rate = this.#rate;
     const elapsed = now - rate.at;
-    if (elapsed < 500) {
-      return;
-    }
+    if (elapsed < 500) return;
     const { hops, events: others } = this.joiner.counters;
     const events = hops + others;
     const cpu = process.cpuUsage();
@@ -366,14 +387,10 @@ export class Pipeline implements FlowFeed, SourceSink {
   }
 
   #finish(finished: FinishedPath): void {
-    const onPath = this.#options.onPath;
-    if (onPath === undefined) {
-      return;
-    }
+    const { onPath, sampleOneIn = 1 } = this.#options;
+    if (onPath === undefined) return;
     this.#sampled += 1;
-    if (this.#sampled % (this.#options.sampleOneIn ?? 1) === 0) {
-      onPath(finished);
-    }
+    if (this.#sampled % sampleOneIn === 0) onPath(finished);
   }
 }
 

@@ -40,6 +40,35 @@ export const TRACE = {
 
 export const FLOWS = TRACE;
 
+/** Of a packet that is not there: on the command line alone. */
+const SIMULATED = {
+  simulate: {
+    type: 'boolean',
+    help: 'explain a packet that is described, rather than those that pass',
+    file: null,
+  },
+  in: {
+    type: 'string',
+    takes: 'DEV',
+    help: 'device that it comes in by; without it a process of the namespace sends it',
+    file: null,
+  },
+  src: { type: 'string', takes: 'A:P', help: 'its source address and port', file: null },
+  dst: { type: 'string', takes: 'B:P', help: 'its destination address and port', file: null },
+  proto: {
+    type: 'string',
+    takes: 'PROTO',
+    help: 'tcp (the default), udp, icmp or a number',
+    file: null,
+  },
+  mark: { type: 'string', takes: 'MARK', help: 'its mark, 0 by default', file: null },
+} as const satisfies Options;
+
+export const EXPLAIN = {
+  options: { ...SIMULATED, ...RECORD_OPTIONS },
+  takes: 'filter',
+} as const satisfies CommandOptions;
+
 export const RECORD = {
   options: COMMON_OPTIONS,
   takes: 'file',
@@ -93,6 +122,7 @@ export const COMMANDS = {
   serve: SERVE,
   flows: FLOWS,
   trace: TRACE,
+  explain: EXPLAIN,
   demo: DEMO,
   record: RECORD,
   replay: REPLAY,

@@ -11,6 +11,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./commands/serve.js')).runServe,
   flows: async () => (await import('./commands/flows.js')).runFlows,
   trace: async () => (await import('./commands/trace.js')).runTrace,
+  explain: async () => (await import('./commands/explain.js')).runExplain,
   record: async () => (await import('./commands/record.js')).runRecord,
   demo: async () => (await import('./commands/demo-dashboard.js')).runDemoDashboard,
 };

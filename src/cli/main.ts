@@ -8,6 +8,7 @@ const HELP = `Usage: hopscope COMMAND [options]
   serve      the daemon and the dashboard, on http://127.0.0.1:7677
   flows      flows as they change, one line each
   trace      one block per packet: its hops, with the time between them
+  explain    which rules and routes a flow met, or a packet would meet
   mtu        what fits each way from a pod, and what is wrong with MTUs
   doctor     what this machine's kernel and privileges allow, and what is missing
   lab        the reference cluster in network namespaces: lab up, traffic, down
@@ -29,11 +30,20 @@ async function observing(command: string): Promise<Command> {
   return (args) => runObserving(command, args);
 }
 
+/** A packet that is described needs nobody who observes. */
+async function explaining(args: string[]): Promise<number> {
+  const run = args.includes('--simulate')
+    ? (await import('./commands/explain.js')).runExplain
+    : await observing('explain');
+  return run(args);
+}
+
 /** Loaded when asked for, so that help needs neither root nor a built addon. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: () => observing('serve'),
   flows: () => observing('flows'),
   trace: () => observing('trace'),
+  explain: async () => explaining,
   mtu: async () => (await import('./commands/mtu.js')).runMtu,
   doctor: async () => (await import('../doctor/command.js')).runDoctor,
   lab: async () => (await import('../lab/command.js')).runLab,

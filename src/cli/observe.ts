@@ -12,6 +12,8 @@ const NOTHING = { missing: [] } as const;
 interface SourceChoices extends Pick<ObservedSourceOptions, 'onMode'> {
   /** What leaves packets out in the kernel; that of the options when absent. */
   readonly filter?: PacketFilter | null;
+  /** Whether rules are read. */
+  readonly rules?: boolean;
 }
 
 /** The compiled tracer, beside the compiled TypeScript. */
@@ -26,7 +28,7 @@ export const UI_DIRECTORY = fileURLToPath(new URL('../ui', import.meta.url));
 /** The running kernel, of the process that joins. */
 export function observedSource(
   options: CommonOptions,
-  { onMode, filter = options.filter }: SourceChoices = {},
+  { onMode, filter = options.filter, rules = false }: SourceChoices = {},
 ): ObservedSource {
   requireMemory(options.memory.total);
   boundUnusedMemory(options.memory.slack);
@@ -37,6 +39,7 @@ export function observedSource(
     sampling: options.sampling,
     filter: filter?.expression ?? null,
     ringBytes: options.memory.ring,
+    rules,
     // A filter is asked of packets, and the counter does not know it.
     count: options.filter === null,
     confine: () => joiner.confine(),

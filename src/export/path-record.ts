@@ -117,6 +117,11 @@ function branchOf(path: Path): { branch?: 'clone' | 'segment' | 'fragment' } {
   }
 }
 
+/** Whether the last hop is a drop that rules may have caused. */
+export function isRuleDrop(path: Path, names: Names): boolean {
+  return path.dropped && names.reason((path.last as Hop).reason) === 'NETFILTER_DROP';
+}
+
 /** Null for more than a number is exact for, 104 days: the time of a damaged record. */
 function exact(ns: number): number | null {
   return Number.isSafeInteger(ns) ? ns : null;

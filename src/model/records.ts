@@ -76,6 +76,36 @@ export interface TcpRecord {
   readonly windowScale: number | null;
 }
 
+/** A rule that a packet met, or the policy of a chain. */
+export interface RuleRecord {
+  readonly backend: 'iptables-nft' | 'iptables-legacy' | 'nft' | 'ipvs' | 'route';
+  readonly family: 'ipv4' | 'ipv6' | 'inet';
+  readonly table: string;
+  readonly chain: string;
+  /** As its tool writes it; `null` for a chain's policy. */
+  readonly rule: string | null;
+  /** 1 for the first of its chain. */
+  readonly position: number | null;
+  /** Of nftables. */
+  readonly handle: number | null;
+  readonly verdict: string;
+  /**
+   * `seen`: the packet shows it. `follows`: no other way agrees with what was seen. `one-of`: so many ways
+   * (`of`) agree. `unknown`: nobody can tell.
+   */
+  readonly certainty: 'seen' | 'follows' | 'one-of' | 'unknown';
+  readonly of: number | null;
+  /** What it was written for, where that is known; `text` says what it does. */
+  readonly source: RuleSource | null;
+}
+
+export interface RuleSource {
+  /** Such as `Service`, `NetworkPolicy`, `HostPort`; `null` where no object is known. */
+  readonly kind: string | null;
+  readonly name: string | null;
+  readonly text: string;
+}
+
 export interface HopRecord {
   readonly node: string | null;
   readonly netns: string;
@@ -102,6 +132,11 @@ export interface HopRecord {
   readonly tcp?: TcpRecord | null;
   readonly mark: string;
   readonly ct: ConntrackRecord | null;
+  /**
+   * Of a netfilter hop: the rules met between it and the next one; `null` where they were not
+   * evaluated.
+   */
+  readonly rules?: readonly RuleRecord[] | null;
   /** Nanoseconds since the hop before it, `null` at the first. */
   readonly sincePrevNs: number | null;
 }

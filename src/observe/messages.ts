@@ -14,6 +14,7 @@ import type { Sampling, Seen } from '../model/sampling.js';
 import type { Catalog } from '../name/catalog.js';
 import type { HookDetail } from '../source/hook-places.js';
 import type { SourceSampling } from '../source/source.js';
+import type { RulesMessage } from './rules-crossing.js';
 
 /*
  * What crosses between the process that observes and the one that joins: frames of
@@ -34,6 +35,8 @@ export interface ObserveMessage {
   readonly ringBytes: number;
   /** Whether every flow is counted. */
   readonly count: boolean;
+  /** Whether rules are read. */
+  readonly rules: boolean;
   /** CLOCK_MONOTONIC, ns. */
   readonly epochNs: string;
   /** Whether there will be a server, whose own traffic is left out. */
@@ -99,6 +102,7 @@ export type ToJoiner =
     }
   | { readonly type: 'detail'; readonly at: string; readonly detail: HookDetail }
   | { readonly type: 'catalog'; readonly catalog: Catalog }
+  | RulesMessage
   | { readonly type: 'status'; readonly status: SourceStatus }
   | { readonly type: 'mode'; readonly mode: 'open' | 'windows' }
   /** All has been given. */
@@ -162,6 +166,7 @@ export function parseToObserver(payload: Uint8Array): ToObserver {
         filter: nullable(short(FILTER_LENGTH))(filter, 'filter'),
         ringBytes: upTo(RING_MOST)(given['ringBytes'], 'ringBytes'),
         count: given['count'] === true,
+        rules: given['rules'] === true,
         epochNs: decimal(given['epochNs'], 'epochNs'),
         hasServer: given['hasServer'] === true,
         log: {

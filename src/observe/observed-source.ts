@@ -15,6 +15,7 @@ import { CountCursor } from '../wire/count-cursor.js';
 import type { SourceStatus, ToJoiner } from './messages.js';
 import { errorOf, ObserverError } from './observer-error.js';
 import type { ObserverLink } from './observer-link.js';
+import { RulesAssembly } from './rules-crossing.js';
 
 /** Asking more often for a window gives none more. */
 const REQUEST_MS = 20;
@@ -29,6 +30,8 @@ export interface ObservedSourceOptions {
   readonly filter: string | null;
   readonly ringBytes: number;
   readonly count: boolean;
+  /** Whether rules are read; absent: no. */
+  readonly rules?: boolean;
   /** Called before anything is asked of the observer: privileges are given up here. */
   readonly confine: () => void;
   readonly onMode?: (mode: 'open' | 'windows') => void;
@@ -52,6 +55,7 @@ export class ObservedSource implements RecordedSource {
   #functionsReady: Promise<void> = Promise.resolve();
   readonly #counts = new CountCursor(new Epoch(this.epochNs));
   readonly #met = new Set<number>();
+  readonly #rules = new RulesAssembly();
   #requestedAt = Number.NEGATIVE_INFINITY;
   #status: SourceStatus | null = null;
   #sink: SourceSink | null = null;
@@ -63,6 +67,10 @@ export class ObservedSource implements RecordedSource {
 
   constructor(options: ObservedSourceOptions) {
     this.#options = options;
+  }
+
+  get hasRules(): boolean {
+    return this.#options.rules === true;
   }
 
   get isThinned(): boolean {
@@ -137,6 +145,7 @@ export class ObservedSource implements RecordedSource {
   /** @throws ObserverError, ObserverUnsupportedError as the observer says */
   start(sink: SourceSink): Promise<void> {
     const { link, confine, netns, sampling, filter, ringBytes, count } = this.#options;
+    const { hasRules: rules } = this;
     this.#sink = sink;
     confine();
     const begun = new Promise<void>((resolve, reject) => {
@@ -148,7 +157,7 @@ export class ObservedSource implements RecordedSource {
     });
     link.send({
       type: 'observe',
-      ...{ netns, sampling, filter, ringBytes, count },
+      ...{ netns, sampling, filter, ringBytes, count, rules },
       epochNs: String(this.epochNs),
       hasServer: this.ownPort !== null,
       log: { level: log.level, format: log.format },
@@ -216,6 +225,12 @@ export class ObservedSource implements RecordedSource {
         this.catalog = message.catalog;
         sink.catalog(message.catalog);
         break;
+      case 'rules-text':
+      case 'rules': {
+        const news = this.#rules.take(message);
+        if (news !== null) sink.rules?.(news);
+        break;
+      }
       case 'status':
         this.#status = message.status;
         break;

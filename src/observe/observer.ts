@@ -6,10 +6,12 @@ import { heartbeat } from '../heartbeat.js';
 import { log } from '../logger.js';
 import type { Seen } from '../model/sampling.js';
 import type { Catalog } from '../name/catalog.js';
+import type { RulesNews } from '../rules/rule-text.js';
 import { countEntry } from '../source/count-entries.js';
 import type { HookDetail } from '../source/hook-places.js';
 import type { KernelFunctionLookup } from '../source/kernel-function-lookup.js';
-import { KernelSource, type RemoteReader } from '../source/kernel-source.js';
+import { KernelSource } from '../source/kernel-source.js';
+import type { RemoteReader } from '../source/remote-reader.js';
 import type { SourceSink } from '../source/source.js';
 import type { CountCursor } from '../wire/count-cursor.js';
 import {
@@ -20,6 +22,7 @@ import {
   type ToJoiner,
 } from './messages.js';
 import { failedMessage, ObserverError } from './observer-error.js';
+import { rulesMessages } from './rules-crossing.js';
 
 /** Beats between two reports of what was lost and what is missing. */
 const STATUS_BEATS = 3;
@@ -59,6 +62,8 @@ export class Observer implements RemoteReader, SourceSink {
   #onRead: ((records: number) => void) | null = null;
   #onPort: ((port: number) => void) | null = null;
   #isClosed = false;
+  /** Rules cross one after the other. */
+  #sending: Promise<void> = Promise.resolve();
 
   constructor(options: ObserverOptions) {
     this.#options = options;
@@ -149,9 +154,15 @@ export class Observer implements RemoteReader, SourceSink {
     this.#send({ type: 'catalog', catalog });
   }
 
+  rules(news: RulesNews): void {
+    this.#sending = this.#sending.then(() => this.#sendRules(news));
+  }
+
   end(): void {
-    this.#report();
-    this.#send({ type: 'ended' });
+    void this.#sending.then(() => {
+      this.#report();
+      this.#send({ type: 'ended' });
+    });
   }
 
   // ------------------------------------------------------------------------
@@ -187,11 +198,12 @@ export class Observer implements RemoteReader, SourceSink {
   }
 
   async #begin(message: ObserveMessage): Promise<void> {
-    const { netns, sampling, ringBytes, count, filter, hasServer } = message;
+    const { netns, sampling, ringBytes, count, rules, filter, hasServer } = message;
     Object.assign(log, message.log);
     try {
       const source = new KernelSource({
         ...{ objectFile: this.#options.objectFile, netns, sampling, ringBytes, count },
+        rules,
         filter: filter === null ? null : new PacketFilter(filter, compilePacketFilter),
         reader: this,
         epochNs: BigInt(message.epochNs),
@@ -246,6 +258,14 @@ export class Observer implements RemoteReader, SourceSink {
     if (this.#isClosed) return;
     sendDescriptors(this.#options.descriptors, descriptors);
     this.#send(message);
+  }
+
+  async #sendRules(news: RulesNews): Promise<void> {
+    for (const message of rulesMessages(news)) {
+      this.#send(message);
+      // A turn of the ring, or a window, is not to wait for all of it.
+      if (message.type === 'rules-text') await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   #sendCounts(): void {

@@ -40,21 +40,27 @@ export interface FirewallTable {
  * The tables of a namespace that are worth a look.
  *
  * @param legacy contents of `LEGACY_FILES`
+ * @param withNat whether nat tables are, which neither drop nor change an MSS
  * @throws NetlinkError `NETLINK_MALFORMED`
  */
-export function tablesOf(data: Uint8Array, legacy: readonly string[]): FirewallTable[] {
+export function tablesOf(
+  data: Uint8Array,
+  legacy: readonly string[],
+  withNat = false,
+): FirewallTable[] {
+  const known = (name: string): boolean => IPTABLES.has(name) || (withNat && name === NAT);
   const tables: FirewallTable[] = [];
   for (const { body } of messagesOf(data)) {
     requireBytes(body, NFGENMSG);
     const family = FAMILIES[body.getUint8(0)];
     const name = text(attributesOf(body, NFGENMSG), TABLE_NAME);
-    if (family === undefined || name === null || name === NAT) continue;
-    const isIptables = family !== 'inet' && IPTABLES.has(name);
+    if (family === undefined || name === null || (name === NAT && !withNat)) continue;
+    const isIptables = family !== 'inet' && known(name);
     tables.push({ backEnd: isIptables ? 'iptables-nft' : 'nft', family, name });
   }
   for (const [i, names] of legacy.entries()) {
     for (const name of names.split('\n')) {
-      if (!IPTABLES.has(name)) continue;
+      if (!known(name)) continue;
       tables.push({ backEnd: 'iptables-legacy', family: i === 0 ? 'ip' : 'ip6', name });
     }
   }

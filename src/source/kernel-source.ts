@@ -1,8 +1,6 @@
-import { type BpfMap, RingBuffer } from 'ebpf-ts';
-import type { PacketFilter } from '../filter/packet-filter.js';
+import { RingBuffer } from 'ebpf-ts';
 import { SAMPLE_ALL, type Sampling, type Seen } from '../model/sampling.js';
 import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
-import type { NameProvider } from '../provide/name-provider.js';
 import { RuleNames } from '../provide/rule-names.js';
 import { Epoch } from '../wire/clock.js';
 import { CatalogFollower } from './catalog-follower.js';
@@ -11,61 +9,29 @@ import { countObjectsBeside } from './count-instrument.js';
 import { DetailFollower } from './detail-follower.js';
 import { attachTracer } from './filtered-tracer.js';
 import { FlowCounting } from './flow-counting.js';
-import { Governor, type Plan } from './governor.js';
+import { Governor } from './governor.js';
 import type { HookDetail } from './hook-places.js';
 import type { HookInstrument } from './hook-programs.js';
 import { CountReader, countsOf } from './kernel-counters.js';
 import { functionObjectBeside, KernelFunctionLookup } from './kernel-function-lookup.js';
 import { KernelFunctions } from './kernel-functions.js';
+import type { KernelSourceOptions } from './kernel-source-options.js';
 import { NamespaceFollower } from './namespace-follower.js';
 import { newsObjectBeside } from './namespace-news.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 import { RingDrain } from './ring-drain.js';
-import { type RecordReader, RingReader } from './ring-reader.js';
+import { RingReader } from './ring-reader.js';
+import { RulesFollower } from './rules-follower.js';
 import type { HandedOver, Source, SourceSampling, SourceSink } from './source.js';
 import { samplingOf } from './source-sampling.js';
 import type { Tracer } from './tracer.js';
-import { kernelDropReasons, RING_BYTES, type TracerOptions } from './tracer-object.js';
+import { kernelDropReasons, RING_BYTES } from './tracer-object.js';
 import { dropsOf, scheduleOf, trailsOf } from './tracer-schedule.js';
 import { roomOf } from './tracing-gate.js';
 import type { TracingSchedule } from './tracing-schedule.js';
 
-/** Drops after so long without one are worth a look at once. */
+/** Drops after so long without one. */
 const DROPS_ANEW_NS = 1_000_000_000n;
-
-/** Another process, which reads the records that this one has the kernel make. */
-export interface RemoteReader extends RecordReader {
-  /** Given the ring when it is there, before the first `read`. */
-  open(ring: BpfMap): void;
-  /** Given what names the functions that drops come from; null when nothing does. */
-  functions(lookup: KernelFunctionLookup | null): void;
-  /** Modules came or went: functions may have other names. */
-  modulesChanged(): void;
-  /** CPU time that it took so far, ms. */
-  cpuMs(): number;
-}
-
-export interface KernelSourceOptions
-  extends Pick<TracerOptions, 'objectFile' | 'hooks' | 'ringBytes'> {
-  /** Names of the namespaces to observe; null for all. */
-  readonly netns?: readonly string[] | null;
-  /** What leaves packets out in the kernel, all that user space would not show; none when absent. */
-  readonly filter?: PacketFilter | null;
-  /** Whether every flow is counted in the kernel, whatever is traced. */
-  readonly count?: boolean;
-  /** Who is asked for names besides the rules of the namespaces. */
-  readonly names?: readonly NameProvider[];
-  /** Which packets are traced; all when absent. */
-  readonly sampling?: Sampling;
-  /** Called when tracing everything begins to cost more than the budget, and when it fits again. */
-  readonly onMode?: (mode: Plan['mode']) => void;
-  /** Called with what goes wrong while it runs, without stopping it. */
-  readonly onWarning?: (message: string) => void;
-  /** Reads and names in the place of this process, which then sees no record; absent: nobody. */
-  readonly reader?: RemoteReader;
-  /** CLOCK_MONOTONIC, ns, that counts are timed from; now when absent. */
-  readonly epochNs?: bigint;
-}
 
 /** The running kernel. */
 export class KernelSource implements Source {
@@ -88,6 +54,7 @@ export class KernelSource implements Source {
   #tracer: Tracer | null = null;
   #ring: RingBuffer | null = null;
   #names: CatalogFollower | null = null;
+  #rules: RulesFollower | null = null;
   #sink: SourceSink | null = null;
   #drain: RingDrain | null = null;
   readonly #sampling: Sampling;
@@ -120,6 +87,10 @@ export class KernelSource implements Source {
 
   get catalog(): Catalog {
     return this.#names?.catalog ?? EMPTY_CATALOG;
+  }
+
+  get hasRules(): boolean {
+    return this.#options.rules === true;
   }
 
   get isThinned(): boolean {
@@ -212,6 +183,9 @@ export class KernelSource implements Source {
     return samplingOf(this.#sampling, this.#tracer, this.#governor, this.#schedule);
   }
 
+  /** Whether rules have changed. */
+  lookAtRules = (): Promise<void> => this.#rules?.look() ?? Promise.resolve();
+
   met(netns: number): void {
     this.#following.met(netns);
   }
@@ -236,7 +210,7 @@ export class KernelSource implements Source {
     try {
       // Its links take the longest, and no processor: whatever takes one comes after its load.
       await this.#counting?.loaded;
-      before = Promise.all([counting, this.#startNames(sink)]);
+      before = Promise.all([counting, this.#startNames(sink), this.#startRules(sink)]);
       tracer = await this.#attach(before);
     } catch (error) {
       await Promise.all([this.stop(), before.catch(() => undefined)]);
@@ -275,6 +249,7 @@ export class KernelSource implements Source {
     this.#tracer?.detach();
     this.#following.stop();
     this.#names?.stop();
+    await this.#rules?.stop();
     await this.#drain?.stop();
     await this.#counting?.stop();
     this.#stopped = true;
@@ -293,6 +268,16 @@ export class KernelSource implements Source {
       (message) => this.#options.onWarning?.(message),
     );
     await this.#names.start();
+  }
+
+  async #startRules(sink: SourceSink): Promise<void> {
+    if (this.#options.rules !== true) return;
+    this.#rules = new RulesFollower(
+      () => this.#following.found.values(),
+      (news) => sink.rules?.(news),
+      (message) => this.#options.onWarning?.(message),
+    );
+    await this.#rules.start();
   }
 
   #newCounting(sink: SourceSink): FlowCounting {

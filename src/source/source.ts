@@ -1,6 +1,7 @@
 import type { SamplingRecord } from '../model/feed.js';
 import type { Seen } from '../model/sampling.js';
 import type { Catalog } from '../name/catalog.js';
+import type { RulesNews } from '../rules/rule-text.js';
 import type { CountCursor } from '../wire/count-cursor.js';
 import type { HookDetail } from './hook-places.js';
 
@@ -27,6 +28,8 @@ export interface SourceSink {
   detail?(at: bigint, detail: HookDetail): void;
   /** What the kernel has counted of a flow on a device, all in all; borrowed. */
   count?(row: CountCursor): void;
+  /** Rules of a namespace, as they are read again and again. */
+  rules?(news: RulesNews): void;
   /** Names have changed. */
   catalog(catalog: Catalog): void;
   /** Nothing more will come. */
@@ -76,6 +79,8 @@ export interface Source {
   nameAges?(): Readonly<Record<string, number | null>>;
   /** Says that a packet was met in a namespace, by its number: it may be one that is not known. */
   met?(netns: number): void;
+  /** Whether `rules` is called; absent: no. */
+  readonly hasRules?: boolean;
   /** Asks to see everything for a moment, at once: something is new, wrong or watched. */
   request?(): void;
   /** Begins; resolves when everything is attached. */

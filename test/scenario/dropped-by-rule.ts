@@ -7,15 +7,23 @@ const NETFILTER = /^(nf_hook_slow|nft_do_chain)$/;
 
 /**
  * What must be said of a packet that a rule dropped where iptables filters. kube-proxy in
- * its nftables mode hangs a table at the same priority, and nothing tells the two apart.
+ * its nftables mode hangs a table at the same priority: which of the two it was, the rules say.
+ *
+ * @param rule what the rule's text has
  */
-export async function droppedByRule(hook: Hook): Promise<Partial<DropRecord>> {
+export async function droppedByRule(
+  hook: Hook,
+  chain: RegExp,
+  rule: RegExp,
+): Promise<Partial<DropRecord>> {
   const both = (await labState())?.proxy === 'nftables';
   return {
     reason: 'NETFILTER_DROP',
     location: expect.stringMatching(NETFILTER) as string,
     hook,
-    table: both ? null : 'filter',
+    table: expect.stringMatching(/^(?:filter|kube-proxy)$/) as string,
     tables: both ? ['filter', 'kube-proxy'] : ['filter'],
+    chain: expect.stringMatching(chain) as string,
+    rule: expect.stringMatching(rule) as string,
   };
 }

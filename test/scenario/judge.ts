@@ -2,10 +2,12 @@
  * Holds hopscope's records against tcpdump's: the same packets, each at the same
  * devices in the same order with the same contents, and nothing besides.
  */
+
 import { expect } from 'vitest';
 import { WIREGUARD_PORT } from '../../src/lab/wireguard.js';
 import type { HopRecord, PathRecord } from '../../src/model/records.js';
 import { type Frame, fragmentKey, packetKey } from './frame.js';
+import { unsureRules } from './judge-rules.js';
 import type { Scene } from './scene.js';
 import type { CapturedFrame } from './tcpdump-text.js';
 import { hasHookSteps } from './way.js';
@@ -40,6 +42,7 @@ export function judgePaths(scene: Scene): void {
     expect(path.complete, `path ${path.id}`).toBe(true);
     expect(path.branch, `path ${path.id}`).toBeUndefined();
     judgeTimes(path, packets);
+    expect(unsureRules(path), `rules of path ${path.id}`).toEqual([]);
   }
 }
 

@@ -6,6 +6,7 @@ import type { Flow } from '../../src/flow/flow.js';
 import { LabNames } from '../../src/lab/lab-names.js';
 import type { FlowRecord, PathRecord } from '../../src/model/records.js';
 import { Pipeline } from '../../src/pipeline.js';
+import type { ToExplain } from '../../src/pipeline-rules.js';
 import { beginRecording, endRecording } from '../../src/source/kernel-recording.js';
 import { KernelSource } from '../../src/source/kernel-source.js';
 
@@ -16,6 +17,7 @@ const POLL_MS = 25;
 const SETTLE_LIMIT_MS = 20_000;
 /** Counts are read at most a second apart; see src/source/flow-counting.ts. */
 const COUNT_LIMIT_MS = 3_000;
+const RULES_LIMIT_MS = 5_000;
 /** Where to record all scenes of a file, for `hopscope replay`: what fails now and then is seen there. */
 const RECORDING = process.env.HOPSCOPE_SCENES;
 
@@ -24,10 +26,11 @@ const RECORDING = process.env.HOPSCOPE_SCENES;
  * this process, since starting it costs more than a scene.
  */
 export class Observer {
+  readonly #source: KernelSource;
   readonly #pipeline: Pipeline;
   readonly #endRecording: () => void;
   readonly #warnings: string[] = [];
-  #paths: PathRecord[] = [];
+  #paths: ToExplain[] = [];
   #ended: FlowRecord[] = [];
   #begin = 0;
   /** Up to when all that began has been joined, CLOCK_MONOTONIC in ns. */
@@ -42,8 +45,10 @@ export class Observer {
       // On an emulated machine a device counts what is traced up to seconds later, and packet
       // sockets change what is sent again: counting has tests of its own there.
       count: !existsSync(GUEST),
+      rules: true,
       onWarning: (message) => this.#warnings.push(message),
     });
+    this.#source = source;
     const recorded = RECORDING === undefined ? null : beginRecording(source, RECORDING, false);
     this.#endRecording = () => {
       if (recorded !== null) endRecording(source, recorded);
@@ -60,7 +65,7 @@ export class Observer {
         catalog: (catalog) => recorded?.catalog(catalog),
         end: () => recorded?.end(),
       },
-      onPath: (finished) => this.#paths.push(this.#pipeline.pathRecord(finished)),
+      onPath: (finished) => this.#paths.push(this.#pipeline.toExplain(finished)),
       // A scene on a slow machine may outlast a connection that is over.
       onFlowEnd: (flow) => this.#ended.push(this.#pipeline.flowRecord(flow)),
     });
@@ -74,6 +79,7 @@ export class Observer {
 
   /** From here on it is the next scene. */
   async begin(): Promise<void> {
+    await this.#source.lookAtRules();
     await this.#settle();
     this.#lostBefore = BigInt(this.#pipeline.quality().lost);
     this.#paths = [];
@@ -85,9 +91,13 @@ export class Observer {
   async records(): Promise<{ paths: readonly PathRecord[]; flows: readonly FlowRecord[] }> {
     await this.#settle();
     await this.#countsRead();
+    await this.#rulesRead();
     this.#requireWhole();
     const changed = this.#changed().map((flow) => this.#pipeline.flowRecord(flow));
-    return { paths: this.#paths, flows: [...this.#ended, ...changed] };
+    const paths = this.#paths.map(({ record, questions }) =>
+      this.#pipeline.ruleReading.explained(record, questions),
+    );
+    return { paths, flows: [...this.#ended, ...changed] };
   }
 
   async stop(): Promise<void> {
@@ -121,6 +131,19 @@ export class Observer {
       if (performance.now() - started > SETTLE_LIMIT_MS) {
         throw new Error(`${this.#pipeline.joiner.openPaths} packets did not come to an end`);
       }
+    }
+  }
+
+  /** What has passed is explained by rules that are known up to its end. */
+  async #rulesRead(): Promise<void> {
+    const started = performance.now();
+    const rules = this.#pipeline.ruleReading;
+    await this.#source.lookAtRules();
+    while (
+      !this.#paths.every((path) => rules.isReady(path)) &&
+      performance.now() - started < RULES_LIMIT_MS
+    ) {
+      await delay(POLL_MS);
     }
   }
 

@@ -9,6 +9,7 @@ import { ADDRESS } from './cluster.js';
 import { conntrackOf } from './conntrack.js';
 import { inDirection, judgePaths, namesAt, route } from './judge.js';
 import { judgeFlow } from './judge-flow.js';
+import { judgeServiceRules } from './judge-rules.js';
 import type { Caller, RoundTrip } from './round-trip.js';
 import { observe, type Scene } from './scene.js';
 import { http } from './traffic.js';
@@ -99,6 +100,10 @@ export async function judgeServiceCall(call: ServiceCall): Promise<JudgedCall> {
     names,
   };
   judgeWays(judged, call);
+  if (call.service !== undefined) {
+    const hook = kindOf(caller) === 'node' ? 'output' : 'prerouting';
+    judgeServiceRules(judged.there[0], 'node111', hook, call.service);
+  }
   return judged;
 }
 

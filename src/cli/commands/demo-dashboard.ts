@@ -44,7 +44,7 @@ export async function runDemoDashboard([given = '', ...args]: string[]): Promise
   try {
     if (lack !== null) throw new UnsupportedError(lack.code, lack.message, lack.remedy);
     // The machine's own traffic would only stand in the way.
-    const source = observedSource({ ...options, netns: options.netns ?? netns });
+    const source = observedSource({ ...options, netns: options.netns ?? netns }, { rules: true });
     dashboard = await startDashboard({
       source,
       options,

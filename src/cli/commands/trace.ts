@@ -3,6 +3,7 @@ import { jsonLine } from '../../export/printable.js';
 import { log } from '../../logger.js';
 import { Pipeline } from '../../pipeline.js';
 import { TRACE } from '../command-options.js';
+import { HeldPaths } from '../held-paths.js';
 import { Joiner } from '../joiner.js';
 import { nameFilter } from '../name-filter.js';
 import { announceReady, observedSource, untilStopped, warnOfSampling } from '../observe.js';
@@ -31,7 +32,7 @@ export async function runTrace(args: string[]): Promise<number> {
   const output = new LineOutput();
   const colour = process.stdout.isTTY === true;
   const { stop } = Joiner.own;
-  const source = observedSource(options, warnOfSampling(options));
+  const source = observedSource(options, { ...warnOfSampling(options), rules: true });
   const pipeline = new Pipeline(source, {
     filter: options.filter,
     memory: options.memory,
@@ -39,14 +40,17 @@ export async function runTrace(args: string[]): Promise<number> {
     onPath: (finished) => {
       const { flow } = finished;
       if (names !== undefined && (flow === null || !isWanted(pipeline.flowRecord(flow)))) return;
-      const record = pipeline.pathRecord(finished);
-      output.line(options.json ? jsonLine(record) : pathText(record, colour));
+      held.add(pipeline.toExplain(finished));
     },
   });
+  const held = new HeldPaths(pipeline.ruleReading, (record) =>
+    output.line(options.json ? jsonLine(record) : pathText(record, colour)),
+  );
   await pipeline.start();
   announceReady(source);
   await untilStopped(stop, options.durationMs);
   await pipeline.stop();
+  await held.end();
   await output.flush();
   reportLosses(pipeline, output);
   return 0;

@@ -82,7 +82,11 @@ export function localPolicyScenes(
       reply: '0',
       reasons: { NETFILTER_DROP: String(tries) },
     });
-    const drop = await droppedByRule('input');
+    const drop = await droppedByRule(
+      'input',
+      /^(?:KUBE-EXTERNAL-SERVICES|nodeport-endpoints-check)$/,
+      /no local endpoints|@no-endpoint-nodeports/,
+    );
     for (const path of scene.paths) {
       expect(path).toMatchObject({ verdict: 'dropped', drop });
       expect(route(path)).toEqual([

@@ -4,6 +4,7 @@ import { ADDRESS, type Mode } from '../cluster.js';
 import { droppedByRule } from '../dropped-by-rule.js';
 import { inDirection, judgePaths, route } from '../judge.js';
 import { betweenPods, judgeFlow } from '../judge-flow.js';
+import { chainsOf, rulesIn } from '../judge-rules.js';
 import { betweenNodes, hostEnd, podEnd } from '../place.js';
 import { roundTrip } from '../round-trip.js';
 import { ruleCount } from '../rule-count.js';
@@ -39,6 +40,20 @@ export function policyScenes(encap: Mode): void {
         .map((hop) => Number(hop.mark) & 0x10000);
     expect(marks('forward')?.[0]).toBe(0);
     expect(marks('forward')?.at(-1)).toBe(0x10000);
+    const filter = first === undefined ? [] : rulesIn(first, 'node112', 'forward', 'filter');
+    expect(chainsOf(filter)).toEqual(
+      expect.arrayContaining(['cali-FORWARD', 'cali-to-wl-dispatch', 'cali-tw-cali118af4ccd16']),
+    );
+    expect(filter).toContainEqual(
+      expect.objectContaining({
+        chain: expect.stringMatching(/^cali-pi-/),
+        source: {
+          kind: 'NetworkPolicy',
+          name: 'default/nginx-from-pod1',
+          text: 'NetworkPolicy default/nginx-from-pod1, ingress rule 1',
+        },
+      }),
+    );
     for (const path of [first, ...more]) {
       expect(path === undefined ? [] : route(path)).toEqual(ways.there);
     }
@@ -63,7 +78,7 @@ export function policyScenes(encap: Mode): void {
       reply: '0',
       reasons: { NETFILTER_DROP: String(tries) },
     });
-    const drop = await droppedByRule('forward');
+    const drop = await droppedByRule('forward', /^cali-tw-cali118af4ccd16$/, new RegExp(DENIED));
     for (const path of scene.paths) {
       expect(path.drop).toMatchObject(drop);
       expect(route(path)).toEqual([
@@ -84,7 +99,7 @@ export function policyScenes(encap: Mode): void {
     );
     judgePaths(scene);
     judgeFlow(scene, { ...betweenPods('icmp', 'pod1', 'pod2'), verdict: 'dropped' });
-    const drop = await droppedByRule('forward');
+    const drop = await droppedByRule('forward', /^cali-tw-calibd2348b4f67$/, new RegExp(DENIED));
     expect(scene.paths).toMatchObject([{ drop }, { drop }]);
   });
 }

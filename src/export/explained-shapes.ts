@@ -1,0 +1,35 @@
+import type { PathRecord } from '../model/records.js';
+
+/** Flows whose explanations are remembered; past it all are forgotten, and told again. */
+export const FLOWS_LIMIT = 65_536;
+
+/** Packets of a flow that met the same rules are told of once. */
+export class Shapes {
+  readonly #told = new Map<string, Set<string>>();
+
+  isNew({ flow, direction, hops, verdict }: PathRecord): boolean {
+    // The rules of a first packet, or of a drop: later ones only pass as known.
+    const met = hops.flatMap(({ rules }) => rules ?? []);
+    if (met.length === 0) return false;
+    const shape = `${direction} ${verdict} ${met.map(keyOf).join(' ')}`;
+    const key = flow ?? '';
+    let shapes = this.#told.get(key);
+    if (shapes === undefined) {
+      if (this.#told.size >= FLOWS_LIMIT) this.#told.clear();
+      shapes = new Set();
+      this.#told.set(key, shapes);
+    }
+    if (shapes.has(shape)) return false;
+    shapes.add(shape);
+    return true;
+  }
+}
+
+function keyOf({
+  table,
+  chain,
+  position,
+  verdict,
+}: NonNullable<PathRecord['hops'][number]['rules']>[number]): string {
+  return `${table}/${chain}/${position}/${verdict}`;
+}
