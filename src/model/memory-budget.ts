@@ -19,7 +19,7 @@ const COLLECTOR_BASE = 146 * MIB;
  * The process that observes: Node, hopscope's code, and the kernel's types while programs load. It
  * has no tables.
  */
-const OBSERVER_BASE = 100 * MIB;
+export const OBSERVER_BASE = 100 * MIB;
 /** The same for the process that serves, whose new space is SERVER_YOUNG_MIB. */
 const SERVER_BASE = 78 * MIB;
 /** Ids of flows that went, for readers; see flow/change-log.ts. */
