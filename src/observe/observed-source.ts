@@ -3,6 +3,7 @@ import { adoptMap, RingBuffer } from 'ebpf-ts';
 import { log } from '../logger.js';
 import type { Sampling } from '../model/sampling.js';
 import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
+import type { NameChoice } from '../provide/name-choice.js';
 import { giveCounts } from '../source/count-entries.js';
 import { KernelFunctionLookup } from '../source/kernel-function-lookup.js';
 import { KernelFunctions } from '../source/kernel-functions.js';
@@ -28,6 +29,7 @@ export interface ObservedSourceOptions {
   /** In pcap-filter syntax; null for none. */
   readonly filter: string | null;
   readonly ringBytes: number;
+  readonly names: NameChoice;
   readonly count: boolean;
   /** Called before anything is asked of the observer: privileges are given up here. */
   readonly confine: () => void;
@@ -71,6 +73,10 @@ export class ObservedSource implements RecordedSource {
 
   get missing(): readonly string[] {
     return this.#status?.missing ?? [];
+  }
+
+  nameAges(): Readonly<Record<string, number | null>> {
+    return this.#status?.nameAges ?? {};
   }
 
   lost(): bigint {
@@ -136,7 +142,8 @@ export class ObservedSource implements RecordedSource {
 
   /** @throws ObserverError, ObserverUnsupportedError as the observer says */
   start(sink: SourceSink): Promise<void> {
-    const { link, confine, netns, sampling, filter, ringBytes, count } = this.#options;
+    const { link, confine, ...rest } = this.#options;
+    const { netns, sampling, filter, ringBytes, count, names } = rest;
     this.#sink = sink;
     confine();
     const begun = new Promise<void>((resolve, reject) => {
@@ -148,7 +155,7 @@ export class ObservedSource implements RecordedSource {
     });
     link.send({
       type: 'observe',
-      ...{ netns, sampling, filter, ringBytes, count },
+      ...{ netns, sampling, filter, ringBytes, count, names },
       epochNs: String(this.epochNs),
       hasServer: this.ownPort !== null,
       log: { level: log.level, format: log.format },

@@ -6,6 +6,8 @@ import { heartbeat } from '../heartbeat.js';
 import { log } from '../logger.js';
 import type { Seen } from '../model/sampling.js';
 import type { Catalog } from '../name/catalog.js';
+import type { NameChoice } from '../provide/name-choice.js';
+import type { NameProvider } from '../provide/name-provider.js';
 import { countEntry } from '../source/count-entries.js';
 import type { HookDetail } from '../source/hook-places.js';
 import type { KernelFunctionLookup } from '../source/kernel-function-lookup.js';
@@ -31,6 +33,8 @@ export interface ObserverOptions {
   readonly descriptors: number;
   /** dist/bpf/tracer.bpf.o */
   readonly objectFile: string;
+  /** Who is asked for names. Errors: UsageError. */
+  readonly names: (choice: NameChoice) => readonly NameProvider[];
   /** What this machine lacks besides, once all is attached. */
   readonly examine: () => Promise<readonly string[]>;
   /** Finds out what lies under an error, and what to do about it. */
@@ -193,6 +197,7 @@ export class Observer implements RemoteReader, SourceSink {
       const source = new KernelSource({
         ...{ objectFile: this.#options.objectFile, netns, sampling, ringBytes, count },
         filter: filter === null ? null : new PacketFilter(filter, compilePacketFilter),
+        names: this.#options.names(message.names),
         reader: this,
         epochNs: BigInt(message.epochNs),
         onWarning: (what) => log.warn('source', what),
@@ -233,6 +238,7 @@ export class Observer implements RemoteReader, SourceSink {
       own: String(source.own()),
       ringFill: source.ringFill(),
       missing: [...source.missing, ...this.#examined],
+      nameAges: source.nameAges(),
       counted: source.counted(),
       sampling: source.sampling(),
     };
