@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import type { NameChoice } from '../provide/name-choice.js';
 import type { Options } from './option.js';
 
 /** Options that say where names come from. */
@@ -29,17 +30,6 @@ export const NAME_OPTIONS = {
   },
 } as const satisfies Options;
 
-export interface NameOptions {
-  /** A file with names. */
-  readonly file: string | null;
-  /** Sockets of container runtimes to ask, those of them that are there; null for the usual ones. */
-  readonly cri: readonly string[] | null;
-  /** `auto`, `off`, or a kubeconfig file. */
-  readonly kubernetes: string;
-  /** This node's name in the cluster. */
-  readonly node: string;
-}
-
 export interface ParsedNames {
   readonly names?: string;
   readonly cri?: string;
@@ -52,7 +42,7 @@ export function nameOptions({
   cri = 'auto',
   kubernetes = 'auto',
   'node-name': node,
-}: ParsedNames): NameOptions {
+}: ParsedNames): NameChoice {
   return {
     kubernetes,
     node: node ?? hostname(),

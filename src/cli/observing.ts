@@ -4,6 +4,7 @@ import { log } from '../logger.js';
 import { confineObserver } from '../observe/confinement.js';
 import { type Ending, JoinerProcess } from '../observe/joiner-process.js';
 import { ObserverError } from '../observe/observer-error.js';
+import { nameProviders } from './name-providers.js';
 import { TRACER_OBJECT } from './observe.js';
 import { takeServiceRequest } from './service-manager.js';
 import { trueCause } from './true-cause.js';
@@ -46,6 +47,7 @@ export async function runObserving(
     objectFile: TRACER_OBJECT,
     examine: async () => (await import('../doctor/diagnose.js')).missingForTracing(),
     trueCause,
+    names: nameProviders,
     onNotify: (state) => notify(manager, state),
     ...(onBegun === undefined ? {} : { onBegun }),
     onBroken: (why) => {

@@ -11,9 +11,10 @@ import {
   shareOut,
 } from '../model/memory-budget.js';
 import { DEFAULT_BUDGET, SAMPLE_ALL, type Sampling } from '../model/sampling.js';
+import type { NameChoice } from '../provide/name-choice.js';
 import type { FilterTerm } from '../serve/protocol.js';
 import { parseFilter } from '../serve/row-filter.js';
-import { NAME_OPTIONS, type NameOptions, nameOptions, type ParsedNames } from './name-options.js';
+import { NAME_OPTIONS, nameOptions, type ParsedNames } from './name-options.js';
 import { choice, type Options } from './option.js';
 import { usableMemory } from './usable-memory.js';
 
@@ -121,7 +122,7 @@ export interface CommonOptions {
   readonly durationMs: number | null;
   readonly filter: PacketFilter | null;
   readonly netns: readonly string[] | null;
-  readonly names: NameOptions;
+  readonly names: NameChoice;
   readonly sampling: Sampling;
   /** Bytes by part. */
   readonly memory: MemoryBudget;

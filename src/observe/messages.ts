@@ -12,6 +12,7 @@ import {
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../logger.js';
 import type { Sampling, Seen } from '../model/sampling.js';
 import type { Catalog } from '../name/catalog.js';
+import type { NameChoice } from '../provide/name-choice.js';
 import type { HookDetail } from '../source/hook-places.js';
 import type { SourceSampling } from '../source/source.js';
 import type { RulesMessage } from './rules-crossing.js';
@@ -33,6 +34,7 @@ export interface ObserveMessage {
   /** In pcap-filter syntax; null for none. */
   readonly filter: string | null;
   readonly ringBytes: number;
+  readonly names: NameChoice;
   /** Whether every flow is counted. */
   readonly count: boolean;
   /** Whether rules are read. */
@@ -68,6 +70,7 @@ export interface SourceStatus {
   readonly own: string;
   readonly ringFill: number | null;
   readonly missing: readonly string[];
+  readonly nameAges: Readonly<Record<string, number | null>>;
   readonly counted: number | null;
   readonly sampling: SourceSampling;
 }
@@ -117,6 +120,7 @@ export const JOINER_FRAME_LIMIT = 256 << 20;
 
 const NAMES_LIMIT = 4_096;
 const NAME_LENGTH = 256;
+const PATH_LENGTH = 4_096;
 const FILTER_LENGTH = 4_096;
 const STATE_LENGTH = 4_096;
 const RING_MOST = 1 << 30;
@@ -136,6 +140,16 @@ function sampling(value: unknown, at: string): Sampling {
   if (mode === 'all') return { mode };
   if (mode === 'auto') return { mode, budget: upTo(100)(given['budget'], `${at}.budget`) };
   return { mode, oneIn: upTo(2 ** 32 - 1)(given['oneIn'], `${at}.oneIn`) };
+}
+
+function names(value: unknown, at: string): NameChoice {
+  const { file, cri, kubernetes, node } = object(value, at);
+  return {
+    file: nullable(short(PATH_LENGTH))(file, `${at}.file`),
+    cri: nullable(list(short(PATH_LENGTH), NAMES_LIMIT))(cri, `${at}.cri`),
+    kubernetes: short(PATH_LENGTH)(kubernetes, `${at}.kubernetes`),
+    node: short(NAME_LENGTH)(node, `${at}.node`),
+  };
 }
 
 /**
@@ -165,6 +179,7 @@ export function parseToObserver(payload: Uint8Array): ToObserver {
         sampling: sampling(given['sampling'], 'sampling'),
         filter: nullable(short(FILTER_LENGTH))(filter, 'filter'),
         ringBytes: upTo(RING_MOST)(given['ringBytes'], 'ringBytes'),
+        names: names(given['names'], 'names'),
         count: given['count'] === true,
         rules: given['rules'] === true,
         epochNs: decimal(given['epochNs'], 'epochNs'),

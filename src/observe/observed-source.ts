@@ -3,6 +3,7 @@ import { adoptMap, RingBuffer } from 'ebpf-ts';
 import { log } from '../logger.js';
 import type { Sampling } from '../model/sampling.js';
 import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
+import type { NameChoice } from '../provide/name-choice.js';
 import { giveCounts } from '../source/count-entries.js';
 import { KernelFunctionLookup } from '../source/kernel-function-lookup.js';
 import { KernelFunctions } from '../source/kernel-functions.js';
@@ -29,6 +30,7 @@ export interface ObservedSourceOptions {
   /** In pcap-filter syntax; null for none. */
   readonly filter: string | null;
   readonly ringBytes: number;
+  readonly names: NameChoice;
   readonly count: boolean;
   /** Whether rules are read; absent: no. */
   readonly rules?: boolean;
@@ -79,6 +81,10 @@ export class ObservedSource implements RecordedSource {
 
   get missing(): readonly string[] {
     return this.#status?.missing ?? [];
+  }
+
+  nameAges(): Readonly<Record<string, number | null>> {
+    return this.#status?.nameAges ?? {};
   }
 
   lost(): bigint {
@@ -144,7 +150,8 @@ export class ObservedSource implements RecordedSource {
 
   /** @throws ObserverError, ObserverUnsupportedError as the observer says */
   start(sink: SourceSink): Promise<void> {
-    const { link, confine, netns, sampling, filter, ringBytes, count } = this.#options;
+    const { link, confine, ...rest } = this.#options;
+    const { netns, sampling, filter, ringBytes, count, names } = rest;
     const { hasRules: rules } = this;
     this.#sink = sink;
     confine();
@@ -157,7 +164,7 @@ export class ObservedSource implements RecordedSource {
     });
     link.send({
       type: 'observe',
-      ...{ netns, sampling, filter, ringBytes, count, rules },
+      ...{ netns, sampling, filter, ringBytes, count, names, rules },
       epochNs: String(this.epochNs),
       hasServer: this.ownPort !== null,
       log: { level: log.level, format: log.format },

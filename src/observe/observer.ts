@@ -6,6 +6,8 @@ import { heartbeat } from '../heartbeat.js';
 import { log } from '../logger.js';
 import type { Seen } from '../model/sampling.js';
 import type { Catalog } from '../name/catalog.js';
+import type { NameChoice } from '../provide/name-choice.js';
+import type { NameProvider } from '../provide/name-provider.js';
 import type { RulesNews } from '../rules/rule-text.js';
 import { countEntry } from '../source/count-entries.js';
 import type { HookDetail } from '../source/hook-places.js';
@@ -34,6 +36,8 @@ export interface ObserverOptions {
   readonly descriptors: number;
   /** dist/bpf/tracer.bpf.o */
   readonly objectFile: string;
+  /** Who is asked for names. Errors: UsageError. */
+  readonly names: (choice: NameChoice) => readonly NameProvider[];
   /** What this machine lacks besides, once all is attached. */
   readonly examine: () => Promise<readonly string[]>;
   /** Finds out what lies under an error, and what to do about it. */
@@ -205,6 +209,7 @@ export class Observer implements RemoteReader, SourceSink {
         ...{ objectFile: this.#options.objectFile, netns, sampling, ringBytes, count },
         rules,
         filter: filter === null ? null : new PacketFilter(filter, compilePacketFilter),
+        names: this.#options.names(message.names),
         reader: this,
         epochNs: BigInt(message.epochNs),
         onWarning: (what) => log.warn('source', what),
@@ -245,6 +250,7 @@ export class Observer implements RemoteReader, SourceSink {
       own: String(source.own()),
       ringFill: source.ringFill(),
       missing: [...source.missing, ...this.#examined],
+      nameAges: source.nameAges(),
       counted: source.counted(),
       sampling: source.sampling(),
     };

@@ -16,6 +16,9 @@ import { NamespaceWatcher } from './namespace-watcher.js';
 /** A provider that has not answered by then is not waited for; what it said before holds. */
 export const PROVIDER_LIMIT_MS = 2_000;
 
+/** Ages are told in steps, so that they are no news all the time. */
+const AGE_STEP_MS = 5_000;
+
 /** Gathers the names of what is on this machine from all who know some. */
 export class CatalogReader {
   readonly #machine = { host: hostname(), own: NamespaceWatcher.own().netns };
@@ -58,7 +61,7 @@ export class CatalogReader {
       this.#providers.map(({ name, ageMs }) => {
         const readAt = this.#readAt.get(name);
         const age = ageMs === undefined ? (readAt === undefined ? null : now - readAt) : ageMs;
-        return [name, age === null ? null : Math.round(age) / 1_000];
+        return [name, age === null ? null : Math.floor(age / AGE_STEP_MS) * (AGE_STEP_MS / 1_000)];
       }),
     );
   }

@@ -2,6 +2,7 @@
  * Follows the API server in a process of its own: its client and its answers take memory and time
  * that packets must not wait for. Started by kube-names.ts, it ends with whoever started it.
  */
+import { confine } from 'ebpf-ts';
 import type { ObjectNames } from '../../name/kube-objects.js';
 import { apiServer } from './api-server.js';
 import { Cluster } from './cluster.js';
@@ -25,6 +26,9 @@ export interface KubeReport {
 /** Names of one report, so that whoever gets it is not kept long, and the time between two. */
 const REPORT_NAMES = 500;
 const REPORT_MS = 100;
+
+// It parses what comes from elsewhere, and needs no more than files of its user and a connection.
+confine({ keep: [], filter: false });
 
 const request = JSON.parse(process.argv[2] ?? '{}') as KubeRequest;
 const waiting = new Map<string, ObjectNames | null>();

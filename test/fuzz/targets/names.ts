@@ -1,6 +1,8 @@
+import { isIP } from 'node:net';
 import { jsonLine, printable, printableRecord } from '../../../src/export/printable.js';
 import { type Catalog, CatalogError, parseCatalog } from '../../../src/name/catalog.js';
 import { Names } from '../../../src/name/names.js';
+import { NamesFileError, parseNamesFile } from '../../../src/name/names-file.js';
 import type { Random } from '../random.js';
 import type { Era, Target } from '../target.js';
 
@@ -39,6 +41,7 @@ class NamesEra implements Era {
       return;
     }
     recorded(value);
+    named(text);
     let catalog: Catalog;
     try {
       catalog = parseCatalog(value);
@@ -52,6 +55,18 @@ class NamesEra implements Era {
     }
     lookedUp(catalog, random);
     this.good += 1;
+  }
+}
+
+/** A names file of somebody's is refused with a code, or taken. */
+function named(text: string): void {
+  try {
+    const { endpoints, services } = parseNamesFile(text);
+    for (const { ip } of [...endpoints, ...services]) {
+      if (ip !== null && isIP(ip) === 0) throw new Error(`address '${ip}'`);
+    }
+  } catch (error) {
+    if (!(error instanceof NamesFileError && error.code === 'NAMES_FILE_INVALID')) throw error;
   }
 }
 
