@@ -9,6 +9,7 @@ const OBSERVE: ObserveMessage = {
   filter: 'icmp',
   ringBytes: 1 << 24,
   count: true,
+  rules: true,
   epochNs: '123456789012345',
   hasServer: true,
   log: { level: 'info', format: 'json' },
