@@ -4,7 +4,7 @@ import type { RuleReading, ToExplain } from '../pipeline-rules.js';
 /** Paths that wait for their rules; past it the oldest goes on without. */
 export const HELD_LIMIT = 10_000;
 /** How long one waits, ms: rules that change without a sign are read once a second. */
-const HOLD_MS = 3_000;
+const HOLD_MS = 5_000;
 const LOOK_MS = 50;
 
 /** Keeps paths, in their order, until it is known which rules were in force when they passed. */

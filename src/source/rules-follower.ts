@@ -15,8 +15,7 @@ const ATTEMPTS = 3;
 
 interface Known {
   readonly fingerprint: string;
-  readonly hash: string;
-  readonly isSilent: boolean;
+  readonly read: ReadRules;
   /** When it is to be read again although nothing says that it has changed, ms. */
   readonly due: number;
 }
@@ -92,30 +91,34 @@ export class RulesFollower {
     const fingerprint = await rulesFingerprint(path);
     if (fingerprint === null) return;
     const known = this.#known.get(netns);
-    const isDue = known?.isSilent === true && (isUrgent || Date.now() >= known.due);
+    const isDue = known?.read.isSilent === true && (isUrgent || Date.now() >= known.due);
     if (known !== undefined && known.fingerprint === fingerprint && !isDue) {
       // The legacy back end, ipset and IPVS have no generation: only reading them tells.
-      if (!known.isSilent) this.#onNews({ kind: 'same', netns, until });
+      if (!known.read.isSilent) this.#onNews({ kind: 'same', netns, until });
       return;
     }
-    await this.#read(namespace, fingerprint, known?.hash ?? null);
+    await this.#read(namespace, fingerprint, known ?? null);
   }
 
-  async #read(namespace: FoundNamespace, before: string, hash: string | null): Promise<void> {
+  async #read(namespace: FoundNamespace, before: string, known: Known | null): Promise<void> {
     const { netns, path } = namespace;
     const began = Date.now();
     let fingerprint = before;
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-      const read = await readRules(namespace, process.hrtime.bigint);
+      // What has a generation is read again where that is another one.
+      const same = known?.fingerprint === fingerprint ? known.read : null;
+      const read = await readRules(namespace, process.hrtime.bigint, same);
       const after = await rulesFingerprint(path);
       if (read === null || after === null) return;
       const isWhole = after === fingerprint;
       fingerprint = after;
       if (!isWhole && attempt < ATTEMPTS) continue;
       const ended = Date.now();
-      const due = ended + Math.max(SILENT_MS, READING_REST * (ended - began));
-      this.#known.set(netns, { fingerprint, hash: read.hash, isSilent: read.isSilent, due });
-      this.#pass(read, hash, isWhole);
+      // The next time what has a generation is not read.
+      const cost = same === null && read.steady.size > 0 ? 0 : ended - began;
+      const due = ended + Math.max(SILENT_MS, READING_REST * cost);
+      this.#known.set(netns, { fingerprint, read, due });
+      this.#pass(read, known?.read.hash ?? null, isWhole);
       return;
     }
   }

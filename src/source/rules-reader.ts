@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { createHash, type Hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { BpfError } from 'ebpf-ts';
 import { HopscopeError } from '../model/errors.js';
 import { decodeLinks } from '../network/decode-links.js';
@@ -52,12 +52,27 @@ export interface ReadRules {
   readonly hash: string;
   /** Whether something can change without a change of the generation. */
   readonly isSilent: boolean;
+  /** Texts that do not, by the command that printed them. */
+  readonly steady: ReadonlyMap<string, ReadText>;
 }
 
-/** Reads the rules of a namespace, and only reads them; null where it has gone. */
+interface ReadText {
+  readonly pieces: readonly string[];
+  readonly digest: string;
+}
+
+/** What changes with the generation alone. */
+const STEADY: ReadonlySet<RuleText['tool']> = new Set(['iptables-nft', 'nft-text', 'nft']);
+
+/**
+ * Reads the rules of a namespace, and only reads them; null where it has gone.
+ *
+ * @param known what was read in the same generation: of it only what has none is read again
+ */
 export async function readRules(
   { netns, path }: Pick<FoundNamespace, 'netns' | 'path'>,
   now: () => bigint,
+  known: ReadRules | null = null,
 ): Promise<ReadRules | null> {
   const from = now();
   let state: NamespaceState;
@@ -70,13 +85,18 @@ export async function readRules(
   const hash = createHash('sha256').update(state.network);
   const problems: RuleProblem[] = [];
   const texts: RuleText[] = [];
+  const steady = new Map<string, ReadText>();
   const add = async (
     tool: RuleText['tool'],
     family: Family | null,
     ...command: readonly string[]
   ): Promise<void> => {
     try {
-      texts.push({ tool, family, pieces: await piecesOf(path, command, hash) });
+      const key = command.join(' ');
+      const read = known?.steady.get(key) ?? (await piecesOf(path, command));
+      texts.push({ tool, family, pieces: read.pieces });
+      hash.update(read.digest);
+      if (STEADY.has(tool)) steady.set(key, read);
     } catch (error) {
       const why = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
       problems.push({ code: 'RULES_NOT_READ', message: `${command.join(' ')}: ${why}` });
@@ -105,7 +125,8 @@ export async function readRules(
       },
     },
     hash: hash.digest('hex'),
-    isSilent: texts.some(({ tool }) => !tool.startsWith('nft') && tool !== 'iptables-nft'),
+    isSilent: texts.some(({ tool }) => !STEADY.has(tool)),
+    steady,
   };
 }
 
@@ -191,13 +212,14 @@ function toolSuffix(tool: 'iptables-nft' | 'iptables-legacy'): string {
 }
 
 /** Standard output of a command in a namespace, in pieces that end where a line does. */
-function piecesOf(path: string, command: readonly string[], hash: Hash): Promise<string[]> {
+function piecesOf(path: string, command: readonly string[]): Promise<ReadText> {
   return new Promise((resolve, reject) => {
     const child = spawn('nsenter', [`--net=${path}`, ...command], {
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: TIMEOUT_MS,
     });
     const pieces: string[] = [];
+    const hash = createHash('sha256');
     const take = (piece: string, end = '\n'): void => {
       // By its lines, for where it comes in two is another place each time.
       hash.update(`${piece.replace(PASSING, '')}${end}`);
@@ -237,7 +259,7 @@ function piecesOf(path: string, command: readonly string[], hash: Hash): Promise
       else if (code !== 0) reject(new Error(said.trim() || `ended with ${code ?? signal}`));
       else {
         if (rest !== '') take(rest);
-        resolve(pieces);
+        resolve({ pieces, digest: hash.digest('hex') });
       }
     });
   });

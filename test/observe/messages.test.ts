@@ -10,6 +10,7 @@ const OBSERVE: ObserveMessage = {
   names: { file: null, cri: ['/run/a.sock'], kubernetes: 'auto', node: 'n1' },
   ringBytes: 1 << 24,
   count: true,
+  rules: true,
   epochNs: '123456789012345',
   hasServer: true,
   log: { level: 'info', format: 'json' },
