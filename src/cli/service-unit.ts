@@ -19,6 +19,8 @@ export interface ServiceUnitOptions {
  * namespaces; names of kernel functions.
  */
 const CAPABILITIES = ['CAP_BPF', 'CAP_PERFMON', 'CAP_NET_ADMIN', 'CAP_SYS_ADMIN', 'CAP_SYSLOG'];
+/** For a moment: so that what parses and serves has a user of its own. */
+const CHANGE_OF_USER = ['CAP_SETUID', 'CAP_SETGID'];
 /** Where there is no tcx, packet sockets count. */
 const PACKET_SOCKETS = 'CAP_NET_RAW';
 const TCX_SINCE = [6, 6] as const;
@@ -30,7 +32,8 @@ const TCX_SINCE = [6, 6] as const;
 export function serviceUnit(options: ServiceUnitOptions): string {
   const { config, node = process.execPath, main = MAIN, kernel = release() } = options;
   const command = [node, main, 'serve', ...(config === null ? [] : ['--config', config])];
-  const capabilities = [...CAPABILITIES, ...(hasTcx(kernel) ? [] : [PACKET_SOCKETS])].join(' ');
+  const counting = hasTcx(kernel) ? [] : [PACKET_SOCKETS];
+  const capabilities = [...CAPABILITIES, ...counting, ...CHANGE_OF_USER].join(' ');
   return `[Unit]
 Description=hopscope: every hop of a packet, live
 After=network.target
@@ -54,7 +57,8 @@ MemoryMax=2G
 TasksMax=128
 
 # Loading programs; reading kernel memory in them; attaching to the network; entering network
-# namespaces; names of kernel functions; before Linux 6.6 packet sockets.
+# namespaces; names of kernel functions; before Linux 6.6 packet sockets. The last two are given up at
+# the start, once the processes that parse and serve have a user of their own.
 CapabilityBoundingSet=${capabilities}
 AmbientCapabilities=
 NoNewPrivileges=yes

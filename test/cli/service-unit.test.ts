@@ -34,7 +34,7 @@ it.each([
   ['5.17', ' CAP_NET_RAW'],
 ])('has the capabilities that kernel %s needs, and no other', (kernel, more) => {
   expect(setting(serviceUnit({ config: null, kernel }), 'CapabilityBoundingSet')).toBe(
-    `CAP_BPF CAP_PERFMON CAP_NET_ADMIN CAP_SYS_ADMIN CAP_SYSLOG${more}`,
+    `CAP_BPF CAP_PERFMON CAP_NET_ADMIN CAP_SYS_ADMIN CAP_SYSLOG${more} CAP_SETUID CAP_SETGID`,
   );
 });
 
