@@ -10,8 +10,9 @@ import type { CatalogService } from '../name/catalog.js';
 import { servicesFromNftables } from '../name/kube-nftables.js';
 import { servicesFromRules } from '../name/kube-rules.js';
 import { LEGACY_FILES } from '../source/firewall-reader.js';
+import { inTurn } from '../source/in-turn.js';
 import { runInside } from '../source/inside-namespace.js';
-import { askNamespace, inTurn, NLM_F_DUMP } from '../source/namespace-query.js';
+import { askNamespace, NLM_F_DUMP } from '../source/namespace-query.js';
 import type { FoundNamespace } from '../source/namespace-watcher.js';
 import type { NameFacts, NameProvider } from './name-provider.js';
 

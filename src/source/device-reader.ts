@@ -5,7 +5,8 @@ import type { Route } from '../network/description.js';
 import { NetlinkError } from '../network/netlink-message.js';
 import { isDefault, MAIN_TABLE } from '../network/route.js';
 import type { KnownDevice, KnownNamespace } from './counted-devices.js';
-import { AF, askNamespace, dump, findEnds, inTurn, RTM } from './namespace-query.js';
+import { inTurn } from './in-turn.js';
+import { AF, askNamespace, dump, findEnds, RTM } from './namespace-query.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 
 const REQUESTS = [

@@ -1,8 +1,7 @@
 import { BpfError, type NetlinkRequest, type NetnsAnswers, netnsIds, queryNetns } from 'ebpf-ts';
 import { type LinkEnds, type LinksOfNamespace, wantedEnds } from '../network/link-ends.js';
+import { inTurn } from './in-turn.js';
 
-/** Namespaces asked at a time: as many as libuv's pool has threads. */
-const READERS = 4;
 /** Times that a namespace is asked when it changes meanwhile. */
 const ATTEMPTS = 3;
 /** Numbers of other namespaces asked for in all; a node of 500 pods asks 1,000 times. */
@@ -88,16 +87,4 @@ export async function findEnds(
     }
   });
   return ends;
-}
-
-/** So many at a time; the workers share one iterator. */
-export async function inTurn<T>(
-  items: readonly T[],
-  work: (item: T) => Promise<void>,
-): Promise<void> {
-  const waiting = items[Symbol.iterator]();
-  const worker = async (): Promise<void> => {
-    for (const item of waiting) await work(item);
-  };
-  await Promise.all(Array.from({ length: READERS }, worker));
 }

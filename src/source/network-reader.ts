@@ -21,7 +21,8 @@ import {
   TABLES_REQUEST,
   tablesOf,
 } from './firewall-reader.js';
-import { AF, askNamespace, dump, findEnds, inTurn, RTM, RTM_F_CLONED } from './namespace-query.js';
+import { inTurn } from './in-turn.js';
+import { AF, askNamespace, dump, findEnds, RTM, RTM_F_CLONED } from './namespace-query.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 import { readWireguard } from './wireguard-reader.js';
 

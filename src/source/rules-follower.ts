@@ -1,5 +1,5 @@
 import type { RulesNews } from '../rules/rule-text.js';
-import { inTurn } from './namespace-query.js';
+import { inTurn } from './in-turn.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 import { type ReadRules, readRules, rulesFingerprint } from './rules-reader.js';
 

@@ -1,6 +1,6 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import type { CatalogEndpoint } from '../../name/catalog.js';
-import { inTurn } from '../../source/namespace-query.js';
+import { inTurn } from '../../source/in-turn.js';
 import type { FoundNamespace } from '../../source/namespace-watcher.js';
 import {
   type NameFacts,
