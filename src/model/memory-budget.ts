@@ -75,7 +75,7 @@ export interface MemoryBudget {
 /** Of V8's heap limit, what may be filled: near it V8 does little but collect garbage. */
 const HEAP_SHARE = 0.9;
 /** Of the base, what is not in the heap of the process that watches. */
-const OUTSIDE_HEAP = 128 * MIB;
+const OUTSIDE_HEAP = OBSERVER_BASE + 128 * MIB;
 
 /**
  * How much of `total` can be used where V8 ends the process at `heapLimit`: nearly all that is
