@@ -32,7 +32,7 @@ test('a heap too small is an error with its remedy, and one that is small a warn
     );
   const tooSmall = await replay(64);
   expect(tooSmall.stderr).toMatch(/HEAP_TOO_SMALL/);
-  expect(tooSmall.stderr).toMatch(/max-old-space-size=427/);
+  expect(tooSmall.stderr).toMatch(/max-old-space-size=316/);
   expect(tooSmall.code).toBe(2);
   expect((await replay(256)).stderr).toMatch(/of 512M of --memory \d+M are used/);
 });

@@ -1,15 +1,12 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SimulationRecord } from '../../src/export/explanation.js';
 import { labDown } from '../../src/lab/down.js';
 import { runIn } from '../../src/lab/run-command.js';
 import { labUp } from '../../src/lab/up.js';
 import { hopscope } from '../cli/command-line.js';
+import { traceOf } from './kernel-trace.js';
 
 const NODE = 'node111';
-const REST_MS = 300;
 const TABLE = 'traced_by_test';
 
 /** The rules of kube-proxy's table that the kernel says a packet met. */
@@ -22,25 +19,8 @@ async function kernelTrace(address: string, send: () => Promise<unknown>): Promi
 }
 `;
   await runIn(NODE, 'nft', ['-f', '-'], { input });
-  const monitor = spawn('ip', ['netns', 'exec', NODE, 'nft', 'monitor', 'trace'], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
   try {
-    let said = '';
-    monitor.stdout.setEncoding('utf8').on('data', (text: string) => {
-      said += text;
-    });
-    await expect
-      .poll(
-        async () => {
-          await send();
-          return said;
-        },
-        { timeout: 20_000, interval: 200 },
-      )
-      .toMatch(/ kube-proxy \S+ rule /);
-    // The rest of the packet's way.
-    await delay(REST_MS);
+    const said = await traceOf(NODE, ['nft', 'monitor', 'trace'], send, / kube-proxy \S+ rule /);
     const [, id = ''] = /^trace id ([0-9a-f]+) /m.exec(said) ?? [];
     return said.split('\n').flatMap((line) => {
       const found = new RegExp(
@@ -49,8 +29,6 @@ async function kernelTrace(address: string, send: () => Promise<unknown>): Promi
       return found === null ? [] : [`${found[1]} ${found[2]}`];
     });
   } finally {
-    monitor.kill();
-    await once(monitor, 'close');
     await runIn(NODE, 'nft', ['delete', 'table', 'ip', TABLE]);
   }
 }

@@ -1,40 +1,19 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SimulationRecord } from '../../src/export/explanation.js';
 import { labDown } from '../../src/lab/down.js';
 import { runIn } from '../../src/lab/run-command.js';
 import { labUp } from '../../src/lab/up.js';
 import { hopscope } from '../cli/command-line.js';
+import { traceOf } from './kernel-trace.js';
 
 const NODE = 'node111';
-const REST_MS = 300;
 
 /** A rule that the kernel says a packet met: its text, or a policy. */
 async function kernelTrace(match: string, send: () => Promise<unknown>): Promise<string[]> {
   const rule = `-s ${match} -p tcp -m tcp --syn -j TRACE`.split(' ');
   await runIn(NODE, 'iptables-nft', ['-t', 'raw', '-I', 'PREROUTING', '1', ...rule]);
-  const monitor = spawn('ip', ['netns', 'exec', NODE, 'xtables-monitor', '-t'], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
   try {
-    let said = '';
-    monitor.stdout.setEncoding('utf8').on('data', (text: string) => {
-      said += text;
-    });
-    // It says nothing when it listens: packets are sent until one is traced.
-    await expect
-      .poll(
-        async () => {
-          await send();
-          return said;
-        },
-        { timeout: 20_000, interval: 200 },
-      )
-      .toMatch(/ TRACE: /);
-    // The rest of the packet's way.
-    await delay(REST_MS);
+    const said = await traceOf(NODE, ['xtables-monitor', '-t'], send, / TRACE: /);
     const lines = said.split('\n');
     const [, id = ''] = / TRACE: \d+ ([0-9a-f]+) /.exec(said) ?? [];
     return lines.flatMap((line) => {
@@ -47,8 +26,6 @@ async function kernelTrace(match: string, send: () => Promise<unknown>): Promise
       return [`${table} ${rest.trim().replace(/^-4 -t \S+ /, '')}`];
     });
   } finally {
-    monitor.kill();
-    await once(monitor, 'close');
     await runIn(NODE, 'iptables-nft', ['-t', 'raw', '-D', 'PREROUTING', ...rule]);
   }
 }

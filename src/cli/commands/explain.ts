@@ -8,13 +8,13 @@ import { EXPLAIN } from '../command-options.js';
 import { EXIT } from '../exit-status.js';
 import { HeldPaths } from '../held-paths.js';
 import { Joiner } from '../joiner.js';
-import { announceReady, observedSource, untilStopped, warnOfSampling } from '../observe.js';
+import { observedSource, warnOfSampling } from '../observe.js';
 import { optionHelp } from '../option.js';
 import { filteredOptions } from '../options.js';
 import { LineOutput } from '../output.js';
+import { showPackets } from '../packet-output.js';
 import { readOptions } from '../read-options.js';
 import { runSimulate } from './explain-simulate.js';
-import { reportLosses } from './trace.js';
 
 const HELP = `Usage: hopscope explain [options] [EXPR]
        hopscope explain --simulate --netns NODE --in DEV --src A:P --dst B:P [--proto P]
@@ -55,12 +55,7 @@ export async function runExplain(args: string[]): Promise<number> {
     const record = explanationRecord(path);
     output.line(options.json ? jsonLine(record) : explainedText(path, paint));
   });
-  await pipeline.start();
-  announceReady(source);
-  await untilStopped(stop, options.durationMs);
-  await pipeline.stop();
-  await held.end();
-  await output.flush();
-  reportLosses(pipeline, output);
+  const { durationMs } = options;
+  await showPackets({ source, pipeline, held, output, stop, durationMs });
   return EXIT.done;
 }

@@ -5,13 +5,13 @@ import type { Flow } from '../../flow/flow.js';
 import { Pipeline } from '../../pipeline.js';
 import { FLOWS } from '../command-options.js';
 import { Joiner } from '../joiner.js';
+import { reportLosses } from '../losses.js';
 import { nameFilter } from '../name-filter.js';
 import { announceReady, observedSource, untilStopped } from '../observe.js';
 import { commonHelp } from '../option.js';
 import { filteredOptions } from '../options.js';
 import { LineOutput } from '../output.js';
 import { readOptions } from '../read-options.js';
-import { reportLosses } from './trace.js';
 
 const HELP = `Usage: hopscope flows [options] [EXPR]
 

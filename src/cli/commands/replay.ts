@@ -10,6 +10,7 @@ import { ReplaySource } from '../../source/replay-source.js';
 import { REPLAY } from '../command-options.js';
 import { startDashboard } from '../dashboard.js';
 import { listenOptions } from '../listen.js';
+import { reportLosses } from '../losses.js';
 import { nameFilter } from '../name-filter.js';
 import { NAME_OPTIONS } from '../name-options.js';
 import { announceDashboard, announceReady, stopRequest, untilStopped } from '../observe.js';
@@ -18,7 +19,6 @@ import { commonOptions, oneInOf } from '../options.js';
 import { LineOutput } from '../output.js';
 import { readOptions } from '../read-options.js';
 import { boundUnusedMemory } from '../unused-memory.js';
-import { reportLosses } from './trace.js';
 
 const HELP = `Usage: hopscope replay FILE [options]
 

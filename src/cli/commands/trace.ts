@@ -1,15 +1,15 @@
 import { pathText } from '../../export/path-text.js';
 import { jsonLine } from '../../export/printable.js';
-import { log } from '../../logger.js';
 import { Pipeline } from '../../pipeline.js';
 import { TRACE } from '../command-options.js';
 import { HeldPaths } from '../held-paths.js';
 import { Joiner } from '../joiner.js';
 import { nameFilter } from '../name-filter.js';
-import { announceReady, observedSource, untilStopped, warnOfSampling } from '../observe.js';
+import { observedSource, warnOfSampling } from '../observe.js';
 import { commonHelp } from '../option.js';
 import { filteredOptions } from '../options.js';
 import { LineOutput } from '../output.js';
+import { showPackets } from '../packet-output.js';
 import { readOptions } from '../read-options.js';
 
 const HELP = `Usage: hopscope trace [options] [EXPR]
@@ -46,27 +46,7 @@ export async function runTrace(args: string[]): Promise<number> {
   const held = new HeldPaths(pipeline.ruleReading, (record) =>
     output.line(options.json ? jsonLine(record) : pathText(record, colour)),
   );
-  await pipeline.start();
-  announceReady(source);
-  await untilStopped(stop, options.durationMs);
-  await pipeline.stop();
-  await held.end();
-  await output.flush();
-  reportLosses(pipeline, output);
+  const { durationMs } = options;
+  await showPackets({ source, pipeline, held, output, stop, durationMs });
   return 0;
-}
-
-/** Nothing is lost in silence. */
-export function reportLosses(pipeline: Pipeline, output: LineOutput): void {
-  const quality = pipeline.quality();
-  const losses = [
-    [quality.lost, 'events lost: the kernel produced faster than they were read'],
-    [String(pipeline.joiner.counters.cutByWindow), 'packets seen in part: a window began or ended'],
-    [quality.evicted, 'evicted from full tables'],
-    [String(output.skipped), 'lines left out: the reader was too slow'],
-    ...Object.entries(quality.malformed).map(([code, count]) => [count, code]),
-  ].filter(([count]) => count !== '0');
-  for (const [count, what] of losses) {
-    log.warn('lost', `${count} ${what}`, { fields: { count, what } });
-  }
 }
