@@ -88,8 +88,7 @@ export class MtuEvidence {
       this.refusals.some(({ direction, largest }) => !this.isTold(direction, largest)) ||
       this.vanishing.some(
         (each, direction) =>
-          each?.vanished != null &&
-          !this.isTold(direction as DirectionIndex, each.vanished.size),
+          each?.vanished != null && !this.isTold(direction as DirectionIndex, each.vanished.size),
       )
     );
   }

@@ -2,8 +2,8 @@ import type { Device } from '../join/device-table.js';
 import type { Headers } from '../join/headers.js';
 import { ORIGIN_FIRST_SEEN, ORIGIN_FRAGMENT, type Path } from '../join/path.js';
 import type { Place } from '../join/place.js';
-import { PROTO_TCP } from '../packet/proto.js';
 import type { PathVerdict } from '../model/records.js';
+import { PROTO_TCP } from '../packet/proto.js';
 import { type DirectionIndex, opposite } from './direction-index.js';
 import type { DropMeaning } from './drop-meaning.js';
 import type { FlowCounters } from './flow-counters.js';
@@ -72,7 +72,13 @@ export class MtuWatch {
 
   #noteRefusal(
     traced: Traced,
-    { direction, seenBy, refusedBy, reason, size }: FoundRefusal & { direction: DirectionIndex; reason: number },
+    {
+      direction,
+      seenBy,
+      refusedBy,
+      reason,
+      size,
+    }: FoundRefusal & { direction: DirectionIndex; reason: number },
   ): void {
     const evidence = traced.makeMtuEvidence();
     const known = evidence.refusals.find(

@@ -1,8 +1,8 @@
 import { mtuVerdict } from '../check/mtu-verdict.js';
 import { ORIGINAL, REPLY } from '../flow/direction-index.js';
 import type { Flow } from '../flow/flow.js';
-import { mtuSeen } from '../flow/mtu-seen.js';
 import type { Histogram } from '../flow/histogram.js';
+import { mtuSeen } from '../flow/mtu-seen.js';
 import type { Tuple } from '../join/tuple.js';
 import { ROW_ENCAPSULATIONS } from './limits.js';
 import * as row from './row-layout.js';

@@ -18,7 +18,11 @@ it.each([
   ['cut into fragments', { largest: 3000, fragmentsSeen: true }, 'fragments'],
   ['dropped, and no one was told', { largest: 1500, blackholeSeen: true }, 'blackhole'],
   ['dropped after others were cut', { blackholeSeen: true, fragmentsSeen: true }, 'blackhole'],
-  ['dropped at one place, and of another the source was told', { blackholeSeen: true, icmpTooBigSeen: true }, 'blackhole'],
+  [
+    'dropped at one place, and of another the source was told',
+    { blackholeSeen: true, icmpTooBigSeen: true },
+    'blackhole',
+  ],
   ['told too large, then sent smaller', { largest: 1400, icmpTooBigSeen: true }, 'pmtu'],
 ] as const)('packets %s', (_, evidence, verdict) => {
   expect(mtuVerdict({ ...PLAIN, ...evidence })).toBe(verdict);

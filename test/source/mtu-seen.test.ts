@@ -13,8 +13,8 @@ import {
   echo,
   flushCaches,
   makeSeenNet,
-  removeSeenNet,
   ROUTER,
+  removeSeenNet,
   Watch,
 } from './mtu-seen-net.js';
 
@@ -41,7 +41,7 @@ async function withMtu<T>(netns: string, dev: string, mtu: number, look: () => P
 }
 
 async function withRules<T>(netns: string, rules: string, look: () => Promise<T>): Promise<T> {
-  await runIn(netns, 'nft', [`table ip seen { ${rules} }`]);
+  await runIn(netns, 'nft', [`table ip seen {\n${rules}\n}`]);
   try {
     return await look();
   } finally {
@@ -50,8 +50,7 @@ async function withRules<T>(netns: string, rules: string, look: () => Promise<T>
 }
 
 function send(bytes: number, port: number): () => Promise<number> {
-  return () =>
-    stream({ netns: A, port: 40_000 + port }, { netns: B, address: B_IP, port }, bytes);
+  return () => stream({ netns: A, port: 40_000 + port }, { netns: B, address: B_IP, port }, bytes);
 }
 
 function expectPromised(flow: FlowRecord): void {
@@ -88,9 +87,11 @@ describe('what fits', () => {
 
 describe('black holes', () => {
   it('the other end of a pair takes less: both are named', async () => {
-    const flow = await withMtu(ROUTER, 'ra', 1400, () =>
-      watch.only(() => echo(A, B_IP, 1_450, 2)),
-    );
+    const flow = await withMtu(ROUTER, 'ra', 1400, async () => {
+      // What passes the device shows its new MTU.
+      await echo(A, B_IP, 1_000);
+      return watch.only(() => echo(A, B_IP, 1_450, 2));
+    });
     expectPromised(flow);
     expect(flow.mtu).toMatchObject({
       verdict: 'blackhole',
@@ -171,7 +172,8 @@ describe('ICMP errors', () => {
     // The error comes from B, behind the translation: its way on has less room.
     await setSysctls(B, ['net/ipv4/ip_forward=1']);
     await ipBatch(B, [
-      'link add d0 type dummy',
+      'link add d0 type veth peer name d1',
+      'link set d1 up',
       'link set d0 mtu 1300 up',
       'address add 10.31.7.1/24 dev d0',
     ]);
@@ -203,7 +205,8 @@ describe('fragments', () => {
 
   it('that wait in vain are of the flow they were cut from', async () => {
     await setSysctls(B, ['net/ipv4/ipfrag_time=1']);
-    const rules = 'chain f { type filter hook forward priority 0; ip frag-off & 0x1fff != 0 drop; }';
+    const rules =
+      'chain f { type filter hook forward priority 0; ip frag-off & 0x1fff != 0 drop; }';
     const text = 'hopscope'.repeat(400);
     const flow = await withRules(ROUTER, rules, () =>
       watch.only(async () => {
