@@ -25,6 +25,7 @@ export function lossesOf(joiner: PathJoiner, flows: FlowTable, queue: RecordQueu
       'flow-legs-refused': flows.counters.legsRefused,
       'flow-encapsulations-refused': flows.counters.encapsulationsRefused,
       'flow-reasons-refused': flows.counters.reasonsRefused,
+      'flow-evidence-refused': flows.counters.evidenceRefused,
       'flow-links-refused': flows.counters.proxiedRefused,
       'count-places-refused': flows.counters.pointsRefused,
     },

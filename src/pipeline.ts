@@ -4,6 +4,7 @@ import { isRuleDrop, pathId, pathRecord } from './export/path-record.js';
 import type { PacketFilter } from './filter/packet-filter.js';
 import { REMOVED_BYTES } from './flow/change-log.js';
 import { countedOf } from './flow/counted-row.js';
+import { dropMeaning } from './flow/drop-meaning.js';
 import type { FinishedPath } from './flow/finished-path.js';
 import type { Flow } from './flow/flow.js';
 import { FlowTable } from './flow/flow-table.js';
@@ -42,8 +43,6 @@ const RELEASE_NS = 10e6;
 const RELEASE_STEPS = 1_000;
 /** Openings and closings of the source that wait for what began before them. */
 export const WINDOW_CHANGES_LIMIT = 64;
-/** Drop reasons that mean "larger than the MTU" (include/net/dropreason-core.h). */
-const TOO_BIG_REASONS = new Set(['PKT_TOO_BIG']);
 
 export interface PipelineOptions {
   readonly filter?: PacketFilter | null;
@@ -126,7 +125,7 @@ export class Pipeline implements FlowFeed, SourceSink {
       limitBytes: memory.flows,
       recentBytes: memory.recentPaths,
       removedLimit: Math.floor(memory.changeLog / REMOVED_BYTES),
-      isTooBig: (reason) => TOO_BIG_REASONS.has(this.names.reason(reason)),
+      meaningOf: (reason) => dropMeaning(this.names.reason(reason)),
       onRelease: (path) => this.joiner.release(path),
       ...(options.flowLimit === undefined ? {} : { limit: options.flowLimit }),
       ...(options.onFlowEnd === undefined ? {} : { onRemove: options.onFlowEnd }),

@@ -1,29 +1,29 @@
 import type { MtuVerdict } from '../model/records.js';
 
 /** What a flow's packets showed about the MTU of their way. */
-export interface MtuEvidence {
+export interface MtuSeen {
   /** Smallest room for an inner IP packet among the devices passed, bytes; 0 unknown. */
   readonly pathMtu: number;
   /** Largest IP packet, bytes; of a GSO packet the size of its segments. */
   readonly largest: number;
   readonly fragmentsSeen: boolean;
   /** ICMP fragmentation needed or packet too big came back. */
-  readonly icmpSeen: boolean;
-  /** A packet with DF set was dropped for its size. */
-  readonly tooBigDropped: boolean;
+  readonly icmpTooBigSeen: boolean;
+  /** Packets vanished for their size, and their sender was not told. */
+  readonly blackholeSeen: boolean;
 }
 
-export function mtuVerdict(evidence: MtuEvidence): MtuVerdict {
-  if (evidence.icmpSeen) {
-    return 'pmtu';
-  }
-  if (evidence.tooBigDropped) {
+export function mtuVerdict(seen: MtuSeen): MtuVerdict {
+  if (seen.blackholeSeen) {
     return 'blackhole';
   }
-  if (evidence.fragmentsSeen) {
+  if (seen.icmpTooBigSeen) {
+    return 'pmtu';
+  }
+  if (seen.fragmentsSeen) {
     return 'fragments';
   }
-  if (evidence.pathMtu > 0 && evidence.largest > 0 && evidence.largest <= evidence.pathMtu) {
+  if (seen.pathMtu > 0 && seen.largest > 0 && seen.largest <= seen.pathMtu) {
     return 'fits';
   }
   return 'unknown';

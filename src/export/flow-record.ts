@@ -1,4 +1,3 @@
-import { mtuVerdict } from '../check/mtu-verdict.js';
 import { type DirectionIndex, ORIGINAL, REPLY } from '../flow/direction-index.js';
 import type { Flow } from '../flow/flow.js';
 import type { Histogram } from '../flow/histogram.js';
@@ -14,6 +13,7 @@ import type { Names } from '../name/names.js';
 import { HOOK_NAMES } from '../name/netfilter-table.js';
 import type { Epoch } from '../wire/clock.js';
 import * as layout from '../wire/layout.gen.js';
+import { flowMtuRecord } from './flow-mtu-record.js';
 import { encapsulationName, stageName } from './path-record.js';
 
 /** A flow as the contract has it. `state` overrides the flow's own, for one that ended by age. */
@@ -63,17 +63,7 @@ export function flowRecord(flow: Flow, names: Names, epoch: Epoch, state?: strin
       vni: e.vni >= 0 ? e.vni : null,
       overhead: e.overhead,
     })),
-    mtu: {
-      path: flow.pathMtu > 0 ? flow.pathMtu : null,
-      largest: flow.largest,
-      verdict: mtuVerdict({
-        pathMtu: flow.pathMtu,
-        largest: flow.largest,
-        fragmentsSeen: flow.fragmentsSeen,
-        icmpSeen: flow.icmpTooBigSeen,
-        tooBigDropped: flow.tooBigDropped,
-      }),
-    },
+    mtu: flowMtuRecord(flow, names),
     drops: {
       original: String(flow.drops(ORIGINAL)),
       reply: String(flow.drops(REPLY)),

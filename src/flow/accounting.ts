@@ -3,12 +3,14 @@ import { ORIGIN_FIRST_SEEN, ORIGIN_FRAGMENT, type Path } from '../join/path.js';
 import type { Place } from '../join/place.js';
 import type { PathVerdict } from '../model/records.js';
 import type { DirectionIndex } from './direction-index.js';
+import type { DropMeaning } from './drop-meaning.js';
 import type { Flow } from './flow.js';
 import type { FlowCounters } from './flow-counters.js';
 import { ENCAPSULATION_BYTES, REASON_BYTES } from './flow-size.js';
 import { HISTOGRAM_BYTES, Histogram } from './histogram.js';
 import type { Leg } from './leg.js';
 import { Legs } from './legs.js';
+import { MtuWatch } from './mtu-watch.js';
 import { pathStart, START_UNKNOWN } from './path-start.js';
 import { NO_LEG, TIME_ONLY } from './shape.js';
 import type { Traced, TracedDirection } from './traced.js';
@@ -26,17 +28,17 @@ export class Accounting {
   readonly #counters: FlowCounters;
   readonly #legs: Legs;
   readonly #learning: TupleLearning;
-  readonly #isTooBig: (reason: number) => boolean;
+  readonly #mtu: MtuWatch;
 
   constructor(
     counters: FlowCounters,
     learning: TupleLearning,
-    isTooBig: (reason: number) => boolean,
+    meaningOf: (reason: number) => DropMeaning,
   ) {
     this.#counters = counters;
     this.#legs = new Legs(counters);
     this.#learning = learning;
-    this.#isTooBig = isTooBig;
+    this.#mtu = new MtuWatch(counters, meaningOf);
   }
 
   add(flow: Flow, traced: Traced, index: DirectionIndex, path: Path, verdict: PathVerdict): void {
@@ -55,12 +57,21 @@ export class Accounting {
     if (verdict === 'delivered') {
       direction.last = (columns.place[columns.length - 1] as Place).device;
     }
-    const { gsoSize } = columns.headers[0] as Headers;
-    flow.noteLargest(gsoSize > 0 ? path.ipLength - path.payloadLength + gsoSize : path.ipLength);
+    const { gsoSize, gsoSegs } = columns.headers[0] as Headers;
+    let size = path.ipLength;
+    if (gsoSize > 0 && path.payloadLength > gsoSize) {
+      size += gsoSize - path.payloadLength;
+      if (path.origin === ORIGIN_FIRST_SEEN) {
+        direction.superPackets += 1;
+        direction.superSegments += gsoSegs;
+      }
+    }
     if (path.fragment) {
       traced.fragmentsSeen = true;
-      flow.noteLargest(reassembledLength(path));
+      size = Math.max(size, reassembledLength(path));
     }
+    flow.noteLargest(index, size);
+    this.#mtu.note(traced, index, direction, path, verdict, size);
   }
 
   #addPacket(traced: Traced, direction: TracedDirection, path: Path, verdict: PathVerdict): void {
@@ -139,8 +150,9 @@ export class Accounting {
         const mtu = mtus[i] as number;
         if (mtu > 0 && place.isDevice) {
           const room = outer === null ? mtu : mtu - outer.overhead;
-          if (traced.pathMtu === 0 || room < traced.pathMtu) {
-            traced.pathMtu = room;
+          if (direction.pathMtu === 0 || room < direction.pathMtu) {
+            direction.pathMtu = room;
+            direction.narrowest = place.device;
           }
         }
         if (outer !== null && outer !== leg.outer) {
@@ -181,9 +193,6 @@ export class Accounting {
     }
     traced.reasons.set(reason, (count ?? 0) + 1);
     traced.bytes += count === undefined ? REASON_BYTES : 0;
-    if (this.#isTooBig(reason)) {
-      traced.tooBigDropped = true;
-    }
   }
 }
 

@@ -108,7 +108,7 @@ export class CountIntake {
     if (count.first < flow.start) {
       flow.double(START, count.first);
     }
-    flow.noteLargest(count.largest);
+    flow.noteLargest(direction, count.largest);
     if (direction === REPLY && !flow.hasReply) {
       flow.reply = count.tuple;
     }

@@ -29,13 +29,14 @@ export const WHEEL_NEXT = 5;
 export const WHEEL_PREVIOUS = 6;
 export const FIRST_KEY = 7;
 export const KEYS = 8;
+/** Of each direction. */
 export const LARGEST = 9;
 /** See flow.ts. */
-export const STATUS = 10;
+export const STATUS = LARGEST + 2;
 /** What the table has put to its account; see flow-size.ts. */
-export const BYTES = 11;
+export const BYTES = STATUS + 1;
 /** Where it is counted: source and destination of each direction; 0 for nowhere. */
-export const POINTS = 12;
+export const POINTS = BYTES + 1;
 /** Numbers of its tuples; -1 for a reply that was not seen. */
 export const ORIGINAL_TUPLE = POINTS + 4;
 export const REPLY_TUPLE = ORIGINAL_TUPLE + 1;

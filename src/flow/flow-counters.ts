@@ -16,6 +16,8 @@ export interface FlowCounters {
   encapsulationsRefused: number;
   /** Drops whose reason is past REASON_LIMIT of their flow. */
   reasonsRefused: number;
+  /** ICMP errors and refusals past ERRORS_LIMIT and REFUSALS_LIMIT of their flow. */
+  evidenceRefused: number;
   /** Connections that a proxy opened, past PROXIED_LIMIT of their flow: the oldest is forgotten. */
   proxiedRefused: number;
   /** Counts of the kernel at devices past POINT_LIMIT. */
@@ -34,6 +36,7 @@ export function zeroCounters(): FlowCounters {
     legsRefused: 0,
     encapsulationsRefused: 0,
     reasonsRefused: 0,
+    evidenceRefused: 0,
     proxiedRefused: 0,
     pointsRefused: 0,
     countsStale: 0,

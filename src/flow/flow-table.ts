@@ -10,6 +10,7 @@ import { Accounting } from './accounting.js';
 import { CountRows } from './count-rows.js';
 import { type Counted, CountIntake } from './counted.js';
 import { type DirectionIndex, ORIGINAL, opposite, REPLY } from './direction-index.js';
+import type { DropMeaning } from './drop-meaning.js';
 import type { FinishedPath } from './finished-path.js';
 import type { Flow } from './flow.js';
 import { SHOWN } from './flow-block.js';
@@ -34,8 +35,8 @@ export interface FlowTableOptions {
   readonly pointLimit?: number;
   /** Whether some namespaces are left out of the observation on purpose. */
   readonly namespaceFiltered?: boolean;
-  /** Whether a drop reason means "larger than the MTU". */
-  readonly isTooBig?: (reason: number) => boolean;
+  /** What a drop reason says of a packet's size. */
+  readonly meaningOf?: (reason: number) => DropMeaning;
   /** A flow has left the table: evicted, or by age. */
   readonly onRemove?: (flow: Flow) => void;
   /** A path is kept no longer, nor shown to anybody: its columns may serve another. */
@@ -65,6 +66,7 @@ export class FlowTable {
 
   constructor(tuples: TupleTable, options: FlowTableOptions = {}) {
     const { counters } = this;
+    const meaningOf = options.meaningOf ?? (() => 'other');
     this.#tuples = tuples;
     this.#namespaceFiltered = options.namespaceFiltered ?? false;
     this.#onRelease = options.onRelease ?? (() => undefined);
@@ -88,8 +90,8 @@ export class FlowTable {
     this.#merging = new Merging(this.#store, this.#rows, tuples);
     this.#matching = new Matching(bindings);
     this.#learning = new TupleLearning(tuples, bindings, this.#merging, counters);
-    this.#accounting = new Accounting(counters, this.#learning, options.isTooBig ?? (() => false));
-    this.#errors = new IcmpErrors(bindings);
+    this.#accounting = new Accounting(counters, this.#learning, meaningOf);
+    this.#errors = new IcmpErrors(bindings, counters);
     this.#counts = new CountIntake(
       tuples,
       this.#store,
@@ -302,7 +304,7 @@ export class FlowTable {
 
   /** An ICMP error belongs to the flow it complains about, but is none of its packets. */
   #addError(path: Path, quoted: Tuple, verdict: PathVerdict): FinishedPath {
-    const flow = this.#errors.find(path, quoted);
+    const flow = this.#errors.find(path, quoted, verdict);
     if (flow === null) {
       return this.#refuse(path, verdict);
     }

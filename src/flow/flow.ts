@@ -205,15 +205,19 @@ export class Flow {
     this.word(block.STATUS, status | ((type & 0xff) << TYPE_SHIFT) | ((code & 0xff) << CODE_SHIFT));
   }
 
-  /** Largest IP packet, bytes; of a GSO packet the size of its segments. */
+  /** Largest IP packet of either direction, bytes; of a GSO packet the size of its segments. */
   get largest(): number {
-    // All 32 bits: a damaged count may say anything.
-    return this.wordAt(block.LARGEST) >>> 0;
+    return Math.max(this.largestOf(ORIGINAL), this.largestOf(REPLY));
   }
 
-  noteLargest(bytes: number): void {
-    if (bytes > this.largest) {
-      this.word(block.LARGEST, bytes);
+  largestOf(direction: DirectionIndex): number {
+    // All 32 bits: a damaged count may say anything.
+    return this.wordAt(block.LARGEST + direction) >>> 0;
+  }
+
+  noteLargest(direction: DirectionIndex, bytes: number): void {
+    if (bytes > this.largestOf(direction)) {
+      this.word(block.LARGEST + direction, bytes);
     }
   }
 
@@ -300,19 +304,13 @@ export class Flow {
 
   /** Smallest room for an inner IP packet among the devices passed, bytes; 0 unknown. */
   get pathMtu(): number {
-    return this.traced?.pathMtu ?? 0;
+    const [one, other] = [this.pathMtuOf(ORIGINAL), this.pathMtuOf(REPLY)];
+    return one === 0 || other === 0 ? Math.max(one, other) : Math.min(one, other);
   }
 
-  get fragmentsSeen(): boolean {
-    return this.traced?.fragmentsSeen ?? false;
-  }
-
-  get icmpTooBigSeen(): boolean {
-    return this.traced?.icmpTooBigSeen ?? false;
-  }
-
-  get tooBigDropped(): boolean {
-    return this.traced?.tooBigDropped ?? false;
+  /** The same of one direction. */
+  pathMtuOf(direction: DirectionIndex): number {
+    return this.tracedIn(direction)?.pathMtu ?? 0;
   }
 
   /** Of its newest packet traced. */

@@ -1,5 +1,6 @@
 import type { Path } from '../join/path.js';
 import type { Place } from '../join/place.js';
+import { learnFacing } from './facing.js';
 import type { FlowCounters } from './flow-counters.js';
 import { LEG_BYTES } from './flow-size.js';
 import { Leg } from './leg.js';
@@ -41,6 +42,7 @@ export class Legs {
 
   #make(traced: Traced, direction: TracedDirection, { places, legOf }: Shape): void {
     const { legs } = direction;
+    learnFacing(places);
     for (let i = 0; i < places.length; i++) {
       if (legOf[i] === legs.length) {
         legs.push(new Leg(places[i] as Place));
@@ -52,6 +54,7 @@ export class Legs {
   /** A path that went another way than the one before it, or left places out. */
   #search(traced: Traced, direction: TracedDirection, path: Path): Shape {
     const places = path.columns.place.slice(0, path.length);
+    learnFacing(places);
     const legOf: number[] = [];
     let refused = 0;
     let expected = 0;

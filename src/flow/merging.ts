@@ -2,9 +2,9 @@ import type { Tuple } from '../join/tuple.js';
 import type { TupleTable } from '../join/tuple-table.js';
 import type { Bindings } from './bindings.js';
 import type { CountRows } from './count-rows.js';
-import { ORIGINAL, REPLY } from './direction-index.js';
+import { ORIGINAL, opposite, REPLY } from './direction-index.js';
 import type { Flow } from './flow.js';
-import { START } from './flow-block.js';
+import { LARGEST, START } from './flow-block.js';
 import type { FlowStore } from './flow-store.js';
 import { noteFlags } from './tcp-state.js';
 
@@ -49,7 +49,9 @@ export class Merging {
     if (other.start < flow.start) {
       flow.double(START, other.start);
     }
-    flow.noteLargest(other.largest);
+    for (const direction of [ORIGINAL, REPLY] as const) {
+      flow.noteLargest(direction, other.largestOf(turned ? opposite(direction) : direction));
+    }
     const { reply } = other;
     if (!flow.hasReply && (turned || reply !== null)) {
       flow.reply = turned ? other.original : (reply as Tuple);
@@ -72,6 +74,9 @@ export class Merging {
     flow.forgetTraced();
     this.#rows.turn(flow);
     this.#bindings.turn(flow);
+    const largest = flow.wordAt(LARGEST + ORIGINAL);
+    flow.word(LARGEST + ORIGINAL, flow.wordAt(LARGEST + REPLY));
+    flow.word(LARGEST + REPLY, largest);
     const { original, finSeen } = flow;
     flow.original = flow.reply ?? this.#tuples.briefReversed(original);
     flow.reply = original;

@@ -4,11 +4,12 @@ import type { PathVerdict } from '../model/records.js';
 import type { DirectionIndex } from './direction-index.js';
 import type { Histogram } from './histogram.js';
 import type { Leg } from './leg.js';
+import { EVIDENCE_BYTES, MtuEvidence } from './mtu-evidence.js';
 import { START_UNKNOWN } from './path-start.js';
 import type { Shape } from './shape.js';
 
 /** Estimated bytes of a Traced with both directions, before their legs; see flow-size.ts. */
-export const TRACED_BYTES = 440;
+export const TRACED_BYTES = 560;
 
 export interface FlowEncapsulation {
   readonly type: number;
@@ -33,6 +34,17 @@ export class TracedDirection {
   /** Where its packets were first seen, and where they were delivered. */
   first: Device | null = null;
   last: Device | null = null;
+  /** Smallest room for an inner IP packet among the devices passed, bytes, and whose it is; 0 unknown. */
+  pathMtu = 0;
+  narrowest: Device | null = null;
+  /** MSS of its SYN as sent and as it was last seen; -1 where none was. */
+  mss = -1;
+  mssAtEnd = -1;
+  /** Bytes of TCP payload in its largest segment; of a GSO packet, in one segment of it. */
+  segment = 0;
+  /** GSO packets, and the segments that they stand for. */
+  superPackets = 0;
+  superSegments = 0;
 }
 
 /** What the paths of a flow showed: made for its first path, so that a flow that is only counted is small. */
@@ -48,10 +60,12 @@ export class Traced {
   /** Paths with hops known to be missing, and packets counted that were never seen. */
   cut = 0;
   missed = 0;
-  pathMtu = 0;
   fragmentsSeen = false;
+  /** An ICMP error came back that says what fits. */
   icmpTooBigSeen = false;
-  tooBigDropped = false;
+  /** Packets vanished for their size, and their sender was not told. */
+  blackholeSeen = false;
+  mtu: MtuEvidence | null = null;
   lastVerdict: PathVerdict = 'unknown';
   reasons: Map<number, number> | null = null;
   encapsulations: FlowEncapsulation[] | null = null;
@@ -64,6 +78,15 @@ export class Traced {
   /** Whether it is of packets that were seen in part, and says nothing that counts do not say. */
   get isFragmentary(): boolean {
     return this.paths === 0 && this.#directions.every((one) => (one?.drops ?? 0) === 0);
+  }
+
+  /** What happened to its packets for their size, made for the first of them. */
+  makeMtuEvidence(): MtuEvidence {
+    if (this.mtu === null) {
+      this.mtu = new MtuEvidence();
+      this.bytes += EVIDENCE_BYTES;
+    }
+    return this.mtu;
   }
 
   /** null before its first path. */

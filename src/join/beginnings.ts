@@ -56,6 +56,7 @@ export class Beginnings {
     }
     if (p.hasEmbedded && p.embeddedFamily !== 0) {
       path.quoted = quotedTupleOf(p, tuples);
+      path.quotedAtEnd = path.quoted;
     }
     if (branch !== null) {
       const { priority, stage, hook } = hop;

@@ -29,6 +29,8 @@ export class Device {
   /** What it was before, for hops that are joined later. */
   before: Device | null = null;
 
+  /** The other end of its pair, once a packet was seen to cross it. */
+  facing: Device | null = null;
   /** What was around the newest packet on it; the next one often has the same. */
   link: LinkAddresses | null = null;
   outer: Outer | null = null;

@@ -89,7 +89,9 @@ export class Path implements Invariants {
   tcpAck = 0;
   tcpFlags = -1;
   tcpWindow = -1;
+  /** Of a SYN, as it was first seen and last. */
   tcpMss = -1;
+  tcpMssAtEnd = -1;
   tcpWindowScale = -1;
   payloadLength = 0;
   /** From the IP header to the payload, bytes. */
@@ -116,8 +118,9 @@ export class Path implements Invariants {
   ipLength = 0;
   /** Of a connection's first packet: the connection for which a process opened it. */
   openedFor: Received | null = null;
-  /** For an ICMP error: the tuple of the packet it quotes. */
+  /** For an ICMP error: the tuple of the packet it quotes, as it was first seen and last. */
   quoted: Tuple | null = null;
+  quotedAtEnd: Tuple | null = null;
   malformed = 0;
   truncated = false;
 
@@ -177,6 +180,7 @@ export class Path implements Invariants {
     this.tcpFlags = -1;
     this.tcpWindow = -1;
     this.tcpMss = -1;
+    this.tcpMssAtEnd = -1;
     this.tcpWindowScale = -1;
     this.payloadLength = 0;
     this.headerLength = 0;
@@ -198,6 +202,7 @@ export class Path implements Invariants {
     this.ipLength = 0;
     this.openedFor = null;
     this.quoted = null;
+    this.quotedAtEnd = null;
     this.malformed = 0;
     this.truncated = false;
     this.isOpen = false;

@@ -23,7 +23,7 @@ import type { JoinState } from './join-state.js';
 import { isMergedAt, type Merges } from './merged.js';
 import { end, endByDrop } from './open-paths.js';
 import { decodeSnapshot, headersOf, withLink } from './packet-headers.js';
-import { tupleOf } from './packet-tuple.js';
+import { quotedTupleOf, tupleOf } from './packet-tuple.js';
 import { ORIGIN_FIRST_SEEN, ORIGIN_SEGMENT, type Path } from './path.js';
 import { schedule } from './settle.js';
 import { meaningOfDrop } from './socket-end.js';
@@ -219,6 +219,10 @@ export class TrailJoiner {
     } else if (path.fragment && p.family === 6 && p.ipId < 0) {
       // Reassembled it has no id, and another one after the next cut (RFC 8200, 4.5).
       path.ipId = -1;
+    }
+    if (p.tcpMss >= 0) path.tcpMssAtEnd = p.tcpMss;
+    if (path.quoted !== null && p.hasEmbedded && p.embeddedFamily !== 0) {
+      path.quotedAtEnd = quotedTupleOf(p, this.#state.tuples);
     }
     const headers = headersOf(p, hop, device, path, this.#before?.mac ?? null, this.#state.tuples);
     if (p.outerType === OUTER_WIREGUARD) {

@@ -5,6 +5,8 @@
  * Counts and times that may pass 2^53 are decimal strings; absent things are `null`.
  */
 
+import type { FlowMtuRecord } from './mtu-records.js';
+
 export type Stage = 'egress' | 'ingress' | 'netfilter' | 'deliver' | 'drop';
 export type Hook = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
 export type Protocol = 'tcp' | 'udp' | 'icmp' | 'icmpv6' | 'arp' | 'sctp' | 'gre' | string;
@@ -244,11 +246,7 @@ export interface FlowRecord {
   } | null;
   readonly legs: readonly LegRecord[];
   readonly encapsulation: readonly EncapsulationRecord[];
-  readonly mtu: {
-    readonly path: number | null;
-    readonly largest: number;
-    readonly verdict: MtuVerdict;
-  };
+  readonly mtu: FlowMtuRecord;
   readonly drops: {
     readonly original: string;
     readonly reply: string;

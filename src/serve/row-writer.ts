@@ -2,6 +2,7 @@ import { mtuVerdict } from '../check/mtu-verdict.js';
 import { ORIGINAL, REPLY } from '../flow/direction-index.js';
 import type { Flow } from '../flow/flow.js';
 import type { Histogram } from '../flow/histogram.js';
+import { mtuSeen } from '../flow/mtu-seen.js';
 import type { Tuple } from '../join/tuple.js';
 import { ROW_ENCAPSULATIONS } from './limits.js';
 import * as row from './row-layout.js';
@@ -32,7 +33,7 @@ export function writeRow(flow: Flow, to: RowBuffer, word: number, old: boolean):
     (old ? row.FLAG_OLD : 0) |
     (row.STATES.indexOf(flow.state) << row.STATE_SHIFT) |
     (row.VERDICTS.indexOf(flow.lastVerdict) << row.VERDICT_SHIFT) |
-    (row.MTU_VERDICTS.indexOf(mtuOf(flow)) << row.MTU_SHIFT);
+    (row.MTU_VERDICTS.indexOf(mtuVerdict(mtuSeen(flow))) << row.MTU_SHIFT);
   const float = word >> 1;
   floats[float + row.ROW_START] = flow.start;
   floats[float + row.ROW_LAST] = flow.last;
@@ -102,14 +103,4 @@ function mostFrequent(reasons: ReadonlyMap<number, number> | null): number | nul
 function latencyOf(flow: Flow): Histogram | null {
   const latency = flow.latency(ORIGINAL);
   return latency === null || latency.count === 0 ? null : latency;
-}
-
-function mtuOf(flow: Flow): ReturnType<typeof mtuVerdict> {
-  return mtuVerdict({
-    pathMtu: flow.pathMtu,
-    largest: flow.largest,
-    fragmentsSeen: flow.fragmentsSeen,
-    icmpSeen: flow.icmpTooBigSeen,
-    tooBigDropped: flow.tooBigDropped,
-  });
 }

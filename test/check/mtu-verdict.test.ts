@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest';
-import { type MtuEvidence, mtuVerdict } from '../../src/check/mtu-verdict.js';
+import { type MtuSeen, mtuVerdict } from '../../src/check/mtu-verdict.js';
 
-const PLAIN: MtuEvidence = {
+const PLAIN: MtuSeen = {
   pathMtu: 1450,
   largest: 1450,
   fragmentsSeen: false,
-  icmpSeen: false,
-  tooBigDropped: false,
+  icmpTooBigSeen: false,
+  blackholeSeen: false,
 };
 
 it.each([
@@ -16,10 +16,14 @@ it.each([
   ['of a path that is not known', { pathMtu: 0 }, 'unknown'],
   ['never measured', { largest: 0 }, 'unknown'],
   ['cut into fragments', { largest: 3000, fragmentsSeen: true }, 'fragments'],
-  ['dropped, and no one was told', { largest: 1500, tooBigDropped: true }, 'blackhole'],
-  ['dropped after others were cut', { tooBigDropped: true, fragmentsSeen: true }, 'blackhole'],
-  ['dropped, and the source was told', { tooBigDropped: true, icmpSeen: true }, 'pmtu'],
-  ['told too large, then sent smaller', { largest: 1400, icmpSeen: true }, 'pmtu'],
+  ['dropped, and no one was told', { largest: 1500, blackholeSeen: true }, 'blackhole'],
+  ['dropped after others were cut', { blackholeSeen: true, fragmentsSeen: true }, 'blackhole'],
+  [
+    'dropped at one place, and of another the source was told',
+    { blackholeSeen: true, icmpTooBigSeen: true },
+    'blackhole',
+  ],
+  ['told too large, then sent smaller', { largest: 1400, icmpTooBigSeen: true }, 'pmtu'],
 ] as const)('packets %s', (_, evidence, verdict) => {
   expect(mtuVerdict({ ...PLAIN, ...evidence })).toBe(verdict);
 });

@@ -111,7 +111,7 @@ describe('a connection to a service whose endpoint is on the other node', () => 
   });
 
   it('fits its path', () => {
-    expect(flow.mtu).toEqual({ path: 1450, largest: 140, verdict: 'fits' });
+    expect(flow.mtu).toMatchObject({ path: 1450, largest: 140, verdict: 'fits' });
   });
 });
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Flow } from '../../src/flow/flow.js';
 import { FlowTable } from '../../src/flow/flow-table.js';
 import { LEG_LIMIT } from '../../src/flow/legs.js';
+import { mtuSeen } from '../../src/flow/mtu-seen.js';
 import { RECENT_PATH_LIMIT, RECENT_PATHS_PER_FLOW } from '../../src/flow/recent-paths.js';
 import type { Path } from '../../src/join/path.js';
 import {
@@ -321,7 +322,7 @@ describe('what belongs together and what does not', () => {
     const joining = new Joining().end(tape);
     const flow = onlyFlow(joining);
     expect(ways(flow).map(({ packets }) => packets)).toEqual([1, 0]);
-    expect(flow.icmpTooBigSeen).toBe(true);
+    expect(mtuSeen(flow).icmpTooBigSeen).toBe(true);
     expect(nth(joining.finished, 1)).toMatchObject({ flow, direction: 1, verdict: 'delivered' });
   });
 
@@ -387,7 +388,7 @@ describe('drops', () => {
       })
       .egress(POD1_ETH0)
       .drop(CALI1, REASONS.PKT_TOO_BIG);
-    expect(onlyFlow(new Joining().end(tape)).tooBigDropped).toBe(true);
+    expect(mtuSeen(onlyFlow(new Joining().end(tape))).blackholeSeen).toBe(true);
   });
 });
 
@@ -491,7 +492,7 @@ describe('encapsulation and MTU', () => {
     tape.packet({ ...whole, payload: 48, fragmentOffset: 2960 }).cross(ENS111, ENS112);
     const flow = onlyFlow(new Joining().end(tape));
     expect(ways(flow)[0]).toMatchObject({ packets: 1, bytes: 20 + 8 + 3000 });
-    expect(flow.fragmentsSeen).toBe(true);
+    expect(mtuSeen(flow).fragmentsSeen).toBe(true);
   });
 });
 

@@ -613,7 +613,7 @@ describe('fragments', () => {
     const [flow, ...others] = joining.allFlows();
     expect(others).toEqual([]);
     expect(flow && ways(flow)[0]).toMatchObject({ packets: 1, bytes: 2028 });
-    expect(flow?.fragmentsSeen).toBe(true);
+    expect(flow?.traced?.fragmentsSeen).toBe(true);
   });
 
   test('fragments put together again go on as the first one', () => {

@@ -86,7 +86,7 @@ function unusualFlows(): Joining {
     reply.bytes = 2 ** 45 + index;
     traced.lastVerdict = layout.VERDICTS[index % 4] ?? 'unknown';
     traced.icmpTooBigSeen = index % 2 === 0;
-    traced.tooBigDropped = index % 5 === 0;
+    traced.blackholeSeen = index % 5 === 0;
     if (index % 7 === 0) {
       const tunnel = { type: 1, src: '', dst: '', vni: -1, overhead: 50 };
       traced.encapsulations = [tunnel, { ...tunnel, vni: 3 }, { ...tunnel, overhead: 65_000 }];

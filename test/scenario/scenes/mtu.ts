@@ -174,7 +174,7 @@ export function mtuScenes(encap: Mode): void {
       reply: `icmpv6 ${POD3_6} > ${POD1_6}`,
       verdict: 'dropped',
     });
-    expect(flow.mtu).toEqual({ path: tunnel6Mtu, largest: ETHERNET_MTU, verdict: 'pmtu' });
+    expect(flow.mtu).toMatchObject({ path: tunnel6Mtu, largest: ETHERNET_MTU, verdict: 'pmtu' });
     judgeRefusal(scene, {
       src: null,
       icmp: { type: 2, code: 0, mtu: tunnel6Mtu },
