@@ -109,6 +109,11 @@ export class RealContainerd {
     this.#pods.delete(id);
   }
 
+  /** Those that are left. */
+  async removePods(): Promise<void> {
+    for (const id of this.#pods) await this.removePod(id).catch(() => undefined);
+  }
+
   /** Has it hang, and go on. */
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
     this.#process?.kill(signal);
@@ -116,7 +121,7 @@ export class RealContainerd {
 
   async stop(): Promise<void> {
     this.signal('SIGCONT');
-    for (const id of this.#pods) await this.removePod(id).catch(() => undefined);
+    await this.removePods();
     const child = this.#process;
     if (child !== null && child.exitCode === null) {
       child.kill('SIGTERM');
