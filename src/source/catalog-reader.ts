@@ -30,6 +30,8 @@ export class CatalogReader {
     ProviderName,
     { endpoints: Endings<CatalogEndpoint>; services: Endings<CatalogService> }
   >();
+  /** Namespaces of pods, by number, as long as they are there. */
+  #pods: ReadonlyMap<number, CatalogNamespace> = new Map();
   readonly #busy = new Set<ProviderName>();
   /** When each answered last, ms. */
   readonly #readAt = new Map<ProviderName, number>();
@@ -74,7 +76,14 @@ export class CatalogReader {
 
   /** Names of namespaces, by what was known when all was read the last time. */
   named(namespaces: Iterable<FoundNamespace>): CatalogNamespace[] {
-    return mergeNamespaces([...namespaces], this.#facts, this.#machine);
+    const named = mergeNamespaces([...namespaces], this.#facts, this.#machine).map((each) =>
+      // A pod may be gone for its runtime before its namespace is: that was nobody else's.
+      each.pod === undefined ? (this.#pods.get(each.netns) ?? each) : each,
+    );
+    this.#pods = new Map(
+      named.filter(({ pod }) => pod !== undefined).map((each) => [each.netns, each]),
+    );
+    return named;
   }
 
   async read(namespaces: Iterable<FoundNamespace>): Promise<Catalog> {

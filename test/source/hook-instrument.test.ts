@@ -126,7 +126,7 @@ describe('by default', () => {
   it.skipIf(best === 'none')('a drop names hook and table', () => {
     const path = pathTo(seen, 'udp', SERVER.address, REFUSED_PORT);
     expect(path.verdict).toBe('dropped');
-    expect(path.drop).toMatchObject({ hook: 'forward', table: 'filter' });
+    expect(path.drop).toMatchObject({ hook: 'forward', table: 'route' });
   });
 
   it.skipIf(best === 'none')('a packet is delivered where no rule is, too', () => {
