@@ -5,7 +5,8 @@ import { onTestFailed } from 'vitest';
 
 export const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
-const READY_LIMIT_MS = 30_000;
+/** Two Nodes start; under emulation that takes ten times as long. */
+const READY_LIMIT_MS = 90_000;
 
 /** A hopscope command that runs until it is stopped. */
 export class HopscopeProcess {
