@@ -45,13 +45,9 @@ function wayRecord(flow: Flow, index: DirectionIndex, names: Names): MtuWayRecor
     largest,
     headroom: path > 0 && largest > 0 ? path - largest : null,
     mss: flow.original.protocol === PROTO_TCP && traced !== null ? mssRecord(traced) : null,
-    superPackets: String(traced?.superPackets ?? 0),
-    superSegments: String(traced?.superSegments ?? 0),
-    fragments: {
-      sent: String(evidence?.fragments[index] ?? 0),
-      reassembled: String(evidence?.reassembled[index] ?? 0),
-      unassembled: String(evidence?.unassembled[index] ?? 0),
-    },
+    gsoPackets: String(traced?.gsoPackets ?? 0),
+    gsoSegments: String(traced?.gsoSegments ?? 0),
+    unassembled: String(evidence?.unassembled[index] ?? 0),
   };
 }
 

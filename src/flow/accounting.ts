@@ -62,8 +62,8 @@ export class Accounting {
     if (gsoSize > 0 && path.payloadLength > gsoSize) {
       size += gsoSize - path.payloadLength;
       if (path.origin === ORIGIN_FIRST_SEEN) {
-        direction.superPackets += 1;
-        direction.superSegments += gsoSegs;
+        direction.gsoPackets += 1;
+        direction.gsoSegments += gsoSegs;
       }
     }
     if (path.fragment) {

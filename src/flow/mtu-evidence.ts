@@ -64,9 +64,7 @@ export class MtuEvidence {
   readonly errors: TooBigError[] = [];
   readonly refusals: Refusal[] = [];
   readonly badChecksums: BadChecksum[] = [];
-  /** Of each direction: fragments sent, packets put together again, fragments that waited in vain. */
-  readonly fragments: [number, number] = [0, 0];
-  readonly reassembled: [number, number] = [0, 0];
+  /** Fragments of each direction that waited in vain for others of their packet. */
   readonly unassembled: [number, number] = [0, 0];
   /** Where the newest of these waited. */
   unassembledAt: Device | null = null;

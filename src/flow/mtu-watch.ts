@@ -1,6 +1,6 @@
 import type { Device } from '../join/device-table.js';
 import type { Headers } from '../join/headers.js';
-import { ORIGIN_FIRST_SEEN, ORIGIN_FRAGMENT, type Path } from '../join/path.js';
+import { ORIGIN_FIRST_SEEN, type Path } from '../join/path.js';
 import type { Place } from '../join/place.js';
 import type { PathVerdict } from '../model/records.js';
 import { PROTO_TCP } from '../packet/proto.js';
@@ -38,7 +38,6 @@ export class MtuWatch {
       noteArrival(traced, index, path, verdict, size);
     }
     if (path.dropped) this.#noteDrop(traced, index, path);
-    if (path.fragment) noteFragment(traced, index, path);
     const { mtu } = traced;
     if (mtu === null) return;
     if (path.origin === ORIGIN_FIRST_SEEN) noteAfterErrors(mtu, index, path, size);
@@ -188,21 +187,6 @@ function noteArrival(
     }
     followed.sent(path.tcpSeq, path.payloadLength, size, time);
   }
-}
-
-function noteFragment(traced: Traced, index: DirectionIndex, path: Path): void {
-  const evidence = traced.makeMtuEvidence();
-  if (path.fragmentedAt >= 0 || path.origin === ORIGIN_FRAGMENT) evidence.fragments[index] += 1;
-  if (path.fragmentedAt >= 0 && isWholeAgain(path)) evidence.reassembled[index] += 1;
-}
-
-/** Whether a packet that was seen in fragments was seen whole after that. */
-function isWholeAgain({ columns: { headers, length } }: Path): boolean {
-  for (let at = 1; at < length; at++) {
-    const before = headers[at - 1] as Headers;
-    if (before.fragmentOffset >= 0 && (headers[at] as Headers).fragmentOffset < 0) return true;
-  }
-  return false;
 }
 
 /** What the sender does after it was told what fits. */

@@ -43,8 +43,8 @@ export class TracedDirection {
   /** Bytes of TCP payload in its largest segment; of a GSO packet, in one segment of it. */
   segment = 0;
   /** GSO packets, and the segments that they stand for. */
-  superPackets = 0;
-  superSegments = 0;
+  gsoPackets = 0;
+  gsoSegments = 0;
 }
 
 /** What the paths of a flow showed: made for its first path, so that a flow that is only counted is small. */

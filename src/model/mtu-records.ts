@@ -28,16 +28,10 @@ export interface MtuWayRecord {
     readonly effective: number | null;
   } | null;
   /** GSO packets, and the segments that they stand for. */
-  readonly superPackets: string;
-  readonly superSegments: string;
-  readonly fragments: {
-    /** Fragments sent; a packet that is cut twice counts with the fragments of both. */
-    readonly sent: string;
-    /** Packets that were put together again. */
-    readonly reassembled: string;
-    /** Fragments dropped because others did not come. */
-    readonly unassembled: string;
-  };
+  readonly gsoPackets: string;
+  readonly gsoSegments: string;
+  /** Fragments dropped because others of their packet did not come. */
+  readonly unassembled: string;
 }
 
 /** ICMP fragmentation needed or packet too big, about this flow. */
