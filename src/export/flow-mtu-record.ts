@@ -8,6 +8,7 @@ import type { Device } from '../join/device-table.js';
 import type {
   FlowMtuRecord,
   MtuDeviceRecord,
+  MtuEvidenceRecord,
   MtuVanishedRecord,
   MtuWayRecord,
 } from '../model/mtu-records.js';
@@ -16,20 +17,27 @@ import type { Names } from '../name/names.js';
 import { PROTO_TCP } from '../packet/proto.js';
 import { encapsulationName } from './path-record.js';
 
+const NOTHING_HAPPENED = { errors: [], refusals: [], vanished: [], checksums: [] } as const;
 const DIRECTIONS = [ORIGINAL, REPLY] as const;
 
 /** What is known of a flow's packet sizes. Bytes are of IP. */
-export function flowMtuRecord(flow: Flow, names: Names): FlowMtuRecord {
-  const evidence = flow.traced?.mtu ?? null;
+export function flowMtuRecord(flow: Flow): FlowMtuRecord {
   return {
     path: flow.pathMtu > 0 ? flow.pathMtu : null,
     largest: flow.largest,
     verdict: mtuVerdict(mtuSeen(flow)),
+  };
+}
+
+/** Where that comes from, each way for itself. */
+export function mtuEvidenceRecord(flow: Flow, names: Names): MtuEvidenceRecord {
+  const evidence = flow.traced?.mtu ?? null;
+  return {
     ways: {
       original: wayRecord(flow, ORIGINAL, names),
       reply: wayRecord(flow, REPLY, names),
     },
-    ...(evidence === null ? {} : evidenceRecords(flow, evidence, names)),
+    ...(evidence === null ? NOTHING_HAPPENED : evidenceRecords(flow, evidence, names)),
   };
 }
 
@@ -63,7 +71,7 @@ function evidenceRecords(
   flow: Flow,
   evidence: MtuEvidence,
   names: Names,
-): Pick<FlowMtuRecord, 'errors' | 'refusals' | 'vanished' | 'checksums'> {
+): Omit<MtuEvidenceRecord, 'ways'> {
   return {
     errors: evidence.errors.map((error) => ({
       direction: directionName(error.direction),

@@ -13,7 +13,7 @@ import type { Names } from '../name/names.js';
 import { HOOK_NAMES } from '../name/netfilter-table.js';
 import type { Epoch } from '../wire/clock.js';
 import * as layout from '../wire/layout.gen.js';
-import { flowMtuRecord } from './flow-mtu-record.js';
+import { flowMtuRecord, mtuEvidenceRecord } from './flow-mtu-record.js';
 import { encapsulationName, stageName } from './path-record.js';
 
 /** A flow as the contract has it. `state` overrides the flow's own, for one that ended by age. */
@@ -63,7 +63,8 @@ export function flowRecord(flow: Flow, names: Names, epoch: Epoch, state?: strin
       vni: e.vni >= 0 ? e.vni : null,
       overhead: e.overhead,
     })),
-    mtu: flowMtuRecord(flow, names),
+    mtu: flowMtuRecord(flow),
+    mtuEvidence: mtuEvidenceRecord(flow, names),
     drops: {
       original: String(flow.drops(ORIGINAL)),
       reply: String(flow.drops(REPLY)),

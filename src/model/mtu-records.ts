@@ -93,12 +93,16 @@ export interface FlowMtuRecord {
   readonly path: number | null;
   readonly largest: number;
   readonly verdict: MtuVerdict;
-  readonly ways?: {
+}
+
+/** What a flow's packets showed of packet sizes. Bytes are of IP. */
+export interface MtuEvidenceRecord {
+  readonly ways: {
     readonly original: MtuWayRecord | null;
     readonly reply: MtuWayRecord | null;
   };
-  readonly errors?: readonly MtuErrorRecord[];
-  readonly refusals?: readonly MtuRefusalRecord[];
-  readonly vanished?: readonly MtuVanishedRecord[];
-  readonly checksums?: readonly BadChecksumRecord[];
+  readonly errors: readonly MtuErrorRecord[];
+  readonly refusals: readonly MtuRefusalRecord[];
+  readonly vanished: readonly MtuVanishedRecord[];
+  readonly checksums: readonly BadChecksumRecord[];
 }

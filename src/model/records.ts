@@ -5,7 +5,7 @@
  * Counts and times that may pass 2^53 are decimal strings; absent things are `null`.
  */
 
-import type { FlowMtuRecord } from './mtu-records.js';
+import type { FlowMtuRecord, MtuEvidenceRecord } from './mtu-records.js';
 
 export type Stage = 'egress' | 'ingress' | 'netfilter' | 'deliver' | 'drop';
 export type Hook = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
@@ -247,6 +247,8 @@ export interface FlowRecord {
   readonly legs: readonly LegRecord[];
   readonly encapsulation: readonly EncapsulationRecord[];
   readonly mtu: FlowMtuRecord;
+  /** Absent in records of older versions. */
+  readonly mtuEvidence?: MtuEvidenceRecord;
   readonly drops: {
     readonly original: string;
     readonly reply: string;

@@ -95,10 +95,16 @@ test('S13: IPVS rewrites inside INPUT, and the packet leaves without FORWARD', (
 });
 
 test('S19: too long with DF set, the sender is told 1480; with DF clear it is cut', () => {
-  const verdicts = flows('S19').map(({ mtu, verdict }) => [mtu, verdict]);
-  const told = { direction: 'original', mtu: 1480, count: '1', arrived: '1', obeyed: 'told' };
-  expect(verdicts).toMatchObject([
-    [{ path: 1480, largest: 1500, verdict: 'pmtu', errors: [told] }, 'dropped'],
-    [{ path: 1480, largest: 1500, verdict: 'fragments' }, 'delivered'],
+  const [told, cut] = flows('S19');
+  expect([told?.mtu, told?.verdict]).toEqual([
+    { path: 1480, largest: 1500, verdict: 'pmtu' },
+    'dropped',
+  ]);
+  expect(told?.mtuEvidence?.errors).toMatchObject([
+    { direction: 'original', mtu: 1480, count: '1', arrived: '1', obeyed: 'told' },
+  ]);
+  expect([cut?.mtu, cut?.verdict]).toEqual([
+    { path: 1480, largest: 1500, verdict: 'fragments' },
+    'delivered',
   ]);
 });

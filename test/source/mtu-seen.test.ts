@@ -53,6 +53,11 @@ function send(bytes: number, port: number): () => Promise<number> {
   return () => stream({ netns: A, port: 40_000 + port }, { netns: B, address: B_IP, port }, bytes);
 }
 
+/** All that is said of its sizes. */
+function shown({ mtu, mtuEvidence }: FlowRecord) {
+  return { ...mtu, ...mtuEvidence };
+}
+
 function expectPromised(flow: FlowRecord): void {
   expect(flowFaults(JSON.stringify(flow))).toEqual([]);
 }
@@ -62,8 +67,8 @@ describe('what fits', () => {
     const flow = await watch.only(() => echo(A, B_IP, 1_000));
     expectPromised(flow);
     const way = { path: 1500, largest: 1000, headroom: 500, mss: null, gsoPackets: '0' };
-    expect(flow.mtu).toMatchObject({ verdict: 'fits', ways: { original: way, reply: way } });
-    expect(flow.mtu.errors).toBeUndefined();
+    expect(shown(flow)).toMatchObject({ verdict: 'fits', ways: { original: way, reply: way } });
+    expect(shown(flow).errors).toEqual([]);
   });
 
   it('MSS as it is offered, answered, clamped and used; GSO packets by their segments', async () => {
@@ -73,7 +78,7 @@ describe('what fits', () => {
     const flow = await withRules(ROUTER, clamp, () => watch.only(send(200_000, 5101)));
     await ipBatch(A, ['link set a0 gso_max_segs 1']);
     expectPromised(flow);
-    const { original, reply } = flow.mtu.ways ?? {};
+    const { original, reply } = shown(flow).ways ?? {};
     expect(original?.mss).toMatchObject({ offered: 1460, arrived: 1300 });
     expect(reply?.mss).toMatchObject({ offered: 1460, arrived: 1460, effective: null });
     // Options take 12 bytes of what the MSS says.
@@ -81,7 +86,7 @@ describe('what fits', () => {
     expect(original?.largest).toBe(1500);
     expect(Number(original?.gsoPackets)).toBeGreaterThan(0);
     expect(Number(original?.gsoSegments)).toBeGreaterThan(Number(original?.gsoPackets));
-    expect(flow.mtu.verdict).toBe('fits');
+    expect(shown(flow).verdict).toBe('fits');
   });
 });
 
@@ -93,7 +98,7 @@ describe('black holes', () => {
       return watch.only(() => echo(A, B_IP, 1_450, 2));
     });
     expectPromised(flow);
-    expect(flow.mtu).toMatchObject({
+    expect(shown(flow)).toMatchObject({
       verdict: 'blackhole',
       largest: 1450,
       refusals: [
@@ -117,7 +122,7 @@ describe('black holes', () => {
       withRules(ROUTER, rules, () => watch.only(() => echo(A, B_IP, 1_450))),
     );
     expectPromised(flow);
-    expect(flow.mtu).toMatchObject({
+    expect(shown(flow)).toMatchObject({
       verdict: 'blackhole',
       refusals: [{ seenBy: { dev: 'ra' }, refusedBy: null, reason: 'PKT_TOO_BIG', size: 1450 }],
       errors: [
@@ -137,7 +142,7 @@ describe('ICMP errors', () => {
   it('are of the flow that caused them; a sender that obeys sends what fits', async () => {
     const flow = await withMtu(ROUTER, 'rb', 1400, () => watch.only(send(100_000, 5102)));
     expectPromised(flow);
-    expect(flow.mtu).toMatchObject({
+    expect(shown(flow)).toMatchObject({
       verdict: 'pmtu',
       path: 1400,
       ways: { original: { path: 1400, largest: 1500, headroom: -100 } },
@@ -152,12 +157,12 @@ describe('ICMP errors', () => {
         },
       ],
     });
-    expect(flow.mtu.refusals?.map(({ told }) => told)).toEqual([true]);
+    expect(shown(flow).refusals?.map(({ told }) => told)).toEqual([true]);
   });
 
   it('a sender of which nothing smaller was seen was told, and no more is said', async () => {
     const flow = await withMtu(ROUTER, 'rb', 1400, () => watch.only(() => echo(A, B_IP, 1_450)));
-    expect(flow.mtu).toMatchObject({
+    expect(shown(flow)).toMatchObject({
       verdict: 'pmtu',
       errors: [{ obeyed: 'told', count: '1', arrived: '1', largerAfter: '0' }],
     });
@@ -184,10 +189,10 @@ describe('ICMP errors', () => {
         watch.only(() => echo(A, '10.31.7.9', 1_400, 3)),
       );
       expectPromised(flow);
-      expect(flow.mtu.errors).toMatchObject([
+      expect(shown(flow).errors).toMatchObject([
         { mtu: 1300, untranslatedAt: { netns: A, dev: 'a0' }, obeyed: 'told' },
       ]);
-      expect(Number(flow.mtu.errors?.[0]?.largerAfter)).toBeGreaterThan(0);
+      expect(Number(shown(flow).errors?.[0]?.largerAfter)).toBeGreaterThan(0);
     } finally {
       await ipBatch(ROUTER, ['route del 10.31.7.0/24']);
       await ipBatch(B, ['link del d0', 'route del 10.31.9.9']);
@@ -200,8 +205,8 @@ describe('fragments', () => {
     const text = 'hopscope'.repeat(400);
     const flow = await watch.only(() => udpEcho(A, 40_003, B_IP, text));
     expectPromised(flow);
-    expect(flow.mtu.verdict).toBe('fragments');
-    expect(flow.mtu.ways?.original?.unassembled).toBe('0');
+    expect(shown(flow).verdict).toBe('fragments');
+    expect(shown(flow).ways?.original?.unassembled).toBe('0');
   });
 
   it('that wait in vain are of the flow they were cut from', async () => {
@@ -216,7 +221,7 @@ describe('fragments', () => {
       }),
     );
     expectPromised(flow);
-    expect(Number(flow.mtu.ways?.original?.unassembled)).toBeGreaterThan(0);
+    expect(Number(shown(flow).ways?.original?.unassembled)).toBeGreaterThan(0);
     expect(flow.drops.reasons.FRAG_REASM_TIMEOUT).toBeDefined();
   });
 });
