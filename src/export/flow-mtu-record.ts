@@ -59,10 +59,9 @@ function wayRecord(flow: Flow, index: DirectionIndex, names: Names): MtuWayRecor
   };
 }
 
-function mssRecord({ mss, mssAtEnd, segment }: TracedDirection): MtuWayRecord['mss'] {
+function mssRecord({ mss, segment }: TracedDirection): MtuWayRecord['mss'] {
   return {
     offered: mss < 0 ? null : mss,
-    arrived: mssAtEnd < 0 ? null : mssAtEnd,
     effective: segment === 0 ? null : segment,
   };
 }

@@ -156,7 +156,6 @@ function takesLess(device: Device | null, size: number): boolean {
 function noteTcp(direction: TracedDirection, path: Path, size: number): void {
   if (path.tcpMss >= 0) {
     direction.mss = path.tcpMss;
-    direction.mssAtEnd = path.tcpMssAtEnd;
   }
   if (path.payloadLength > 0 && size > path.headerLength) {
     direction.segment = Math.max(direction.segment, size - path.headerLength);

@@ -39,7 +39,6 @@ export class TracedDirection {
   narrowest: Device | null = null;
   /** MSS of its SYN as sent and as it was last seen; -1 where none was. */
   mss = -1;
-  mssAtEnd = -1;
   /** Bytes of TCP payload in its largest segment; of a GSO packet, in one segment of it. */
   segment = 0;
   /** GSO packets, and the segments that they stand for. */

@@ -11,7 +11,6 @@ export function describePacket(path: Path, p: DecodedPacket): void {
   path.tcpFlags = p.tcpFlags;
   path.tcpWindow = p.tcpWindow;
   path.tcpMss = p.tcpMss;
-  path.tcpMssAtEnd = p.tcpMss;
   path.tcpWindowScale = p.tcpWindowScale;
   path.icmpCode = p.icmpCode;
   path.icmpMtu = p.icmpMtu;

@@ -91,7 +91,6 @@ export class Path implements Invariants {
   tcpWindow = -1;
   /** Of a SYN, as it was first seen and last. */
   tcpMss = -1;
-  tcpMssAtEnd = -1;
   tcpWindowScale = -1;
   payloadLength = 0;
   /** From the IP header to the payload, bytes. */
@@ -180,7 +179,6 @@ export class Path implements Invariants {
     this.tcpFlags = -1;
     this.tcpWindow = -1;
     this.tcpMss = -1;
-    this.tcpMssAtEnd = -1;
     this.tcpWindowScale = -1;
     this.payloadLength = 0;
     this.headerLength = 0;

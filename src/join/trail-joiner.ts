@@ -220,7 +220,6 @@ export class TrailJoiner {
       // Reassembled it has no id, and another one after the next cut (RFC 8200, 4.5).
       path.ipId = -1;
     }
-    if (p.tcpMss >= 0) path.tcpMssAtEnd = p.tcpMss;
     if (path.quoted !== null && p.hasEmbedded && p.embeddedFamily !== 0) {
       path.quotedAtEnd = quotedTupleOf(p, this.#state.tuples);
     }

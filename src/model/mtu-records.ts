@@ -22,8 +22,6 @@ export interface MtuWayRecord {
   readonly mss: {
     /** In this direction's SYN: what its sender takes. */
     readonly offered: number | null;
-    /** The same where the SYN was last seen; another one where it was clamped on the way. */
-    readonly arrived: number | null;
     /** Payload of the largest segment that was sent. */
     readonly effective: number | null;
   } | null;
