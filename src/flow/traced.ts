@@ -37,7 +37,7 @@ export class TracedDirection {
   /** Smallest room for an inner IP packet among the devices passed, bytes, and whose it is; 0 unknown. */
   pathMtu = 0;
   narrowest: Device | null = null;
-  /** MSS of its SYN as sent and as it was last seen; -1 where none was. */
+  /** MSS of its SYN as sent; -1 where none was seen. */
   mss = -1;
   /** Bytes of TCP payload in its largest segment; of a GSO packet, in one segment of it. */
   segment = 0;

@@ -89,7 +89,7 @@ export class Path implements Invariants {
   tcpAck = 0;
   tcpFlags = -1;
   tcpWindow = -1;
-  /** Of a SYN, as it was first seen and last. */
+  /** Of a SYN, as it was first seen. */
   tcpMss = -1;
   tcpWindowScale = -1;
   payloadLength = 0;
