@@ -5,13 +5,18 @@ import type { HopRecord, PathRecord, RuleRecord } from '../../src/model/records.
 const isOfNode = ({ stage, netns }: HopRecord): boolean =>
   stage === 'netfilter' && NODES.some(({ name }) => name === netns);
 
-/** What is not said for sure of a path's rules: nothing, where they stayed as they were. */
+/**
+ * What is not said for sure of a path's rules: nothing, where they stayed as they were. IPVS hands
+ * a packet on inside a hook, so tables after it may have been passed in more than one way: that is
+ * said as it is, and is no more than that.
+ */
 export function unsureRules(path: PathRecord): string[] {
+  const isOfIpvs = path.hops.some(({ rules }) => rules?.some(({ backend }) => backend === 'ipvs'));
   return path.hops.filter(isOfNode).flatMap(({ netns, hook, priority, rules }) => {
     const at = `${netns} ${hook} ${priority}`;
     if (rules == null) return [`${at}: rules not known`];
     return rules
-      .filter(({ certainty }) => certainty === 'unknown' || certainty === 'one-of')
+      .filter(({ certainty }) => certainty === 'unknown' || (certainty === 'one-of' && !isOfIpvs))
       .map(({ table, chain, verdict, certainty, source }) =>
         [at, table, chain, verdict, certainty, source?.text].join(' '),
       );
