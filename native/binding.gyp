@@ -12,6 +12,7 @@
         "addon/netns-query.cc",
         "addon/promise-worker.cc",
         "addon/object.cc",
+        "addon/program-run.cc",
         "addon/attach.cc",
         "addon/link.cc",
         "addon/map.cc",

@@ -18,6 +18,7 @@
 #include "object.h"
 #include "packet-filter.h"
 #include "probe.h"
+#include "program-run.h"
 #include "ring.h"
 
 namespace ebpf_ts {
@@ -43,6 +44,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
       new std::shared_ptr<Registry>(data->registry));
   exports.Set("setErrorFactory", Napi::Function::New(env, SetErrorFactory));
   InitObject(env, exports);
+  InitProgramRun(env, exports);
   InitLink(env, exports);
   InitAttach(env, exports);
   InitMap(env, exports);
