@@ -9,7 +9,13 @@ import { OUTER_GRE, OUTER_IP6TNL, OUTER_IPIP, OUTER_SIT } from '../packet/decode
 import { PROTO_GRE, PROTO_IPIP, PROTO_IPV6, PROTO_UDP } from '../packet/proto.js';
 import { familyOf, parseAddress } from '../rules/address.js';
 import type { HookQuestion } from '../rules/explain-hook.js';
-import type { ConnectionState, Endpoints, Packet, Tracked } from '../rules/packet.js';
+import {
+  CONNTRACK_PRIORITY,
+  type ConnectionState,
+  type Endpoints,
+  type Packet,
+  type Tracked,
+} from '../rules/packet.js';
 import * as layout from '../wire/layout.gen.js';
 
 /** Of one hop: where, when, and what is asked. */
@@ -32,7 +38,6 @@ const STATES: readonly ConnectionState[] = [
   ...(['established', 'related', 'new', 'established', 'related', 'new'] as const),
   ...(['invalid', 'untracked'] as const),
 ];
-const CONNTRACK_PRIORITY = -200;
 
 /** @param isRuleDrop whether the drop at the end was one of rules */
 export function questionsOf(path: Path, isRuleDrop: boolean): HopQuestion[] {

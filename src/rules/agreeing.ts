@@ -1,5 +1,6 @@
 import type { RuleRecord } from '../model/records.js';
-import { type Met, metKey, type Walked } from './walk.js';
+import { type Met, metKey } from './met.js';
+import type { Walked } from './walk.js';
 
 /** What was seen of a packet after the rules, or that it was dropped in them. */
 export interface SeenAfter {

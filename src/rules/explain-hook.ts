@@ -1,13 +1,14 @@
 import type { Hook, RuleRecord } from '../model/records.js';
 import { judge } from './agreeing.js';
 import { IPVS_PRIORITY, ipvsRecord, serviceFor } from './ipvs.js';
+import type { HungChain } from './met.js';
 import { deviceFor } from './network-text.js';
 import type { Endpoints, Packet } from './packet.js';
 import { ruleRecord } from './rule-record.js';
 import type { RuleSet } from './rule-set.js';
 import { mayBecome } from './translate.js';
 import { maskedEquals } from './truth.js';
-import { type HungChain, type Way, walkChains } from './walk.js';
+import { type Way, walkChains } from './walk.js';
 
 /** Answers kept of one rule set; when it is full all are removed. */
 export const ANSWERS_LIMIT = 2_048;

@@ -2,6 +2,9 @@ import type { Family } from '../network/ip-address.js';
 import type { Address, AddressRange } from './address.js';
 import type { IpSet } from './ip-set.js';
 
+/** NF_IP_PRI_CONNTRACK: tables before it see packets that are not tracked yet. */
+export const CONNTRACK_PRIORITY = -200;
+
 export type ConnectionState = 'new' | 'established' | 'related' | 'invalid' | 'untracked';
 
 /** What connection tracking says of a packet; null for what is not known. */

@@ -3,12 +3,12 @@ import type { Family } from '../network/ip-address.js';
 import { type IpSet, IpSetParser } from './ip-set.js';
 import { IptablesSaveParser } from './iptables-save.js';
 import { parseIpvs, type VirtualServices } from './ipvs.js';
+import type { HungChain } from './met.js';
 import type { Table } from './model.js';
 import { localOf, type ReadNetwork, readNetworkText } from './network-text.js';
 import { parseNft, ruleTexts } from './nft-ruleset.js';
 import type { Surroundings } from './packet.js';
 import type { NamespaceRules, RuleProblem, RuleText } from './rule-text.js';
-import type { HungChain } from './walk.js';
 
 /** Rules of one namespace that are kept; those past it are left out, which is a problem. */
 export const RULES_LIMIT = 500_000;

@@ -4,11 +4,12 @@ import type { Namespace } from '../network/machine.js';
 import type { RouteKey } from '../network/route-table.js';
 import { familyOf } from './address.js';
 import { judge } from './agreeing.js';
+import { type Met, metKey } from './met.js';
 import type { Packet } from './packet.js';
 import { routeRecord } from './route-record.js';
 import { ruleRecord } from './rule-record.js';
 import type { RuleSet } from './rule-set.js';
-import { type Met, metKey, type Walked, type Way, walkChains } from './walk.js';
+import { type Walked, type Way, walkChains } from './walk.js';
 
 /** Ends told of: a service has as many as it has endpoints. */
 export const ENDS_LIMIT = 64;

@@ -1,6 +1,6 @@
 /** What a rule was written for: by the comments and chain names of the programs that write rules. */
 import type { RuleSource } from '../model/records.js';
-import type { Met } from './walk.js';
+import type { Met } from './met.js';
 
 /** What a rule means, and for which object it is; null where nobody said. */
 export function sourceOf(met: Met): RuleSource | null {

@@ -1,7 +1,6 @@
-import { addressText } from '../network/ip-address.js';
-import { type Address, familyOf } from './address.js';
+import { type HungChain, listOf, type Met, natText, type Trail, verdictText } from './met.js';
 import type { Chain, Choice, Nat, Rule, Step, Table, Verdict, WalkState } from './model.js';
-import type { Packet, Surroundings, Tracked } from './packet.js';
+import { CONNTRACK_PRIORITY, type Packet, type Surroundings, type Tracked } from './packet.js';
 import { type NatHint, translated } from './translate.js';
 
 /** Rules that one evaluation looks at; 100,000 rules are no loop. */
@@ -11,27 +10,6 @@ export const PENDING_LIMIT = 4_096;
 export const WAYS_LIMIT = 256;
 /** Chains within each other; the kernel allows 16 (NFT_JUMP_STACK_SIZE), iptables-legacy more. */
 export const DEPTH_LIMIT = 128;
-/** NF_IP_PRI_CONNTRACK: tables before it see packets that are not tracked yet. */
-const CONNTRACK_PRIORITY = -200;
-
-/** A chain at a hook, with its table. */
-export interface HungChain {
-  readonly table: Table;
-  readonly chain: Chain;
-}
-
-/** A rule that a packet met, or a chain's policy. */
-export interface Met extends HungChain {
-  /** Null: the policy. */
-  readonly rule: Rule | null;
-  /** In words; of a rule that only changes the packet what it changes. */
-  readonly verdict: string;
-  /** What of the rule could not be evaluated, and was taken as met; null without such. */
-  readonly taken: string | null;
-  /** Of the element of a map that decided. */
-  readonly comment: string | null;
-  readonly effect: 'none' | 'mark' | 'nat' | 'drop';
-}
 
 /** One way that a packet may go through chains. */
 export interface Way extends WalkState {
@@ -47,11 +25,6 @@ export interface Walked {
   readonly ways: readonly Way[];
   /** Why not all ways were followed; null when they were. */
   readonly cut: 'RULES_TOO_MANY_WAYS' | 'RULES_LOOP' | 'RULES_TOO_DEEP' | null;
-}
-
-interface Trail {
-  readonly met: Met;
-  readonly before: Trail | null;
 }
 
 interface Frame {
@@ -424,37 +397,4 @@ function changeMark(walk: Walk, step: Step & { kind: 'mark' | 'ctmark' }): Done 
   walk[bits] = (walk[bits] & step.keep) >>> 0;
   const words = `${step.kind === 'mark' ? 'mark' : 'connection mark'} 0x${walk[value].toString(16)}`;
   return { ...NOTHING, words, effect: step.kind === 'mark' ? 'mark' : 'none' };
-}
-
-function verdictText(verdict: Verdict): string {
-  if ('chain' in verdict) return `${verdict.kind} ${verdict.chain}`;
-  if (verdict.kind === 'drop' && verdict.reject !== null) return `reject with ${verdict.reject}`;
-  return verdict.kind;
-}
-
-function natText({ kind, addresses, ports }: Nat): string {
-  const address =
-    addresses === null ? '' : rangeText(textOf(addresses.first), textOf(addresses.last));
-  const port = ports === null ? '' : `:${rangeText(String(ports.first), String(ports.last))}`;
-  const to = `${address}${port}`;
-  return to === '' ? kind : `${kind} ${to}`;
-}
-
-function rangeText(first: string, last: string): string {
-  return first === last ? first : `${first}-${last}`;
-}
-
-function textOf(address: Address): string {
-  return addressText({ family: familyOf(address), value: BigInt(address) });
-}
-
-function listOf(trail: Trail | null): Met[] {
-  const list: Met[] = [];
-  for (let at = trail; at !== null; at = at.before) list.push(at.met);
-  return list.reverse();
-}
-
-/** The same for the same rule with the same verdict. */
-export function metKey({ table, chain, rule, verdict }: Met): string {
-  return `${table.backEnd} ${table.family} ${table.name} ${chain.name} ${rule?.position ?? 0} ${verdict}`;
 }
