@@ -1,8 +1,9 @@
 import { HopscopeError } from '../model/errors.js';
 
 /**
- * A channel between two of hopscope's processes is a Unix stream socket with frames on it: 4 bytes of payload length, 4 bytes of type, the payload. Both in the
- * byte order of the machine, since both ends are on it.
+ * A channel between two of hopscope's processes is a Unix stream socket with frames on it: 4 bytes
+ * of payload length, 4 bytes of type, the payload. Both in the byte order of the machine, since
+ * both ends are on it.
  */
 const FRAME_HEAD = 8;
 /** One JSON text. */
@@ -22,6 +23,15 @@ export function jsonFrame(value: unknown): Buffer {
   writeHead(frame, length, FRAME_JSON);
   frame.write(text, FRAME_HEAD);
   return frame;
+}
+
+/**
+ * What the payload of a FRAME_JSON says.
+ *
+ * @throws SyntaxError
+ */
+export function jsonOf(payload: Uint8Array): unknown {
+  return JSON.parse(Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString());
 }
 
 export function frameHead(length: number, type: number): Buffer {

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { receiveDescriptors } from 'ebpf-ts';
-import { FRAME_COUNTS, FRAME_JSON, FrameReader, jsonFrame } from '../channel/frame.js';
+import { FRAME_COUNTS, FRAME_JSON, FrameReader, jsonFrame, jsonOf } from '../channel/frame.js';
 import { JOINER_FRAME_LIMIT, type ToJoiner, type ToObserver } from './messages.js';
 import { ObserverError } from './observer-error.js';
 
@@ -57,8 +57,7 @@ export class ObserverLink {
       return;
     }
     if (type !== FRAME_JSON) throw new ObserverError('OBSERVER_MESSAGE', 'a frame of no type');
-    const text = Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString();
-    const message = JSON.parse(text) as ToJoiner;
+    const message = jsonOf(payload) as ToJoiner;
     if (message.type === 'stop') this.onStop(message.signal);
     else this.#listener?.onMessage(message);
   }

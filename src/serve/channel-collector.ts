@@ -1,5 +1,12 @@
 import type { Duplex } from 'node:stream';
-import { ChannelError, FRAME_JSON, FRAME_ROWS, FrameReader, jsonFrame } from '../channel/frame.js';
+import {
+  ChannelError,
+  FRAME_JSON,
+  FRAME_ROWS,
+  FrameReader,
+  jsonFrame,
+  jsonOf,
+} from '../channel/frame.js';
 import type { NamespaceRecord } from '../model/feed.js';
 import { EMPTY_CATALOG } from '../name/catalog.js';
 import { Names } from '../name/names.js';
@@ -115,8 +122,7 @@ export class ChannelCollector implements Collector {
       return;
     }
     if (type !== FRAME_JSON) throw new ChannelError('bad-message', 'a frame of an unknown type');
-    const text = Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString();
-    const message = JSON.parse(text) as ToServer;
+    const message = jsonOf(payload) as ToServer;
     switch (message.type) {
       case 'start':
         this.#epochNs = BigInt(message.epochNs);

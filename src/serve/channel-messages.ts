@@ -1,4 +1,4 @@
-import { ChannelError } from '../channel/frame.js';
+import { ChannelError, jsonOf } from '../channel/frame.js';
 import type { NamespaceRecord, QualityRecord } from '../model/feed.js';
 import type { FlowRecord, PathRecord } from '../model/records.js';
 import type { Catalog } from '../name/catalog.js';
@@ -145,7 +145,7 @@ type Fields = Readonly<Record<string, unknown>>;
 export function parseToCollector(payload: Uint8Array): ToCollector {
   let value: unknown;
   try {
-    value = JSON.parse(Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString());
+    value = jsonOf(payload);
   } catch {
     throw bad('it is not JSON');
   }
