@@ -9,7 +9,7 @@ import type { Bindings } from './bindings.js';
 import { type DirectionIndex, ORIGINAL, opposite } from './direction-index.js';
 import type { Flow } from './flow.js';
 import type { FlowCounters } from './flow-counters.js';
-import { ENTRY_BYTES, ERRORS_LIMIT, type TooBigError } from './mtu-evidence.js';
+import { ERRORS_LIMIT, type TooBigError } from './mtu-evidence.js';
 import type { Traced } from './traced.js';
 
 /** Puts ICMP errors to the flow they complain about, none of whose packets they are. */
@@ -50,7 +50,6 @@ export class IcmpErrors {
     const error = this.#errorOf(traced, refused, path, time);
     if (error !== null) {
       error.count += 1;
-      error.last = Math.max(error.last, time);
       const end = columns.place[columns.length - 1] as Place;
       if (verdict === 'dropped') {
         error.dropReason = columns.drop?.reason ?? 0;
@@ -81,17 +80,14 @@ export class IcmpErrors {
       (each) => each.direction === refused && each.from === from && each.mtu === mtu,
     );
     if (known !== undefined) return known;
-    if (evidence.errors.length >= ERRORS_LIMIT) {
-      evidence.leftOut += 1;
+    const made: TooBigError = {
+      ...{ direction: refused, from, mtu, count: 0, arrived: 0, dropReason: null, droppedAt: null },
+      ...{ first: time, smallerSeen: false, largerAfter: 0, untranslatedAt: null },
+    };
+    if (!traced.addEvidence(evidence.errors, ERRORS_LIMIT, made)) {
       this.#counters.evidenceRefused += 1;
       return null;
     }
-    const made: TooBigError = {
-      ...{ direction: refused, from, mtu, count: 0, arrived: 0, dropReason: null, droppedAt: null },
-      ...{ first: time, last: time, smallerSeen: false, largerAfter: 0, untranslatedAt: null },
-    };
-    evidence.errors.push(made);
-    traced.bytes += ENTRY_BYTES;
     return made;
   }
 }

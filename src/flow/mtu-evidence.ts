@@ -25,7 +25,6 @@ export interface TooBigError {
   droppedAt: Device | null;
   /** When the first one was at its last hop, ns since the source's epoch. */
   readonly first: number;
-  last: number;
   /** Whether the sender sent data in packets that fit, after the first one. */
   smallerSeen: boolean;
   /** Packets sent later that do not fit either. */
@@ -66,12 +65,8 @@ export class MtuEvidence {
   readonly badChecksums: BadChecksum[] = [];
   /** Fragments of each direction that waited in vain for others of their packet. */
   readonly unassembled: [number, number] = [0, 0];
-  /** Where the newest of these waited. */
-  unassembledAt: Device | null = null;
   /** Of TCP whose segments were not seen to arrive. */
   readonly vanishing: [Vanishing | null, Vanishing | null] = [null, null];
-  /** Errors and refusals left out. */
-  leftOut = 0;
 
   /** Whether the sender was told that packets of so many bytes do not fit. */
   isTold(direction: DirectionIndex, bytes: number): boolean {

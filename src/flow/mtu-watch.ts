@@ -51,9 +51,7 @@ export class MtuWatch {
     const at = columns.place[columns.length - 1] as Place;
     switch (meaning) {
       case 'unassembled': {
-        const evidence = traced.makeMtuEvidence();
-        evidence.unassembled[direction] += 1;
-        evidence.unassembledAt = at.device;
+        traced.makeMtuEvidence().unassembled[direction] += 1;
         return;
       }
       case 'checksum':
@@ -87,13 +85,10 @@ export class MtuWatch {
     if (known !== undefined) {
       known.packets += 1;
       known.largest = Math.max(known.largest, size);
-    } else if (evidence.refusals.length >= REFUSALS_LIMIT) {
-      evidence.leftOut += 1;
-      this.#counters.evidenceRefused += 1;
-    } else {
-      evidence.refusals.push({ direction, seenBy, refusedBy, reason, largest: size, packets: 1 });
-      traced.bytes += ENTRY_BYTES;
+      return;
     }
+    const refusal = { direction, seenBy, refusedBy, reason, largest: size, packets: 1 };
+    this.#keep(traced, evidence.refusals, refusal);
   }
 
   #noteChecksum(traced: Traced, direction: DirectionIndex, path: Path, at: Device): void {
@@ -112,13 +107,14 @@ export class MtuWatch {
     );
     if (known !== undefined) {
       known.packets += 1;
-    } else if (evidence.badChecksums.length >= REFUSALS_LIMIT) {
-      evidence.leftOut += 1;
-      this.#counters.evidenceRefused += 1;
-    } else {
-      evidence.badChecksums.push({ direction, at, tunnel: outer.type, sentBy, packets: 1 });
-      traced.bytes += ENTRY_BYTES;
+      return;
     }
+    const wrong = { direction, at, tunnel: outer.type, sentBy, packets: 1 };
+    this.#keep(traced, evidence.badChecksums, wrong);
+  }
+
+  #keep<T>(traced: Traced, kind: T[], piece: T): void {
+    if (!traced.addEvidence(kind, REFUSALS_LIMIT, piece)) this.#counters.evidenceRefused += 1;
   }
 }
 

@@ -4,7 +4,7 @@ import type { PathVerdict } from '../model/records.js';
 import type { DirectionIndex } from './direction-index.js';
 import type { Histogram } from './histogram.js';
 import type { Leg } from './leg.js';
-import { EVIDENCE_BYTES, MtuEvidence } from './mtu-evidence.js';
+import { ENTRY_BYTES, EVIDENCE_BYTES, MtuEvidence } from './mtu-evidence.js';
 import { START_UNKNOWN } from './path-start.js';
 import type { Shape } from './shape.js';
 
@@ -77,6 +77,14 @@ export class Traced {
   /** Whether it is of packets that were seen in part, and says nothing that counts do not say. */
   get isFragmentary(): boolean {
     return this.paths === 0 && this.#directions.every((one) => (one?.drops ?? 0) === 0);
+  }
+
+  /** Keeps one more piece of evidence of a kind; false where there are `limit` of it already. */
+  addEvidence<T>(kind: T[], limit: number, piece: T): boolean {
+    if (kind.length >= limit) return false;
+    kind.push(piece);
+    this.bytes += ENTRY_BYTES;
+    return true;
   }
 
   /** What happened to its packets for their size, made for the first of them. */
