@@ -24,7 +24,7 @@ export class RuleReading {
   readonly #waiting: RulesNews[] = [];
   #working: Promise<void> | null = null;
   /** News left out. */
-  shed = 0;
+  skipped = 0;
   /** Problems of what was read, by code. */
   readonly problems = new Map<string, number>();
 
@@ -36,7 +36,7 @@ export class RuleReading {
   take(news: RulesNews): void {
     if (this.#waiting.length >= NEWS_LIMIT) {
       this.#waiting.shift();
-      this.shed += 1;
+      this.skipped += 1;
     }
     this.#waiting.push(news);
     this.#working ??= this.#work().finally(() => {

@@ -9,6 +9,7 @@ import type { FinishedPath } from './flow/finished-path.js';
 import type { Flow } from './flow/flow.js';
 import { FlowTable } from './flow/flow-table.js';
 import { PathJoiner } from './join/path-joiner.js';
+import { decimalCounts } from './model/decimal-counts.js';
 import type {
   FlowFeed,
   MemoryUse,
@@ -275,13 +276,13 @@ export class Pipeline implements FlowFeed, SourceSink {
       evicted: String(Object.values(evictions).reduce((sum, count) => sum + count, 0)),
       skipped: '0',
       losses: {
-        ...decimals(Object.entries(this.#source.losses())),
-        ...decimals(Object.entries(this.#source.otherLosses?.() ?? {})),
-        ...decimals(Object.entries(evictions)),
-        ...decimals(Object.entries(others)),
+        ...decimalCounts(Object.entries(this.#source.losses())),
+        ...decimalCounts(Object.entries(this.#source.otherLosses?.() ?? {})),
+        ...decimalCounts(Object.entries(evictions)),
+        ...decimalCounts(Object.entries(others)),
       },
       memory: this.#memoryUse(),
-      malformed: decimals(malformed),
+      malformed: decimalCounts(malformed),
       cpu: this.#rate.cpuShare,
       openPaths: joiner.openPaths,
       flows: flows.size,
@@ -391,8 +392,4 @@ export class Pipeline implements FlowFeed, SourceSink {
     this.#sampled += 1;
     if (this.#sampled % sampleOneIn === 0) onPath(finished);
   }
-}
-
-function decimals(counts: Iterable<readonly [string, number | bigint]>): Record<string, string> {
-  return Object.fromEntries([...counts].map(([name, count]) => [name, String(count)]));
 }

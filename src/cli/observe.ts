@@ -2,7 +2,6 @@ import { fileURLToPath } from 'node:url';
 import type { PacketFilter } from '../filter/packet-filter.js';
 import { log } from '../logger.js';
 import { ObservedSource, type ObservedSourceOptions } from '../observe/observed-source.js';
-import { FileNames } from '../provide/file-names.js';
 import { Joiner } from './joiner.js';
 import { requireMemory } from './memory-room.js';
 import type { CommonOptions } from './options.js';
@@ -33,8 +32,6 @@ export function observedSource(
 ): ObservedSource {
   requireMemory(options.memory.total);
   boundUnusedMemory(options.memory.slack);
-  // A file that cannot be used is bad usage; it is read by the process that observes.
-  if (options.names.file !== null) new FileNames(options.names.file).close();
   const joiner = Joiner.own;
   return new ObservedSource({
     link: joiner.link,

@@ -1,3 +1,4 @@
+import { jsonOf } from '../channel/frame.js';
 import {
   decimal,
   list,
@@ -10,6 +11,7 @@ import {
   string,
 } from '../channel/untrusted-value.js';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../logger.js';
+import type { DecimalCounts } from '../model/decimal-counts.js';
 import type { Sampling, Seen } from '../model/sampling.js';
 import type { Catalog } from '../name/catalog.js';
 import type { NameChoice } from '../provide/name-choice.js';
@@ -25,9 +27,8 @@ import type { RulesMessage } from './rules-crossing.js';
 
 // ---------------------------------------------------------------- to the observer
 
-/** The first message, and the one that says what is observed. It is taken once. */
-export interface ObserveMessage {
-  readonly type: 'observe';
+/** What is observed, and how. */
+export interface Observation {
   /** Names of the namespaces; null for all. */
   readonly netns: readonly string[] | null;
   readonly sampling: Sampling;
@@ -39,6 +40,11 @@ export interface ObserveMessage {
   readonly count: boolean;
   /** Whether rules are read. */
   readonly rules: boolean;
+}
+
+/** The first message. It is taken once. */
+export interface ObserveMessage extends Observation {
+  readonly type: 'observe';
   /** CLOCK_MONOTONIC, ns. */
   readonly epochNs: string;
   /** Whether there will be a server, whose own traffic is left out. */
@@ -63,8 +69,8 @@ export type ToObserver =
 
 /** What a source says of itself; see Source. */
 export interface SourceStatus {
-  readonly losses: Readonly<Record<string, string>>;
-  readonly otherLosses: Readonly<Record<string, string>>;
+  readonly losses: DecimalCounts;
+  readonly otherLosses: DecimalCounts;
   readonly handed: { readonly records: string; readonly hops: string; readonly bytes: string };
   readonly filtered: string;
   readonly own: string;
@@ -159,10 +165,9 @@ function names(value: unknown, at: string): NameChoice {
  * @throws Mismatch
  */
 export function parseToObserver(payload: Uint8Array): ToObserver {
-  const text = Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString();
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = jsonOf(payload);
   } catch {
     throw new Mismatch('it is not JSON');
   }

@@ -1,9 +1,8 @@
 import { closeSync } from 'node:fs';
 import { adoptMap, RingBuffer } from 'ebpf-ts';
 import { log } from '../logger.js';
-import type { Sampling } from '../model/sampling.js';
+import { bigintCounts } from '../model/decimal-counts.js';
 import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
-import type { NameChoice } from '../provide/name-choice.js';
 import { giveCounts } from '../source/count-entries.js';
 import { KernelFunctionLookup } from '../source/kernel-function-lookup.js';
 import { KernelFunctions } from '../source/kernel-functions.js';
@@ -13,7 +12,7 @@ import type { HandedOver, SourceSampling, SourceSink } from '../source/source.js
 import { samplingOf } from '../source/source-sampling.js';
 import { Epoch } from '../wire/clock.js';
 import { CountCursor } from '../wire/count-cursor.js';
-import type { SourceStatus, ToJoiner } from './messages.js';
+import type { Observation, SourceStatus, ToJoiner } from './messages.js';
 import { errorOf, ObserverError } from './observer-error.js';
 import type { ObserverLink } from './observer-link.js';
 import { RulesAssembly } from './rules-crossing.js';
@@ -23,17 +22,8 @@ const REQUEST_MS = 20;
 /** Namespaces that were reported as met; past it they are reported again. */
 const MET_LIMIT = 4_096;
 
-export interface ObservedSourceOptions {
+export interface ObservedSourceOptions extends Observation {
   readonly link: ObserverLink;
-  readonly netns: readonly string[] | null;
-  readonly sampling: Sampling;
-  /** In pcap-filter syntax; null for none. */
-  readonly filter: string | null;
-  readonly ringBytes: number;
-  readonly names: NameChoice;
-  readonly count: boolean;
-  /** Whether rules are read; absent: no. */
-  readonly rules?: boolean;
   /** Called before anything is asked of the observer: privileges are given up here. */
   readonly confine: () => void;
   readonly onMode?: (mode: 'open' | 'windows') => void;
@@ -72,7 +62,7 @@ export class ObservedSource implements RecordedSource {
   }
 
   get hasRules(): boolean {
-    return this.#options.rules === true;
+    return this.#options.rules;
   }
 
   get isThinned(): boolean {
@@ -92,12 +82,12 @@ export class ObservedSource implements RecordedSource {
   }
 
   losses(): Readonly<Record<string, bigint>> {
-    return numbers(this.#status?.losses);
+    return bigintCounts(this.#status?.losses);
   }
 
   otherLosses(): Readonly<Record<string, bigint>> {
     const forgotten = BigInt(this.#functions.forgotten);
-    return { ...numbers(this.#status?.otherLosses), 'symbols-forgotten': forgotten };
+    return { ...bigintCounts(this.#status?.otherLosses), 'symbols-forgotten': forgotten };
   }
 
   handed(): HandedOver {
@@ -150,9 +140,7 @@ export class ObservedSource implements RecordedSource {
 
   /** @throws ObserverError, ObserverUnsupportedError as the observer says */
   start(sink: SourceSink): Promise<void> {
-    const { link, confine, ...rest } = this.#options;
-    const { netns, sampling, filter, ringBytes, count, names } = rest;
-    const { hasRules: rules } = this;
+    const { link, confine, onMode: _, ...observation } = this.#options;
     this.#sink = sink;
     confine();
     const begun = new Promise<void>((resolve, reject) => {
@@ -164,7 +152,7 @@ export class ObservedSource implements RecordedSource {
     });
     link.send({
       type: 'observe',
-      ...{ netns, sampling, filter, ringBytes, count, names, rules },
+      ...observation,
       epochNs: String(this.epochNs),
       hasServer: this.ownPort !== null,
       log: { level: log.level, format: log.format },
@@ -278,8 +266,4 @@ export class ObservedSource implements RecordedSource {
     const { user, system } = process.cpuUsage();
     this.#options.link.send({ type: 'read', records, cpuMs: (user + system) / 1000 });
   }
-}
-
-function numbers(counts: Readonly<Record<string, string>> = {}): Record<string, bigint> {
-  return Object.fromEntries(Object.entries(counts).map(([name, n]) => [name, BigInt(n)]));
 }

@@ -4,6 +4,7 @@ import { FRAME_COUNTS, FRAME_JSON, FrameReader, frameHead, jsonFrame } from '../
 import { PacketFilter } from '../filter/packet-filter.js';
 import { heartbeat } from '../heartbeat.js';
 import { log } from '../logger.js';
+import { decimalCounts } from '../model/decimal-counts.js';
 import type { Seen } from '../model/sampling.js';
 import type { Catalog } from '../name/catalog.js';
 import type { NameChoice } from '../provide/name-choice.js';
@@ -206,8 +207,7 @@ export class Observer implements RemoteReader, SourceSink {
     Object.assign(log, message.log);
     try {
       const source = new KernelSource({
-        ...{ objectFile: this.#options.objectFile, netns, sampling, ringBytes, count },
-        rules,
+        ...{ objectFile: this.#options.objectFile, netns, sampling, ringBytes, count, rules },
         filter: filter === null ? null : new PacketFilter(filter, compilePacketFilter),
         names: this.#options.names(message.names),
         reader: this,
@@ -243,8 +243,8 @@ export class Observer implements RemoteReader, SourceSink {
     if (source === null) return;
     const { records, hops, bytes } = source.handed();
     const status: SourceStatus = {
-      losses: decimals(source.losses()),
-      otherLosses: decimals(source.otherLosses()),
+      losses: decimalCounts(Object.entries(source.losses())),
+      otherLosses: decimalCounts(Object.entries(source.otherLosses())),
       handed: { records: String(records), hops: String(hops), bytes: String(bytes) },
       filtered: String(source.filtered()),
       own: String(source.own()),
@@ -291,8 +291,4 @@ export class Observer implements RemoteReader, SourceSink {
     this.#sendCounts();
     this.#options.socket.write(jsonFrame(message));
   }
-}
-
-function decimals(counts: Readonly<Record<string, bigint>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(counts).map(([name, n]) => [name, String(n)]));
 }

@@ -1,4 +1,5 @@
 import { release } from 'node:os';
+import { decimalCounts } from '../model/decimal-counts.js';
 import { VERSION } from '../version.js';
 import { layoutFingerprint } from './recording-format.js';
 import { RecordingWriter } from './recording-writer.js';
@@ -46,9 +47,7 @@ export function beginRecording(
 export function endRecording(source: RecordedSource, writer: RecordingWriter): void {
   writer.finish({
     lost: String(source.lost()),
-    losses: Object.fromEntries(
-      Object.entries(source.losses()).map(([cause, count]) => [cause, String(count)]),
-    ),
+    losses: decimalCounts(Object.entries(source.losses())),
     own: String(source.own()),
     missing: source.missing,
     symbols: [...source.resolvedSymbols()].map(([address, name]) => [String(address), name]),

@@ -1,3 +1,4 @@
+import { bigintCounts } from '../model/decimal-counts.js';
 import type { Seen } from '../model/sampling.js';
 import type { Catalog } from '../name/catalog.js';
 import { Epoch } from '../wire/clock.js';
@@ -69,8 +70,7 @@ export class ReplaySource implements Source {
   }
 
   losses(): Readonly<Record<string, bigint>> {
-    const { losses = {} } = this.#recording.footer;
-    return Object.fromEntries(Object.entries(losses).map(([cause, n]) => [cause, BigInt(n)]));
+    return bigintCounts(this.#recording.footer.losses);
   }
 
   own(): bigint {
