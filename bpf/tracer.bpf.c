@@ -275,27 +275,27 @@ int nf_after_srcnat(struct bpf_nf_ctx *ctx)
  * net/netfilter/core.c, nf_hook_slow: around all hooks of a namespace that has any.
  */
 SEC("?fentry/nf_hook_slow")
-int BPF_PROG(walk_begin, struct sk_buff *skb, struct nf_hook_state *state)
+int BPF_PROG(hook_begin, struct sk_buff *skb, struct nf_hook_state *state)
 {
-	begin_walk(skb, state);
+	begin_hook(skb, state);
 	return 0;
 }
 
 SEC("?fexit/nf_hook_slow")
-int BPF_PROG(walk_end, struct sk_buff *skb, struct nf_hook_state *state,
+int BPF_PROG(hook_end, struct sk_buff *skb, struct nf_hook_state *state,
 	     const struct nf_hook_entries *entries, unsigned int index, int ret)
 {
 	/* Any other answer means that the packet is not the caller's any more. */
 	if (ret == HOOKS_PASSED)
-		walk_to(skb, state, PRIORITY_LAST);
+		report_up_to(skb, state, PRIORITY_LAST);
 	return 0;
 }
 
 /* net/ipv4/ip_input.c, ip_protocol_deliver_rcu: a packet is given to its protocol. */
 SEC("?fentry/ip_protocol_deliver_rcu")
-int BPF_PROG(walk_deliver, const struct net *net, struct sk_buff *skb)
+int BPF_PROG(hook_deliver, const struct net *net, struct sk_buff *skb)
 {
-	walk_behind_input(skb, net, NFPROTO_IPV4);
+	report_after_input(skb, net, NFPROTO_IPV4);
 	return 0;
 }
 
@@ -304,53 +304,53 @@ int BPF_PROG(walk_deliver, const struct net *net, struct sk_buff *skb)
  * for what it finds inside.
  */
 SEC("?fentry/ip6_protocol_deliver_rcu")
-int BPF_PROG(walk_deliver6, const struct net *net, struct sk_buff *skb, int protocol,
+int BPF_PROG(hook_deliver6, const struct net *net, struct sk_buff *skb, int protocol,
 	     __u8 have_final)
 {
 	if (!have_final)
-		walk_behind_input(skb, net, NFPROTO_IPV6);
+		report_after_input(skb, net, NFPROTO_IPV6);
 	return 0;
 }
 
 /* net/ipv4/netfilter/ip_tables.c, ipt_do_table: before any iptables table. */
 SEC("?fentry.module/ip_tables:ipt_do_table")
-int BPF_PROG(walk_iptables, const struct xt_table *table, struct sk_buff *skb,
+int BPF_PROG(hook_iptables, const struct xt_table *table, struct sk_buff *skb,
 	     const struct nf_hook_state *state)
 {
-	walk_to_table(table, skb, state);
+	report_up_to_table(table, skb, state);
 	return 0;
 }
 
 /* net/ipv6/netfilter/ip6_tables.c, ip6t_do_table */
 SEC("?fentry.module/ip6_tables:ip6t_do_table")
-int BPF_PROG(walk_ip6tables, const struct xt_table *table, struct sk_buff *skb,
+int BPF_PROG(hook_ip6tables, const struct xt_table *table, struct sk_buff *skb,
 	     const struct nf_hook_state *state)
 {
-	walk_to_table(table, skb, state);
+	report_up_to_table(table, skb, state);
 	return 0;
 }
 
 /* net/netfilter/nf_tables_core.c, nft_do_chain: before each base chain of nftables. */
 SEC("?fentry.module/nf_tables:nft_do_chain")
-int BPF_PROG(walk_nftables, const struct nft_pktinfo *packet, const void *chain)
+int BPF_PROG(hook_nftables, const struct nft_pktinfo *packet, const void *chain)
 {
-	walk_to(packet->skb, packet->state, base_chain_priority(chain));
+	report_up_to(packet->skb, packet->state, base_chain_priority(chain));
 	return 0;
 }
 
 /* net/netfilter/nf_nat_core.c, nf_nat_inet_fn: packets of known connections too. */
 SEC("?fentry.module/nf_nat:nf_nat_inet_fn")
-int BPF_PROG(walk_nat, const void *private, struct sk_buff *skb, const struct nf_hook_state *state)
+int BPF_PROG(hook_nat, const void *private, struct sk_buff *skb, const struct nf_hook_state *state)
 {
-	walk_to(skb, state, is_early(state) ? NF_IP_PRI_NAT_DST : NF_IP_PRI_NAT_SRC);
+	report_up_to(skb, state, is_early(state) ? NF_IP_PRI_NAT_DST : NF_IP_PRI_NAT_SRC);
 	return 0;
 }
 
 /* net/netfilter/ipvs/ip_vs_core.c, ip_vs_out_hook: the first that IPVS registers at a hook. */
 SEC("?fentry.module/ip_vs:ip_vs_out_hook")
-int BPF_PROG(walk_ipvs, const void *private, struct sk_buff *skb, const struct nf_hook_state *state)
+int BPF_PROG(hook_ipvs, const void *private, struct sk_buff *skb, const struct nf_hook_state *state)
 {
-	walk_to(skb, state, is_early(state) ? NF_IP_PRI_NAT_DST + 2 : NF_IP_PRI_NAT_SRC - 2);
+	report_up_to(skb, state, is_early(state) ? NF_IP_PRI_NAT_DST + 2 : NF_IP_PRI_NAT_SRC - 2);
 	return 0;
 }
 
@@ -359,17 +359,17 @@ int BPF_PROG(walk_ipvs, const void *private, struct sk_buff *skb, const struct n
  * tables, a connection that lost a race for its tuple is dropped.
  */
 SEC("?fentry.module/nf_conntrack:ipv4_confirm")
-int BPF_PROG(walk_confirm, const void *private, struct sk_buff *skb,
+int BPF_PROG(hook_confirm, const void *private, struct sk_buff *skb,
 	     const struct nf_hook_state *state)
 {
-	walk_to(skb, state, PRIORITY_LAST);
+	report_up_to(skb, state, PRIORITY_LAST);
 	return 0;
 }
 
 SEC("?fentry.module/nf_conntrack:ipv6_confirm")
-int BPF_PROG(walk_confirm6, const void *private, struct sk_buff *skb,
+int BPF_PROG(hook_confirm6, const void *private, struct sk_buff *skb,
 	     const struct nf_hook_state *state)
 {
-	walk_to(skb, state, PRIORITY_LAST);
+	report_up_to(skb, state, PRIORITY_LAST);
 	return 0;
 }

@@ -27,7 +27,7 @@ function after(priority: number, next: string | null): ObservedPriority {
 }
 
 /**
- * The places of observation in each hook, in order: around every table that may
+ * The observed priorities of each hook, in order: around every table that may
  * change or drop a packet there (enum nf_ip_hook_priorities,
  * include/uapi/linux/netfilter_ipv4.h).
  */

@@ -28,30 +28,33 @@ export interface FunctionProgram {
 }
 
 /** Without these there are no hops at hooks. */
-const WALK_PROGRAMS: readonly FunctionProgram[] = [
-  { program: 'walk_begin', target: 'nf_hook_slow', module: null },
-  { program: 'walk_end', target: 'nf_hook_slow', module: null },
-  { program: 'walk_deliver', target: 'ip_protocol_deliver_rcu', module: null },
+const HOOK_PROGRAMS: readonly FunctionProgram[] = [
+  { program: 'hook_begin', target: 'nf_hook_slow', module: null },
+  { program: 'hook_end', target: 'nf_hook_slow', module: null },
+  { program: 'hook_deliver', target: 'ip_protocol_deliver_rcu', module: null },
 ];
 
 /** These show how far a packet has come in a hook. */
-const STEP_PROGRAMS: readonly FunctionProgram[] = [
-  { program: 'walk_deliver6', target: 'ip6_protocol_deliver_rcu', module: null },
-  { program: 'walk_iptables', target: 'ipt_do_table', module: 'ip_tables' },
-  { program: 'walk_ip6tables', target: 'ip6t_do_table', module: 'ip6_tables' },
-  { program: 'walk_nftables', target: 'nft_do_chain', module: 'nf_tables' },
-  { program: 'walk_nat', target: 'nf_nat_inet_fn', module: 'nf_nat' },
-  { program: 'walk_ipvs', target: 'ip_vs_out_hook', module: 'ip_vs' },
-  { program: 'walk_confirm', target: 'ipv4_confirm', module: 'nf_conntrack' },
-  { program: 'walk_confirm6', target: 'ipv6_confirm', module: 'nf_conntrack' },
+const PROGRESS_PROGRAMS: readonly FunctionProgram[] = [
+  { program: 'hook_deliver6', target: 'ip6_protocol_deliver_rcu', module: null },
+  { program: 'hook_iptables', target: 'ipt_do_table', module: 'ip_tables' },
+  { program: 'hook_ip6tables', target: 'ip6t_do_table', module: 'ip6_tables' },
+  { program: 'hook_nftables', target: 'nft_do_chain', module: 'nf_tables' },
+  { program: 'hook_nat', target: 'nf_nat_inet_fn', module: 'nf_nat' },
+  { program: 'hook_ipvs', target: 'ip_vs_out_hook', module: 'ip_vs' },
+  { program: 'hook_confirm', target: 'ipv4_confirm', module: 'nf_conntrack' },
+  { program: 'hook_confirm6', target: 'ipv6_confirm', module: 'nf_conntrack' },
 ];
 
 export const LINK_PROGRAM_NAMES: readonly string[] = [...LINK_PROGRAMS.values()];
-export const FUNCTION_PROGRAMS: readonly FunctionProgram[] = [...WALK_PROGRAMS, ...STEP_PROGRAMS];
+export const FUNCTION_PROGRAMS: readonly FunctionProgram[] = [
+  ...HOOK_PROGRAMS,
+  ...PROGRESS_PROGRAMS,
+];
 
 /** Whether a function program is one that hops at hooks cannot do without. */
 export function isIndispensable(program: FunctionProgram): boolean {
-  return WALK_PROGRAMS.includes(program);
+  return HOOK_PROGRAMS.includes(program);
 }
 
 /**
@@ -79,22 +82,24 @@ export function linkProgram(priority: number): string {
   return name;
 }
 
-/** Of `struct hook_places` in bpf/hook-fentry.h. */
-const PLACES = 5;
+/** Of `struct hook_priorities` in bpf/hook-fentry.h. */
+const COLUMNS = 5;
 const PRIORITY_LAST = 0x7fff_ffff;
 
-/** The places of observation of each hook, as the tracer's `places` takes them. */
-export function hookPlaces(
+/** The observed priorities of each hook, as the tracer's `observed_priorities` takes them. */
+export function hookPriorities(
   observed: Readonly<Record<Hook, readonly { readonly priority: number }[]>> = OBSERVED_PRIORITIES,
 ): Uint8Array {
-  const table = new Int32Array(HOOK_NAMES.length * PLACES).fill(PRIORITY_LAST);
+  const table = new Int32Array(HOOK_NAMES.length * COLUMNS).fill(PRIORITY_LAST);
   HOOK_NAMES.forEach((hook, row) => {
-    const places = observed[hook];
-    if (places.length > PLACES) {
-      throw new RangeError(`${hook} has ${places.length} places of observation, not ${PLACES}`);
+    const observedAt = observed[hook];
+    if (observedAt.length > COLUMNS) {
+      throw new RangeError(
+        `${hook} has ${observedAt.length} priorities that are observed, at most ${COLUMNS} fit`,
+      );
     }
-    places.forEach(({ priority }, column) => {
-      table[row * PLACES + column] = priority;
+    observedAt.forEach(({ priority }, column) => {
+      table[row * COLUMNS + column] = priority;
     });
   });
   return new Uint8Array(table.buffer);

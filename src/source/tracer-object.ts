@@ -6,7 +6,7 @@ import {
   FUNCTION_PROGRAMS,
   type FunctionProgram,
   type HookInstrument,
-  hookPlaces,
+  hookPriorities,
   isIndispensable,
   LINK_PROGRAM_NAMES,
 } from './hook-programs.js';
@@ -214,7 +214,7 @@ function prepare(
   object.setConstant('sample_below', oneIn === 1 ? 0 : Math.ceil(2 ** 32 / oneIn));
   object.setConstant('follows_flows', options.followsFlows === true ? 1 : 0);
   object.setConstant('filtered', filter === undefined ? 0 : 1);
-  object.setConstant('places', hookPlaces());
+  object.setConstant('observed_priorities', hookPriorities());
   for (const name of LINK_PROGRAM_NAMES) {
     object.program(name).setAutoload(hooks === 'link');
   }

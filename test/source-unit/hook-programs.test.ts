@@ -3,7 +3,7 @@ import type { Hook } from '../../src/model/records.js';
 import { HOOK_NAMES, OBSERVED_PRIORITIES } from '../../src/name/netfilter-table.js';
 import {
   FUNCTION_PROGRAMS,
-  hookPlaces,
+  hookPriorities,
   isIndispensable,
   LINK_PROGRAM_NAMES,
   linkProgram,
@@ -11,7 +11,7 @@ import {
 } from '../../src/source/hook-programs.js';
 
 describe('the places of a hook, for the tracer', () => {
-  const table = new Int32Array(hookPlaces().buffer);
+  const table = new Int32Array(hookPriorities().buffer);
 
   test('are five a hook, upwards, filled up with what no priority exceeds', () => {
     expect(table.length).toBe(HOOK_NAMES.length * 5);
@@ -30,8 +30,10 @@ describe('the places of a hook, for the tracer', () => {
       ...OBSERVED_PRIORITIES,
       forward: six,
     };
-    expect(() => hookPlaces(crowded)).toThrow('forward has 6 places of observation, not 5');
-    expect(() => hookPlaces({ ...crowded, forward: six.slice(1) })).not.toThrow();
+    expect(() => hookPriorities(crowded)).toThrow(
+      'forward has 6 priorities that are observed, at most 5 fit',
+    );
+    expect(() => hookPriorities({ ...crowded, forward: six.slice(1) })).not.toThrow();
   });
 });
 
