@@ -71,7 +71,7 @@ const volatile __u32 own_netns = 0;
  * The kernel allows one BPF program at a priority of a hook (EBUSY), so a second
  * observer keeps this far away from the first, on the outer side of each table.
  */
-const volatile __s32 priority_shift = 0;
+const volatile __s32 priority_offset = 0;
 
 /* Never read: it carries the wire types into the object's BTF. */
 const volatile struct hs_wire *const wire_types = 0;

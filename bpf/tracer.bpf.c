@@ -222,49 +222,49 @@ static __always_inline int observe_link(const struct bpf_nf_ctx *ctx, __s32 prio
 SEC("netfilter")
 int nf_before_raw(struct bpf_nf_ctx *ctx)
 {
-	return observe_link(ctx, -301 - priority_shift);
+	return observe_link(ctx, -301 - priority_offset);
 }
 
 SEC("netfilter")
 int nf_before_mangle(struct bpf_nf_ctx *ctx)
 {
-	return observe_link(ctx, -151 - priority_shift);
+	return observe_link(ctx, -151 - priority_offset);
 }
 
 SEC("netfilter")
 int nf_before_dstnat(struct bpf_nf_ctx *ctx)
 {
-	return observe_link(ctx, -101 - priority_shift);
+	return observe_link(ctx, -101 - priority_offset);
 }
 
 SEC("netfilter")
 int nf_after_dstnat(struct bpf_nf_ctx *ctx)
 {
-	return observe_link(ctx, -99 + priority_shift);
+	return observe_link(ctx, -99 + priority_offset);
 }
 
 SEC("netfilter")
 int nf_before_filter(struct bpf_nf_ctx *ctx)
 {
-	return observe_link(ctx, -1 - priority_shift);
+	return observe_link(ctx, -1 - priority_offset);
 }
 
 SEC("netfilter")
 int nf_after_filter(struct bpf_nf_ctx *ctx)
 {
-	return observe_link(ctx, 1 + priority_shift);
+	return observe_link(ctx, 1 + priority_offset);
 }
 
 SEC("netfilter")
 int nf_before_srcnat(struct bpf_nf_ctx *ctx)
 {
-	return observe_link(ctx, 97 - priority_shift);
+	return observe_link(ctx, 97 - priority_offset);
 }
 
 SEC("netfilter")
 int nf_after_srcnat(struct bpf_nf_ctx *ctx)
 {
-	return observe_link(ctx, 101 + priority_shift);
+	return observe_link(ctx, 101 + priority_offset);
 }
 
 /*

@@ -12,18 +12,18 @@ export const HOOK_NAMES: readonly Hook[] = [
 /** Where hops are seen in a hook, and the table that runs right after. */
 export interface ObservedPriority {
   readonly priority: number;
-  /** Which way to move aside when another program has the priority. */
-  readonly aside: -1 | 1;
+  /** Which way the priority is offset when another program has it. */
+  readonly offsetSign: -1 | 1;
   /** The table that did it when a packet seen here is not seen at the next place. */
   readonly next: string | null;
 }
 
 function before(priority: number, next: string | null): ObservedPriority {
-  return { priority, aside: -1, next };
+  return { priority, offsetSign: -1, next };
 }
 
 function after(priority: number, next: string | null): ObservedPriority {
-  return { priority, aside: 1, next };
+  return { priority, offsetSign: 1, next };
 }
 
 /**
@@ -46,7 +46,7 @@ export const OBSERVED_PRIORITIES: Readonly<Record<Hook, readonly ObservedPriorit
 };
 
 /** Observers that fit side by side; the narrowest room is between mangle and nat. */
-export const PRIORITY_SHIFT_LIMIT = 16;
+export const PRIORITY_OFFSET_LIMIT = 16;
 
 /** A table on a hook. */
 export interface Hung {
@@ -71,15 +71,15 @@ export function tablesAfter(
 ): string[] {
   const places = OBSERVED_PRIORITIES[hook];
   const index = places.findIndex((place) => {
-    const shift = (priority - place.priority) * place.aside;
-    return shift >= 0 && shift < PRIORITY_SHIFT_LIMIT;
+    const priorityOffset = (priority - place.priority) * place.offsetSign;
+    return priorityOffset >= 0 && priorityOffset < PRIORITY_OFFSET_LIMIT;
   });
   const place = places[index];
   if (place === undefined) return [];
   if (hung === null) return edges || place.next === null ? [] : [place.next];
   const next = places[edges ? Math.max(index + 1, places.length - 1) : index + 1];
-  // What has the priority of a place makes it move aside, further off or nearer.
-  const end = (next?.priority ?? Number.POSITIVE_INFINITY) + (next?.aside === 1 ? 1 : 0);
+  // What has the priority of a place gives it an offset, away from the table or towards it.
+  const end = (next?.priority ?? Number.POSITIVE_INFINITY) + (next?.offsetSign === 1 ? 1 : 0);
   const between = hung.filter(
     (each) => each.hook === hook && each.priority > priority && each.priority < end,
   );

@@ -37,16 +37,20 @@ export const UNKNOWN_DEMAND: HookDemand = { ipv4: everyHook(), ipv6: everyHook()
  * The last of INPUT is always one: the kernel reports drops and not deliveries, and
  * without it nothing says that a packet has come to where sockets are.
  *
- * @param shift how far places have moved aside for another observer
+ * @param priorityOffset offset of each place from its priority, which another observer has
  */
-export function wantedPlaces(demand: HookDemand, detail: HookDetail, shift: number): HookPlace[] {
+export function wantedPlaces(
+  demand: HookDemand,
+  detail: HookDetail,
+  priorityOffset: number,
+): HookPlace[] {
   return (['ipv4', 'ipv6'] as const).flatMap((family) =>
     HOOK_NAMES.flatMap((hook) => {
       const places = OBSERVED_PRIORITIES[hook].map((place) => ({
         program: linkProgram(place.priority),
         family,
         hook,
-        priority: place.priority + shift * place.aside,
+        priority: place.priority + priorityOffset * place.offsetSign,
       }));
       const there = demand[family][hook] ?? [];
       if (there.length === 0) return hook === 'input' ? places.slice(-1) : [];

@@ -12,7 +12,7 @@ import { TracingGate, type WindowRoom } from './tracing-gate.js';
 /** One loaded object and all that it is attached to. */
 export class TracerAttachment {
   readonly loaded: LoadedTracer;
-  readonly shift: number;
+  readonly priorityOffset: number;
   readonly #tracepoints: TracepointLinks;
   readonly #functions: FunctionLinks;
   readonly #netfilter: NetfilterLinks;
@@ -21,9 +21,9 @@ export class TracerAttachment {
   readonly #places = new WeakMap<HookDemand, { detail: HookDetail; places: HookPlace[] }>();
 
   /** Attaches what is always on, and in no namespace yet. Errors: UnsupportedError. */
-  constructor(loaded: LoadedTracer, shift: number, missing: MissingCauses) {
+  constructor(loaded: LoadedTracer, priorityOffset: number, missing: MissingCauses) {
     this.loaded = loaded;
-    this.shift = shift;
+    this.priorityOffset = priorityOffset;
     const { object } = loaded;
     this.#functions = new FunctionLinks(object, loaded.functions);
     this.#netfilter = new NetfilterLinks(
@@ -53,7 +53,7 @@ export class TracerAttachment {
     if (this.loaded.hooks !== 'link') return null;
     let known = this.#places.get(demand);
     if (known?.detail !== detail) {
-      known = { detail, places: wantedPlaces(demand, detail, this.shift) };
+      known = { detail, places: wantedPlaces(demand, detail, this.priorityOffset) };
       this.#places.set(demand, known);
     }
     return this.#netfilter.want(namespace, known.places);

@@ -78,8 +78,8 @@ export interface LoadedTracer {
 
 export interface LoadOptions extends TracerOptions {
   readonly hooks: HookInstrument;
-  /** How far netfilter links move aside for another observer. */
-  readonly shift: number;
+  /** Offset of the links from priorities that another observer has. */
+  readonly priorityOffset: number;
   /** Whose maps it goes on with; it sees nothing until it takes over. */
   readonly successorOf: LoadedTracer | null;
 }
@@ -203,13 +203,13 @@ function prepare(
   functions: readonly FunctionProgram[],
   options: LoadOptions,
 ): void {
-  const { ownPort, namespaceFiltered, shift, hooks, successorOf, filter } = options;
+  const { ownPort, namespaceFiltered, priorityOffset, hooks, successorOf, filter } = options;
   const { oneIn = 1, ringBytes = RING_BYTES } = options;
   object.setMapMaxEntries('events', ringBytes);
   object.setConstant('has_own_port', ownPort === 0 ? 0 : 1);
   object.setConstant('own_netns', NamespaceWatcher.own().netns);
   object.setConstant('only_observed', namespaceFiltered ? 1 : 0);
-  object.setConstant('priority_shift', shift);
+  object.setConstant('priority_offset', priorityOffset);
   object.setConstant('generation', generationOf(options));
   object.setConstant('sample_below', oneIn === 1 ? 0 : Math.ceil(2 ** 32 / oneIn));
   object.setConstant('follows_flows', options.followsFlows === true ? 1 : 0);

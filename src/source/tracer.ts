@@ -2,7 +2,7 @@ import { dirname, join } from 'node:path';
 import { BpfError, type BpfMap, type Program } from 'ebpf-ts';
 import { UnsupportedError } from '../model/errors.js';
 import type { Seen } from '../model/sampling.js';
-import { PRIORITY_SHIFT_LIMIT } from '../name/netfilter-table.js';
+import { PRIORITY_OFFSET_LIMIT } from '../name/netfilter-table.js';
 import { type HookDemand, type HookDetail, NO_DEMAND, UNKNOWN_DEMAND } from './hook-places.js';
 import { type HookInstrument, modulesOf } from './hook-programs.js';
 import { HookSurvey } from './hook-survey.js';
@@ -33,7 +33,7 @@ const FLUSH_TRIES = 50;
 
 const NO_ROOM = new UnsupportedError(
   'TOO_MANY_OBSERVERS',
-  `${PRIORITY_SHIFT_LIMIT} other programs have the netfilter priorities hopscope needs`,
+  `${PRIORITY_OFFSET_LIMIT} other programs have the netfilter priorities hopscope needs`,
   'stop other hopscope processes; see: bpftool link list',
 );
 
@@ -129,7 +129,7 @@ export class Tracer {
   }
 
   /**
-   * Loads, and when `before` has resolved attaches, aside from any other observer that has
+   * Loads, and when `before` has resolved attaches, at an offset from any other observer that has
    * our priorities. Errors: those of `before`, UnsupportedError `KERNEL_NOT_PERMITTED`,
    * `KERNEL_NOT_SUPPORTED`, `TOO_MANY_OBSERVERS`.
    */
@@ -217,7 +217,7 @@ export class Tracer {
    * Lets a new object take over the old one's ring: it is attached everywhere before it sees
    * in the old one's place from one moment on, so that nothing is missed, and nothing seen
    * twice. Its links are beside the old ones, at
-   * priorities moved aside by another step. True when there was an object to replace, and
+   * priorities at another offset. True when there was an object to replace, and
    * none was on its way already. Errors: UnsupportedError; what was attached goes on as it
    * was.
    */
@@ -251,13 +251,13 @@ export class Tracer {
   async #begin(old: TracerAttachment | null, before: Promise<unknown>): Promise<boolean> {
     this.#known = modulesWithTypes(modulesOf(this.#hooks));
     this.#seen = this.#known;
-    for (let shift = 0; shift < PRIORITY_SHIFT_LIMIT; shift++) {
-      if (shift === old?.shift && old.hooks === 'link') continue;
+    for (let priorityOffset = 0; priorityOffset < PRIORITY_OFFSET_LIMIT; priorityOffset++) {
+      if (priorityOffset === old?.priorityOffset && old.hooks === 'link') continue;
       const missing = new MissingCauses();
-      const loaded = await this.#load(shift, old, before);
+      const loaded = await this.#load(priorityOffset, old, before);
       if (loaded === null) return false;
       // From here on nothing waits: it attaches as things are when it takes over.
-      const next = this.#tryShift(loaded, shift, missing, old);
+      const next = this.#tryOffset(loaded, priorityOffset, missing, old);
       if (next !== null) {
         this.#missing = missing;
         // Where fentry was asked for and is not to be had, it stays so.
@@ -280,12 +280,17 @@ export class Tracer {
 
   /** Null after `detach`. */
   async #load(
-    shift: number,
+    priorityOffset: number,
     old: TracerAttachment | null,
     before: Promise<unknown>,
   ): Promise<LoadedTracer | null> {
     const successorOf = old?.loaded ?? null;
-    const loaded = await loadTracer({ ...this.#options, hooks: this.#hooks, shift, successorOf });
+    const loaded = await loadTracer({
+      ...this.#options,
+      hooks: this.#hooks,
+      priorityOffset,
+      successorOf,
+    });
     try {
       await before;
       setValue(loaded.object.map('own_port'), await this.#options.ownPort);
@@ -299,16 +304,16 @@ export class Tracer {
   }
 
   /** Null when another program has one of the priorities. */
-  #tryShift(
+  #tryOffset(
     loaded: LoadedTracer,
-    shift: number,
+    priorityOffset: number,
     missing: MissingCauses,
     old: TracerAttachment | null,
   ): TracerAttachment | null {
     const namespaces = this.#namespaces;
     let next: TracerAttachment | null = null;
     try {
-      next = new TracerAttachment(loaded, shift, missing);
+      next = new TracerAttachment(loaded, priorityOffset, missing);
       if (old === null) {
         // The map is new: an object before it may have been refused its priorities.
         this.#observed.forget();

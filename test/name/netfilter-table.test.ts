@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   HOOK_NAMES,
   OBSERVED_PRIORITIES,
-  PRIORITY_SHIFT_LIMIT,
+  PRIORITY_OFFSET_LIMIT,
   tablesAfter,
 } from '../../src/name/netfilter-table.js';
 
@@ -22,28 +22,30 @@ describe.each(HOOK_NAMES)('%s', (hook) => {
     expect(new Set(priorities).size).toBe(priorities.length);
   });
 
-  it('has room to move aside without passing a table or another place', () => {
+  it('has room for an offset without passing a table or another place', () => {
     const taken = places.flatMap((place, index) =>
-      Array.from({ length: PRIORITY_SHIFT_LIMIT }, (_, shift) => ({
+      Array.from({ length: PRIORITY_OFFSET_LIMIT }, (_, priorityOffset) => ({
         index,
-        priority: place.priority + shift * place.aside,
+        priority: place.priority + priorityOffset * place.offsetSign,
       })),
     );
     expect(new Set(taken.map(({ priority }) => priority)).size).toBe(taken.length);
     for (const table of Object.values(TABLES)) {
       for (const { index, priority } of taken) {
         const place = places[index]?.priority ?? Number.NaN;
-        expect(Math.sign(priority - table), `${place} aside to ${priority}`).toBe(
+        expect(Math.sign(priority - table), `${place} offset to ${priority}`).toBe(
           Math.sign(place - table),
         );
       }
     }
   });
 
-  it('names the same table however far a place was moved aside', () => {
-    for (const { priority, aside, next } of places) {
-      for (let shift = 0; shift < PRIORITY_SHIFT_LIMIT; shift++) {
-        expect(tablesAfter(hook, priority + shift * aside)).toEqual(next === null ? [] : [next]);
+  it('names the same table at whatever offset', () => {
+    for (const { priority, offsetSign, next } of places) {
+      for (let priorityOffset = 0; priorityOffset < PRIORITY_OFFSET_LIMIT; priorityOffset++) {
+        expect(tablesAfter(hook, priority + priorityOffset * offsetSign)).toEqual(
+          next === null ? [] : [next],
+        );
       }
     }
   });
@@ -87,8 +89,8 @@ describe('where it is known what hangs there', () => {
     ['not what comes before', -1, [forward(-10, 'early'), forward(0, 'filter')], ['filter']],
     ['not what comes after the next place', -151, [forward(0, 'filter')], []],
     ['what is behind the last place', 1, [forward(0, 'filter'), forward(10, 'late')], ['late']],
-    ['what made the next place move aside', -1, [forward(1, 'odd')], ['odd']],
-    ['what made this place move aside', -2, [forward(-1, 'odd')], ['odd']],
+    ['what made the next place take an offset', -1, [forward(1, 'odd')], ['odd']],
+    ['what made this place take an offset', -2, [forward(-1, 'odd')], ['odd']],
     ['nothing of another hook', -1, [{ hook: 'input', priority: 0, table: 'filter' }], []],
     ['no table that is not there', -151, [], []],
   ] as const)('names %s', (_, priority, hung, tables) => {

@@ -14,8 +14,13 @@ function demanded(hook: Hook, ...priorities: readonly number[]): HookDemand {
 }
 
 /** Priorities of the places of one hook. */
-function at(demand: HookDemand, hook: Hook, detail: 'all' | 'edges' = 'all', shift = 0): number[] {
-  return wantedPlaces(demand, detail, shift)
+function at(
+  demand: HookDemand,
+  hook: Hook,
+  detail: 'all' | 'edges' = 'all',
+  priorityOffset = 0,
+): number[] {
+  return wantedPlaces(demand, detail, priorityOffset)
     .filter((place) => place.family === 'ipv4' && place.hook === hook)
     .map(({ priority }) => priority);
 }
@@ -70,7 +75,7 @@ it('is of the family that something hangs in', () => {
   ]);
 });
 
-it('goes by where the places have moved aside to', () => {
+it('goes by the places with their offset', () => {
   expect(at(demanded('forward', -2), 'forward')).toEqual([-151, 1]);
   expect(at(demanded('forward', -2), 'forward', 'all', 2)).toEqual([-3, 3]);
   expect(at(demanded('forward', 0), 'forward', 'all', 2)).toEqual([-3, 3]);

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { runCommand, runIn } from '../../../src/lab/run-command.js';
 import type { FlowRecord, PathRecord } from '../../../src/model/records.js';
-import { PRIORITY_SHIFT_LIMIT } from '../../../src/name/netfilter-table.js';
+import { PRIORITY_OFFSET_LIMIT } from '../../../src/name/netfilter-table.js';
 import { type MemoryCgroup, memoryCgroup } from '../../fixtures/cgroup.js';
 import { LEFT, RIGHT } from '../faulty-net.js';
 import type { FaultyProcess } from '../faulty-process.js';
@@ -112,7 +112,7 @@ test('a ring that runs over for a minute', async () => {
 
 test('one observer more than there is room for', async () => {
   const observers: FaultyProcess[] = [];
-  while (observers.length < PRIORITY_SHIFT_LIMIT) {
+  while (observers.length < PRIORITY_OFFSET_LIMIT) {
     const some = Array.from({ length: 4 }, () =>
       scene.ready(['trace', '--json', '--sample', 'all', 'icmp']),
     );
@@ -134,7 +134,7 @@ test('one observer more than there is room for', async () => {
   }
   for (const observer of observers) await observer.expectNothingLeft();
   outcome(
-    `${PRIORITY_SHIFT_LIMIT + 1} observers`,
-    `${PRIORITY_SHIFT_LIMIT} see every packet whole; one more: status 3, TOO_MANY_OBSERVERS`,
+    `${PRIORITY_OFFSET_LIMIT + 1} observers`,
+    `${PRIORITY_OFFSET_LIMIT} see every packet whole; one more: status 3, TOO_MANY_OBSERVERS`,
   );
 }, 300_000);
