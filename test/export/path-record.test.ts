@@ -169,7 +169,7 @@ it('has null for the kind of hardware, and says that a packet left by it', () =>
   expect(path).toMatchObject({ verdict: 'forwarded', hops: [{ dev: 'eno1', kind: null }] });
 });
 
-it('tells super-packets and VLAN tags', () => {
+it('reports GSO packets and VLAN tags', () => {
   const tape = new Tape();
   echo(tape)
     .set({ gso: { size: 1410, segs: 12 }, offloadedVlan: { tci: 0x6064, proto: 0x8100 } })

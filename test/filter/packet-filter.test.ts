@@ -77,7 +77,7 @@ describe('PacketFilter', () => {
       expect.arrayContaining(['IPIP on the wire, 118 bytes', 'VXLAN on the wire, 148 bytes']),
     );
     expect(matching('len > 100000')).toEqual([
-      'IPv4 super-packet beyond 64 KiB: length 0, told by the frame',
+      'IPv4 GSO packet beyond 64 KiB: length 0, taken from the frame',
       'IPv6 jumbogram',
     ]);
   });

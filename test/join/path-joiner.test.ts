@@ -556,7 +556,7 @@ describe('copies and clones', () => {
 describe('fragments', () => {
   const SUPER: PacketDescription = { ...DIRECT, payload: 2800 };
 
-  test('segments of a super-packet: joined to it, counted once, bytes exact', () => {
+  test('segments of a GSO packet: joined to it, counted once, bytes exact', () => {
     const tape = new Tape();
     const whole = leavePod1(tape.packet(SUPER).set({ gso: { size: 1400, segs: 2 } }));
     for (const [offset, id] of [

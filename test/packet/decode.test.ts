@@ -45,15 +45,15 @@ describe('decode', () => {
     }
   });
 
-  it('does without the length of the frame, except for a super-packet', () => {
+  it('does without the length of the frame, except for a GSO packet', () => {
     const p = new DecodedPacket();
     for (const { link, bytes, expected, name } of FIXTURES) {
-      if (name.startsWith('IPv4 super-packet')) continue;
+      if (name.startsWith('IPv4 GSO packet')) continue;
       const run = link === 'ethernet' ? decodeEthernet : decodeIp;
       run(p, viewOf(bytes), 0, bytes.length);
       expect(summary(p), name).toEqual(expected);
     }
-    const { bytes } = fixture('IPv4 super-packet beyond 64 KiB: length 0, told by the frame');
+    const { bytes } = fixture('IPv4 GSO packet beyond 64 KiB: length 0, taken from the frame');
     decodeIp(p, viewOf(bytes), 0, bytes.length);
     expect(p.error).not.toBe(0);
     expect(PACKET_TEXT.src(p)).toBe('10.244.153.204');

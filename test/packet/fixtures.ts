@@ -1388,9 +1388,9 @@ export const FIXTURES: readonly Fixture[] = [
       payloadLength: 44,
     },
   },
-  // ------------------------------------------------------- super-packets
+  // ------------------------------------------------------- GSO packets
   {
-    name: 'IPv4 super-packet beyond 64 KiB: length 0, told by the frame',
+    name: 'IPv4 GSO packet beyond 64 KiB: length 0, taken from the frame',
     link: 'ip',
     wireLength: 100_052,
     bytes: frame(`
