@@ -54,7 +54,7 @@ export class Beginnings {
     if (path.fromSocket && p.protocol === PROTO_TCP) {
       this.#sent(path, p, hop.sock);
     }
-    if (p.hasEmbedded && p.embeddedFamily !== 0) {
+    if (p.hasQuoted && p.quotedFamily !== 0) {
       path.quoted = quotedTupleOf(p, tuples);
       path.quotedAtEnd = path.quoted;
     }

@@ -45,19 +45,19 @@ export function tupleOf(p: DecodedPacket, last: Tuple | null, tuples: TupleTable
 /** The tuple of the packet that an ICMP error quotes. */
 export function quotedTupleOf(p: DecodedPacket, tuples: TupleTable): Tuple {
   const words = tuples.words;
-  words[0] = p.embeddedSrc0;
-  words[1] = p.embeddedSrc1;
-  words[2] = p.embeddedSrc2;
-  words[3] = p.embeddedSrc3;
-  words[4] = p.embeddedDst0;
-  words[5] = p.embeddedDst1;
-  words[6] = p.embeddedDst2;
-  words[7] = p.embeddedDst3;
-  const icmp = p.embeddedProtocol === PROTO_ICMP || p.embeddedProtocol === PROTO_ICMPV6;
+  words[0] = p.quotedSrc0;
+  words[1] = p.quotedSrc1;
+  words[2] = p.quotedSrc2;
+  words[3] = p.quotedSrc3;
+  words[4] = p.quotedDst0;
+  words[5] = p.quotedDst1;
+  words[6] = p.quotedDst2;
+  words[7] = p.quotedDst3;
+  const icmp = p.quotedProtocol === PROTO_ICMP || p.quotedProtocol === PROTO_ICMPV6;
   return tuples.intern(
-    p.embeddedFamily,
-    p.embeddedProtocol,
-    icmp ? p.embeddedIcmpId : p.embeddedSport,
-    icmp ? p.embeddedIcmpId : p.embeddedDport,
+    p.quotedFamily,
+    p.quotedProtocol,
+    icmp ? p.quotedIcmpId : p.quotedSport,
+    icmp ? p.quotedIcmpId : p.quotedDport,
   );
 }

@@ -220,7 +220,7 @@ export class TrailJoiner {
       // Reassembled it has no id, and another one after the next cut (RFC 8200, 4.5).
       path.ipId = -1;
     }
-    if (path.quoted !== null && p.hasEmbedded && p.embeddedFamily !== 0) {
+    if (path.quoted !== null && p.hasQuoted && p.quotedFamily !== 0) {
       path.quotedAtEnd = quotedTupleOf(p, this.#state.tuples);
     }
     const headers = headersOf(p, hop, device, path, this.#before?.mac ?? null, this.#state.tuples);

@@ -149,25 +149,25 @@ export class DecodedPacket {
   icmpMtu = U32;
 
   // ---- the packet an ICMP error complains about
-  hasEmbedded = false;
-  embeddedFamily = 0;
-  embeddedSrc0 = U32;
-  embeddedSrc1 = U32;
-  embeddedSrc2 = U32;
-  embeddedSrc3 = U32;
-  embeddedDst0 = U32;
-  embeddedDst1 = U32;
-  embeddedDst2 = U32;
-  embeddedDst3 = U32;
-  embeddedProtocol = -1;
-  embeddedIpId = U32;
-  embeddedIpLength = 0;
-  embeddedSport = -1;
-  embeddedDport = -1;
-  embeddedTcpSeq = U32;
-  embeddedIcmpType = -1;
-  embeddedIcmpId = -1;
-  embeddedIcmpSeq = -1;
+  hasQuoted = false;
+  quotedFamily = 0;
+  quotedSrc0 = U32;
+  quotedSrc1 = U32;
+  quotedSrc2 = U32;
+  quotedSrc3 = U32;
+  quotedDst0 = U32;
+  quotedDst1 = U32;
+  quotedDst2 = U32;
+  quotedDst3 = U32;
+  quotedProtocol = -1;
+  quotedIpId = U32;
+  quotedIpLength = 0;
+  quotedSport = -1;
+  quotedDport = -1;
+  quotedTcpSeq = U32;
+  quotedIcmpType = -1;
+  quotedIcmpId = -1;
+  quotedIcmpSeq = -1;
 
   // ---- ARP
   isArp = false;
@@ -196,7 +196,7 @@ export class DecodedPacket {
 
   constructor() {
     this.#resetOuter();
-    this.#resetEmbedded();
+    this.#resetQuoted();
     this.#resetArp();
     this.reset();
   }
@@ -215,7 +215,7 @@ export class DecodedPacket {
     this.etherType = -1;
     if (this.depth !== 0) this.#resetOuter();
     this.resetInner();
-    if (this.hasEmbedded) this.#resetEmbedded();
+    if (this.hasQuoted) this.#resetQuoted();
     if (this.isArp) this.#resetArp();
     this.truncated = false;
     this.error = PACKET_OK;
@@ -291,26 +291,26 @@ export class DecodedPacket {
     this.wireguardCounter = -1;
   }
 
-  #resetEmbedded(): void {
-    this.hasEmbedded = false;
-    this.embeddedFamily = 0;
-    this.embeddedSrc0 = 0;
-    this.embeddedSrc1 = 0;
-    this.embeddedSrc2 = 0;
-    this.embeddedSrc3 = 0;
-    this.embeddedDst0 = 0;
-    this.embeddedDst1 = 0;
-    this.embeddedDst2 = 0;
-    this.embeddedDst3 = 0;
-    this.embeddedProtocol = -1;
-    this.embeddedIpId = -1;
-    this.embeddedIpLength = 0;
-    this.embeddedSport = -1;
-    this.embeddedDport = -1;
-    this.embeddedTcpSeq = 0;
-    this.embeddedIcmpType = -1;
-    this.embeddedIcmpId = -1;
-    this.embeddedIcmpSeq = -1;
+  #resetQuoted(): void {
+    this.hasQuoted = false;
+    this.quotedFamily = 0;
+    this.quotedSrc0 = 0;
+    this.quotedSrc1 = 0;
+    this.quotedSrc2 = 0;
+    this.quotedSrc3 = 0;
+    this.quotedDst0 = 0;
+    this.quotedDst1 = 0;
+    this.quotedDst2 = 0;
+    this.quotedDst3 = 0;
+    this.quotedProtocol = -1;
+    this.quotedIpId = -1;
+    this.quotedIpLength = 0;
+    this.quotedSport = -1;
+    this.quotedDport = -1;
+    this.quotedTcpSeq = 0;
+    this.quotedIcmpType = -1;
+    this.quotedIcmpId = -1;
+    this.quotedIcmpSeq = -1;
   }
 
   #resetArp(): void {

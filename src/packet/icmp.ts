@@ -1,6 +1,6 @@
 import type { DecodedPacket } from './decoded-packet.js';
-import { embeddedPacket } from './embedded.js';
 import { ERROR_TRANSPORT_SHORT } from './packet-error.js';
+import { quotedPacket } from './quoted.js';
 
 const HEADER = 8;
 
@@ -58,6 +58,6 @@ export function icmpMessage(p: DecodedPacket, view: DataView): void {
     if (type === ICMP_UNREACHABLE && p.icmpCode === ICMP_FRAGMENTATION_NEEDED) {
       p.icmpMtu = view.getUint16(at + 6);
     }
-    embeddedPacket(p, view);
+    quotedPacket(p, view);
   }
 }

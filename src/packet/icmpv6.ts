@@ -1,6 +1,6 @@
 import type { DecodedPacket } from './decoded-packet.js';
-import { embeddedPacket } from './embedded.js';
 import { ERROR_TRANSPORT_SHORT } from './packet-error.js';
+import { quotedPacket } from './quoted.js';
 
 const HEADER = 4;
 const QUERY_HEADER = 8;
@@ -54,5 +54,5 @@ export function icmpv6Message(p: DecodedPacket, view: DataView): void {
     return;
   }
   if (type === ICMPV6_PACKET_TOO_BIG) p.icmpMtu = view.getUint32(at + 4);
-  embeddedPacket(p, view);
+  quotedPacket(p, view);
 }

@@ -27,7 +27,7 @@ export const ERROR_NESTING = 10;
 /** ARP for anything but IPv4 over Ethernet. */
 export const ERROR_ARP_FORMAT = 11;
 /** The packet quoted in an ICMP error is not an IP packet. */
-export const ERROR_EMBEDDED = 12;
+export const ERROR_QUOTED = 12;
 /** More VLAN tags than MAX_VLAN_TAGS. */
 export const ERROR_VLAN_TAGS = 13;
 /** A tunnel header that does not fit in the packet that carries it. */

@@ -315,7 +315,7 @@ describe('what belongs together and what does not', () => {
         icmpType: 3,
         icmpCode: 4,
         icmpMtu: 1400,
-        about: large.packet,
+        quoted: large.packet,
       })
       .cross(CALI1, POD1_ETH0)
       .hook(POD1_ETH0, 'input');
@@ -334,7 +334,7 @@ describe('what belongs together and what does not', () => {
         src: ADDRESSES.node111,
         dst: ADDRESSES.pod1,
         icmpType: 3,
-        about: { proto: 'udp', src: ADDRESSES.pod1, dst: '192.0.2.1', sport: 9, dport: 9 },
+        quoted: { proto: 'udp', src: ADDRESSES.pod1, dst: '192.0.2.1', sport: 9, dport: 9 },
       })
       .cross(CALI1, POD1_ETH0);
     const joining = new Joining().end(tape);

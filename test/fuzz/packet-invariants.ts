@@ -16,24 +16,24 @@ const U32 = 0xffffffff;
 /** Greatest value of each number, by name; least is -1 where that means absent, else 0. */
 const GREATEST: readonly (readonly [RegExp, number])[] = [
   [/^(mac|innerMac|arp\w+Mac)\w*(Hi|Lo)$/, U24],
-  [/^(src|dst|outerSrc|outerDst|embeddedSrc|embeddedDst)[0-3]$|^arp(Sender|Target)Ip$/, U32],
+  [/^(src|dst|outerSrc|outerDst|quotedSrc|quotedDst)[0-3]$|^arp(Sender|Target)Ip$/, U32],
   [/^(vlanId|vlanInnerId)$/, 0xfff],
   [/^vlanPriority$/, 7],
   [/^(vlanProto|etherType|arpOp)$/, U16],
   [/^outerType$/, OUTER_WIREGUARD],
   [/^depth$/, MAX_ENCAPSULATIONS],
-  [/^(family|outerFamily|embeddedFamily)$/, 6],
+  [/^(family|outerFamily|quotedFamily)$/, 6],
   [/[sS]port$|[dD]port$/, U16],
   [/[tT]tl$|[tT]os$|[pP]rotocol$|^tcpFlags$|[iI]cmpType$|^icmpCode$/, U8],
-  [/^(ipId|outerId|embeddedIpId|icmpMtu|greKey|wireguardReceiver)$/, U32],
-  [/^(tcpSeq|tcpAck|embeddedTcpSeq)$/, U32],
-  [/^(tcpWindow|tcpMss|icmpId|icmpSeq|embeddedIcmpId|embeddedIcmpSeq)$/, U16],
+  [/^(ipId|outerId|quotedIpId|icmpMtu|greKey|wireguardReceiver)$/, U32],
+  [/^(tcpSeq|tcpAck|quotedTcpSeq)$/, U32],
+  [/^(tcpWindow|tcpMss|icmpId|icmpSeq|quotedIcmpId|quotedIcmpSeq)$/, U16],
   [/^tcpWindowScale$/, U8],
   [/^wireguardCounter$/, 2 ** 64],
   [/^vni$/, U24],
   [/^fragmentOffset$/, 0x1fff * 8],
   [/^(ipLength|outerLength|payloadLength)$/, UNKNOWN_END],
-  [/^embeddedIpLength$/, U16 + 40],
+  [/^quotedIpLength$/, U16 + 40],
   [/^(innerOffset|outerOffset|transportOffset|overhead)$/, 2 ** 16],
   [/^error$/, PACKET_ERROR_COUNT - 1],
 ];
@@ -56,7 +56,7 @@ export function impossible(p: DecodedPacket): string | null {
     }
   }
   const rules: readonly (readonly [string, boolean])[] = [
-    ['families are 0, 4 or 6', [p.family, p.outerFamily, p.embeddedFamily].every(isFamily)],
+    ['families are 0, 4 or 6', [p.family, p.outerFamily, p.quotedFamily].every(isFamily)],
     [
       'IPv4 uses one word',
       p.family !== 4 || (p.src0 | p.src1 | p.src2 | p.dst0 | p.dst1 | p.dst2) === 0,
@@ -69,7 +69,7 @@ export function impossible(p: DecodedPacket): string | null {
     ['no transport in a later fragment', p.fragmentOffset === 0 || p.transportOffset < 0],
     ['TCP fields of TCP', p.protocol === 6 || (p.tcpFlags < 0 && p.tcpMss < 0)],
     ['ICMP fields of ICMP', p.protocol === 1 || p.protocol === 58 || p.icmpType < 0],
-    ['an error quotes', !p.hasEmbedded || (p.icmpType >= 0 && p.embeddedFamily !== 0)],
+    ['an error quotes', !p.hasQuoted || (p.icmpType >= 0 && p.quotedFamily !== 0)],
     ['ARP is not IP', !p.isArp || p.family === 0],
     ['headers fit their packet', p.payloadLength <= Math.max(0, p.ipLength)],
     [

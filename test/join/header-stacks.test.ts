@@ -80,6 +80,6 @@ test.each(FIXTURES.filter(({ bytes }) => bytes.byteLength <= SNAP_LENGTH))(
       expect(hop.mac).toBeNull();
     }
     expect(hop.vlanId).toBe(say.vlanId ?? -1);
-    expect(path.quoted?.src ?? null).toBe(say.embeddedSrc ?? null);
+    expect(path.quoted?.src ?? null).toBe(say.quotedSrc ?? null);
   },
 );

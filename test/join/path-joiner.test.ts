@@ -1029,7 +1029,7 @@ describe('ICMP errors', () => {
         icmpType: 3,
         icmpCode: 4,
         icmpMtu: 1480,
-        about: { ...DIRECT, payload: 1400 },
+        quoted: { ...DIRECT, payload: 1400 },
       })
       .egress(CALI1);
     const path = onlyPath(tape);

@@ -141,19 +141,19 @@ const CASES: readonly Case[] = [
     name: 'ICMP error that quotes no IP packet',
     error: 'PACKET_EMBEDDED',
     bytes: `45 00 00 30 00*4 40 01 00 00 ${SRC_DST} 03 01 00*6 00*20`,
-    known: { icmpType: 3, hasEmbedded: false },
+    known: { icmpType: 3, hasQuoted: false },
   },
   {
     name: 'ICMP error without a quotation',
     error: 'PACKET_EMBEDDED',
     bytes: `45 00 00 1c 00*4 40 01 00 00 ${SRC_DST} 03 04 00 00 00 00 05 00`,
-    known: { icmpMtu: 1280, hasEmbedded: false },
+    known: { icmpMtu: 1280, hasQuoted: false },
   },
   {
     name: 'quoted IPv4 header of 4 words',
     error: 'PACKET_EMBEDDED',
     bytes: `45 00 00 30 00*4 40 01 00 00 ${SRC_DST} 0b 00 00*6 44 00*19`,
-    known: { hasEmbedded: false },
+    known: { hasQuoted: false },
   },
   {
     name: 'ARP for another medium',
@@ -271,12 +271,12 @@ describe('limits', () => {
     };
     expect(run({ bytes: quote(MAX_IPV6_EXTENSIONS) })).toMatchObject({
       error: 0,
-      embeddedProtocol: 17,
-      embeddedDport: 2,
+      quotedProtocol: 17,
+      quotedDport: 2,
     });
     const past = run({ bytes: quote(MAX_IPV6_EXTENSIONS + 1) });
     expect(packetErrorName(past.error)).toBe('PACKET_EMBEDDED');
-    expect(past).toMatchObject({ hasEmbedded: true, embeddedProtocol: -1 });
+    expect(past).toMatchObject({ hasQuoted: true, quotedProtocol: -1 });
   });
 
   function tags(count: number): string {

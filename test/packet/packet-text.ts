@@ -7,10 +7,10 @@ export const PACKET_TEXT = {
   dst: (p) => addressText(p.family, p.dst0, p.dst1, p.dst2, p.dst3),
   outerSrc: (p) => addressText(p.outerFamily, p.outerSrc0, p.outerSrc1, p.outerSrc2, p.outerSrc3),
   outerDst: (p) => addressText(p.outerFamily, p.outerDst0, p.outerDst1, p.outerDst2, p.outerDst3),
-  embeddedSrc: (p) =>
-    addressText(p.embeddedFamily, p.embeddedSrc0, p.embeddedSrc1, p.embeddedSrc2, p.embeddedSrc3),
-  embeddedDst: (p) =>
-    addressText(p.embeddedFamily, p.embeddedDst0, p.embeddedDst1, p.embeddedDst2, p.embeddedDst3),
+  quotedSrc: (p) =>
+    addressText(p.quotedFamily, p.quotedSrc0, p.quotedSrc1, p.quotedSrc2, p.quotedSrc3),
+  quotedDst: (p) =>
+    addressText(p.quotedFamily, p.quotedDst0, p.quotedDst1, p.quotedDst2, p.quotedDst3),
   macSrc: (p) => macText(p.macSrcHi, p.macSrcLo),
   macDst: (p) => macText(p.macDstHi, p.macDstLo),
   innerMacSrc: (p) => macText(p.innerMacSrcHi, p.innerMacSrcLo),

@@ -67,9 +67,9 @@ describe('truncated packets', () => {
     ]);
     const p = new DecodedPacket();
     decodeIp(p, viewOf(bytes), 0, total, total);
-    expect(p).toMatchObject({ truncated: false, embeddedSport: 38610, embeddedDport: 53 });
+    expect(p).toMatchObject({ truncated: false, quotedSport: 38610, quotedDport: 53 });
     decodeIp(p, viewOf(bytes), 0, total - 4, total);
-    expect(p).toMatchObject({ truncated: true, embeddedSport: -1 });
+    expect(p).toMatchObject({ truncated: true, quotedSport: -1 });
   });
 
   it('reads as much of a TCP header as is whole', () => {

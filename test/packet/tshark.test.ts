@@ -48,8 +48,8 @@ function number(verdict: Verdict, field: string, back = 0): number {
 
 /** What tshark says of the innermost packet and the one around it, in the decoder's terms. */
 function expected(verdict: Verdict, p: DecodedPacket): Record<string, unknown> {
-  const quoted4 = p.embeddedFamily === 4 ? 1 : 0;
-  const quoted6 = p.embeddedFamily === 6 ? 1 : 0;
+  const quoted4 = p.quotedFamily === 4 ? 1 : 0;
+  const quoted6 = p.quotedFamily === 6 ? 1 : 0;
   const inner = p.family === 4 ? quoted4 : quoted6;
   const prefix = p.family === 4 ? 'ip' : 'ipv6';
   const result: Record<string, unknown> = {};
@@ -69,7 +69,7 @@ function expected(verdict: Verdict, p: DecodedPacket): Record<string, unknown> {
     result['ttl'] = number(verdict, 'ipv6.hlim', inner);
     // Of two fragment headers the first counts.
     const offset = verdict['ipv6.fraghdr.offset']?.[0] ?? '0';
-    if (!p.hasEmbedded) result['fragmentOffset'] = Number(offset) * 8;
+    if (!p.hasQuoted) result['fragmentOffset'] = Number(offset) * 8;
     if (p.ipId >= 0) result['ipId'] = Number(verdict['ipv6.fraghdr.ident']?.[0]);
   }
   // Quoted transport headers come after the message's own, which is ICMP.
@@ -92,38 +92,38 @@ function expected(verdict: Verdict, p: DecodedPacket): Record<string, unknown> {
     result['dport'] = number(verdict, 'sctp.dstport');
   }
   if (p.protocol === 1 && p.transportOffset >= 0) {
-    const quoted = p.embeddedProtocol === 1 ? 1 : 0;
+    const quoted = p.quotedProtocol === 1 ? 1 : 0;
     result['icmpType'] = number(verdict, 'icmp.type', quoted);
     result['icmpCode'] = number(verdict, 'icmp.code', quoted);
-    result[quoted === 1 ? 'embeddedIcmpId' : 'icmpId'] = number(verdict, 'icmp.ident');
-    result[quoted === 1 ? 'embeddedIcmpSeq' : 'icmpSeq'] = number(verdict, 'icmp.seq');
+    result[quoted === 1 ? 'quotedIcmpId' : 'icmpId'] = number(verdict, 'icmp.ident');
+    result[quoted === 1 ? 'quotedIcmpSeq' : 'icmpSeq'] = number(verdict, 'icmp.seq');
     result['icmpMtu'] = number(verdict, 'icmp.mtu');
   }
   if (p.protocol === 58 && p.transportOffset >= 0) {
-    const quoted = p.embeddedProtocol === 58 ? 1 : 0;
+    const quoted = p.quotedProtocol === 58 ? 1 : 0;
     result['icmpType'] = number(verdict, 'icmpv6.type', quoted);
     result['icmpCode'] = number(verdict, 'icmpv6.code', quoted);
-    result[quoted === 1 ? 'embeddedIcmpId' : 'icmpId'] = number(verdict, 'icmpv6.echo.identifier');
-    result[quoted === 1 ? 'embeddedIcmpSeq' : 'icmpSeq'] = number(
+    result[quoted === 1 ? 'quotedIcmpId' : 'icmpId'] = number(verdict, 'icmpv6.echo.identifier');
+    result[quoted === 1 ? 'quotedIcmpSeq' : 'icmpSeq'] = number(
       verdict,
       'icmpv6.echo.sequence_number',
     );
     result['icmpMtu'] = number(verdict, 'icmpv6.mtu');
   }
-  if (p.hasEmbedded) {
-    const quoted = p.embeddedFamily === 4 ? 'ip' : 'ipv6';
-    result['embeddedSrc'] = verdict[`${quoted}.src`]?.at(-1);
-    result['embeddedDst'] = verdict[`${quoted}.dst`]?.at(-1);
-    if (p.embeddedProtocol === 6) {
-      result['embeddedSport'] = number(verdict, 'tcp.srcport');
-      result['embeddedDport'] = number(verdict, 'tcp.dstport');
+  if (p.hasQuoted) {
+    const quoted = p.quotedFamily === 4 ? 'ip' : 'ipv6';
+    result['quotedSrc'] = verdict[`${quoted}.src`]?.at(-1);
+    result['quotedDst'] = verdict[`${quoted}.dst`]?.at(-1);
+    if (p.quotedProtocol === 6) {
+      result['quotedSport'] = number(verdict, 'tcp.srcport');
+      result['quotedDport'] = number(verdict, 'tcp.dstport');
       // Of a quotation of 8 bytes tshark reads the ports only.
       const sequence = number(verdict, 'tcp.seq_raw');
-      if (sequence >= 0) result['embeddedTcpSeq'] = sequence;
+      if (sequence >= 0) result['quotedTcpSeq'] = sequence;
     }
-    if (p.embeddedProtocol === 17) {
-      result['embeddedSport'] = number(verdict, 'udp.srcport');
-      result['embeddedDport'] = number(verdict, 'udp.dstport');
+    if (p.quotedProtocol === 17) {
+      result['quotedSport'] = number(verdict, 'udp.srcport');
+      result['quotedDport'] = number(verdict, 'udp.dstport');
     }
   }
   if (p.isArp) {
@@ -161,7 +161,7 @@ function expected(verdict: Verdict, p: DecodedPacket): Record<string, unknown> {
     result['outerTtl'] = number(verdict, outer === 'ip' ? 'ip.ttl' : 'ipv6.hlim', same);
     if (p.outerDport >= 0) {
       const innerUdp = p.protocol === 17 && p.transportOffset >= 0 ? 1 : 0;
-      const quotedUdp = p.embeddedProtocol === 17 ? 1 : 0;
+      const quotedUdp = p.quotedProtocol === 17 ? 1 : 0;
       result['outerSport'] = number(verdict, 'udp.srcport', innerUdp + quotedUdp);
       result['outerDport'] = number(verdict, 'udp.dstport', innerUdp + quotedUdp);
     }
@@ -201,7 +201,7 @@ function check(name: string, packets: readonly Packet[]): readonly DecodedPacket
     expect(packetErrorName(p.error), about).toBe('PACKET_OK');
     const want = expected(verdict, p);
     expect(decoded(p, Object.keys(want)), about).toEqual(want);
-    if (p.depth === 1 && p.outerType !== OUTER_WIREGUARD && !p.hasEmbedded) {
+    if (p.depth === 1 && p.outerType !== OUTER_WIREGUARD && !p.hasQuoted) {
       const layers = (verdict['frame.protocols']?.[0] ?? '').split(':');
       for (const [layer, reached] of LAYERS) {
         expect(reached(p), `${about}: ${layer}`).toBe(layers.includes(layer));
@@ -221,11 +221,11 @@ describe('tshark agrees', () => {
     expect(has((p) => p.outerType === 2 && p.family === 6 && p.icmpType === 129)).toBe(true);
     expect(has((p) => p.family === 4 && p.fragmentOffset > 0)).toBe(true);
     expect(has((p) => p.family === 6 && p.fragmentOffset > 0)).toBe(true);
-    expect(has((p) => p.icmpMtu === 1400 && p.embeddedFamily === 4)).toBe(true);
-    expect(has((p) => p.icmpMtu === 1400 && p.embeddedFamily === 6)).toBe(true);
-    expect(has((p) => p.icmpType === 11 && p.embeddedIcmpType === 8)).toBe(true);
-    expect(has((p) => p.icmpType === 3 && p.embeddedDport === 9)).toBe(true);
-    expect(has((p) => p.icmpType === 1 && p.family === 6 && p.embeddedDport === 9)).toBe(true);
+    expect(has((p) => p.icmpMtu === 1400 && p.quotedFamily === 4)).toBe(true);
+    expect(has((p) => p.icmpMtu === 1400 && p.quotedFamily === 6)).toBe(true);
+    expect(has((p) => p.icmpType === 11 && p.quotedIcmpType === 8)).toBe(true);
+    expect(has((p) => p.icmpType === 3 && p.quotedDport === 9)).toBe(true);
+    expect(has((p) => p.icmpType === 1 && p.family === 6 && p.quotedDport === 9)).toBe(true);
     expect(has((p) => p.payloadLength > 176)).toBe(true);
   });
 

@@ -43,7 +43,7 @@ class PacketEra implements Era {
     for (const text of [
       PACKET_TEXT.src(fresh),
       PACKET_TEXT.outerDst(fresh),
-      PACKET_TEXT.embeddedSrc(fresh),
+      PACKET_TEXT.quotedSrc(fresh),
       PACKET_TEXT.arpSenderIp(fresh),
     ]) {
       if (!/^[0-9a-f:.]*$/.test(text)) throw new Error(`address '${text}'`);
