@@ -203,7 +203,7 @@ describe('a connection is not linked', () => {
   });
 });
 
-test('when those that waited are settled, the next is linked again', () => {
+test('when those that waited have stopped, the next is linked again', () => {
   request(1);
   request(2);
   expect(open(1)).toBeNull();

@@ -199,7 +199,7 @@ describe('what tcpdump prints is read back', () => {
     ['icmpv6', { src: 'fd00::1', dst: 'fd00::2' }, 0x86dd, { icmpType: 2 }],
   ] as const)('of an %s error that tells the MTU', (proto, ends, etherType, type) => {
     const about = { ...ECHO, ...ends, proto, payload: 100 };
-    const error = packetBytes({ ...ends, proto, ...type, icmpMtu: 1450, about });
+    const error = packetBytes({ ...ends, proto, ...type, icmpMtu: 1450, quoted: about });
     const icmp = { type: type.icmpType, id: null, seq: null, mtu: 1450 };
     expect(read(LINKTYPE_ETHERNET, [ethernet(error, etherType)])).toMatchObject([
       { frame: { proto, ...ends, fragmentOffset: null, icmp } },
