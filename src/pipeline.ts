@@ -36,7 +36,7 @@ import { RecordQueue } from './wire/record-queue.js';
 
 /** How often finished paths are looked for, nanoseconds of the source's time. */
 const SWEEP_NS = 20e6;
-const AGE_NS = 1e9;
+const EXPIRY_PERIOD_NS = 1e9;
 /** Of more records than this, what began within so long is joined at a time, ns. */
 const RELEASE_RECORDS = 1_000;
 const RELEASE_NS = 10e6;
@@ -96,7 +96,7 @@ export class Pipeline implements FlowFeed, SourceSink {
   #lastSweep = 0;
   /** Up to when records were joined. */
   #released = Number.POSITIVE_INFINITY;
-  #lastAge = 0;
+  #lastExpiry = 0;
   #drained = 0n;
   #rate = { events: 0, at: 0, cpu: process.cpuUsage(), eventsPerSecond: 0, cpuShare: 0 };
 
@@ -169,9 +169,9 @@ export class Pipeline implements FlowFeed, SourceSink {
       this.#lastSweep = time;
       this.joiner.sweep(time);
     }
-    if (time - this.#lastAge >= AGE_NS) {
+    if (time - this.#lastExpiry >= EXPIRY_PERIOD_NS) {
       // Where more flows are due than it looks at in one call, the next tick goes on.
-      this.#lastAge = this.flows.age(time) ? time - AGE_NS : time;
+      this.#lastExpiry = this.flows.expireIdle(time) ? time - EXPIRY_PERIOD_NS : time;
     }
   }
 

@@ -37,14 +37,14 @@ export class CountRows {
   readonly #before = new Map<number, Before>();
 
   /** Takes a count. @returns whether the flow's numbers are others now */
-  take(flow: Flow, direction: DirectionIndex, point: number, count: DeviceCount): boolean {
+  record(flow: Flow, direction: DirectionIndex, point: number, count: DeviceCount): boolean {
     const source = flow.wordAt(POINTS + direction * 2);
     const destination = flow.wordAt(POINTS + direction * 2 + 1);
     if (source === point) {
-      return this.#renew(flow, direction, false, count);
+      return this.#advance(flow, direction, false, count);
     }
     if (destination === point) {
-      return this.#renew(flow, direction, true, count);
+      return this.#advance(flow, direction, true, count);
     }
     if (source === 0) {
       this.#setSource(flow, direction, point, count);
@@ -72,7 +72,7 @@ export class CountRows {
   }
 
   /** Whether a count of the flow at a device has begun anew since it was taken last. */
-  isRenewed(flow: Flow, direction: DirectionIndex, point: number, first: number): boolean {
+  hasRestarted(flow: Flow, direction: DirectionIndex, point: number, first: number): boolean {
     for (const end of [0, 1]) {
       if (flow.wordAt(POINTS + direction * 2 + end) === point) {
         return first > this.#epoch(flow, direction, end === 1);
@@ -100,7 +100,7 @@ export class CountRows {
           continue;
         }
         const isEnd = end === 1;
-        this.take(flow, to, point, {
+        this.record(flow, to, point, {
           packets: other.count(from, isEnd ? DESTINATION_PACKETS : SOURCE_PACKETS),
           // A further device is never the source: what it counts comes later.
           bytes: isEnd ? 0 : other.count(from, SOURCE_BYTES),
@@ -177,7 +177,7 @@ export class CountRows {
   }
 
   /** A count that only grows, unless the device began anew: then it goes on from there. */
-  #renew(flow: Flow, direction: DirectionIndex, isEnd: boolean, count: DeviceCount): boolean {
+  #advance(flow: Flow, direction: DirectionIndex, isEnd: boolean, count: DeviceCount): boolean {
     const offset = isEnd ? DESTINATION_PACKETS : SOURCE_PACKETS;
     const known = flow.count(direction, offset);
     const epoch = this.#epoch(flow, direction, isEnd);

@@ -101,7 +101,7 @@ export class CountIntake {
     flow = this.#bind(flow, count.tuple, count.netns, this.#direction);
     this.#direction = this.#directionOf(count.tuple, count.netns) ?? this.#direction;
     const direction = this.#direction;
-    const isChanged = this.#rows.take(flow, direction, point, count);
+    const isChanged = this.#rows.record(flow, direction, point, count);
     if (!isChanged && !isNew) {
       return null;
     }
@@ -159,7 +159,7 @@ export class CountIntake {
     if (
       flow.state === 'closed' &&
       (count.tcpFlags & TCP_SYN) !== 0 &&
-      this.#rows.isRenewed(flow, direction, point, count.first)
+      this.#rows.hasRestarted(flow, direction, point, count.first)
     ) {
       return true;
     }

@@ -24,7 +24,7 @@ export interface FlowStoreOptions {
   /** A flow has left the table: evicted, or by age. */
   readonly onRemove?: ((flow: Flow) => void) | undefined;
   /** A flow has left the table, for whatever reason: it has its numbers still. */
-  readonly onLeave: (flow: Flow) => void;
+  readonly onRemoved: (flow: Flow) => void;
 }
 
 /** All flows, with the tables they are found by, within their limits. */
@@ -124,7 +124,7 @@ export class FlowStore {
 
   remove(flow: Flow): void {
     const { onRemove } = this.#options;
-    this.#leave(flow, onRemove !== undefined);
+    this.#unlink(flow, onRemove !== undefined);
     onRemove?.(flow);
   }
 
@@ -132,7 +132,7 @@ export class FlowStore {
   mergedAway(flow: Flow, other: Flow): void {
     this.#counters.merged += 1;
     const { last } = other;
-    this.#leave(other, false);
+    this.#unlink(other, false);
     if (last > flow.last) {
       flow.double(LAST, last);
     }
@@ -149,14 +149,14 @@ export class FlowStore {
     return true;
   }
 
-  #leave(flow: Flow, isShown: boolean): void {
+  #unlink(flow: Flow, isShown: boolean): void {
     this.#bytes -= flow.wordAt(BYTES);
     this.#rows.forget(flow);
     this.bindings.remove(flow);
     this.expiry.remove(flow);
     this.log.remove(flow);
     this.#index.remove(flow);
-    this.#options.onLeave(flow);
+    this.#options.onRemoved(flow);
     this.slots.release(flow, isShown);
   }
 }

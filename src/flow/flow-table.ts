@@ -80,7 +80,7 @@ export class FlowTable {
       limitBytes: options.limitBytes,
       removedLimit: options.removedLimit,
       onRemove: options.onRemove,
-      onLeave: (flow) => {
+      onRemoved: (flow) => {
         this.#recent.drop(flow);
         this.#losses.forget(flow);
       },
@@ -236,10 +236,10 @@ export class FlowTable {
    *
    * @returns whether more is to be looked at: call again soon
    */
-  age(now: number): boolean {
+  expireIdle(now: number): boolean {
     this.#now = Math.max(this.#now, now);
     this.#losses.settle(now, (flow) => this.#store.settle(flow, flow.last, false));
-    return this.#store.expiry.age(now, (flow) => {
+    return this.#store.expiry.expireIdle(now, (flow) => {
       this.counters.expired += 1;
       this.#store.remove(flow);
     });

@@ -14,7 +14,7 @@ export const IDLE_NS = {
 } as const;
 
 /** Flows looked at in one call, so that none blocks for long. */
-export const AGE_BATCH = 2_000;
+export const EXPIRY_BATCH = 2_000;
 /** One bucket a second, more than the longest of IDLE_NS; a power of two. */
 const BUCKETS = 1_024;
 
@@ -66,9 +66,9 @@ export class IdleExpiry {
    *
    * @returns whether more is to be looked at
    */
-  age(now: number, expire: (flow: Flow) => void): boolean {
+  expireIdle(now: number, expire: (flow: Flow) => void): boolean {
     const end = Math.floor(now / SECOND);
-    let budget = AGE_BATCH;
+    let budget = EXPIRY_BATCH;
     let hasMoved = false;
     for (let second = Math.max(this.#second, end - BUCKETS + 1); second <= end; second++) {
       this.#second = second;

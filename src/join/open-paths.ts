@@ -69,7 +69,7 @@ export class OpenPaths {
 
   /** A path for a packet in a buffer that nothing is known of. */
   open(skb: number, head: number, time: number): Path {
-    const path = this.#takeSpare()?.renew(skb) ?? new Path(skb, new HopColumns());
+    const path = this.#takeSpare()?.reset(skb) ?? new Path(skb, new HopColumns());
     this.account(path);
     path.isOpen = true;
     path.older = this.#newest;

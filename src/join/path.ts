@@ -139,7 +139,7 @@ export class Path implements Invariants {
    * Makes it the path of another packet: as if new, but for its columns, which are cleared. An
    * object for each packet that is young when V8 collects garbage was a fifth of all work.
    */
-  renew(skb: number): this {
+  reset(skb: number): this {
     this.skb = skb;
     this.serial += 1;
     this.columns.clear();

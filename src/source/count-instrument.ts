@@ -39,7 +39,7 @@ export interface CountInstrument {
    * Looks whether conntrack's types have come with its module, and then goes on with
    * programs that read it: every packet is counted by the old ones or by the new.
    */
-  renew(attached: () => Iterable<readonly [CountedDevice, readonly Link[]]>): Promise<void>;
+  reload(attached: () => Iterable<readonly [CountedDevice, readonly Link[]]>): Promise<void>;
   close(): void;
 }
 
@@ -108,7 +108,7 @@ class TcxCount implements CountInstrument {
     return (await link.infoAsync()).tcx?.ifindex !== 0;
   }
 
-  async renew(attached: () => Iterable<readonly [CountedDevice, readonly Link[]]>): Promise<void> {
+  async reload(attached: () => Iterable<readonly [CountedDevice, readonly Link[]]>): Promise<void> {
     if (this.#missing.length === 0 || !knowsConntrack()) {
       return;
     }
@@ -217,7 +217,7 @@ class PacketCount implements CountInstrument {
     return Promise.resolve(true);
   }
 
-  renew(): Promise<void> {
+  reload(): Promise<void> {
     return Promise.resolve();
   }
 

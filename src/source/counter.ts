@@ -236,13 +236,13 @@ export class Counter {
     while (this.#wanted !== null && !this.#isEnded) {
       const wanted = this.#wanted;
       this.#wanted = null;
-      await this.#leave(wanted);
+      await this.#detachUnwanted(wanted);
       for (const [name, device] of wanted) {
         if (this.#isSuperseded()) break;
         if (!this.#devices.has(name)) await this.#attach(name, device);
       }
       if (this.#isSuperseded()) continue;
-      await this.#instrument.renew(() =>
+      await this.#instrument.reload(() =>
         [...this.#devices.values()].map(({ device, links }) => [device, links] as const),
       );
     }
@@ -254,7 +254,7 @@ export class Counter {
   }
 
   /** Detaches from what is not wanted, and forgets what is gone. */
-  async #leave(wanted: ReadonlyMap<string, CountedDevice>): Promise<void> {
+  async #detachUnwanted(wanted: ReadonlyMap<string, CountedDevice>): Promise<void> {
     for (const [name, { links }] of this.#devices) {
       if (this.#isSuperseded()) return;
       if (!wanted.has(name) || !(await this.#isAttached(links))) await this.#detach(name, links);

@@ -382,7 +382,7 @@ export class KernelSource implements Source {
     const tracer = this.#tracer;
     if (this.#stopping !== null || tracer === null) return;
     tracer.update(found);
-    tracer.renew(found).catch((error: unknown) => {
+    tracer.reload(found).catch((error: unknown) => {
       this.#options.onWarning?.(`looking for modules: ${String(error)}`);
     });
     if (this.#functions.refresh()) this.#options.reader?.modulesChanged();

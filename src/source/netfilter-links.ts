@@ -71,8 +71,8 @@ export class NetfilterLinks {
     return failed;
   }
 
-  /** Takes links off where the namespace is gone but for them; their numbers. */
-  leave(alive: ReadonlyMap<number, unknown>): number[] {
+  /** Detaches links where nothing else keeps the namespace; the numbers of those namespaces. */
+  detachGone(alive: ReadonlyMap<number, unknown>): number[] {
     const left = [...this.#namespaces.keys()].filter((netns) => !alive.has(netns));
     for (const netns of left) {
       const inside = this.#namespaces.get(netns);
@@ -94,7 +94,7 @@ export class NetfilterLinks {
     }
   }
 
-  /** Takes all links off; what is wanted is remembered. */
+  /** Detaches all links; what is wanted is remembered. */
   close(): void {
     this.#open = false;
     for (const { sets } of this.#namespaces.values()) {
@@ -105,7 +105,7 @@ export class NetfilterLinks {
   #inside(namespace: FoundNamespace): Inside {
     const known = this.#namespaces.get(namespace.netns);
     if (known !== undefined && known.namespace.path === namespace.path) return known;
-    // A renamed one is entered by its new path from now on.
+    // A renamed one is reached by its new path from now on.
     const inside: Inside = {
       namespace,
       sets: known?.sets ?? { ipv4: emptySet(), ipv6: emptySet() },

@@ -59,9 +59,9 @@ export class TracerAttachment {
     return this.#netfilter.want(namespace, known.places);
   }
 
-  /** Leaves namespaces that nothing else keeps; their inodes. */
-  leave(alive: ReadonlyMap<number, unknown>): number[] {
-    return this.#netfilter.leave(alive);
+  /** Detaches from namespaces that nothing else keeps; their numbers. */
+  detachGone(alive: ReadonlyMap<number, unknown>): number[] {
+    return this.#netfilter.detachGone(alive);
   }
 
   /**

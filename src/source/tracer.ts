@@ -146,15 +146,15 @@ export class Tracer {
   }
 
   /**
-   * Follows the machine: leaves namespaces that nothing else keeps, attaches in those that
+   * Follows the machine: detaches from namespaces that nothing else keeps, attaches in those that
    * came or refused before, and attaches links where a hook is in use since. Call it with
-   * all of them, again and again. True when a namespace was left.
+   * all of them, again and again. True when it detached from a namespace.
    */
   update(namespaces: ReadonlyMap<number, FoundNamespace>): boolean {
     const current = this.#current;
     this.#namespaces = namespaces;
     if (current === null) return false;
-    const left = current.leave(namespaces);
+    const left = current.detachGone(namespaces);
     this.#observe(current, namespaces);
     const demands = this.#demands();
     for (const namespace of namespaces.values()) {
@@ -204,7 +204,7 @@ export class Tracer {
    * Looks for modules that were loaded since, and replaces the object if their coming is
    * over. True when it did. Errors: as `replace`.
    */
-  async renew(namespaces: ReadonlyMap<number, FoundNamespace>): Promise<boolean> {
+  async reload(namespaces: ReadonlyMap<number, FoundNamespace>): Promise<boolean> {
     if (this.#isReplacing) return false;
     const before = this.#seen;
     this.#seen = modulesWithTypes(modulesOf(this.hooks));

@@ -87,7 +87,7 @@ describe('a flow that nobody traced', () => {
     const last = it.only.last;
     it.table.count(it.counted(CALI1, 'in', 6, { ...flags, gone: true }));
     expect(packets(it.only)).toEqual([6, 4]);
-    it.table.age(last + IDLE_NS.closed + 1);
+    it.table.expireIdle(last + IDLE_NS.closed + 1);
     expect(it.table.size).toBe(0);
     it.table.count(it.counted(CALI1, 'in', 6, { ...flags, gone: true }));
     it.table.count(it.counted(CALI1, 'out', 4, { ...flags, gone: true }));
@@ -144,9 +144,9 @@ describe('a flow that nobody traced', () => {
     const last = 50 * SECOND;
     it.table.count(it.counted(CALI1, 'in', 1));
     it.table.count(it.counted(CALI1, 'in', 2, { last }));
-    it.table.age(last + IDLE_NS.tcpNew);
+    it.table.expireIdle(last + IDLE_NS.tcpNew);
     expect(it.table.size).toBe(1);
-    it.table.age(last + IDLE_NS.tcpNew + 1);
+    it.table.expireIdle(last + IDLE_NS.tcpNew + 1);
     expect(it.table.size).toBe(0);
     // A count that says what it has said before brings nothing back.
     expect(it.table.count(it.counted(CALI1, 'in', 2, { last }))).toBeNull();

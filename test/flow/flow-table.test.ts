@@ -580,9 +580,9 @@ describe('age', () => {
     });
     const flow = onlyFlow(joining.end(tape));
     expect(flow.state).toBe(state);
-    joining.flows.age(flow.last + seconds * SECOND);
+    joining.flows.expireIdle(flow.last + seconds * SECOND);
     expect(joining.flows.size).toBe(1);
-    joining.flows.age(flow.last + seconds * SECOND + 1);
+    joining.flows.expireIdle(flow.last + seconds * SECOND + 1);
     expect(joining.flows.size).toBe(0);
     expect(joining.flows.counters).toMatchObject({ expired: 1, evicted: 0 });
     expect(joining.removed).toEqual([flow]);
@@ -594,7 +594,7 @@ describe('age', () => {
     const plan = { ...DIRECT, proto: 'udp' } as const;
     new Connection(tape, plan).send('original', { id: 1, payload: 8 });
     const flow = onlyFlow(joining.end(tape));
-    joining.flows.age(flow.last + 60 * SECOND + 1);
+    joining.flows.expireIdle(flow.last + 60 * SECOND + 1);
     expect(joining.flows.size).toBe(0);
     expect(joining.joiner.tuples.held).toBe(0);
     tape.wait(61 * SECOND);
@@ -614,7 +614,7 @@ describe('age', () => {
     flowOf(2, 'R');
     tape.wait(11 * SECOND);
     flowOf(3, 'S');
-    joining.flows.age(tape.now);
+    joining.flows.expireIdle(tape.now);
     expect(joining.removed.map((flow) => flow.original.sport)).toEqual([2]);
     expect(joining.allFlows().map((flow) => flow.original.sport)).toEqual([1, 3]);
   });

@@ -4,7 +4,7 @@ import { KEY_LIMIT } from '../../src/flow/bindings.js';
 import type { FinishedPath } from '../../src/flow/finished-path.js';
 import type { Flow } from '../../src/flow/flow.js';
 import { FlowTable } from '../../src/flow/flow-table.js';
-import { AGE_BATCH, IDLE_NS } from '../../src/flow/idle-expiry.js';
+import { EXPIRY_BATCH, IDLE_NS } from '../../src/flow/idle-expiry.js';
 import { LEG_LIMIT } from '../../src/flow/legs.js';
 import { RECENT_PATHS_PER_FLOW } from '../../src/flow/recent-paths.js';
 import type { Path } from '../../src/join/path.js';
@@ -42,7 +42,7 @@ describe('bytes of flows', () => {
       limitBytes: probe.bytes * 3,
       onRemove: (flow) => removed.push(flow),
     });
-    probe.age(1e15);
+    probe.expireIdle(1e15);
     const flows = [11, 12, 13].map((n) => table.add(path(n)).flow as Flow);
     table.add(path(11));
     expect(table.counters.evicted).toBe(0);
@@ -68,7 +68,7 @@ describe('bytes of flows', () => {
       table.add(path(3_000 + n, manyPlaces(20)));
     }
     expect(table.bytes).toBeGreaterThan(100_000);
-    while (table.age(1e15)) {}
+    while (table.expireIdle(1e15)) {}
     expect([table.size, table.bytes, table.recentBytes]).toEqual([0, 0, 0]);
     expect(maker.tuples.held).toBe(held);
   });
@@ -175,15 +175,15 @@ describe('one past the limit of a flow', () => {
 
 test('so many flows are looked at in one call, and the rest in the next', () => {
   const table = new FlowTable(maker.tuples);
-  for (let n = 0; n < AGE_BATCH + 100; n++) {
+  for (let n = 0; n < EXPIRY_BATCH + 100; n++) {
     table.add(path(9_000 + n));
   }
   const end = maker.now + IDLE_NS.other + 1;
-  expect(table.age(end)).toBe(true);
+  expect(table.expireIdle(end)).toBe(true);
   expect(table.size).toBe(100);
-  expect(table.age(end)).toBe(false);
+  expect(table.expireIdle(end)).toBe(false);
   expect(table.size).toBe(0);
-  expect(table.counters.expired).toBe(AGE_BATCH + 100);
+  expect(table.counters.expired).toBe(EXPIRY_BATCH + 100);
 });
 
 test('a flow that has left keeps its numbers, whoever has its place now', () => {
@@ -208,7 +208,7 @@ test('each of very many flows is found by its id, and none that has gone', () =>
   expect(flows.every((flow) => table.get(flow.id) === flow)).toBe(true);
   const old = flows.slice(0, 2_500);
   const border = nth(old, old.length - 1).last;
-  while (table.age(border + IDLE_NS.other + 1)) {}
+  while (table.expireIdle(border + IDLE_NS.other + 1)) {}
   expect(table.size).toBe(2_500);
   expect(old.some((flow) => table.get(flow.id) !== undefined)).toBe(false);
   expect(flows.slice(2_500).every((flow) => table.get(flow.id) === flow)).toBe(true);

@@ -13,10 +13,10 @@ describe('lost', () => {
     it.table.count(it.counted(CALI1, 'in', 4, { last: 2_000_000 }));
     // One more was on its way when it was counted.
     it.table.add(it.path(false, { start: 1_900_000 }));
-    it.table.age(2_000_000 + SETTLED_NS - 1);
+    it.table.expireIdle(2_000_000 + SETTLED_NS - 1);
     expect(it.only.lost).toBe(0);
     const { version } = it.table;
-    it.table.age(2_000_000 + SETTLED_NS);
+    it.table.expireIdle(2_000_000 + SETTLED_NS);
     expect(it.only.lost).toBe(2);
     expect(it.table.changedSince(version)).toEqual([it.only]);
   });
@@ -27,12 +27,12 @@ describe('lost', () => {
     for (let n = 1; n <= 20; n++) {
       it.table.count(it.counted(CALI1, 'in', n, { last: n * SECOND }));
       it.table.add(it.path(false, { start: n * SECOND - 10 }));
-      it.table.age(n * SECOND);
+      it.table.expireIdle(n * SECOND);
     }
-    it.table.age(40 * SECOND);
+    it.table.expireIdle(40 * SECOND);
     expect(it.only.lost).toBe(0);
     it.table.count(it.counted(CALI1, 'in', 25, { last: 41 * SECOND }));
-    it.table.age(60 * SECOND);
+    it.table.expireIdle(60 * SECOND);
     expect(it.only.lost).toBe(5);
   });
 
@@ -43,7 +43,7 @@ describe('lost', () => {
     for (const late of [0, COUNT_TICK_NS / 4, COUNT_TICK_NS / 2]) {
       it.table.add(it.path(false, { start: SECOND + late }));
     }
-    it.table.age(60 * SECOND);
+    it.table.expireIdle(60 * SECOND);
     expect(it.only.lost).toBe(0);
   });
 
@@ -51,7 +51,7 @@ describe('lost', () => {
     const it = new Translated();
     it.table.sampling = 'part';
     it.table.count(it.counted(CALI1, 'in', 4));
-    it.table.age(60 * SECOND);
+    it.table.expireIdle(60 * SECOND);
     expect(it.only.lost).toBe(0);
   });
 });

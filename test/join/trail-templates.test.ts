@@ -298,6 +298,6 @@ describe('a path that was another packet’s', () => {
     }
     used.serial = 3;
     const fresh = new Path(2, new HopColumns());
-    expect(used.renew(2)).toEqual(Object.assign(fresh, { serial: 4 }));
+    expect(used.reset(2)).toEqual(Object.assign(fresh, { serial: 4 }));
   });
 });

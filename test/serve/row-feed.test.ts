@@ -144,7 +144,7 @@ test('flows that left the table are named, and not sent though they waited', () 
   const feed = feedOf({ rows: 4 });
   const first = next(feed);
   const ids = joining.allFlows().map(({ id }) => id);
-  joining.flows.age(tape.now + 700e9);
+  joining.flows.expireIdle(tape.now + 700e9);
   const batch = next(feed);
   expect([batch.updates, batch.total]).toEqual([[], 0]);
   expect([...batch.removed].sort()).toEqual([...ids].sort());

@@ -68,7 +68,7 @@ it('whatever is lost on the way, each stage knows what it passed on and what it 
   await delay(300);
   await runIn(A.netns, 'ping', ['-n', '-q', '-c', '3', '-i', '0.05', B.ip]);
   await pipeline.stop();
-  pipeline.flows.age(pipeline.epoch.since(process.hrtime.bigint()) + SETTLED_NS);
+  pipeline.flows.expireIdle(pipeline.epoch.since(process.hrtime.bigint()) + SETTLED_NS);
 
   // Kernel to daemon: what was handed over was read, and not all of it fitted.
   const { counters } = pipeline.joiner;
