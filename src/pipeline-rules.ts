@@ -33,7 +33,7 @@ export class RuleReading {
     this.book.isFollowed = isFollowed;
   }
 
-  take(news: RulesNews): void {
+  add(news: RulesNews): void {
     if (this.#waiting.length >= NEWS_LIMIT) {
       this.#waiting.shift();
       this.skipped += 1;

@@ -149,7 +149,7 @@ export class Pipeline implements FlowFeed, SourceSink {
     this.#queue.add(records, length);
     if (this.#queue.isFull) {
       this.#queue.hurried += this.#queue.waiting;
-      this.#queue.flush(this.#take);
+      this.#queue.flush(this.#joinRecord);
     }
   }
 
@@ -202,7 +202,7 @@ export class Pipeline implements FlowFeed, SourceSink {
 
   rules(news: RulesNews): void {
     this.#options.tap?.rules?.(news);
-    this.ruleReading.take(news);
+    this.ruleReading.add(news);
   }
 
   catalog(catalog: Catalog): void {
@@ -213,7 +213,7 @@ export class Pipeline implements FlowFeed, SourceSink {
   end(): void {
     this.#options.tap?.end();
     while (this.#windows.length > 0) this.#changeWindow();
-    this.#queue.flush(this.#take);
+    this.#queue.flush(this.#joinRecord);
     this.joiner.flush();
     this.#options.onEnd?.();
   }
@@ -333,12 +333,12 @@ export class Pipeline implements FlowFeed, SourceSink {
     const step = Math.max(RELEASE_NS, (time - this.#released) / RELEASE_STEPS);
     while (this.#released + step < time && queue.waiting > RELEASE_RECORDS) {
       this.#released += step;
-      queue.release(this.#released, this.#take);
+      queue.release(this.#released, this.#joinRecord);
       this.joiner.sweep(this.#released);
       // Past its limit the queue would have to give records out before their time.
       if (queue.memory < queue.limit / 2) relieve();
     }
-    queue.release(time, this.#take);
+    queue.release(time, this.#joinRecord);
     this.#released = time;
   }
 
@@ -351,12 +351,12 @@ export class Pipeline implements FlowFeed, SourceSink {
   #changeWindow(): void {
     const change = this.#windows.shift();
     if (change === undefined) return;
-    this.#queue.release(change.at, this.#take);
+    this.#queue.release(change.at, this.#joinRecord);
     if (change.sees === null) this.joiner.detail(change.atEdges);
     else this.joiner.window(change.at, change.sees, change.atEdges);
   }
 
-  readonly #take = (record: RecordCursor): void => {
+  readonly #joinRecord = (record: RecordCursor): void => {
     try {
       this.joiner.add(record);
     } catch (error) {

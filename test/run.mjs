@@ -81,7 +81,7 @@ const LAB_BUSY = 75;
 const KILL_AFTER_SECONDS = 15;
 
 /** @param {string} line */
-function say(line) {
+function print(line) {
   stdout.write(`${line}\n`);
 }
 
@@ -89,18 +89,18 @@ function say(line) {
 const PROBLEMS = /** @type {string[]} */ ([]);
 
 /** @param {string} suite @param {readonly string[]} problems */
-function sayProblems(suite, problems) {
+function printProblems(suite, problems) {
   for (const problem of problems) {
-    say(`${suite}: ${problem}`);
+    print(`${suite}: ${problem}`);
     PROBLEMS.push(`${suite}: ${problem}`);
   }
 }
 
 /** @param {Suite} suite @returns {Promise<Sum>} */
 async function runSuite(suite) {
-  if (suite.name === 'check') return { ...(await runChecks(say)), skipped: 0 };
+  if (suite.name === 'check') return { ...(await runChecks(print)), skipped: 0 };
   if (suite.root && process.getuid?.() !== 0) {
-    say(`${suite.name}: cannot run, it loads kernel programs and makes namespaces: run as root`);
+    print(`${suite.name}: cannot run, it loads kernel programs and makes namespaces: run as root`);
     // Outside CI an unprivileged run is of use; in CI a suite left out is a failure.
     return env.CI === 'true' ? { ...emptySum(), failed: 1 } : { ...emptySum(), skipped: 1 };
   }
@@ -149,7 +149,7 @@ async function runSuite(suite) {
   if (result.timedOut || [124, 137].includes(result.status)) {
     problems.push(`the suite took over ${limit} s and was ended`);
   }
-  sayProblems(suite.name, [...problems, ...remarks]);
+  printProblems(suite.name, [...problems, ...remarks]);
   return sum;
 }
 
@@ -171,7 +171,7 @@ async function runPairSuite({ name, limitSeconds }) {
       tests: [],
       cpus: GUEST_CPUS,
       limitSeconds,
-      onLine: (self, line) => say(`${name}, ${self}: ${line}`),
+      onLine: (self, line) => print(`${name}, ${self}: ${line}`),
     });
     return SELVES.map((self, index) =>
       guestSum(
@@ -198,7 +198,7 @@ function guestSum(suite, share, status, limitSeconds) {
   const { sum, problems, remarks } = sumReport(readReport(join(share, 'report.json')), status);
   if (status === TIMED_OUT) problems.push(`took over ${limitSeconds} s and was ended`);
   if (status === GUEST_FAILED) problems.push(`the guest failed:\n${lastWords(share)}`);
-  sayProblems(suite, [...problems, ...remarks]);
+  printProblems(suite, [...problems, ...remarks]);
   return sum;
 }
 
@@ -208,19 +208,19 @@ async function runGuestSuite(suite, name) {
   const share = join(RESULTS, suite.name);
   rmSync(share, { recursive: true, force: true });
   /** @param {string} line */
-  const tell = (line) => say(`${suite.name}: ${line}`);
-  const output = byLine(tell);
+  const progress = (line) => print(`${suite.name}: ${line}`);
+  const output = byLine(progress);
   try {
-    const kernel = await provideKernel(name, tell);
-    tell(`Linux ${kernel.release}`);
+    const kernel = await provideKernel(name, progress);
+    progress(`Linux ${kernel.release}`);
     const status = await runGuest({
       kernel,
       share,
       command: `cd ${quote(ROOT)} && export CI=${quote(env.CI ?? '')} && ${await guestTests(tests, share)}`,
       cpus: GUEST_CPUS,
       limitSeconds,
-      onFirstTest: (seconds) => tell(`first test after ${seconds.toFixed(1)} s`),
-      onOutput: output.take,
+      onFirstTest: (seconds) => progress(`first test after ${seconds.toFixed(1)} s`),
+      onOutput: output.add,
     });
     output.end();
     return guestSum(suite.name, share, status, limitSeconds);
@@ -244,14 +244,14 @@ function writeScenarioTable() {
   ].map(({ kernel, file }) => ({ kernel, files: fileReports(readReport(file)) }));
   const { markdown, problems } = scenarioTable(runs);
   writeFileSync(join(RESULTS, 'scenarios.md'), `${markdown}\n`);
-  say(`\nscenarios, by kernel (test-results/scenarios.md):\n${markdown}`);
-  for (const problem of problems) say(`does not hold: ${problem}`);
+  print(`\nscenarios, by kernel (test-results/scenarios.md):\n${markdown}`);
+  for (const problem of problems) print(`does not hold: ${problem}`);
   if (problems.length > 0) return problems.length;
   const readme = readFileSync(README, 'utf8');
   const table = tableIn(readme);
   if (table !== null && sameTables(table, markdown)) return 0;
   if (env.CI === 'true') {
-    say('README.md says otherwise: run npm test and commit what it writes there');
+    print('README.md differs: run npm test and commit what it writes there');
     return 1;
   }
   try {
@@ -260,7 +260,7 @@ function writeScenarioTable() {
     reportFailure(error);
     return 1;
   }
-  say('written to README.md');
+  print('written to README.md');
   return 0;
 }
 
@@ -273,7 +273,7 @@ async function takeLabDown() {
   const main = join(ROOT, 'dist', 'cli', 'main.js');
   if (!existsSync(main)) return;
   const result = await runChild(execPath, [main, 'lab', 'down'], { limitSeconds: 60 });
-  if (result.status !== 0) say(`lab down: status ${result.status}\n${result.output}`);
+  if (result.status !== 0) print(`lab down: status ${result.status}\n${result.output}`);
 }
 
 /** @param {string} file @returns {unknown} */
@@ -289,7 +289,7 @@ function readReport(file) {
 function chosenSuites(names) {
   const unknown = names.filter((name) => !SUITES.some((suite) => suite.name === name));
   if (unknown.length > 0) {
-    say(`no suite ${unknown.join(', ')}; there are ${SUITES.map(({ name }) => name).join(', ')}`);
+    print(`no suite ${unknown.join(', ')}; there are ${SUITES.map(({ name }) => name).join(', ')}`);
     return null;
   }
   return names.length === 0 ? SUITES : SUITES.filter((suite) => names.includes(suite.name));
@@ -319,14 +319,14 @@ async function main() {
     await bootstrap({ test: process.getuid?.() === 0 });
   } catch (error) {
     const status = reportFailure(error);
-    say(sumLine({ ...emptySum(), failed: 1 }));
+    print(sumLine({ ...emptySum(), failed: 1 }));
     return status;
   }
   /** @type {{ name: string, sum: Sum, seconds: number }[]} */
   const results = [];
   /** @param {Suite} suite */
   const measure = async (suite) => {
-    say(`\n== ${suite.name} ==`);
+    print(`\n== ${suite.name} ==`);
     const started = performance.now();
     const sum = await runSuite(suite);
     results.push({ name: suite.name, sum, seconds: (performance.now() - started) / 1000 });
@@ -337,13 +337,13 @@ async function main() {
     const failed = writeScenarioTable();
     results.push({ name: 'scenarios by kernel', sum: { ...emptySum(), failed }, seconds: 0 });
   }
-  say('');
-  for (const problem of PROBLEMS) say(problem);
+  print('');
+  for (const problem of PROBLEMS) print(problem);
   for (const { name, sum, seconds } of results) {
-    say(`${name.padEnd(10)} ${sumLine(sum)} (${seconds.toFixed(0)} s)`);
+    print(`${name.padEnd(10)} ${sumLine(sum)} (${seconds.toFixed(0)} s)`);
   }
   const total = results.reduce((all, { sum }) => addSums(all, sum), emptySum());
-  say(sumLine(total));
+  print(sumLine(total));
   return total.failed === 0 ? 0 : 1;
 }
 

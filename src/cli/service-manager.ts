@@ -29,23 +29,23 @@ export function takeServiceRequest(
   return { socket, watchdogMs: isForUs && ms > 0 ? ms : null };
 }
 
-/** Says to the service manager how the daemon is doing; does nothing where there is none. */
+/** Reports the state of the daemon to the service manager; does nothing where there is none. */
 export class ServiceManager {
   readonly #request: ServiceRequest;
-  readonly #tell: (state: string) => void;
+  readonly #notify: (state: string) => void;
   readonly #heart: Heartbeat;
   readonly #stops: (() => void)[] = [];
   #status = '';
   #stopping = false;
 
-  /** @param tell takes what the service manager is to hear, as sd_notify(3) has it */
+  /** @param notify takes what the service manager is to receive, as sd_notify(3) has it */
   constructor(
     request: ServiceRequest,
-    tell: (state: string) => void,
+    notify: (state: string) => void,
     heart: Heartbeat = heartbeat,
   ) {
     this.#request = request;
-    this.#tell = tell;
+    this.#notify = notify;
     this.#heart = heart;
   }
 
@@ -102,6 +102,6 @@ export class ServiceManager {
   }
 
   #send(state: string): void {
-    if (this.#request.socket !== null) this.#tell(state);
+    if (this.#request.socket !== null) this.#notify(state);
   }
 }

@@ -88,7 +88,7 @@ export class FlowSlots {
     return doubles[(slot & BLOCK_MASK) * DOUBLES + offset] as number;
   }
 
-  take(original: Tuple): Flow {
+  allocate(original: Tuple): Flow {
     const block = this.#blockWithRoom();
     let at = block.free;
     if (at >= 0) {

@@ -94,7 +94,7 @@ export class FlowStore {
       .number(original.protocol)
       .number(netns)
       .number(start);
-    const flow = this.slots.take(original);
+    const flow = this.slots.allocate(original);
     flow.word(ID_HIGH, hash.high);
     flow.word(ID_LOW, hash.low);
     flow.double(START, start);

@@ -49,7 +49,7 @@ export class Deliveries {
   }
 
   /** A hop at which a socket takes its packet. */
-  take(path: Path, hop: TrailCursor): void {
+  markDelivered(path: Path, hop: TrailCursor): void {
     const { counters } = this.#state;
     switch (this.#delivered(path, hop.time, hop.netns, hop.deliverSock)) {
       case REPEATED:

@@ -113,7 +113,7 @@ export class TrailJoiner {
       } else if (path === null) {
         path = this.#hopWithoutSnapshot(hop);
       } else if ((hop.flags & layout.HOP_DELIVER) !== 0) {
-        this.#deliveries.take(path, hop);
+        this.#deliveries.markDelivered(path, hop);
       } else {
         this.#sameHeaders(path, hop);
       }
@@ -175,7 +175,7 @@ export class TrailJoiner {
       return null;
     }
     if ((hop.flags & layout.HOP_DELIVER) !== 0) {
-      this.#deliveries.take(path, hop);
+      this.#deliveries.markDelivered(path, hop);
     } else {
       this.#sameHeaders(path, hop);
     }

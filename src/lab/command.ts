@@ -35,7 +35,7 @@ Options of up:
   --pod-mtu BYTES                     MTU of the pods' devices (default: what the tunnel leaves)
   --policy                            with the network policy in force
   --dual-stack                        IPv6 as well
-  -q, --quiet                         say nothing but errors
+  -q, --quiet                         print nothing but errors
 
 Options of traffic:
   --duration 10s                      stop after this time (ms, s, m or h)
@@ -53,15 +53,15 @@ export async function runLab(args: string[]): Promise<number> {
     return await dispatch(args);
   } catch (error) {
     if (error instanceof UsageError) {
-      say(`hopscope lab: ${error.message}\nSee hopscope lab --help`);
+      print(`hopscope lab: ${error.message}\nSee hopscope lab --help`);
       return 2;
     }
     if (error instanceof UnsupportedError) {
-      say(`hopscope lab: ${error.message}\nRemedy: ${error.remedy}`);
+      print(`hopscope lab: ${error.message}\nRemedy: ${error.remedy}`);
       return 3;
     }
     if (error instanceof HopscopeError) {
-      say(`hopscope lab: ${error.message} [${error.code}]`);
+      print(`hopscope lab: ${error.message} [${error.code}]`);
       return 1;
     }
     throw error;
@@ -122,7 +122,7 @@ async function up(args: string[]): Promise<number> {
     policy: values.policy ?? false,
     dualStack: values['dual-stack'] ?? false,
   };
-  const report = values.quiet === true ? () => undefined : say;
+  const report = values.quiet === true ? () => undefined : print;
   const started = performance.now();
   const state = await untilSignalled((signal) => labUp({ ...options, signal }, report));
   report(`${describe(state)}, in ${((performance.now() - started) / 1000).toFixed(1)} s`);
@@ -141,7 +141,7 @@ async function down(args: string[]): Promise<number> {
   );
   if (values.help === true) return help();
   const removed = await labDown();
-  if (values.quiet !== true) say(removed ? 'the lab is removed' : 'no lab was up');
+  if (values.quiet !== true) print(removed ? 'the lab is removed' : 'no lab was up');
   return 0;
 }
 
@@ -167,7 +167,7 @@ async function traffic(args: string[]): Promise<number> {
       {
         once,
         ...(duration === undefined ? {} : { durationMs: parseDuration('--duration', duration) }),
-        ...(quiet ? {} : { report: say }),
+        ...(quiet ? {} : { report: print }),
       },
       signal,
     ),
@@ -277,6 +277,6 @@ function help(): number {
   return 0;
 }
 
-function say(line: string): void {
+function print(line: string): void {
   process.stderr.write(`${line}\n`);
 }

@@ -26,7 +26,7 @@ const pings = new Set<ChildProcess>();
 // Written by labTraffic of this same build: its shape is known.
 const plan = JSON.parse(process.argv[2] ?? '') as AgentPlan;
 
-function tell(activity: number, { answered, bytes }: Outcome): void {
+function report(activity: number, { answered, bytes }: Outcome): void {
   const message: AgentMessage = { activity, answered, bytes };
   process.stdout.write(`${JSON.stringify(message)}\n`);
 }
@@ -77,15 +77,15 @@ function ping(index: number, activity: Extract<Activity, { kind: 'ping' }>): Pro
       const size = /^(\d+) bytes from/.exec(line)?.[1];
       if (size !== undefined) {
         heard = true;
-        tell(index, { answered: true, bytes: Number(size) });
+        report(index, { answered: true, bytes: Number(size) });
       } else if (!plan.once && /^no answer yet|^From .* Unreachable/.test(line)) {
-        tell(index, SILENCE);
+        report(index, SILENCE);
       }
     });
     child.once('error', () => undefined);
     child.once('close', () => {
       pings.delete(child);
-      if (plan.once && !heard) tell(index, SILENCE);
+      if (plan.once && !heard) report(index, SILENCE);
       resolve();
     });
   });
@@ -94,13 +94,13 @@ function ping(index: number, activity: Extract<Activity, { kind: 'ping' }>): Pro
 async function repeat(index: number, activity: Activity): Promise<void> {
   if (activity.kind === 'ping') return ping(index, activity);
   const tryOnce = attempts(activity);
-  if (plan.once) return tell(index, await tryOnce());
+  if (plan.once) return report(index, await tryOnce());
   let busy = false;
   const tick = async (): Promise<void> => {
     // At most one try at a time: a silent target must not pile them up.
     if (busy) return;
     busy = true;
-    tell(index, await tryOnce());
+    report(index, await tryOnce());
     busy = false;
   };
   await tick();

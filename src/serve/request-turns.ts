@@ -18,7 +18,7 @@ export class RequestTurns {
   }
 
   /** Calls `answer` when it is the request's turn, and never where the connection ends before. */
-  take(socket: Socket, response: ServerResponse, answer: () => void): void {
+  answerInTurn(socket: Socket, response: ServerResponse, answer: () => void): void {
     const waiting = this.#waiting.get(socket);
     if (waiting !== undefined && waiting.length >= PIPELINE_LIMIT) {
       this.#counters.connectionsPipelined += 1;

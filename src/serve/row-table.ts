@@ -174,7 +174,7 @@ export class RowTable {
   #put(update: RowUpdate, now: number, before: number): void {
     const { row, packets, bytes, old } = update;
     const known = this.#byId.get(row.id);
-    const slot = known ?? this.#take(old);
+    const slot = known ?? this.#allocate(old);
     // A full table has no room for what changed longer ago than all it holds.
     if (slot === NONE) return;
     const found = this.#slots[slot] ?? null;
@@ -212,7 +212,7 @@ export class RowTable {
   }
 
   /** A free slot; that of the oldest row when there is none, but not for a row older still. */
-  #take(old: boolean): number {
+  #allocate(old: boolean): number {
     const free = this.#free.pop();
     if (free !== undefined) return free;
     if (this.#slots.length < this.#limit) return this.#slots.push(null) - 1;

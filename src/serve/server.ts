@@ -137,7 +137,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     // What came with a request that ended the connection.
     if (request.socket.destroyed) return;
     connections.serve(request.socket, response);
-    turns.take(request.socket, response, () => answer(request, response));
+    turns.answerInTurn(request.socket, response, () => answer(request, response));
   });
 
   const session: SessionContext = {

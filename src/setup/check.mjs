@@ -48,12 +48,12 @@ function checks() {
 }
 
 /**
- * Every static check, one after the other; all of them, whatever the first says.
+ * Every static check, one after the other; all of them, also after one has failed.
  *
- * @param {(line: string) => void} say
+ * @param {(line: string) => void} print
  * @returns {Promise<{ passed: number, failed: number }>}
  */
-export async function runChecks(say) {
+export async function runChecks(print) {
   let passed = 0;
   let failed = 0;
   let log = '';
@@ -63,11 +63,11 @@ export async function runChecks(say) {
     log += `# ${check.name}: status ${result.status}\n${result.output}\n`;
     if (result.status === 0) {
       passed += 1;
-      say(`ok      ${check.name}`);
+      print(`ok      ${check.name}`);
     } else {
       failed += 1;
-      if (result.output !== '') say(result.output.trimEnd());
-      say(`FAILED  ${check.name}${result.timedOut ? ` (over ${LIMIT_SECONDS} s)` : ''}`);
+      if (result.output !== '') print(result.output.trimEnd());
+      print(`FAILED  ${check.name}${result.timedOut ? ` (over ${LIMIT_SECONDS} s)` : ''}`);
     }
   }
   mkdirSync(join(ROOT, 'test-results'), { recursive: true });

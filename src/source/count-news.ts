@@ -15,7 +15,7 @@ export class CountNews {
   #lastTrouble = -TROUBLE_ANEW_NS;
 
   /** @param now CLOCK_MONOTONIC, ns; call it at each look */
-  take({ begun, trouble }: Pick<CountTallies, 'begun' | 'trouble'>, now: bigint): boolean {
+  isNews({ begun, trouble }: Pick<CountTallies, 'begun' | 'trouble'>, now: bigint): boolean {
     const isBurst = begun - this.#begun >= BURST_ENTRIES;
     this.#begun = begun;
     if (trouble === this.#trouble) return isBurst;

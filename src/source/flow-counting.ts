@@ -83,7 +83,7 @@ export class FlowCounting {
   /** Whether something that deserves a window was counted since the last call; see CountNews. */
   hasNews(now: bigint): boolean {
     const counter = this.#counter;
-    return counter !== null && !this.#isFinal && this.#news.take(counter.tallies(), now);
+    return counter !== null && !this.#isFinal && this.#news.isNews(counter.tallies(), now);
   }
 
   /** Attaches to the devices there are; resolved when every packet on them counts. */

@@ -44,13 +44,13 @@ export class RingReader implements RecordReader {
   async read(bytes: number, now: bigint): Promise<number> {
     this.#left = bytes;
     this.#records = 0;
-    while (!this.#take(BATCHES_PER_TURN)) await turn();
+    while (!this.#drain(BATCHES_PER_TURN)) await turn();
     this.#options.sink.tick(now, this.#relieve);
     return this.#records;
   }
 
   /** Takes some batches; true when the ring is read up to where it was at the beginning. */
-  #take(batches: number): boolean {
+  #drain(batches: number): boolean {
     const { ring, sink } = this.#options;
     for (let i = 0; i < batches && this.#left > 0; i++) {
       const { records, bytes } = ring.drain(this.#target);

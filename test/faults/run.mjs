@@ -24,7 +24,7 @@ const RESULTS = join(ROOT, 'test-results');
 const OUTCOMES = join(RESULTS, 'faults.jsonl');
 
 /** @param {string} line */
-const say = (line) => stdout.write(`${line}\n`);
+const print = (line) => stdout.write(`${line}\n`);
 
 /** @param {string} file */
 async function runFile(file) {
@@ -67,7 +67,7 @@ async function main() {
     return 0;
   }
   if (process.getuid?.() !== 0) {
-    say('faults: cannot run, it loads kernel programs and makes namespaces: run as root');
+    print('faults: cannot run, it loads kernel programs and makes namespaces: run as root');
     return 3;
   }
   const chosen = words.filter((word) => !word.startsWith('--'));
@@ -96,8 +96,8 @@ async function main() {
   }
   const table = ['| fault | outcome |', '| --- | --- |', ...rows].join('\n');
   writeFileSync(join(RESULTS, 'faults.md'), `${table}\n`);
-  say(`\n${table}`);
-  for (const file of failed) say(`FAILED: ${file}`);
+  print(`\n${table}`);
+  for (const file of failed) print(`FAILED: ${file}`);
   return failed.length === 0 ? 0 : 1;
 }
 

@@ -1,21 +1,21 @@
 // @ts-check
 
 /**
- * Of text that comes in fragments, whole lines: what several guests say at once stays readable.
+ * Of text that comes in fragments, whole lines: what several guests print at once stays readable.
  *
- * @param {(line: string) => void} tell
- * @returns {{ take: (text: string) => void, end: () => void }}
+ * @param {(line: string) => void} onLine
+ * @returns {{ add: (text: string) => void, end: () => void }}
  */
-export function byLine(tell) {
+export function byLine(onLine) {
   let held = '';
   return {
-    take: (text) => {
+    add: (text) => {
       const lines = (held + text).split('\n');
       held = lines.pop() ?? '';
-      for (const line of lines) tell(line);
+      for (const line of lines) onLine(line);
     },
     end: () => {
-      if (held !== '') tell(held);
+      if (held !== '') onLine(held);
       held = '';
     },
   };

@@ -70,7 +70,7 @@ export async function runPair({ share, tests, cpus, limitSeconds, onLine }) {
         ],
         ...['-device', `virtio-net-pci,netdev=segment,mac=52:54:00:00:00:0${index + 1}`],
       ],
-      onOutput: output.take,
+      onOutput: output.add,
       signal: failed.signal,
     });
     output.end();

@@ -46,7 +46,7 @@ const DEMO_PORT = 7677;
  */
 
 /** @param {string} line */
-function say(line) {
+function print(line) {
   stderr.write(`${line}\n`);
 }
 
@@ -138,18 +138,18 @@ export async function main(words) {
   }
   const request = parse(words);
   if (typeof request === 'string') {
-    say(`guest: ${request}\nSee npm run guest -- --help`);
+    print(`guest: ${request}\nSee npm run guest -- --help`);
     return 2;
   }
   const share = mkdtempSync(join(tmpdir(), 'hopscope-guest-'));
   try {
     await bootstrap({ test: true });
     if (request.command === 'pair') return await pair(request, share);
-    const kernel = await provideKernel(request.kernel, say);
-    say(`guest: Linux ${kernel.release}`);
+    const kernel = await provideKernel(request.kernel, print);
+    print(`guest: Linux ${kernel.release}`);
     // The demo tells the address that it has in the guest, which means nothing here.
     if (request.command === 'demo') {
-      say(`guest: when it is ready, the dashboard is on http://127.0.0.1:${DEMO_PORT} here`);
+      print(`guest: when it is ready, the dashboard is on http://127.0.0.1:${DEMO_PORT} here`);
     }
     const status = await runGuest({
       ...(await job(request, share)),
@@ -157,11 +157,11 @@ export async function main(words) {
       share,
       cpus: request.cpus,
       ...(request.limitSeconds === undefined ? {} : { limitSeconds: request.limitSeconds }),
-      onFirstTest: (seconds) => say(`guest: first test after ${seconds.toFixed(1)} s`),
+      onFirstTest: (seconds) => print(`guest: first test after ${seconds.toFixed(1)} s`),
       onOutput: (text) => stdout.write(text),
     });
-    if (status === GUEST_FAILED) say(`guest: it failed; its last words:\n${lastWords(share)}`);
-    if (status === TIMED_OUT) say(`guest: ended after ${request.limitSeconds} s`);
+    if (status === GUEST_FAILED) print(`guest: it failed; its last words:\n${lastWords(share)}`);
+    if (status === TIMED_OUT) print(`guest: ended after ${request.limitSeconds} s`);
     return status;
   } catch (error) {
     return reportFailure(error);

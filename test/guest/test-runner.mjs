@@ -91,7 +91,7 @@ class Runner extends VitestTestRunner {
   async onTaskUpdate(_packs, events) {
     for (const [id, event] of events) {
       const task = this.tasks.get(id);
-      if (event === 'test-finished' && task?.type === 'test') say(testLine(task));
+      if (event === 'test-finished' && task?.type === 'test') print(testLine(task));
     }
   }
 
@@ -117,7 +117,7 @@ function asRunner(runner) {
 }
 
 /** @param {string} line */
-function say(line) {
+function print(line) {
   process.stdout.write(`${line}\n`);
 }
 
@@ -206,17 +206,17 @@ async function main(folder, reportFile) {
       if (file === undefined) continue;
       done.push(file);
       for (const suite of failedSuites(file)) {
-        say([` × ${getNames(suite).join(' > ')}`, ...errorLines(suite)].join('\n'));
+        print([` × ${getNames(suite).join(' > ')}`, ...errorLines(suite)].join('\n'));
       }
     }
   }
   const errors = unhandled.map((error) => processError(error));
   for (const error of errors) {
-    say(`Unhandled error\n${errorText(error)}`);
+    print(`Unhandled error\n${errorText(error)}`);
   }
   const report = testReport(done, started);
   writeFileSync(reportFile, JSON.stringify(report));
-  say(
+  print(
     `\n tests ${report.numPassedTests} passed, ${report.numFailedTests} failed, ` +
       `${report.numPendingTests + report.numTodoTests} skipped`,
   );

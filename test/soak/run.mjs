@@ -52,7 +52,7 @@ const LIMITS = {
 };
 
 /** @param {string} line */
-const say = (line) => stderr.write(`soak: ${line}\n`);
+const print = (line) => stderr.write(`soak: ${line}\n`);
 
 /** @param {number} minutes @param {string} memory */
 async function soak(minutes, memory) {
@@ -79,7 +79,7 @@ async function soak(minutes, memory) {
     const joiner = childWith(daemon.pid, 'joiner-main.js');
     const server = childWith(joiner, 'server-main.js');
     const pids = { observer: daemon.pid, daemon: joiner, server };
-    say(`${url}, daemon ${pids.daemon}, server ${pids.server}, ${minutes} minutes`);
+    print(`${url}, daemon ${pids.daemon}, server ${pids.server}, ${minutes} minutes`);
     return await sample(pids, url, minutes * 60_000, ended);
   } finally {
     await daemon.stop();
@@ -110,7 +110,7 @@ async function sample(pids, url, lengthMs, ended) {
     samples.push({ at: (performance.now() - begun) / 1000, figures });
     if (samples.length % 6 === 0) {
       const words = Object.entries(figures).map(([name, value]) => `${name} ${Math.round(value)}`);
-      say(`${Math.round((performance.now() - begun) / 60_000)} min: ${words.join(', ')}`);
+      print(`${Math.round((performance.now() - begun) / 60_000)} min: ${words.join(', ')}`);
     }
   }
   if (childWith(pids.daemon, 'server-main.js') !== pids.server)
@@ -149,11 +149,11 @@ async function main() {
   }
   const minutes = Number(values.minutes);
   if (!(minutes >= 1)) {
-    say('--minutes takes a number, 1 at the least');
+    print('--minutes takes a number, 1 at the least');
     return 2;
   }
   if (process.getuid?.() !== 0) {
-    say('needs root: it loads kernel programs and makes namespaces');
+    print('needs root: it loads kernel programs and makes namespaces');
     return 3;
   }
   await bootstrap({ test: true });

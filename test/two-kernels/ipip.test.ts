@@ -12,7 +12,7 @@ import { hostEnd, podEnd } from '../scenario/place.js';
 import { observe, type Scene, stopObserving } from '../scenario/scene.js';
 import { http, ping } from '../scenario/traffic.js';
 import { intoPod, outOfPod, routed, sent, taken } from '../scenario/way.js';
-import { meet, side, tell } from './peer.js';
+import { exchange, meet, side } from './peer.js';
 
 /** The network card between the two kernels, once it is a port of the nodes' bridge. */
 const SEGMENT = `${WIRES.lan}/eth0`;
@@ -156,5 +156,5 @@ async function compare(name: string, scene: Scene, flow: FlowRecord): Promise<vo
     packets: flow.packets,
     encapsulation: flow.encapsulation,
   };
-  expect(await tell(name, account)).toEqual(account);
+  expect(await exchange(name, account)).toEqual(account);
 }

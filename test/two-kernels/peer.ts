@@ -18,11 +18,11 @@ export function side(): Side {
 
 /** Comes back once both have come to the point of this name. */
 export async function meet(name: string): Promise<void> {
-  await tell(`${name} reached`, null);
+  await exchange(`${name} reached`, null);
 }
 
-/** Tells the other kernel, and is told what it has to say of the same. */
-export async function tell<T>(name: string, what: T): Promise<T> {
+/** Gives the other kernel `what`, and returns what that gives under the same name. */
+export async function exchange<T>(name: string, what: T): Promise<T> {
   const other = side() === 'first' ? 'second' : 'first';
   const mine = fileOf(name, side());
   // The other must not read what is half written.

@@ -127,7 +127,7 @@ export class KubeNames implements NameProvider {
     child.stderr?.on('data', (chunk: Buffer) => {
       complaint = (complaint + chunk.toString()).slice(-2_000);
     });
-    child.on('message', (message) => this.#take(message as KubeReport));
+    child.on('message', (message) => this.#receive(message as KubeReport));
     child.on('error', (error) => {
       complaint = error.message;
     });
@@ -146,7 +146,7 @@ export class KubeNames implements NameProvider {
     this.#child = child;
   }
 
-  #take({ names, contact, faults }: KubeReport): void {
+  #receive({ names, contact, faults }: KubeReport): void {
     this.#ended = null;
     if (contact !== null) this.#restarts = 0;
     this.#report = { contact, faults };

@@ -150,7 +150,7 @@ export class ListWatch {
         for (let at = rest.indexOf(10); at >= 0; at = rest.indexOf(10)) {
           const line = rest.subarray(0, at).toString();
           rest = rest.subarray(at + 1);
-          if (line.trim() !== '') this.#take(fieldsOf(JSON.parse(line)));
+          if (line.trim() !== '') this.#receive(fieldsOf(JSON.parse(line)));
         }
         if (rest.length > LINE_BYTES) throw new Error(`a line of more than ${LINE_BYTES} bytes`);
       }
@@ -160,7 +160,7 @@ export class ListWatch {
     }
   }
 
-  #take({ type, object }: KubeObject): void {
+  #receive({ type, object }: KubeObject): void {
     const fields = fieldsOf(object);
     if (type === 'ERROR') {
       const { code, message } = fields;
