@@ -55,7 +55,7 @@ struct slot {
 	__u8 ct_info;
 	__u8 has_link;
 	__u8 matched;		/* with a filter: something of the trail does */
-	__u8 is_part;		/* with a filter: fragments, or what is made of them or cut into them */
+	__u8 is_part;		/* with a filter: fragments, or what is reassembled from them or fragmented into them */
 	__u8 is_gso;		/* with a filter */
 	__u8 is_received;	/* with a filter: past INPUT, its headers stay as they are */
 	__u8 pad[3];

@@ -94,7 +94,7 @@ export class Accounting {
       traced.cut += 1;
     }
     if ((path.children === 0 && path.cutByWindow === 0) || verdict === 'dropped') {
-      // What became of a packet that was cut up is what became of its parts.
+      // The end of a packet that was fragmented or segmented is that of its parts.
       traced.lastVerdict = verdict;
     }
     if (isPacket && verdict !== 'dropped' && path.cutByWindow === 0) {
@@ -196,7 +196,7 @@ export class Accounting {
   }
 }
 
-/** Bytes of the header that an IPv6 packet has only because its source cut it (RFC 8200, 4.5). */
+/** Bytes of the header that an IPv6 packet has only because its source fragmented it (RFC 8200, 4.5). */
 function fragmentHeader(path: Path): number {
   return path.family === 6 && path.fragmentedAt === 0 ? IPV6_FRAGMENT_HEADER : 0;
 }

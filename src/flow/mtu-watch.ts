@@ -113,8 +113,8 @@ export class MtuWatch {
     this.#keep(traced, evidence.badChecksums, wrong);
   }
 
-  #keep<T>(traced: Traced, kind: T[], piece: T): void {
-    if (!traced.addEvidence(kind, REFUSALS_LIMIT, piece)) this.#counters.evidenceRefused += 1;
+  #keep<T>(traced: Traced, kind: T[], evidence: T): void {
+    if (!traced.addEvidence(kind, REFUSALS_LIMIT, evidence)) this.#counters.evidenceRefused += 1;
   }
 }
 

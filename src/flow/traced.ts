@@ -79,10 +79,10 @@ export class Traced {
     return this.paths === 0 && this.#directions.every((one) => (one?.drops ?? 0) === 0);
   }
 
-  /** Keeps one more piece of evidence of a kind; false where there are `limit` of it already. */
-  addEvidence<T>(kind: T[], limit: number, piece: T): boolean {
+  /** Keeps more evidence of a kind; false where there are `limit` of it already. */
+  addEvidence<T>(kind: T[], limit: number, evidence: T): boolean {
     if (kind.length >= limit) return false;
-    kind.push(piece);
+    kind.push(evidence);
     this.bytes += ENTRY_BYTES;
     return true;
   }

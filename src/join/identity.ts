@@ -54,7 +54,7 @@ export function isSamePacket(path: Invariants, p: DecodedPacket): boolean {
   if (path.protocol !== p.protocol || path.family !== p.family) {
     return false;
   }
-  // In IPv6 only fragments have an id, given to them when they are cut.
+  // In IPv6 only fragments have an id, given to them when they are made.
   if (path.ipId !== p.ipId && path.ipId >= 0 && p.ipId >= 0) {
     return false;
   }

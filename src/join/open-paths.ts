@@ -147,7 +147,7 @@ export class OpenPaths {
     }
   }
 
-  /** Files a path under what its fragments have in common; each cut may give them another. */
+  /** Files a path under what its fragments have in common; each fragmentation may give them another. */
   addFragmentKey(path: Path, key: string): void {
     if (path.fragmentKeys.length >= FRAGMENT_KEY_LIMIT) {
       return;

@@ -217,7 +217,7 @@ export class TrailJoiner {
     if (p.moreFragments && p.fragmentOffset === 0) {
       this.#addFragmented(path);
     } else if (path.fragment && p.family === 6 && p.ipId < 0) {
-      // Reassembled it has no id, and another one after the next cut (RFC 8200, 4.5).
+      // Reassembled it has no id, and another one when fragmented next (RFC 8200, 4.5).
       path.ipId = -1;
     }
     if (path.quoted !== null && p.hasQuoted && p.quotedFamily !== 0) {
@@ -320,7 +320,7 @@ export class TrailJoiner {
     if (path.fragmentedAt < 0) {
       path.fragmentedAt = path.length;
     }
-    // Reassembled, rewritten and cut again it has other addresses, and in IPv6 another id.
+    // Reassembled, rewritten and fragmented again it has other addresses, and in IPv6 another id.
     this.#state.open.addFragmentKey(path, fragmentKey(this.#packet));
   }
 

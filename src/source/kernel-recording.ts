@@ -33,7 +33,7 @@ export function beginRecording(
     kernel: release(),
     missing: source.missing,
     thinned: source.isThinned,
-    limited: namespaceFiltered,
+    namespaceFiltered,
   });
   source.onSymbol = (address, name) => writer.symbol(address, name);
   return writer;

@@ -56,7 +56,7 @@ export interface RecordingHeader {
   /** Whether some packets only were traced, and all drops; absent: no. */
   readonly thinned?: boolean;
   /** Whether some namespaces were left out on purpose; absent: no. */
-  readonly limited?: boolean;
+  readonly namespaceFiltered?: boolean;
 }
 
 export interface RecordingFooter {
@@ -114,7 +114,8 @@ export function parseHeader(payload: Uint8Array): RecordingHeader {
     ...(typeof version === 'string' ? { version } : {}),
     ...{ layout, epochNs, kernel, missing },
     thinned: header['thinned'] === true,
-    limited: header['limited'] === true,
+    // Older versions wrote `limited`.
+    namespaceFiltered: header['namespaceFiltered'] === true || header['limited'] === true,
   };
 }
 

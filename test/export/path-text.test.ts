@@ -124,7 +124,7 @@ describe('what changed', () => {
       { fragment: { offset: 2848, more: false } },
       'fragment 2848',
     ],
-    ['all put together', { fragment: { offset: 0, more: true } }, { fragment: null }, 'whole'],
+    ['reassembled', { fragment: { offset: 0, more: true } }, { fragment: null }, 'whole'],
     ['the mark', {}, { mark: '0x4000' }, 'mark 0x4000'],
     ['the mark taken off', { mark: '0x4000' }, { mark: '0x0' }, 'mark 0x0'],
     ['conntrack', {}, { ct: { state: 'new', zone: 0 } }, 'ct new'],

@@ -616,7 +616,7 @@ describe('fragments', () => {
     expect(flow?.traced?.fragmentsSeen).toBe(true);
   });
 
-  test('fragments put together again go on as the first one', () => {
+  test('a reassembled packet goes on as the first fragment', () => {
     const tape = new Tape();
     const first = tape.packet({ ...DATAGRAM, payload: 1472, moreFragments: true });
     first.ingress(ENS112);
@@ -686,7 +686,7 @@ describe('fragments', () => {
     },
   );
 
-  test('a datagram put together in the buffer of a later fragment goes on as the first one', () => {
+  test('a datagram reassembled in the buffer of a later fragment goes on as the first one', () => {
     const tape = new Tape();
     const first = tape.packet({ ...DATAGRAM, payload: 1472, moreFragments: true });
     first.ingress(ENS112);
@@ -705,7 +705,7 @@ describe('fragments', () => {
     ]);
   });
 
-  test('put together in the socket layer, read by a raw socket: every fragment delivered', () => {
+  test('reassembled in the socket layer, read by a raw socket: every fragment delivered', () => {
     const tape = new Tape();
     const echo = { ...PING, dst: ADDRESSES.pod2 };
     const first = enterPod2(tape.packet({ ...echo, payload: 1472, moreFragments: true }));
@@ -719,7 +719,7 @@ describe('fragments', () => {
     expect(paths.map(({ dropped }) => dropped)).toEqual([false, false]);
   });
 
-  test('put together behind the hooks, taken by ICMPv6: every fragment delivered', () => {
+  test('reassembled after the hooks, taken by ICMPv6: every fragment delivered', () => {
     const tape = new Tape();
     const first = enterPod2(tape.packet({ ...ECHO6, id: 9, payload: 1432, moreFragments: true }));
     const second = enterPod2(tape.packet({ ...ECHO6, id: 9, payload: 576, fragmentOffset: 1440 }));

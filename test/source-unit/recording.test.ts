@@ -33,7 +33,7 @@ const HEADER: RecordingHeader = {
   kernel: '6.18.0',
   missing: ['something'],
   thinned: true,
-  limited: false,
+  namespaceFiltered: false,
 };
 const FOOTER: RecordingFooter = { lost: '3', own: '4', symbols: [['4096', 'ip_error']] };
 

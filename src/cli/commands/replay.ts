@@ -65,7 +65,7 @@ export async function runReplay(args: string[]): Promise<number> {
       source,
       options,
       mode: 'replay',
-      namespaceFiltered: recording.header.limited ?? false,
+      namespaceFiltered: recording.header.namespaceFiltered ?? false,
       description: `a recording, played again and again: ${file}`,
       ...listen,
     });
@@ -87,7 +87,7 @@ export async function runReplay(args: string[]): Promise<number> {
   };
   const pipeline = new Pipeline(source, {
     filter: options.filter,
-    namespaceFiltered: recording.header.limited ?? false,
+    namespaceFiltered: recording.header.namespaceFiltered ?? false,
     memory: options.memory,
     sampleOneIn: oneInOf(options.sampling),
     ...(values.paths === true

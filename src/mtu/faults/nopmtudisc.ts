@@ -34,7 +34,7 @@ function undiscovering(way: TunnelWay, isTooLarge: boolean): Finding {
     expected: { pmtudisc: true, mtu: Math.min(link.mtu, room) },
     because: isTooLarge
       ? `it has room for ${link.mtu}, ${outer.link.name} for ${room} of that, and it does not ` +
-        'learn of it: packets with DF set are dropped, the others are cut'
+        'learn of it: packets with DF set are dropped, the others are fragmented'
       : 'it does not learn of a smaller MTU on the way of its outer packets, and reports it to nobody',
     evidence: ['device'],
     remedy:
@@ -52,7 +52,7 @@ function ignoring({ device, tunnel, outer }: TunnelWay): Finding {
     peer: faultDevice(outer),
     found: { 'ignore-df': true },
     expected: { 'ignore-df': false },
-    because: 'it cuts packets that have DF set, and their sender is not told',
+    because: 'it fragments packets that have DF set, and their sender is not notified',
     evidence: ['device'],
     remedy: change(device, tunnel, 'noignore-df'),
   };

@@ -38,7 +38,7 @@ export function findRouteMtuDisagrees({ machine, ways }: AuditInput): Finding[] 
       expected: { mtu },
       because:
         `the locked MTU of the route ${prefixText(locked.dst)} turns path MTU discovery off, ` +
-        `and ${deviceText(setBy.device)} has room for ${mtu}: packets are cut there`,
+        `and ${deviceText(setBy.device)} has room for ${mtu}: packets are fragmented there`,
       remedy: change(device, locked, 'mtu', `${mtu}`),
     });
   }

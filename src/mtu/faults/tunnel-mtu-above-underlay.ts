@@ -31,7 +31,7 @@ export function findTunnelMtuAboveUnderlay({ machine, tunnels }: AuditInput): Fi
   });
 }
 
-/** Whether the outer packet may be cut: then it arrives, in fragments. */
+/** Whether the outer packet may be fragmented: then it arrives, in fragments. */
 export function isFragmented({ tunnel }: TunnelWay): boolean {
   return tunnel.kind === 'wireguard' || tunnel.df === 'unset' || tunnel.ignoresDf;
 }

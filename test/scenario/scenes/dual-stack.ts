@@ -120,7 +120,7 @@ export function dualStackScenes(encap: Mode): void {
     expectAtNat(there[0]);
   });
 
-  it('S21: a packet its source cuts, which nodes put together and cut again', async () => {
+  it('S21: a packet that its source fragments, which nodes reassemble and fragment again', async () => {
     const scene = await observe(
       [podEnd('pod1'), hostEnd('pod1'), ...betweenNodes6(encap), hostEnd('pod3'), podEnd('pod3')],
       async () => expect(await ping('pod1', POD3, 1, ['-s', '2000'])).toBe(1),

@@ -31,7 +31,7 @@ export function mtuScenes(encap: Mode): void {
   ];
   const echo: Connection = betweenPods('icmp', 'pod1', 'pod3');
 
-  // Each segment a packet with its own fate: none is cut or put together in a device.
+  // Each segment a packet with its own fate: none is segmented or merged in a device.
   beforeAll(async () => {
     await runIn('pod1', 'ip', ['link', 'set', 'eth0', 'gso_max_segs', '1']);
     for (const node of ['node111', 'node112']) {
