@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 /**
@@ -28,6 +29,15 @@ const AGAIN = 2;
 const ONE_AT_A_TIME = { pool: 'forks', poolOptions: { forks: { singleFork: true } } } as const;
 
 export default defineConfig({
+  resolve: {
+    // Its sources, so that a change is tested before it is built.
+    alias: {
+      'hopscope-protocol/untrusted-value': fileURLToPath(
+        new URL('src/protocol/untrusted-value.ts', import.meta.url),
+      ),
+      'hopscope-protocol': fileURLToPath(new URL('src/protocol/index.ts', import.meta.url)),
+    },
+  },
   test: {
     // Node loads the native package itself, as it does in production.
     server: { deps: { external: [/\/native\/dist\//] } },

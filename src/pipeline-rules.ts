@@ -1,6 +1,6 @@
+import type { PathRecord } from 'hopscope-protocol';
 import { explained, isExplainable } from './export/explained-path.js';
 import type { HopQuestion } from './export/hop-questions.js';
-import type { PathRecord } from './model/records.js';
 import { RuleBook } from './rules/rule-book.js';
 import { parseRules, type RuleSet } from './rules/rule-set.js';
 import type { NamespaceRules, RulesNews } from './rules/rule-text.js';

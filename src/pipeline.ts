@@ -1,3 +1,11 @@
+import type {
+  FlowRecord,
+  MemoryUse,
+  PathRecord,
+  QualityRecord,
+  SamplingRecord,
+  Seen,
+} from 'hopscope-protocol';
 import { flowRecord } from './export/flow-record.js';
 import { questionsOf } from './export/hop-questions.js';
 import { isRuleDrop, pathId, pathRecord } from './export/path-record.js';
@@ -10,17 +18,8 @@ import type { Flow } from './flow/flow.js';
 import { FlowTable } from './flow/flow-table.js';
 import { PathJoiner } from './join/path-joiner.js';
 import { decimalCounts } from './model/decimal-counts.js';
-import type {
-  FlowFeed,
-  MemoryUse,
-  NamespaceRecord,
-  QualityRecord,
-  RecentPath,
-  SamplingRecord,
-} from './model/feed.js';
+import type { FlowFeed, NamespaceRecord, RecentPath } from './model/feed.js';
 import { type MemoryBudget, shareOut } from './model/memory-budget.js';
-import type { FlowRecord, PathRecord } from './model/records.js';
-import type { Seen } from './model/sampling.js';
 import type { Catalog } from './name/catalog.js';
 import { Names } from './name/names.js';
 import { packetErrorName } from './packet/packet-error.js';

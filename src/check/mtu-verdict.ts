@@ -1,4 +1,4 @@
-import type { MtuVerdict } from '../model/records.js';
+import type { MtuVerdict } from 'hopscope-protocol';
 
 /** What a flow's packets showed about the MTU of their way. */
 export interface MtuSeen {

@@ -1,4 +1,4 @@
-import type { PathRecord } from '../model/records.js';
+import type { PathRecord } from 'hopscope-protocol';
 import type { RuleReading, ToExplain } from '../pipeline-rules.js';
 
 /** Paths that wait for their rules; past it the oldest goes on without. */

@@ -1,6 +1,5 @@
-import type { FlowRecord } from '../model/records.js';
+import { type FlowRecord, matchesFilter } from 'hopscope-protocol';
 import { flowRow } from '../serve/flow-row.js';
-import { matchesFilter } from '../serve/row-filter.js';
 import { parseNameFilter } from './options.js';
 
 /** Whether `--filter-names` lets a flow through; absent: all. */

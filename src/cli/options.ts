@@ -1,5 +1,6 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { compilePacketFilter } from 'ebpf-ts';
+import { type FilterTerm, parseFilter } from 'hopscope-protocol';
 import { PacketFilter } from '../filter/packet-filter.js';
 import { LOG_FORMATS, LOG_LEVELS } from '../logger.js';
 import { UsageError } from '../model/errors.js';
@@ -12,8 +13,6 @@ import {
 } from '../model/memory-budget.js';
 import { DEFAULT_BUDGET, SAMPLE_ALL, type Sampling } from '../model/sampling.js';
 import type { NameChoice } from '../provide/name-choice.js';
-import type { FilterTerm } from '../serve/protocol.js';
-import { parseFilter } from '../serve/row-filter.js';
 import { NAME_OPTIONS, nameOptions, type ParsedNames } from './name-options.js';
 import { choice, type Options } from './option.js';
 import { usableMemory } from './usable-memory.js';

@@ -1,4 +1,4 @@
-import type { PathRecord, RuleRecord } from '../model/records.js';
+import type { PathRecord, RuleRecord } from 'hopscope-protocol';
 import { explainHook, unknownRecord } from '../rules/explain-hook.js';
 import type { RuleBook } from '../rules/rule-book.js';
 import type { HopQuestion } from './hop-questions.js';

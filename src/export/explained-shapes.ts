@@ -1,4 +1,4 @@
-import type { PathRecord } from '../model/records.js';
+import type { PathRecord } from 'hopscope-protocol';
 
 /** Flows whose explanations are remembered; past it all are forgotten, and told again. */
 export const FLOWS_LIMIT = 65_536;

@@ -1,4 +1,4 @@
-import type { PathRecord, RuleRecord, TupleRecord } from '../model/records.js';
+import type { PathRecord, RuleRecord, TupleRecord } from 'hopscope-protocol';
 import { addressText } from '../network/ip-address.js';
 import { protocolName } from '../packet/proto.js';
 import type { Packet } from '../rules/packet.js';

@@ -1,4 +1,4 @@
-import type { FlowRecord } from '../model/records.js';
+import type { FlowRecord } from 'hopscope-protocol';
 
 /** Flows of a chain that are told on either side of the one asked for. */
 export const CHAIN_SIDE_LIMIT = 8;

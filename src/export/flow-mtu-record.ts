@@ -1,3 +1,11 @@
+import type {
+  Direction,
+  FlowMtuRecord,
+  MtuDeviceRecord,
+  MtuEvidenceRecord,
+  MtuVanishedRecord,
+  MtuWayRecord,
+} from 'hopscope-protocol';
 import { mtuVerdict } from '../check/mtu-verdict.js';
 import { type DirectionIndex, ORIGINAL, REPLY } from '../flow/direction-index.js';
 import type { Flow } from '../flow/flow.js';
@@ -5,14 +13,6 @@ import type { MtuEvidence } from '../flow/mtu-evidence.js';
 import { mtuSeen } from '../flow/mtu-seen.js';
 import type { TracedDirection } from '../flow/traced.js';
 import type { Device } from '../join/device-table.js';
-import type {
-  FlowMtuRecord,
-  MtuDeviceRecord,
-  MtuEvidenceRecord,
-  MtuVanishedRecord,
-  MtuWayRecord,
-} from '../model/mtu-records.js';
-import type { Direction } from '../model/records.js';
 import type { Names } from '../name/names.js';
 import { PROTO_TCP } from '../packet/proto.js';
 import { encapsulationName } from './path-record.js';

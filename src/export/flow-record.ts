@@ -1,14 +1,14 @@
-import { type DirectionIndex, ORIGINAL, REPLY } from '../flow/direction-index.js';
-import type { Flow } from '../flow/flow.js';
-import type { Histogram } from '../flow/histogram.js';
-import type { Leg } from '../flow/leg.js';
 import type {
   CountedRecord,
   Direction,
   FlowRecord,
   LatencyRecord,
   LegRecord,
-} from '../model/records.js';
+} from 'hopscope-protocol';
+import { type DirectionIndex, ORIGINAL, REPLY } from '../flow/direction-index.js';
+import type { Flow } from '../flow/flow.js';
+import type { Histogram } from '../flow/histogram.js';
+import type { Leg } from '../flow/leg.js';
 import type { Names } from '../name/names.js';
 import { HOOK_NAMES } from '../name/netfilter-table.js';
 import type { Epoch } from '../wire/clock.js';

@@ -1,4 +1,4 @@
-import type { FlowRecord } from '../model/records.js';
+import type { FlowRecord } from 'hopscope-protocol';
 import { painter, verdictColour } from './colour.js';
 import { durationText } from './duration-text.js';
 import { chainText } from './flow-chain.js';

@@ -1,11 +1,3 @@
-import { ORIGINAL } from '../flow/direction-index.js';
-import type { FinishedPath } from '../flow/finished-path.js';
-import { IdentifierHash } from '../flow/identifier.js';
-import { type Conntrack, CT_IS_REPLY } from '../join/conntrack.js';
-import type { Hop } from '../join/hop.js';
-import type { Outer } from '../join/outer.js';
-import { ORIGIN_CLONE, ORIGIN_FRAGMENT, ORIGIN_SEGMENT, type Path } from '../join/path.js';
-import { isComplete } from '../join/verdict.js';
 import type {
   ConntrackRecord,
   DropRecord,
@@ -15,7 +7,15 @@ import type {
   PathRecord,
   Stage,
   TcpRecord,
-} from '../model/records.js';
+} from 'hopscope-protocol';
+import { ORIGINAL } from '../flow/direction-index.js';
+import type { FinishedPath } from '../flow/finished-path.js';
+import { IdentifierHash } from '../flow/identifier.js';
+import { type Conntrack, CT_IS_REPLY } from '../join/conntrack.js';
+import type { Hop } from '../join/hop.js';
+import type { Outer } from '../join/outer.js';
+import { ORIGIN_CLONE, ORIGIN_FRAGMENT, ORIGIN_SEGMENT, type Path } from '../join/path.js';
+import { isComplete } from '../join/verdict.js';
 import type { Names } from '../name/names.js';
 import { HOOK_NAMES, tablesAfter } from '../name/netfilter-table.js';
 import { macText } from '../packet/address-text.js';

@@ -4,7 +4,7 @@ import type {
   IcmpRecord,
   PathRecord,
   TupleRecord,
-} from '../model/records.js';
+} from 'hopscope-protocol';
 import { painter, verdictColour } from './colour.js';
 import { durationText } from './duration-text.js';
 import { printableRecord } from './printable.js';

@@ -1,7 +1,7 @@
+import type { PathVerdict } from 'hopscope-protocol';
 import type { Headers } from '../join/headers.js';
 import { ORIGIN_FIRST_SEEN, ORIGIN_FRAGMENT, type Path } from '../join/path.js';
 import type { Place } from '../join/place.js';
-import type { PathVerdict } from '../model/records.js';
 import type { DirectionIndex } from './direction-index.js';
 import type { DropMeaning } from './drop-meaning.js';
 import type { Flow } from './flow.js';

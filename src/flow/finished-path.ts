@@ -1,5 +1,5 @@
+import type { PathVerdict } from 'hopscope-protocol';
 import type { Path } from '../join/path.js';
-import type { PathVerdict } from '../model/records.js';
 import type { DirectionIndex } from './direction-index.js';
 import type { Flow } from './flow.js';
 

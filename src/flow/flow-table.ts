@@ -1,11 +1,10 @@
+import type { MemoryUse, PathVerdict } from 'hopscope-protocol';
 import { answers, isReply } from '../join/direction.js';
 import { ORIGIN_FIRST_SEEN, type Path } from '../join/path.js';
 import type { Place } from '../join/place.js';
 import type { Tuple } from '../join/tuple.js';
 import type { TupleTable } from '../join/tuple-table.js';
 import { verdictOf } from '../join/verdict.js';
-import type { MemoryUse } from '../model/feed.js';
-import type { PathVerdict } from '../model/records.js';
 import { Accounting } from './accounting.js';
 import { CountRows } from './count-rows.js';
 import { type Counted, CountIntake } from './counted.js';

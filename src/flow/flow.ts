@@ -1,6 +1,6 @@
+import type { PathVerdict } from 'hopscope-protocol';
 import type { Device } from '../join/device-table.js';
 import type { Tuple } from '../join/tuple.js';
-import type { PathVerdict } from '../model/records.js';
 import { type DirectionIndex, ORIGINAL, REPLY } from './direction-index.js';
 import * as block from './flow-block.js';
 import type { Histogram } from './histogram.js';

@@ -1,7 +1,7 @@
+import type { PathVerdict } from 'hopscope-protocol';
 import type { Path } from '../join/path.js';
 import type { Place } from '../join/place.js';
 import type { Tuple } from '../join/tuple.js';
-import type { PathVerdict } from '../model/records.js';
 import { ICMP_FRAGMENTATION_NEEDED, ICMP_UNREACHABLE } from '../packet/icmp.js';
 import { ICMPV6_PACKET_TOO_BIG } from '../packet/icmpv6.js';
 import { PROTO_ICMP, PROTO_ICMPV6 } from '../packet/proto.js';

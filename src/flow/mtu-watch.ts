@@ -1,8 +1,8 @@
+import type { PathVerdict } from 'hopscope-protocol';
 import type { Device } from '../join/device-table.js';
 import type { Headers } from '../join/headers.js';
 import { ORIGIN_FIRST_SEEN, type Path } from '../join/path.js';
 import type { Place } from '../join/place.js';
-import type { PathVerdict } from '../model/records.js';
 import { PROTO_TCP } from '../packet/proto.js';
 import { type DirectionIndex, opposite } from './direction-index.js';
 import type { DropMeaning } from './drop-meaning.js';

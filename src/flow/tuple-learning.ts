@@ -1,3 +1,4 @@
+import type { PathVerdict } from 'hopscope-protocol';
 import { type Conntrack, CT_UNTRACKED } from '../join/conntrack.js';
 import { answers } from '../join/direction.js';
 import type { Headers } from '../join/headers.js';
@@ -7,7 +8,6 @@ import type { Path } from '../join/path.js';
 import type { Place } from '../join/place.js';
 import type { Tuple } from '../join/tuple.js';
 import type { TupleTable } from '../join/tuple-table.js';
-import type { PathVerdict } from '../model/records.js';
 import type { Bindings } from './bindings.js';
 import { type DirectionIndex, ORIGINAL, REPLY } from './direction-index.js';
 import { beganTogether, findElsewhere } from './elsewhere.js';

@@ -1,6 +1,5 @@
+import type { MemoryUse, Seen } from 'hopscope-protocol';
 import type { PacketFilter } from '../filter/packet-filter.js';
-import type { MemoryUse } from '../model/feed.js';
-import type { Seen } from '../model/sampling.js';
 import * as layout from '../wire/layout.gen.js';
 import type { RecordCursor } from '../wire/record-cursor.js';
 import { Beginnings } from './beginnings.js';

@@ -1,4 +1,4 @@
-import type { TupleRecord } from '../model/records.js';
+import type { TupleRecord } from 'hopscope-protocol';
 import { addressText } from '../packet/address-text.js';
 import { PROTO_ICMP, PROTO_ICMPV6, protocolName } from '../packet/proto.js';
 

@@ -1,4 +1,4 @@
-import type { PathVerdict } from '../model/records.js';
+import type { PathVerdict } from 'hopscope-protocol';
 import * as layout from '../wire/layout.gen.js';
 import { CUT_END, type Path } from './path.js';
 import type { Place } from './place.js';

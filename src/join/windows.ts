@@ -1,4 +1,4 @@
-import type { Seen } from '../model/sampling.js';
+import type { Seen } from 'hopscope-protocol';
 import { HOOK_OUTPUT } from '../packet/netfilter-hook.js';
 import * as layout from '../wire/layout.gen.js';
 import type { TrailCursor } from '../wire/trail-cursor.js';

@@ -1,4 +1,4 @@
-import type { SamplingRecord } from './feed.js';
+import type { SamplingRecord } from 'hopscope-protocol';
 
 /** Which packets are traced. Drops always are. */
 export type Sampling =
@@ -8,12 +8,6 @@ export type Sampling =
   | { readonly mode: 'auto'; readonly budget: number }
   /** One packet in `oneIn`, chosen in the kernel. */
   | { readonly mode: 'one-in'; readonly oneIn: number };
-
-/**
- * What is seen at a time: every packet, or drops and packets of flows that are new or were silent
- * for a moment (bpf/new-flow.h), or drops and nothing else.
- */
-export type Seen = 'all' | 'new-flows' | 'drops';
 
 /** Share of one core that tracing may cost unless it is said otherwise. */
 export const DEFAULT_BUDGET = 0.05;

@@ -1,5 +1,5 @@
+import type { Hook } from 'hopscope-protocol';
 import { HopscopeError } from '../model/errors.js';
-import type { Hook } from '../model/records.js';
 import type { Lifetime } from './lifetime.js';
 import { HOOK_NAMES } from './netfilter-table.js';
 

@@ -1,5 +1,5 @@
+import type { EndpointRecord } from 'hopscope-protocol';
 import type { Tuple } from '../join/tuple.js';
-import type { EndpointRecord } from '../model/records.js';
 import type {
   Catalog,
   CatalogChain,

@@ -1,4 +1,4 @@
-import type { Hook } from '../model/records.js';
+import type { Hook } from 'hopscope-protocol';
 
 /** enum nf_inet_hooks (include/uapi/linux/netfilter.h), by number. */
 export const HOOK_NAMES: readonly Hook[] = [

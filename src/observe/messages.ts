@@ -1,4 +1,4 @@
-import { jsonOf } from '../channel/frame.js';
+import type { Seen } from 'hopscope-protocol';
 import {
   decimal,
   list,
@@ -9,10 +9,11 @@ import {
   oneOf,
   short,
   string,
-} from '../channel/untrusted-value.js';
+} from 'hopscope-protocol/untrusted-value';
+import { jsonOf } from '../channel/frame.js';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../logger.js';
 import type { DecimalCounts } from '../model/decimal-counts.js';
-import type { Sampling, Seen } from '../model/sampling.js';
+import type { Sampling } from '../model/sampling.js';
 import type { Catalog } from '../name/catalog.js';
 import type { NameChoice } from '../provide/name-choice.js';
 import type { HookDetail } from '../source/hook-places.js';

@@ -1,11 +1,11 @@
 import type { Duplex } from 'node:stream';
 import { type BpfMap, compilePacketFilter, sendDescriptors } from 'ebpf-ts';
+import type { Seen } from 'hopscope-protocol';
 import { FRAME_COUNTS, FRAME_JSON, FrameReader, frameHead, jsonFrame } from '../channel/frame.js';
 import { PacketFilter } from '../filter/packet-filter.js';
 import { heartbeat } from '../heartbeat.js';
 import { log } from '../logger.js';
 import { decimalCounts } from '../model/decimal-counts.js';
-import type { Seen } from '../model/sampling.js';
 import type { Catalog } from '../name/catalog.js';
 import type { NameChoice } from '../provide/name-choice.js';
 import type { NameProvider } from '../provide/name-provider.js';

@@ -1,4 +1,4 @@
-import type { EncapsulationType } from '../model/records.js';
+import type { EncapsulationType } from 'hopscope-protocol';
 import {
   type DecodedPacket,
   OUTER_GENEVE,

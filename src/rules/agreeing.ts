@@ -1,4 +1,4 @@
-import type { RuleRecord } from '../model/records.js';
+import type { RuleRecord } from 'hopscope-protocol';
 import { type Met, metKey } from './met.js';
 import type { Walked } from './walk.js';
 

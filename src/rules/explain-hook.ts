@@ -1,4 +1,4 @@
-import type { Hook, RuleRecord } from '../model/records.js';
+import type { Hook, RuleRecord } from 'hopscope-protocol';
 import { judge } from './agreeing.js';
 import { IPVS_PRIORITY, ipvsRecord, serviceFor } from './ipvs.js';
 import type { HungChain } from './met.js';

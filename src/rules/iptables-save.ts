@@ -1,5 +1,5 @@
 /** What `iptables-save` and its kin print: one table after the other, a chain or a rule a line. */
-import type { Hook } from '../model/records.js';
+import type { Hook } from 'hopscope-protocol';
 import type { Family } from '../network/ip-address.js';
 import { type Address, parseAddress } from './address.js';
 import { matchOf } from './iptables-match.js';

@@ -1,5 +1,5 @@
 /** Services of IPVS and their servers, in the text of `ipvsadm -Sn`. */
-import type { RuleRecord } from '../model/records.js';
+import type { RuleRecord } from 'hopscope-protocol';
 import { type Address, parseAddress } from './address.js';
 import type { Endpoints, Packet } from './packet.js';
 

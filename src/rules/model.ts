@@ -2,7 +2,7 @@
  * Rules of iptables and nftables in one form: tables have chains, chains have rules, a rule is a
  * list of steps. A packet takes the steps in order, up to a match that is not met.
  */
-import type { Hook } from '../model/records.js';
+import type { Hook } from 'hopscope-protocol';
 import type { Address, AddressRange } from './address.js';
 import type { Packet, Surroundings } from './packet.js';
 

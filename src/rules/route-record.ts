@@ -1,4 +1,4 @@
-import type { RuleRecord } from '../model/records.js';
+import type { RuleRecord } from 'hopscope-protocol';
 import type { NextHop, Route } from '../network/description.js';
 import { addressText, prefixText } from '../network/ip-address.js';
 import type { Namespace } from '../network/machine.js';

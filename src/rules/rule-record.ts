@@ -1,4 +1,4 @@
-import type { RuleRecord } from '../model/records.js';
+import type { RuleRecord } from 'hopscope-protocol';
 import type { Judged } from './agreeing.js';
 import { sourceOf } from './source-object.js';
 

@@ -1,4 +1,4 @@
-import type { Hook } from '../model/records.js';
+import type { Hook } from 'hopscope-protocol';
 import type { Family } from '../network/ip-address.js';
 import { type IpSet, IpSetParser } from './ip-set.js';
 import { IptablesSaveParser } from './iptables-save.js';

@@ -1,5 +1,5 @@
 /** What would happen to a packet: every hook it would pass in a namespace, and the route between them. */
-import type { Hook, RuleRecord } from '../model/records.js';
+import type { Hook, RuleRecord } from 'hopscope-protocol';
 import type { Namespace } from '../network/machine.js';
 import type { RouteKey } from '../network/route-table.js';
 import { familyOf } from './address.js';

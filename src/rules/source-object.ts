@@ -1,5 +1,5 @@
 /** What a rule was written for: by the comments and chain names of the programs that write rules. */
-import type { RuleSource } from '../model/records.js';
+import type { RuleSource } from 'hopscope-protocol';
 import type { Met } from './met.js';
 
 /** What a rule means, and for which object it is; null where nobody said. */

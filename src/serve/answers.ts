@@ -1,8 +1,8 @@
+import { type FlowRecord, PATHS_PER_FLOW, PATHS_PER_MESSAGE } from 'hopscope-protocol';
 import { flowChain } from '../export/flow-chain.js';
 import type { Flow } from '../flow/flow.js';
 import type { FlowTable } from '../flow/flow-table.js';
 import type { FlowFeed } from '../model/feed.js';
-import type { FlowRecord } from '../model/records.js';
 import type { ChannelCounters } from './channel-counters.js';
 import type {
   AnswerMessage,
@@ -13,7 +13,6 @@ import type {
 } from './channel-messages.js';
 import { flowRow } from './flow-row.js';
 import { ANSWER_DEADLINE_MS, ANSWER_SHARE, STEPS_PER_ANSWER } from './limits.js';
-import { PATHS_PER_FLOW, PATHS_PER_MESSAGE } from './protocol.js';
 
 /** How long an answer waits for a channel that is full before it asks again. */
 const NOT_READY_MS = 10;

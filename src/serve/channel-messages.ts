@@ -1,11 +1,17 @@
+import {
+  type FlowRecord,
+  type FlowRow,
+  type HelloMessage,
+  PATHS_PER_FLOW,
+  type PathRecord,
+  type QualityRecord,
+} from 'hopscope-protocol';
 import { ChannelError, jsonOf } from '../channel/frame.js';
-import type { NamespaceRecord, QualityRecord } from '../model/feed.js';
-import type { FlowRecord, PathRecord } from '../model/records.js';
+import type { NamespaceRecord } from '../model/feed.js';
 import type { Catalog } from '../name/catalog.js';
 import type { ChannelCounters } from './channel-counters.js';
 import { RECORDS_PER_ANSWER } from './limits.js';
 import type { Load } from './load-meter.js';
-import { type FlowRow, type HelloMessage, PATHS_PER_FLOW } from './protocol.js';
 
 /** What the dashboard says of the daemon it is connected to. */
 export type HelloInfo = Pick<

@@ -1,6 +1,5 @@
+import { type FilterTerm, matchesFilter, ROW_WINDOW } from 'hopscope-protocol';
 import { CLIENT_REMOVED_LIMIT, FILTERED_ROW_COST } from './limits.js';
-import { type FilterTerm, ROW_WINDOW } from './protocol.js';
-import { matchesFilter } from './row-filter.js';
 import type { RowListener, RowTable } from './row-table.js';
 import { SlotSet } from './slot-set.js';
 

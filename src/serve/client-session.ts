@@ -1,6 +1,15 @@
 import type { Socket } from 'node:net';
+import {
+  type ErrorMessage,
+  type FilterTerm,
+  type FlowMessage,
+  type HelloMessage,
+  PATHS_PER_MESSAGE,
+  parseClientMessage,
+  ROWS_PER_MESSAGE,
+  SUBSCRIPTION_LIMIT,
+} from 'hopscope-protocol';
 import type { RawData, WebSocket } from 'ws';
-import { parseClientMessage } from './client-message.js';
 import { ClientRows } from './client-rows.js';
 import type { FlowDetails, KnownFlow } from './flow-details.js';
 import { withRates } from './flow-row.js';
@@ -11,15 +20,6 @@ import {
   SEND_BUFFER_LIMIT,
   SILENCE_LIMIT_MS,
 } from './limits.js';
-import {
-  type ErrorMessage,
-  type FilterTerm,
-  type FlowMessage,
-  type HelloMessage,
-  PATHS_PER_MESSAGE,
-  ROWS_PER_MESSAGE,
-  SUBSCRIPTION_LIMIT,
-} from './protocol.js';
 import { ReadRate } from './read-rate.js';
 import type { RowTable } from './row-table.js';
 import type { ServeCounters } from './serve-counters.js';

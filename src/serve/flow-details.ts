@@ -1,4 +1,4 @@
-import type { PathRecord } from '../model/records.js';
+import type { PathRecord } from 'hopscope-protocol';
 import type { FlowDetail } from './channel-messages.js';
 import { type Collector, CollectorError } from './collector.js';
 

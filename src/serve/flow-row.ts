@@ -1,6 +1,11 @@
-import type { FlowRecord, PathVerdict } from '../model/records.js';
-import { flowTags } from './flow-tags.js';
-import type { FlowRow, Rate, RowVerdict } from './protocol.js';
+import {
+  type FlowRecord,
+  type FlowRow,
+  flowTags,
+  type PathVerdict,
+  type Rate,
+  type RowVerdict,
+} from 'hopscope-protocol';
 
 export interface DirectionRates {
   readonly original: Rate;

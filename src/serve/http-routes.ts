@@ -1,7 +1,12 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { QualityRecord } from '../model/feed.js';
-import type { FlowRecord, PathRecord } from '../model/records.js';
+import {
+  type FlowRecord,
+  type HelloMessage,
+  PATHS_PER_FLOW,
+  type PathRecord,
+  type QualityRecord,
+} from 'hopscope-protocol';
 import type { PagePosition } from './channel-messages.js';
 import { type Collector, CollectorError } from './collector.js';
 import type { FlowDetails } from './flow-details.js';
@@ -16,7 +21,6 @@ import {
 } from './limits.js';
 import type { Load } from './load-meter.js';
 import { METRICS_TYPE, renderMetrics } from './metrics.js';
-import { type HelloMessage, PATHS_PER_FLOW } from './protocol.js';
 import type { ServeCounters } from './serve-counters.js';
 import type { StaticFile } from './static-files.js';
 

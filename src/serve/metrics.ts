@@ -1,4 +1,4 @@
-import type { QualityRecord, SamplingRecord } from '../model/feed.js';
+import type { QualityRecord, SamplingRecord } from 'hopscope-protocol';
 import type { ChannelCounts } from './channel-messages.js';
 import { ROW_HELD_BYTES } from './limits.js';
 import type { Load } from './load-meter.js';

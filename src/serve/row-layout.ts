@@ -1,5 +1,5 @@
+import type { MtuVerdict, PathVerdict } from 'hopscope-protocol';
 import type { FlowState } from '../flow/flow.js';
-import type { MtuVerdict, PathVerdict } from '../model/records.js';
 
 /**
  * A batch of rows as it crosses from the collector to the server process, in the byte

@@ -1,12 +1,11 @@
+import { type Endpoint, type FlowRow, flowTags } from 'hopscope-protocol';
 import { ChannelError } from '../channel/frame.js';
 import { encapsulationName } from '../export/path-record.js';
 import type { Names } from '../name/names.js';
 import { addressText } from '../packet/address-text.js';
 import { PROTO_ICMP, PROTO_ICMPV6, protocolName } from '../packet/proto.js';
 import { rowVerdict, tagsOf } from './flow-row.js';
-import { flowTags } from './flow-tags.js';
 import { REMOVED_PER_TICK, ROW_ENCAPSULATIONS, ROWS_PER_TICK } from './limits.js';
-import type { Endpoint, FlowRow } from './protocol.js';
 import * as layout from './row-layout.js';
 import type { RowBuffer } from './row-writer.js';
 

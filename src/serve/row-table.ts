@@ -1,6 +1,6 @@
+import { type FlowRow, SLOW_TICK_MS } from 'hopscope-protocol';
 import { type DirectionRates, withRates } from './flow-row.js';
 import { ROW_TABLE_LIMIT } from './limits.js';
-import { type FlowRow, SLOW_TICK_MS } from './protocol.js';
 import type { RowBatch, RowUpdate } from './row-reader.js';
 
 /** Rates over less than this say little, milliseconds. */

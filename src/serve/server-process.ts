@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { SLOW_TICK_MS, TICK_MS } from 'hopscope-protocol';
 import { BEAT_MS, heartbeat } from '../heartbeat.js';
 import { ChannelCounters } from './channel-counters.js';
 import type { HelloInfo, ListeningMessage, StartMessage } from './channel-messages.js';
@@ -16,7 +17,6 @@ import {
   serverHeapMib,
 } from './limits.js';
 import { LoadMeter } from './load-meter.js';
-import { SLOW_TICK_MS, TICK_MS } from './protocol.js';
 import type { Reach } from './reach.js';
 import { RowFeed } from './row-feed.js';
 import { ServeError } from './serve-error.js';

@@ -1,8 +1,16 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import {
+  CLIENT_MESSAGE_LIMIT,
+  type HelloMessage,
+  PROTOCOL_VERSION,
+  type QualityMessage,
+  type QualityRecord,
+  SLOW_TICK_MS,
+  TICK_MS,
+} from 'hopscope-protocol';
 import { type WebSocket, WebSocketServer } from 'ws';
-import type { QualityRecord } from '../model/feed.js';
 import { DEFAULT_HOST, DEFAULT_PORT } from './address.js';
 import type { HelloInfo } from './channel-messages.js';
 import { ClientSession, type SessionContext } from './client-session.js';
@@ -23,14 +31,6 @@ import {
 } from './limits.js';
 import { LoadMeter } from './load-meter.js';
 import { parseInParts } from './parse-in-parts.js';
-import {
-  CLIENT_MESSAGE_LIMIT,
-  type HelloMessage,
-  PROTOCOL_VERSION,
-  type QualityMessage,
-  SLOW_TICK_MS,
-  TICK_MS,
-} from './protocol.js';
 import { refuseBroken, refuseSocket } from './refused-sockets.js';
 import { RequestTurns } from './request-turns.js';
 import { ServeCounters } from './serve-counters.js';

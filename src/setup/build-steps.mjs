@@ -28,6 +28,9 @@ export const STATE_FOLDER = join('dist', '.build');
  * @property {(root: string) => Promise<void>} run
  */
 
+/** A workspace package of its own, since the dashboard needs it and nothing else of src/. */
+const PROTOCOL = join('src', 'protocol');
+
 /** In the order they depend on each other. @type {readonly BuildStep[]} */
 const BUILD_STEPS = [
   {
@@ -47,6 +50,18 @@ const BUILD_STEPS = [
     run: buildKernelPrograms,
   },
   {
+    name: 'protocol',
+    what: 'what the daemon and the dashboard exchange',
+    inputs: [PROTOCOL, 'tsconfig.json', 'package-lock.json'],
+    extra: [],
+    outputs: (root) =>
+      protocolSources(root).flatMap((source) => [
+        protocolOutput(source),
+        protocolOutput(source).replace(/\.js$/, '.d.ts'),
+      ]),
+    run: buildProtocol,
+  },
+  {
     name: 'typescript',
     what: 'the daemon and the commands',
     inputs: ['src', 'tsconfig.json', 'package-lock.json', 'native/src', 'native/lib'],
@@ -60,7 +75,7 @@ const BUILD_STEPS = [
   {
     name: 'ui',
     what: 'the dashboard',
-    inputs: ['ui', 'src/serve', 'src/model', 'package-lock.json'],
+    inputs: ['ui', PROTOCOL, 'package-lock.json'],
     extra: [],
     outputs: () => ['dist/ui/index.html'],
     run: (root) => step(root, 'ui', 'npm', ['run', '--silent', 'build', '-w', 'hopscope-ui']),
@@ -180,8 +195,27 @@ async function buildKernelPrograms(root) {
 }
 
 /** @param {string} root */
+function protocolSources(root) {
+  return listFiles(root, PROTOCOL).filter((file) => file.endsWith('.ts'));
+}
+
+/** @param {string} source */
+function protocolOutput(source) {
+  return join(PROTOCOL, 'dist', basename(source).replace(/\.ts$/, '.js'));
+}
+
+/** @param {string} root */
+async function buildProtocol(root) {
+  // A file that is no longer there must not be found by those who import it.
+  rmSync(join(root, PROTOCOL, 'dist'), { recursive: true, force: true });
+  await step(root, 'protocol', 'npm', ['run', '--silent', 'build', '-w', 'hopscope-protocol']);
+}
+
+/** @param {string} root */
 function typescriptSources(root) {
-  return listFiles(root, 'src').filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts'));
+  return listFiles(root, 'src').filter(
+    (file) => file.endsWith('.ts') && !file.endsWith('.d.ts') && dirname(file) !== PROTOCOL,
+  );
 }
 
 /** @param {string} source */

@@ -32,6 +32,7 @@ function checks() {
         '--max-diagnostics=100',
       ],
     },
+    { name: 'types: src/protocol', command: [...tsc, 'src/protocol/tsconfig.json'] },
     { name: 'types: src', command: [...tsc, 'tsconfig.json'] },
     { name: 'types: src/setup', command: [...tsc, 'src/setup/tsconfig.json'] },
     { name: 'types: test', command: [...tsc, 'test/tsconfig.json'] },
@@ -77,8 +78,8 @@ export async function runChecks(print) {
 
 if (import.meta.url === pathToFileURL(argv[1] ?? '').href) {
   try {
-    // The types of src rest on the native package's declarations.
-    await bootstrap({ steps: ['native'] });
+    // The types of src rest on the declarations of these packages.
+    await bootstrap({ steps: ['native', 'protocol'] });
     const { passed, failed } = await runChecks((line) => stdout.write(`${line}\n`));
     stdout.write(`${passed} passed, ${failed} failed\n`);
     process.exitCode = failed === 0 ? 0 : 1;

@@ -1,4 +1,4 @@
-import type { Hook } from '../model/records.js';
+import type { Hook } from 'hopscope-protocol';
 import { HOOK_NAMES, OBSERVED_PRIORITIES } from '../name/netfilter-table.js';
 
 /**

@@ -1,5 +1,6 @@
 import { RingBuffer } from 'ebpf-ts';
-import { SAMPLE_ALL, type Sampling, type Seen } from '../model/sampling.js';
+import type { Seen } from 'hopscope-protocol';
+import { SAMPLE_ALL, type Sampling } from '../model/sampling.js';
 import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
 import { RuleNames } from '../provide/rule-names.js';
 import { Epoch } from '../wire/clock.js';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
+import type { Seen } from 'hopscope-protocol';
 import { HopscopeError } from '../model/errors.js';
-import type { Seen } from '../model/sampling.js';
 import { type Catalog, CatalogError, parseCatalog } from '../name/catalog.js';
 import * as counts from '../wire/count-layout.gen.js';
 import * as layout from '../wire/layout.gen.js';

@@ -1,5 +1,5 @@
 import { closeSync, fchmodSync, fstatSync, openSync, writeSync } from 'node:fs';
-import type { Seen } from '../model/sampling.js';
+import type { Seen } from 'hopscope-protocol';
 import type { Catalog } from '../name/catalog.js';
 import type { CountCursor } from '../wire/count-cursor.js';
 import { countEntry } from './count-entries.js';

@@ -1,5 +1,5 @@
+import type { Seen } from 'hopscope-protocol';
 import { bigintCounts } from '../model/decimal-counts.js';
-import type { Seen } from '../model/sampling.js';
 import type { Catalog } from '../name/catalog.js';
 import { Epoch } from '../wire/clock.js';
 import { CountCursor } from '../wire/count-cursor.js';

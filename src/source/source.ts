@@ -1,5 +1,4 @@
-import type { SamplingRecord } from '../model/feed.js';
-import type { Seen } from '../model/sampling.js';
+import type { SamplingRecord, Seen } from 'hopscope-protocol';
 import type { Catalog } from '../name/catalog.js';
 import type { RulesNews } from '../rules/rule-text.js';
 import type { CountCursor } from '../wire/count-cursor.js';

@@ -1,4 +1,4 @@
-import type { Seen } from '../model/sampling.js';
+import type { Seen } from 'hopscope-protocol';
 import { type HookDemand, type HookDetail, type HookPlace, wantedPlaces } from './hook-places.js';
 import { type HookInstrument, LINK_PROGRAM_NAMES } from './hook-programs.js';
 import type { MissedRuns } from './kernel-counters.js';

@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path';
 import { BpfError, type BpfMap, type Program } from 'ebpf-ts';
+import type { Seen } from 'hopscope-protocol';
 import { UnsupportedError } from '../model/errors.js';
-import type { Seen } from '../model/sampling.js';
 import { PRIORITY_OFFSET_LIMIT } from '../name/netfilter-table.js';
 import { type HookDemand, type HookDetail, NO_DEMAND, UNKNOWN_DEMAND } from './hook-places.js';
 import { type HookInstrument, modulesOf } from './hook-programs.js';

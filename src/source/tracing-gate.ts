@@ -1,5 +1,5 @@
 import type { BpfMap } from 'ebpf-ts';
-import type { Seen } from '../model/sampling.js';
+import type { Seen } from 'hopscope-protocol';
 
 /* struct hs_tracing of bpf/tracing.h; a test has the kernel close it. */
 const BYTES = 48;

@@ -1,4 +1,4 @@
-import type { Seen } from '../model/sampling.js';
+import type { Seen } from 'hopscope-protocol';
 import type { Governor, Plan, WindowSize } from './governor.js';
 import { DECIDE_MS } from './governor.js';
 import type { HookDetail } from './hook-places.js';

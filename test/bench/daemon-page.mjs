@@ -12,7 +12,7 @@ const ANSWER_LIMIT_MS = 30_000;
 
 /**
  * @typedef {import('./loads.mjs').Sent} Sent
- * @typedef {import('../../src/model/records.js').FlowRecord} FlowRecord
+ * @typedef {import('hopscope-protocol').FlowRecord} FlowRecord
  *
  * @typedef {object} Exactness what the daemon says of what a sender's kernel says has left
  * @property {boolean} exact packets and bytes are the same
@@ -33,7 +33,7 @@ export async function metricsPage() {
   return parseMetrics(await (await ask('/metrics')).text());
 }
 
-/** @param {string} id @returns {Promise<{ paths: readonly import('../../src/model/records.js').PathRecord[] }>} */
+/** @param {string} id @returns {Promise<{ paths: readonly import('hopscope-protocol').PathRecord[] }>} */
 export async function flowDetail(id) {
   return /** @type {any} */ (await (await ask(`/api/flows/${encodeURIComponent(id)}`)).json());
 }

@@ -159,7 +159,7 @@ export function programRows(before, after, packets, hops) {
  * Hops of a packet of the load that was traced whole, null when none was. Of several the
  * most: where events were lost, a path may lack some without a word of it.
  *
- * @param {readonly import('../../src/model/records.js').FlowRecord[]} flows
+ * @param {readonly import('hopscope-protocol').FlowRecord[]} flows
  */
 async function hopsAPacket(flows) {
   const [flow] = flows;

@@ -65,7 +65,7 @@ async function listen(samples) {
   const socket = new WebSocket(`ws://127.0.0.1:${METRICS_PORT}/ws`);
   socket.on('message', (data) => {
     const now = process.hrtime.bigint();
-    /** @type {{ type: string, rows?: readonly import('../../src/serve/protocol.js').FlowRow[] }} */
+    /** @type {{ type: string, rows?: readonly import('hopscope-protocol').FlowRow[] }} */
     const message = JSON.parse(data.toString());
     for (const { proto, src } of message.rows ?? []) {
       const port = src.port ?? -1;

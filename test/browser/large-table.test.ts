@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
+import { ROW_WINDOW } from 'hopscope-protocol';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ROW_WINDOW } from '../../src/serve/protocol.js';
 import { type RunningServer, startServer } from '../../src/serve/server.js';
 import { FixtureCollector } from '../serve/fixture-collector.js';
 import { FixtureFeed, serviceFlow, servicePath } from '../serve/fixture-feed.js';

@@ -1,8 +1,7 @@
+import { CHAIN_LIMIT, type FlowRecord } from 'hopscope-protocol';
 import { describe, expect, it } from 'vitest';
 import { CHAIN_SIDE_LIMIT, chainText, flowChain } from '../../src/export/flow-chain.js';
 import { flowText } from '../../src/export/flow-text.js';
-import type { FlowRecord } from '../../src/model/records.js';
-import { CHAIN_LIMIT } from '../../src/serve/protocol.js';
 import { droppedFlow, serviceFlow } from '../serve/fixture-feed.js';
 
 const toProxy: FlowRecord = {

@@ -1,6 +1,6 @@
+import type { HopRecord } from 'hopscope-protocol';
 import { describe, expect, it } from 'vitest';
 import { changesText, endpointText, pathText, tupleText } from '../../src/export/path-text.js';
-import type { HopRecord } from '../../src/model/records.js';
 import { nth, REASONS } from '../fixtures/joined.js';
 import { ADDRESSES, CALI1, ENS111, ENS112, MACS, POD1_ETH0 } from '../fixtures/places.js';
 import { Tape } from '../fixtures/tape.js';

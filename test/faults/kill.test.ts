@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { FlowRecord } from 'hopscope-protocol';
 import { expect, test } from 'vitest';
-import type { FlowRecord } from '../../src/model/records.js';
 import type { FaultyProcess } from './faulty-process.js';
 import { sceneForAll } from './faulty-scene.js';
 import { KILLS, outcome } from './outcome.js';

@@ -1,4 +1,4 @@
-import type { FlowRecord } from '../../src/model/records.js';
+import type { FlowRecord } from 'hopscope-protocol';
 
 /** The records of JSON Lines; a line that was cut off by an end is none. */
 export function recordsOf<T>(text: string): T[] {

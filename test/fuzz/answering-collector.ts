@@ -1,5 +1,5 @@
+import { PATHS_PER_FLOW, PATHS_PER_MESSAGE } from 'hopscope-protocol';
 import type { Collector } from '../../src/serve/collector.js';
-import { PATHS_PER_FLOW, PATHS_PER_MESSAGE } from '../../src/serve/protocol.js';
 import { RowTable } from '../../src/serve/row-table.js';
 import { FixtureCollector, rowUpdate } from '../serve/fixture-collector.js';
 import { FIXTURE_EPOCH, FixtureFeed, serviceFlow, servicePath } from '../serve/fixture-feed.js';

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cwd } from 'node:process';
 import { compilePacketFilter } from 'ebpf-ts';
-import type { PathRecord } from '../../src/model/records.js';
+import type { PathRecord } from 'hopscope-protocol';
 import { flowRow } from '../../src/serve/flow-row.js';
 import { RowFeed } from '../../src/serve/row-feed.js';
 import { COUNT_ENTRY_BYTES } from '../../src/source/count-entries.js';

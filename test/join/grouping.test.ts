@@ -1,7 +1,7 @@
+import type { FlowRecord, PathRecord } from 'hopscope-protocol';
 import { expect, test } from 'vitest';
 import { flowRecord } from '../../src/export/flow-record.js';
 import { pathRecord } from '../../src/export/path-record.js';
-import type { FlowRecord, PathRecord } from '../../src/model/records.js';
 import { Names } from '../../src/name/names.js';
 import { Epoch } from '../../src/wire/clock.js';
 import { CLUSTER } from '../fixtures/catalog.js';

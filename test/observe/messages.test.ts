@@ -1,5 +1,5 @@
+import { Mismatch } from 'hopscope-protocol/untrusted-value';
 import { expect, it } from 'vitest';
-import { Mismatch } from '../../src/channel/untrusted-value.js';
 import { type ObserveMessage, parseToObserver } from '../../src/observe/messages.js';
 
 const OBSERVE: ObserveMessage = {

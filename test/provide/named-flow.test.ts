@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { FlowRecord } from 'hopscope-protocol';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { runCommand, runIn } from '../../src/lab/run-command.js';
-import type { FlowRecord } from '../../src/model/records.js';
 import { KubeApiServer } from './kube-api-server.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));

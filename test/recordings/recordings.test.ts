@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
+import type { FlowRecord, PathRecord } from 'hopscope-protocol';
 import { describe, expect, it, test } from 'vitest';
-import type { FlowRecord, PathRecord } from '../../src/model/records.js';
 import { hopscope } from '../cli/command-line.js';
 import { flowFaults, pathFaults } from '../fixtures/contract.js';
 

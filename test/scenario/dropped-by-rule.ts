@@ -1,6 +1,6 @@
+import type { DropRecord, Hook } from 'hopscope-protocol';
 import { expect } from 'vitest';
 import { labState } from '../../src/lab/state.js';
-import type { DropRecord, Hook } from '../../src/model/records.js';
 
 /** Where a rule's drop happens: in the loop over the hooks, or in nftables itself. */
 const NETFILTER = /^(nf_hook_slow|nft_do_chain)$/;

@@ -1,7 +1,7 @@
+import type { FlowRecord, LegRecord, TupleRecord } from 'hopscope-protocol';
 import { expect } from 'vitest';
 import { type PodName, podNamed } from '../../src/lab/topology.js';
 import { WIREGUARD_PORT } from '../../src/lab/wireguard.js';
-import type { FlowRecord, LegRecord, TupleRecord } from '../../src/model/records.js';
 import { type Frame, isIcmpError } from './frame.js';
 import { framesOf, isSealed, packetsOf } from './judge.js';
 import { podEnd } from './place.js';

@@ -3,8 +3,9 @@
  * device that is to send them: a fragment is a path of its own that shares with its packet
  * what was before the cut, so every frame is looked for among those of all paths.
  */
+
+import type { PathRecord } from 'hopscope-protocol';
 import { expect } from 'vitest';
-import type { PathRecord } from '../../src/model/records.js';
 import type { Frame } from './frame.js';
 import { expectSame, framesOf, isSealed, judgeSealed, packetsOf } from './judge.js';
 import type { Scene } from './scene.js';

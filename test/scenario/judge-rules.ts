@@ -1,6 +1,6 @@
+import type { HopRecord, PathRecord, RuleRecord } from 'hopscope-protocol';
 import { expect } from 'vitest';
 import { NODES } from '../../src/lab/topology.js';
-import type { HopRecord, PathRecord, RuleRecord } from '../../src/model/records.js';
 
 const isOfNode = ({ stage, netns }: HopRecord): boolean =>
   stage === 'netfilter' && NODES.some(({ name }) => name === netns);

@@ -3,9 +3,9 @@
  * devices in the same order with the same contents, and nothing besides.
  */
 
+import type { HopRecord, PathRecord } from 'hopscope-protocol';
 import { expect } from 'vitest';
 import { WIREGUARD_PORT } from '../../src/lab/wireguard.js';
-import type { HopRecord, PathRecord } from '../../src/model/records.js';
 import { type Frame, fragmentKey, packetKey } from './frame.js';
 import { unsureRules } from './judge-rules.js';
 import type { Scene } from './scene.js';

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import type { FlowRecord, LegRecord, PathRecord } from 'hopscope-protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCommand, runIn } from '../../src/lab/run-command.js';
-import type { FlowRecord, LegRecord, PathRecord } from '../../src/model/records.js';
 import { Pipeline } from '../../src/pipeline.js';
 import { KernelSource } from '../../src/source/kernel-source.js';
 import { Capture } from './capture.js';

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import type { FlowRecord, PathRecord } from 'hopscope-protocol';
 import { ORIGINAL, REPLY } from '../../src/flow/direction-index.js';
 import type { Flow } from '../../src/flow/flow.js';
 import { LabNames } from '../../src/lab/lab-names.js';
-import type { FlowRecord, PathRecord } from '../../src/model/records.js';
 import { Pipeline } from '../../src/pipeline.js';
 import type { ToExplain } from '../../src/pipeline-rules.js';
 import { beginRecording, endRecording } from '../../src/source/kernel-recording.js';

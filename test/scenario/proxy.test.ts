@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import type { FlowRecord } from 'hopscope-protocol';
 import { expect, it } from 'vitest';
 import { runIn } from '../../src/lab/run-command.js';
 import { ALL_NETNS } from '../../src/lab/topology.js';
-import type { FlowRecord } from '../../src/model/records.js';
 import { ADDRESS } from './cluster.js';
 import { HopscopeProcess } from './hopscope-process.js';
 import { describeInLab } from './in-lab.js';

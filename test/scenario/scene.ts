@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { FlowRecord, PathRecord } from 'hopscope-protocol';
 import { ALL_NETNS } from '../../src/lab/topology.js';
-import type { FlowRecord, PathRecord } from '../../src/model/records.js';
 import { Capture } from './capture.js';
 import { isLinkTalk } from './frame.js';
 import { Observer } from './observer.js';

@@ -2,9 +2,10 @@
  * One frame for every scene in which something calls a pod over TCP by another address
  * than the pod's: of a service, a node port or a host port.
  */
+
+import type { FlowRecord, Hook, PathRecord } from 'hopscope-protocol';
 import { expect } from 'vitest';
 import { HTTP_PORT, type PodName } from '../../src/lab/topology.js';
-import type { FlowRecord, Hook, PathRecord } from '../../src/model/records.js';
 import { ADDRESS } from './cluster.js';
 import { conntrackOf } from './conntrack.js';
 import { inDirection, judgePaths, namesAt, route } from './judge.js';

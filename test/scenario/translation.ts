@@ -1,4 +1,4 @@
-import type { Hook, PathRecord } from '../../src/model/records.js';
+import type { Hook, PathRecord } from 'hopscope-protocol';
 import { tupleText } from './judge-flow.js';
 
 /**

@@ -2,9 +2,10 @@
  * The ways through the reference cluster, hop by hop: devices with their direction,
  * and the hooks of netfilter that a packet passes between them.
  */
+
+import type { Hook } from 'hopscope-protocol';
 import { runIn } from '../../src/lab/run-command.js';
 import { NODES } from '../../src/lab/topology.js';
-import type { Hook } from '../../src/model/records.js';
 import { type Mode, TUNNEL } from './cluster.js';
 
 /**

@@ -1,7 +1,7 @@
+import { type FilterTerm, type FlowRow, ROW_WINDOW } from 'hopscope-protocol';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ClientRows, type RowDelta } from '../../src/serve/client-rows.js';
 import { CLIENT_REMOVED_LIMIT, FILTERED_ROW_COST } from '../../src/serve/limits.js';
-import { type FilterTerm, type FlowRow, ROW_WINDOW } from '../../src/serve/protocol.js';
 import { RowTable } from '../../src/serve/row-table.js';
 import { rowUpdate } from './fixture-collector.js';
 import { serviceFlow } from './fixture-feed.js';

@@ -1,8 +1,7 @@
-import type { FlowRecord } from '../../src/model/records.js';
+import { type FlowRecord, PATHS_PER_FLOW, PATHS_PER_MESSAGE, TICK_MS } from 'hopscope-protocol';
 import type { FlowDetail, FlowsPart, PagePosition } from '../../src/serve/channel-messages.js';
 import type { Collector } from '../../src/serve/collector.js';
 import { flowRow } from '../../src/serve/flow-row.js';
-import { PATHS_PER_FLOW, PATHS_PER_MESSAGE, TICK_MS } from '../../src/serve/protocol.js';
 import type { RowBatch, RowUpdate } from '../../src/serve/row-reader.js';
 import { RowTable } from '../../src/serve/row-table.js';
 import { FIXTURE_EPOCH, type FixtureFeed } from './fixture-feed.js';

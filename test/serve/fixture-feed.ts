@@ -1,4 +1,3 @@
-import type { FlowFeed, NamespaceRecord, QualityRecord, RecentPath } from '../../src/model/feed.js';
 import type {
   Direction,
   DropRecord,
@@ -7,8 +6,10 @@ import type {
   LegRecord,
   OuterRecord,
   PathRecord,
+  QualityRecord,
   TupleRecord,
-} from '../../src/model/records.js';
+} from 'hopscope-protocol';
+import type { FlowFeed, NamespaceRecord, RecentPath } from '../../src/model/feed.js';
 
 /** Wall-clock nanoseconds all fixture times start from. */
 export const FIXTURE_EPOCH = 1_795_209_669_857_750_123n;

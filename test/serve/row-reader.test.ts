@@ -1,16 +1,15 @@
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import type { FlowRecord, FlowRow } from 'hopscope-protocol';
 import { describe, expect, test } from 'vitest';
 import { ChannelError } from '../../src/channel/frame.js';
 import { flowRecord } from '../../src/export/flow-record.js';
 import { ORIGINAL, REPLY } from '../../src/flow/direction-index.js';
 import type { FlowTable } from '../../src/flow/flow-table.js';
-import type { FlowRecord } from '../../src/model/records.js';
 import { EMPTY_CATALOG } from '../../src/name/catalog.js';
 import { Names } from '../../src/name/names.js';
 import { Pipeline } from '../../src/pipeline.js';
 import { flowRow } from '../../src/serve/flow-row.js';
-import type { FlowRow } from '../../src/serve/protocol.js';
 import { RowFeed } from '../../src/serve/row-feed.js';
 import * as layout from '../../src/serve/row-layout.js';
 import { readBatch } from '../../src/serve/row-reader.js';

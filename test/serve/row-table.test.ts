@@ -1,5 +1,5 @@
+import type { FlowRecord } from 'hopscope-protocol';
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { FlowRecord } from '../../src/model/records.js';
 import type { RowBatch } from '../../src/serve/row-reader.js';
 import { RowTable } from '../../src/serve/row-table.js';
 import { rowUpdate } from './fixture-collector.js';

@@ -4,6 +4,13 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import {
+  CLIENT_MESSAGE_LIMIT,
+  PATHS_PER_FLOW,
+  PATHS_PER_MESSAGE,
+  ROWS_PER_MESSAGE,
+  SUBSCRIPTION_LIMIT,
+} from 'hopscope-protocol';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import {
@@ -13,13 +20,6 @@ import {
   MESSAGE_RATE_LIMIT,
   SEND_BUFFER_LIMIT,
 } from '../../src/serve/limits.js';
-import {
-  CLIENT_MESSAGE_LIMIT,
-  PATHS_PER_FLOW,
-  PATHS_PER_MESSAGE,
-  ROWS_PER_MESSAGE,
-  SUBSCRIPTION_LIMIT,
-} from '../../src/serve/protocol.js';
 import { type RunningServer, type ServerOptions, startServer } from '../../src/serve/server.js';
 import { FixtureCollector } from './fixture-collector.js';
 import { FixtureFeed, serviceFlow, servicePath } from './fixture-feed.js';

@@ -1,7 +1,6 @@
 import { once } from 'node:events';
+import { type ClientMessage, parseServerMessage, type ServerMessage } from 'hopscope-protocol';
 import { WebSocket } from 'ws';
-import type { ClientMessage, ServerMessage } from '../../src/serve/protocol.js';
-import { parseServerMessage } from '../../src/serve/server-message.js';
 
 type Waiter = () => void;
 

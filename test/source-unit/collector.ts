@@ -1,4 +1,4 @@
-import type { Seen } from '../../src/model/sampling.js';
+import type { Seen } from 'hopscope-protocol';
 import type { Catalog } from '../../src/name/catalog.js';
 import type { HookDetail } from '../../src/source/hook-places.js';
 import type { SourceSink } from '../../src/source/source.js';

@@ -1,5 +1,5 @@
+import type { Hook } from 'hopscope-protocol';
 import { describe, expect, it } from 'vitest';
-import type { Hook } from '../../src/model/records.js';
 import { HOOK_NAMES, OBSERVED_PRIORITIES, tablesAfter } from '../../src/name/netfilter-table.js';
 import {
   type HookDemand,

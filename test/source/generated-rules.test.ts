@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import type { Hook } from 'hopscope-protocol';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { runIn } from '../../src/lab/run-command.js';
-import type { Hook } from '../../src/model/records.js';
 import { Machine, type Namespace } from '../../src/network/machine.js';
 import { parseAddress } from '../../src/rules/address.js';
 import type { Packet } from '../../src/rules/packet.js';

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { probe } from 'ebpf-ts';
+import type { PathRecord } from 'hopscope-protocol';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { runCommand, runIn } from '../../src/lab/run-command.js';
-import type { PathRecord } from '../../src/model/records.js';
 import { Pipeline } from '../../src/pipeline.js';
 import { HookSurvey } from '../../src/source/hook-survey.js';
 import { KernelSource } from '../../src/source/kernel-source.js';

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { probe } from 'ebpf-ts';
+import type { HopRecord, PathRecord } from 'hopscope-protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runIn } from '../../src/lab/run-command.js';
-import type { HopRecord, PathRecord } from '../../src/model/records.js';
 import { OBSERVED_PRIORITIES } from '../../src/name/netfilter-table.js';
 import { Pipeline } from '../../src/pipeline.js';
 import type { HookInstrument } from '../../src/source/hook-programs.js';

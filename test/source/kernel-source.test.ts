@@ -1,13 +1,12 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { FlowRecord, FlowsMessage, PathRecord } from 'hopscope-protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { labDown } from '../../src/lab/down.js';
 import { runCommand, runIn } from '../../src/lab/run-command.js';
 import { ALL_NETNS } from '../../src/lab/topology.js';
 import { labUp } from '../../src/lab/up.js';
-import type { FlowRecord, PathRecord } from '../../src/model/records.js';
-import type { FlowsMessage } from '../../src/serve/protocol.js';
 import { HopscopeProcess } from '../scenario/hopscope-process.js';
 import { SocketClient } from '../serve/socket-client.js';
 import { heldBy, leftOf } from './attached.js';

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import type { FlowRecord } from 'hopscope-protocol';
 import { ipBatch, runCommand, runIn, setSysctls } from '../../src/lab/run-command.js';
-import type { FlowRecord } from '../../src/model/records.js';
 import { Pipeline } from '../../src/pipeline.js';
 import { KernelSource } from '../../src/source/kernel-source.js';
 

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { FlowRecord } from 'hopscope-protocol';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ipBatch, runIn, setSysctls } from '../../src/lab/run-command.js';
-import type { FlowRecord } from '../../src/model/records.js';
 import { flowFaults } from '../fixtures/contract.js';
 import { stream, udpEcho } from '../scenario/traffic.js';
 import {

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { probe } from 'ebpf-ts';
+import type { PathRecord } from 'hopscope-protocol';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { FinishedPath } from '../../src/flow/finished-path.js';
 import { runCommand } from '../../src/lab/run-command.js';
-import type { PathRecord } from '../../src/model/records.js';
 import { Pipeline } from '../../src/pipeline.js';
 import { KernelSource } from '../../src/source/kernel-source.js';
 import { readNamespace } from '../../src/source/namespace-number.js';

@@ -4,9 +4,9 @@ import { existsSync } from 'node:fs';
 import { readlink } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { PathRecord } from 'hopscope-protocol';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { runCommand, runIn } from '../../src/lab/run-command.js';
-import type { PathRecord } from '../../src/model/records.js';
 import { HopscopeProcess, MAIN } from '../scenario/hopscope-process.js';
 import { LEFT, makePair, RIGHT, removePair } from './namespaces.js';
 

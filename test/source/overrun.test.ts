@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { PathRecord } from 'hopscope-protocol';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { runIn } from '../../src/lab/run-command.js';
-import type { PathRecord } from '../../src/model/records.js';
 import { RING_BYTES } from '../../src/source/tracer-object.js';
 import { SIZEOF_HOP } from '../../src/wire/layout.gen.js';
 import { HopscopeProcess } from '../scenario/hopscope-process.js';

@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { FlowRecord, PathRecord } from 'hopscope-protocol';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { labDown } from '../../src/lab/down.js';
 import { labUp } from '../../src/lab/up.js';
-import type { FlowRecord, PathRecord } from '../../src/model/records.js';
 import { Pipeline } from '../../src/pipeline.js';
 import { beginRecording, endRecording } from '../../src/source/kernel-recording.js';
 import { KernelSource } from '../../src/source/kernel-source.js';

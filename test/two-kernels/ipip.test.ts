@@ -1,9 +1,9 @@
+import type { FlowRecord } from 'hopscope-protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { labDown } from '../../src/lab/down.js';
 import { runCommand, runIn } from '../../src/lab/run-command.js';
 import { WIRES } from '../../src/lab/topology.js';
 import { labUp } from '../../src/lab/up.js';
-import type { FlowRecord } from '../../src/model/records.js';
 import { ADDRESS } from '../scenario/cluster.js';
 import type { Frame } from '../scenario/frame.js';
 import { framesOf, inDirection, judgePaths, route } from '../scenario/judge.js';

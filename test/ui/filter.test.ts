@@ -1,6 +1,6 @@
+import { FILTER_TERM_LIMIT } from 'hopscope-protocol';
 import { describe, expect, test } from 'vitest';
 import { flowRow } from '../../src/serve/flow-row.js';
-import { FILTER_TERM_LIMIT } from '../../src/serve/protocol.js';
 import { countFacets } from '../../ui/src/filter/facets.js';
 import {
   fieldTerm,

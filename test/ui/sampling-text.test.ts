@@ -1,5 +1,5 @@
+import type { SamplingRecord } from 'hopscope-protocol';
 import { expect, test } from 'vitest';
-import type { SamplingRecord } from '../../src/model/feed.js';
 import { samplingText } from '../../ui/src/quality/sampling-text.js';
 
 const AUTO: SamplingRecord = {

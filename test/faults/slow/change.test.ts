@@ -1,8 +1,8 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { PathRecord } from 'hopscope-protocol';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
 import { runCommand, runIn } from '../../../src/lab/run-command.js';
-import type { PathRecord } from '../../../src/model/records.js';
 import { addRules, LEFT, makeNet, RIGHT, removeNet } from '../faulty-net.js';
 import { FaultyScene } from '../faulty-scene.js';
 import { outcome } from '../outcome.js';

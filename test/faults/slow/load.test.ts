@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { PathRecord } from 'hopscope-protocol';
 import { expect, test } from 'vitest';
-import type { PathRecord } from '../../../src/model/records.js';
 import { type CpuCgroup, cpuCgroup } from '../../fixtures/cgroup.js';
 import { sceneForAll } from '../faulty-scene.js';
 import { outcome } from '../outcome.js';

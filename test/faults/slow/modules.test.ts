@@ -1,8 +1,8 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { PathRecord } from 'hopscope-protocol';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { runCommand } from '../../../src/lab/run-command.js';
-import type { PathRecord } from '../../../src/model/records.js';
 import { makePair, removePair } from '../../source/namespaces.js';
 import { LEFT, RIGHT, Sender, WATCHED } from '../faulty-net.js';
 import { FaultyProcess } from '../faulty-process.js';

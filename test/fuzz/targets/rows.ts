@@ -1,8 +1,8 @@
+import { parseServerMessage } from 'hopscope-protocol';
 import { HopscopeError } from '../../../src/model/errors.js';
 import { Names } from '../../../src/name/names.js';
 import { readBatch } from '../../../src/serve/row-reader.js';
 import { RowTable } from '../../../src/serve/row-table.js';
-import { parseServerMessage } from '../../../src/serve/server-message.js';
 import { CLUSTER } from '../../fixtures/catalog.js';
 import type { Random } from '../random.js';
 import type { Era, Target } from '../target.js';

@@ -1,4 +1,4 @@
-import { parseServerMessage } from '../../../src/serve/server-message.js';
+import { parseServerMessage } from 'hopscope-protocol';
 import type { Random } from '../random.js';
 import type { Era, Target } from '../target.js';
 

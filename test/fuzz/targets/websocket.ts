@@ -2,20 +2,20 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
-import { type WebSocket, WebSocketServer } from 'ws';
-import { parseClientMessage } from '../../../src/serve/client-message.js';
-import { ClientSession, type SessionContext } from '../../../src/serve/client-session.js';
-import { FlowDetails } from '../../../src/serve/flow-details.js';
-import { CLIENT_READ_LIMIT } from '../../../src/serve/limits.js';
 import {
   CLIENT_MESSAGE_LIMIT,
   type HelloMessage,
   PROTOCOL_VERSION,
+  parseClientMessage,
+  parseServerMessage,
   type ServerMessage,
   SUBSCRIPTION_LIMIT,
-} from '../../../src/serve/protocol.js';
+} from 'hopscope-protocol';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { ClientSession, type SessionContext } from '../../../src/serve/client-session.js';
+import { FlowDetails } from '../../../src/serve/flow-details.js';
+import { CLIENT_READ_LIMIT } from '../../../src/serve/limits.js';
 import { ServeCounters } from '../../../src/serve/serve-counters.js';
-import { parseServerMessage } from '../../../src/serve/server-message.js';
 import { answeringCollector, flowId } from '../answering-collector.js';
 import { MemorySocket } from '../memory-socket.js';
 import { mutateBytes } from '../mutate.js';

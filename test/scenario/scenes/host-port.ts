@@ -1,8 +1,8 @@
+import type { PathRecord } from 'hopscope-protocol';
 import { expect, it } from 'vitest';
 import { portmapPlugin } from '../../../src/lab/host-ports.js';
 import { runIn } from '../../../src/lab/run-command.js';
 import { labState } from '../../../src/lab/state.js';
-import type { PathRecord } from '../../../src/model/records.js';
 import { ADDRESS, LAN } from '../cluster.js';
 import { conntrackOf } from '../conntrack.js';
 import { inDirection, judgePaths, namesAt, route } from '../judge.js';

@@ -1,5 +1,5 @@
+import type { HopRecord, PathRecord } from 'hopscope-protocol';
 import { expect, it } from 'vitest';
-import type { HopRecord, PathRecord } from '../../../src/model/records.js';
 import { ADDRESS, type Mode, POD_MTU } from '../cluster.js';
 import { judgePaths, route } from '../judge.js';
 import { betweenPods, judgeFlow } from '../judge-flow.js';

@@ -1,5 +1,5 @@
+import type { PathRecord } from 'hopscope-protocol';
 import { expect, it } from 'vitest';
-import type { PathRecord } from '../../../src/model/records.js';
 import { type Mode, OVERHEAD } from '../cluster.js';
 import { framesOf } from '../judge.js';
 import { podEnd } from '../place.js';

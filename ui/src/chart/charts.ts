@@ -1,4 +1,4 @@
-import type { Direction } from '../../../src/model/records.js';
+import type { Direction } from 'hopscope-protocol';
 import { formatBytes, formatCount, formatDuration } from '../format/quantity.js';
 
 /** One line of a chart; `key` names its points in the history. */

@@ -1,5 +1,10 @@
-import type { FilterField, FilterTerm, FlowRow } from '../../../src/serve/protocol.js';
-import { fieldValues, matchesFilter } from '../../../src/serve/row-filter.js';
+import {
+  type FilterField,
+  type FilterTerm,
+  type FlowRow,
+  fieldValues,
+  matchesFilter,
+} from 'hopscope-protocol';
 
 export interface Facet {
   readonly field: FilterField;

@@ -1,6 +1,6 @@
-import type { FilterField, FilterTerm } from '../../../src/serve/protocol.js';
+import type { FilterField, FilterTerm } from 'hopscope-protocol';
 
-export { parseFilter } from '../../../src/serve/row-filter.js';
+export { parseFilter } from 'hopscope-protocol';
 
 function formatTerm(term: FilterTerm): string {
   const plain = !/[\s"]/.test(term.value);

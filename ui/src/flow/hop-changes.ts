@@ -1,5 +1,9 @@
-import type { HopRecord, OuterRecord, TupleRecord } from '../../../src/model/records.js';
-import { endpointText } from '../../../src/serve/endpoint-text.js';
+import {
+  endpointText,
+  type HopRecord,
+  type OuterRecord,
+  type TupleRecord,
+} from 'hopscope-protocol';
 import { tablesBetween } from './netfilter-tables.js';
 
 export type ChangeKind =

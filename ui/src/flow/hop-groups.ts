@@ -1,4 +1,4 @@
-import type { HopRecord } from '../../../src/model/records.js';
+import type { HopRecord } from 'hopscope-protocol';
 import { type Change, changesOf } from './hop-changes.js';
 
 export interface HopItem {

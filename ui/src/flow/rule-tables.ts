@@ -1,4 +1,4 @@
-import type { RuleRecord } from '../../../src/model/records.js';
+import type { RuleRecord } from 'hopscope-protocol';
 
 /** The rules that a packet met in one table, and the one that decided. */
 export interface TableRules {

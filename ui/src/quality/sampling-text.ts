@@ -1,4 +1,4 @@
-import type { SamplingRecord } from '../../../src/model/feed.js';
+import type { SamplingRecord } from 'hopscope-protocol';
 import { formatExact } from '../format/quantity.js';
 
 export interface SamplingText {

@@ -1,5 +1,5 @@
+import { type FilterTerm, ROW_WINDOW, type ServerMessage } from 'hopscope-protocol';
 import { createContext } from 'svelte';
-import { type FilterTerm, ROW_WINDOW, type ServerMessage } from '../../../src/serve/protocol.js';
 import { Connection, type ConnectionState } from '../stream/connection.js';
 import { FlowDetailStore } from './flow-detail.svelte.js';
 import { FlowTableStore } from './flow-table.svelte.js';

@@ -1,6 +1,12 @@
-import type { FlowRecord, LegRecord, PathRecord } from '../../../src/model/records.js';
-import { pathDirection } from '../../../src/serve/path-direction.js';
-import type { FlowMessage, FlowRow, Rate } from '../../../src/serve/protocol.js';
+import {
+  type FlowMessage,
+  type FlowRecord,
+  type FlowRow,
+  type LegRecord,
+  type PathRecord,
+  pathDirection,
+  type Rate,
+} from 'hopscope-protocol';
 import { toSeconds } from '../format/clock.js';
 import { History } from './history.js';
 import { LegWindow, placeKeys } from './leg-window.js';

@@ -1,4 +1,4 @@
-import { type FlowRow, type FlowsMessage, ROW_WINDOW } from '../../../src/serve/protocol.js';
+import { type FlowRow, type FlowsMessage, ROW_WINDOW } from 'hopscope-protocol';
 
 /** Holds one row, so that a change of it redraws that row alone. */
 export class RowCell {

@@ -1,4 +1,4 @@
-import type { Direction, PathRecord, Stage } from '../../../src/model/records.js';
+import type { Direction, PathRecord, Stage } from 'hopscope-protocol';
 
 /** Seconds of packets a point of the latency charts stands for. */
 export const WINDOW_SECONDS = 10;

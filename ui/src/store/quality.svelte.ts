@@ -1,5 +1,4 @@
-import type { QualityRecord } from '../../../src/model/feed.js';
-import type { QualityMessage } from '../../../src/serve/protocol.js';
+import type { QualityMessage, QualityRecord } from 'hopscope-protocol';
 
 /** Points of the small events-per-second curve. */
 const TREND_LIMIT = 60;

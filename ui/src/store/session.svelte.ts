@@ -1,4 +1,4 @@
-import type { HelloMessage } from '../../../src/serve/protocol.js';
+import type { HelloMessage } from 'hopscope-protocol';
 import type { ConnectionState } from '../stream/connection.js';
 
 export interface Problem {

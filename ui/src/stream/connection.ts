@@ -1,9 +1,9 @@
 import {
   type ClientMessage,
   PROTOCOL_VERSION,
+  parseServerMessage,
   type ServerMessage,
-} from '../../../src/serve/protocol.js';
-import { parseServerMessage } from '../../../src/serve/server-message.js';
+} from 'hopscope-protocol';
 import { backoffMs } from './backoff.js';
 
 export type ConnectionState =

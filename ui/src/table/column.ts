@@ -1,4 +1,4 @@
-import type { FilterTerm, FlowRow } from '../../../src/serve/protocol.js';
+import type { FilterTerm, FlowRow } from 'hopscope-protocol';
 
 export type Tone = 'plain' | 'name' | 'dim' | 'good' | 'warn' | 'bad' | 'mark';
 

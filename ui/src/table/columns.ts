@@ -1,5 +1,4 @@
-import { endpointText } from '../../../src/serve/endpoint-text.js';
-import type { Endpoint, FilterField } from '../../../src/serve/protocol.js';
+import { type Endpoint, endpointText, type FilterField } from 'hopscope-protocol';
 import { fieldTerm } from '../filter/grammar.js';
 import { clockTime, dateTime, elapsed, shortAge } from '../format/clock.js';
 import { formatBytes, formatCount, formatDuration, formatExact } from '../format/quantity.js';

@@ -1,4 +1,4 @@
-import type { FlowRow } from '../../../src/serve/protocol.js';
+import type { FlowRow } from 'hopscope-protocol';
 
 /** `default/nginx-service` is `nginx-service` where people read it. */
 export function shortService(service: string): string {

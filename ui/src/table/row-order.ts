@@ -1,4 +1,4 @@
-import type { FlowRow } from '../../../src/serve/protocol.js';
+import type { FlowRow } from 'hopscope-protocol';
 import { COLUMNS } from './columns.js';
 
 export interface Order {

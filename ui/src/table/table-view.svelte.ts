@@ -1,6 +1,5 @@
+import { type FilterTerm, matchesFilter } from 'hopscope-protocol';
 import { createContext } from 'svelte';
-import type { FilterTerm } from '../../../src/serve/protocol.js';
-import { matchesFilter } from '../../../src/serve/row-filter.js';
 import { formatFilter, parseFilter, toggleTerm } from '../filter/grammar.js';
 import type { Router } from '../route/route.svelte.js';
 import type { FlowTableStore, RowCell } from '../store/flow-table.svelte.js';

@@ -1,4 +1,4 @@
-import type { RowVerdict } from '../../../src/serve/protocol.js';
+import type { RowVerdict } from 'hopscope-protocol';
 import type { Tone } from './column.js';
 
 export const VERDICT_TONE: Readonly<Record<RowVerdict, Tone>> = {

@@ -1,4 +1,4 @@
-import { isFields, Mismatch, type Reader } from '../channel/untrusted-value.js';
+import { isFields, Mismatch, type Reader } from './untrusted-value.js';
 
 export type Parsed<T> =
   | { readonly ok: true; readonly value: T }

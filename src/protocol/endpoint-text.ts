@@ -1,4 +1,4 @@
-import type { Endpoint } from './protocol.js';
+import type { Endpoint } from './flow-row.js';
 
 /** `10.0.0.1:80`, `[fd00::1]:80`, or the address alone when there is no port. */
 export function endpointText(endpoint: Endpoint): string {

@@ -1,14 +1,7 @@
 import { endpointText } from './endpoint-text.js';
-import {
-  type Endpoint,
-  FILTER_FIELDS,
-  FILTER_TERM_LIMIT,
-  FILTER_TEXT_LIMIT,
-  type FilterField,
-  type FilterTerm,
-  type FlowRow,
-  isFilterField,
-} from './protocol.js';
+import { FILTER_FIELDS, type FilterField, type FilterTerm, isFilterField } from './filter-term.js';
+import type { Endpoint, FlowRow } from './flow-row.js';
+import { FILTER_TERM_LIMIT, FILTER_TEXT_LIMIT } from './limits.js';
 
 /**
  * What may stand in the filter box: words, `field:value`, `-` before either to

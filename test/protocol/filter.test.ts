@@ -1,9 +1,15 @@
+import {
+  type FilterTerm,
+  type FlowRow,
+  fieldValues,
+  flowTags,
+  matchesFilter,
+  parseFilter,
+  TAGS_LIMIT,
+} from 'hopscope-protocol';
 import { describe, expect, test } from 'vitest';
 import { flowRow } from '../../src/serve/flow-row.js';
-import { flowTags, TAGS_LIMIT } from '../../src/serve/flow-tags.js';
-import type { FilterTerm, FlowRow } from '../../src/serve/protocol.js';
-import { fieldValues, matchesFilter, parseFilter } from '../../src/serve/row-filter.js';
-import { droppedFlow, serviceFlow } from './fixture-feed.js';
+import { droppedFlow, serviceFlow } from '../serve/fixture-feed.js';
 
 const ROW: FlowRow = {
   ...flowRow(serviceFlow('a', 3)),

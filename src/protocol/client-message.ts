@@ -1,22 +1,8 @@
-import {
-  boolean,
-  list,
-  nullable,
-  object,
-  oneOf,
-  type Reader,
-  short,
-} from '../channel/untrusted-value.js';
+import { FILTER_FIELDS, type FilterField, type FilterTerm } from './filter-term.js';
+import { FILTER_TERM_LIMIT, FILTER_TEXT_LIMIT, FLOW_ID_LIMIT } from './limits.js';
+import type { ClientMessage } from './messages.js';
 import { type Parsed, parseMessage } from './parse-message.js';
-import {
-  type ClientMessage,
-  FILTER_FIELDS,
-  FILTER_TERM_LIMIT,
-  FILTER_TEXT_LIMIT,
-  type FilterField,
-  type FilterTerm,
-  FLOW_ID_LIMIT,
-} from './protocol.js';
+import { boolean, list, nullable, object, oneOf, type Reader, short } from './untrusted-value.js';
 
 const flowId = short(FLOW_ID_LIMIT);
 

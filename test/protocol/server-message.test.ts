@@ -1,8 +1,7 @@
+import { parseServerMessage, type ServerMessage } from 'hopscope-protocol';
 import { describe, expect, test } from 'vitest';
 import { flowRow } from '../../src/serve/flow-row.js';
-import type { ServerMessage } from '../../src/serve/protocol.js';
-import { parseServerMessage } from '../../src/serve/server-message.js';
-import { serviceFlow, servicePath } from './fixture-feed.js';
+import { serviceFlow, servicePath } from '../serve/fixture-feed.js';
 
 const ROW = flowRow(serviceFlow('a', 3));
 

@@ -1,6 +1,6 @@
+import { pathDirection } from 'hopscope-protocol';
 import { expect, test } from 'vitest';
-import { pathDirection } from '../../src/serve/path-direction.js';
-import { serviceFlow, servicePath } from './fixture-feed.js';
+import { serviceFlow, servicePath } from '../serve/fixture-feed.js';
 
 test('the direction of a path is the recorded one, else that of its first hop', () => {
   const flow = serviceFlow('a', 1);

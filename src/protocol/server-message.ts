@@ -1,3 +1,18 @@
+import type { Endpoint, FlowRow, Rate, RowVerdict } from './flow-row.js';
+import { TAGS_LIMIT } from './flow-tags.js';
+import { CHAIN_LIMIT, PATHS_PER_FLOW, PATHS_PER_MESSAGE, ROWS_PER_MESSAGE } from './limits.js';
+import type {
+  ErrorMessage,
+  FlowMessage,
+  FlowsMessage,
+  HelloMessage,
+  Mode,
+  QualityMessage,
+  ServerMessage,
+} from './messages.js';
+import { type Parsed, parseMessage } from './parse-message.js';
+import type { QualityRecord, SamplingRecord } from './quality-record.js';
+import type { FlowRecord, PathRecord } from './records.js';
 import {
   boolean,
   decimal,
@@ -9,28 +24,7 @@ import {
   type Reader,
   shape,
   string,
-} from '../channel/untrusted-value.js';
-import type { QualityRecord, SamplingRecord } from '../model/feed.js';
-import type { FlowRecord, PathRecord } from '../model/records.js';
-import { TAGS_LIMIT } from './flow-tags.js';
-import { type Parsed, parseMessage } from './parse-message.js';
-import {
-  CHAIN_LIMIT,
-  type Endpoint,
-  type ErrorMessage,
-  type FlowMessage,
-  type FlowRow,
-  type FlowsMessage,
-  type HelloMessage,
-  type Mode,
-  PATHS_PER_FLOW,
-  PATHS_PER_MESSAGE,
-  type QualityMessage,
-  type Rate,
-  ROWS_PER_MESSAGE,
-  type RowVerdict,
-  type ServerMessage,
-} from './protocol.js';
+} from './untrusted-value.js';
 
 const endpoint = shape<Endpoint>({ address: string, port: nullable(number) });
 

@@ -1,4 +1,4 @@
-import type { Direction, FlowRecord, PathRecord } from '../model/records.js';
+import type { Direction, FlowRecord, PathRecord } from './records.js';
 
 /** Which way of the flow a path went: as recorded, else from what its first hop shows. */
 export function pathDirection(flow: FlowRecord, path: PathRecord): Direction {
