@@ -23,6 +23,7 @@
         "addon/probe.cc",
         "addon/allocator.cc",
         "addon/datagram.cc",
+        "addon/echo-probe.cc",
         "addon/descriptors.cc",
         "addon/confine.cc",
         "addon/system-call-filter.cc"

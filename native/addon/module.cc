@@ -8,6 +8,7 @@
 #include "confine.h"
 #include "datagram.h"
 #include "descriptors.h"
+#include "echo-probe.h"
 #include "handle.h"
 #include "link.h"
 #include "log.h"
@@ -56,6 +57,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitNetnsIdentity(env, exports);
   InitNetnsQuery(env, exports);
   InitDatagram(env, exports);
+  InitEchoProbe(env, exports);
   InitDescriptors(env, exports);
   InitConfine(env, exports);
   return exports;

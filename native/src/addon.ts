@@ -268,6 +268,17 @@ interface Addon {
   receiveDescriptors(socket: number): number[];
   confine(user: number, capabilities: bigint, filter: boolean): void;
   sendUnixDatagram(address: string, data: Uint8Array): void;
+  sendEchoProbe(
+    path: string,
+    source: string,
+    destination: string,
+    size: number,
+    id: number,
+    sequence: number,
+    waitMs: number,
+  ): Promise<
+    readonly [outcome: number, errno: number, isLocal: boolean, mtu: number, from: string]
+  >;
   libbpfVersion(): string;
   possibleCpus(): number;
 }

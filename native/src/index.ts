@@ -13,6 +13,13 @@ export {
   sendDescriptors,
   socketPair,
 } from './descriptors.js';
+export {
+  type EchoProbe,
+  type EchoResult,
+  PROBE_SIZE_MAX,
+  PROBE_WAIT_MAX_MS,
+  sendEchoProbe,
+} from './echo-probe.js';
 export { BpfError } from './error.js';
 export type {
   AttachTypeName,

@@ -7,35 +7,50 @@ import { UsageError } from '../../model/errors.js';
 import { audit } from '../../mtu/audit.js';
 import { readMachine } from '../../source/machine-reader.js';
 import { EXIT } from '../exit-status.js';
+import { NAME_OPTIONS } from '../name-options.js';
 import { optionHelp } from '../option.js';
 import { COMMON_OPTIONS, parse } from '../options.js';
 import { LineOutput } from '../output.js';
 import { setLog } from '../read-options.js';
+import { runProbe } from './mtu-probe.js';
 
 const OPTIONS = {
   json: {
     ...COMMON_OPTIONS.json,
     help: 'JSON Lines: a record for each way, then one for each fault',
   },
+  probe: {
+    type: 'boolean',
+    help: 'send packets between SRC and DST, one a second, to find the largest that passes',
+    file: null,
+  },
   netns: {
     ...COMMON_OPTIONS.netns,
     help: 'read only this network namespace, host for this one; repeatable',
   },
+  ...NAME_OPTIONS,
   'log-level': COMMON_OPTIONS['log-level'],
   'log-format': COMMON_OPTIONS['log-format'],
   help: COMMON_OPTIONS.help,
 } as const;
 
 const HELP = `Usage: hopscope mtu [options]
+       hopscope mtu --probe [options] SRC DST
 
 The largest packet that fits each way from a pod, and what is wrong with MTUs: read
 from the devices, routes and rules of every network namespace. Nothing is sent and
 nothing is changed.
 
+With --probe, ICMP echoes with DF set are sent from SRC, one a second at most, to find
+the largest packet that passes, and the hop and the device that refuse the next one,
+from the trace of the probe itself; then from DST, where that is on this machine too.
+SRC and DST are names of pods (NAMESPACE/NAME where two have the same) or of network
+namespaces, addresses, or NAME@ADDRESS.
+
 ${optionHelp(OPTIONS)}
 Exit status: 0 nothing is wrong, or bytes are wasted at most; 1 packets are or will be
-lost, or it works by luck or by fragments; 2 bad usage; 3 not permitted (the reason and
-the remedy are on standard error).
+lost, or it works by luck or by fragments, or less passes than a way is configured for;
+2 bad usage; 3 not permitted (the reason and the remedy are on standard error).
 `;
 
 const LEFT_OUT = {
@@ -52,6 +67,7 @@ export async function runMtu(args: string[]): Promise<number> {
     return EXIT.done;
   }
   setLog(values);
+  if (values.probe === true) return runProbe(positionals, values);
   if (positionals.length > 0) {
     throw new UsageError(
       'MTU_USAGE',
