@@ -1,4 +1,4 @@
-import type { MtuDeviceRecord } from '../model/mtu-records.js';
+import type { MtuDeviceRecord } from 'hopscope-protocol';
 import type {
   ProbeEndRecord,
   ProbeRecord,

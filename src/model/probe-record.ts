@@ -1,5 +1,5 @@
 /** What `hopscope mtu --probe` reports: add to it, never rename in it. */
-import type { MtuDeviceRecord } from './mtu-records.js';
+import type { MtuDeviceRecord } from 'hopscope-protocol';
 
 export interface ProbeEndRecord {
   /** `null` where it is not on this machine. */

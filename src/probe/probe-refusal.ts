@@ -1,7 +1,6 @@
 import type { EchoResult } from 'ebpf-ts';
-import type { MtuDeviceRecord } from '../model/mtu-records.js';
+import type { HopRecord, MtuDeviceRecord, PathRecord } from 'hopscope-protocol';
 import type { ProbeRefusalRecord } from '../model/probe-record.js';
-import type { HopRecord, PathRecord } from '../model/records.js';
 import type { Step, Trace } from '../mtu/step.js';
 import type { Device, Machine, Namespace } from '../network/machine.js';
 import { familyOf, parseAddress } from '../rules/address.js';

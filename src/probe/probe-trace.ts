@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
+import type { PathRecord } from 'hopscope-protocol';
 import { HopscopeError, UnsupportedError } from '../model/errors.js';
-import type { PathRecord } from '../model/records.js';
 
 /** Probes whose paths are kept: more are not sent. */
 export const PATHS_LIMIT = 256;

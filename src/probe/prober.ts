@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { BpfError, type EchoResult, sendEchoProbe } from 'ebpf-ts';
+import type { PathRecord } from 'hopscope-protocol';
 import { HopscopeError, UnsupportedError } from '../model/errors.js';
 import type { ProbeRecord, SentProbeRecord } from '../model/probe-record.js';
-import type { PathRecord } from '../model/records.js';
 import { narrowestOf } from '../mtu/step.js';
 import { traceWay } from '../mtu/trace.js';
 import { addressText, type Family } from '../network/ip-address.js';
