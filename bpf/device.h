@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What is known of devices: a record crosses the ring when one is seen first on a
- * CPU, or has changed, and hops name it by namespace and index.
+ * What is known of devices: a record crosses the ring when one is seen first or has
+ * changed, and hops name it by namespace and index.
  */
 #ifndef HOPSCOPE_DEVICE_H
 #define HOPSCOPE_DEVICE_H
 
 #include "maps.h"
 
-/* Devices remembered on each CPU; a power of two. One pushed out is announced again. */
+/*
+ * Devices remembered; a power of two. One pushed out is announced again. One table for
+ * all CPUs: with one for each, a CPU that saw neither the change of an MTU nor what it was
+ * changed to would take it for known when it is changed back.
+ */
 #define DEVICES 1024
 #define DEVICES_BITS 10
 /* Places looked at for one. */
@@ -27,7 +31,7 @@ struct known_device {
 };
 
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, DEVICES);
 	__type(key, __u32);
 	__type(value, struct known_device);

@@ -1,3 +1,4 @@
+import { cpus } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FlowRecord } from 'hopscope-protocol';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -87,6 +88,18 @@ describe('what fits', () => {
     expect(Number(original?.gsoPackets)).toBeGreaterThan(0);
     expect(Number(original?.gsoSegments)).toBeGreaterThan(Number(original?.gsoPackets));
     expect(shown(flow).verdict).toBe('fits');
+  });
+});
+
+describe('a device', () => {
+  it('has the MTU it has now, whichever CPU saw the one before', async () => {
+    const echoOn = (cpu: number) => () =>
+      attempt(A, 'taskset', '-c', `${cpu}`, 'ping', '-n', '-c1', '-W', '0.3', '-s', '972', B_IP);
+    const last = cpus().length - 1;
+    const mtu = async (cpu: number) => (await watch.only(echoOn(cpu))).mtu.path;
+    expect(await mtu(0)).toBe(1500);
+    expect(await withMtu(ROUTER, 'ra', 1400, () => mtu(last))).toBe(1400);
+    expect(await mtu(0)).toBe(1500);
   });
 });
 
