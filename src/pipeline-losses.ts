@@ -33,6 +33,7 @@ export function lossesOf(joiner: PathJoiner, flows: FlowTable, queue: RecordQueu
       'records-out-of-order': queue.hurried,
       'counts-stale': flows.counters.countsStale,
       'count-checks-refused': flows.countsUnwatched,
+      'ended-flows-evicted': flows.counters.endedEvicted,
       'places-forgotten': joiner.places.cleared,
     },
   };

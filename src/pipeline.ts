@@ -51,6 +51,8 @@ export interface PipelineOptions {
   /** Whether some namespaces are left out on purpose. */
   readonly namespaceFiltered?: boolean;
   readonly flowLimit?: number;
+  /** Whether flows that have ended are kept for readers for a while. */
+  readonly keepEnded?: boolean;
   /** What it may keep in memory; MEMORY_DEFAULT shared out when absent. */
   readonly memory?: MemoryBudget;
   readonly onPath?: (finished: FinishedPath) => void;
@@ -128,6 +130,7 @@ export class Pipeline implements FlowFeed, SourceSink {
       meaningOf: (reason) => dropMeaning(this.names.reason(reason)),
       onRelease: (path) => this.joiner.release(path),
       ...(options.flowLimit === undefined ? {} : { limit: options.flowLimit }),
+      ...(options.keepEnded === true ? { ended: {} } : {}),
       ...(options.onFlowEnd === undefined ? {} : { onRemove: options.onFlowEnd }),
     });
     // A filter, and namespaces left out, keep packets from being traced: none of them is lost.

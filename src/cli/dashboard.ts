@@ -37,6 +37,7 @@ export async function startDashboard(settings: DashboardOptions): Promise<Dashbo
     filter: options.filter,
     namespaceFiltered: settings.namespaceFiltered ?? options.netns !== null,
     memory: options.memory,
+    keepEnded: true,
   });
   const started: { server?: Promise<ServerProcess> } = {};
   const serve = (): Promise<ServerProcess> => {

@@ -41,6 +41,7 @@ export function flowRecord(flow: Flow, names: Names, epoch: Epoch, state?: strin
     type: 'flow',
     id: flow.id,
     state: state ?? flow.state,
+    ...(flow.hasEnded ? { ended: true as const } : {}),
     start: wall(flow.start),
     last: wall(flow.last),
     original: original.toRecord(icmp),

@@ -1,5 +1,5 @@
 import type { Flow } from './flow.js';
-import { ID_HIGH, ID_LOW, LAST, NEWER, OLDER, VERSION } from './flow-block.js';
+import { ENDED, ID_HIGH, ID_LOW, LAST, NEWER, OLDER, VERSION } from './flow-block.js';
 import type { FlowSlots } from './flow-slots.js';
 import { identifierText } from './identifier.js';
 
@@ -101,8 +101,12 @@ export class ChangeLog {
     return changed.reverse();
   }
 
-  /** Slots of flows changed after `version`, the newest change first, at most so many. */
-  newestSlots(version: number, most: number): readonly number[] {
+  /**
+   * Slots of flows changed after `version`, the newest change first, at most so many.
+   *
+   * @param ended only those that have ended, or only those that have not; absent: all
+   */
+  newestSlots(version: number, most: number, ended?: boolean): readonly number[] {
     const slots = this.#slots;
     const changed: number[] = [];
     for (
@@ -110,7 +114,7 @@ export class ChangeLog {
       slot >= 0 && changed.length < most && slots.double(slot, VERSION) > version;
       slot = slots.word(slot, OLDER)
     ) {
-      changed.push(slot);
+      if (ended === undefined || (slots.word(slot, ENDED) !== 0) === ended) changed.push(slot);
     }
     return changed;
   }

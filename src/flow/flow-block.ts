@@ -42,7 +42,9 @@ export const ORIGINAL_TUPLE = POINTS + 4;
 export const REPLY_TUPLE = ORIGINAL_TUPLE + 1;
 /** For a reader that shows flows in turn: when it was shown last. */
 export const SHOWN = REPLY_TUPLE + 1;
-export const WORDS = SHOWN + 1;
+/** Of a flow that has ended: when, see ended-flows.ts; 0 of one that goes on. */
+export const ENDED = SHOWN + 1;
+export const WORDS = ENDED + 1;
 
 /** Whether a flow is in no place of the wheel: its WHEEL_NEXT. */
 export const NOT_IN_WHEEL = -2;

@@ -2,6 +2,8 @@
 export interface FlowCounters {
   /** Flows removed before their time: the table had its number of flows, or its bytes. */
   evicted: number;
+  /** Ended flows not kept as long as they might have been: there had to be room. */
+  endedEvicted: number;
   /** Flows that ended by age. */
   expired: number;
   /** Flows found to be part of another, which took over all of theirs. Nothing is lost. */
@@ -29,6 +31,7 @@ export interface FlowCounters {
 export function zeroCounters(): FlowCounters {
   return {
     evicted: 0,
+    endedEvicted: 0,
     expired: 0,
     merged: 0,
     unassigned: 0,

@@ -29,5 +29,7 @@ export function estimatedBytes(flow: Flow): number {
 
 /** What of it is in typed arrays. */
 export function numbersBytes(flow: Flow): number {
-  return FLOW_BYTES + flow.wordAt(KEYS) * KEY_BYTES;
+  // One that has ended is found by no tuple, and holds its own two still.
+  const tuples = flow.hasEnded ? 2 * PAIR_BYTES : flow.wordAt(KEYS) * KEY_BYTES;
+  return FLOW_BYTES + tuples;
 }

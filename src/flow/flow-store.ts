@@ -3,6 +3,7 @@ import type { TupleTable } from '../join/tuple-table.js';
 import { Bindings } from './bindings.js';
 import { ChangeLog } from './change-log.js';
 import type { CountRows } from './count-rows.js';
+import { ENDED_SHARE, EndedFlows, type EndedLimits } from './ended-flows.js';
 import type { Flow } from './flow.js';
 import { BYTES, ID_HIGH, ID_LOW, LAST, START } from './flow-block.js';
 import type { FlowCounters } from './flow-counters.js';
@@ -21,8 +22,12 @@ export interface FlowStoreOptions {
   readonly limit?: number | undefined;
   readonly limitBytes?: number | undefined;
   readonly removedLimit?: number | undefined;
-  /** A flow has left the table: evicted, or by age. */
+  /** What is kept of flows after their end; absent: nothing. */
+  readonly ended?: EndedLimits | undefined;
+  /** A flow has ended by age, or was evicted. */
   readonly onRemove?: ((flow: Flow) => void) | undefined;
+  /** A flow has ended, and is kept for readers. */
+  readonly onEnd: (flow: Flow) => void;
   /** A flow has left the table, for whatever reason: it has its numbers still. */
   readonly onRemoved: (flow: Flow) => void;
 }
@@ -33,6 +38,7 @@ export class FlowStore {
   readonly bindings: Bindings;
   readonly log: ChangeLog;
   readonly expiry: IdleExpiry;
+  readonly ended: EndedFlows;
   readonly #index: FlowIndex;
   readonly #rows: CountRows;
   readonly #counters: FlowCounters;
@@ -57,10 +63,13 @@ export class FlowStore {
     this.#options = options;
     this.#limit = options.limit ?? FLOW_LIMIT;
     this.#limitBytes = options.limitBytes ?? FLOW_LIMIT_BYTES;
+    const endedBytes = this.#limitBytes * ENDED_SHARE;
+    this.ended = new EndedFlows(this.slots, options.ended ?? { limit: 0 }, endedBytes);
   }
 
+  /** Flows that have not ended. */
   get size(): number {
-    return this.slots.size;
+    return this.slots.size - this.ended.size;
   }
 
   /** Estimated. */
@@ -114,12 +123,45 @@ export class FlowStore {
     if (isDueAnew) {
       this.expiry.schedule(flow);
     }
-    const bytes = estimatedBytes(flow);
-    this.#bytes += bytes - flow.wordAt(BYTES);
-    flow.word(BYTES, bytes);
+    this.#charge(flow);
     while (this.#bytes > this.#limitBytes && this.#evictOldest(flow)) {
       // until there is room
     }
+  }
+
+  /**
+   * A flow has been idle too long. Where ended ones are kept it stays for readers, small and
+   * found by its id alone; else it leaves. `now`: ns since the source's epoch.
+   */
+  end(flow: Flow, now: number): void {
+    const { ended } = this;
+    if (ended.limit === 0) {
+      this.remove(flow);
+      return;
+    }
+    this.#unbind(flow);
+    this.expiry.remove(flow);
+    flow.traced?.settle();
+    this.#options.onEnd(flow);
+    ended.add(flow, now, () => this.#charge(flow));
+    this.log.touch(flow, flow.last);
+    while (ended.isOverLimit) {
+      this.#counters.endedEvicted += 1;
+      this.#unlink(ended.first as Flow, false);
+    }
+    this.#options.onRemove?.(flow);
+  }
+
+  /** Removes ended flows that were kept long enough, so many. @returns whether there are more */
+  forgetEnded(now: number, most: number): boolean {
+    for (let left = most; left > 0; left--) {
+      const flow = this.ended.overdue(now);
+      if (flow === null) {
+        return false;
+      }
+      this.#unlink(flow, false);
+    }
+    return true;
   }
 
   remove(flow: Flow): void {
@@ -140,6 +182,12 @@ export class FlowStore {
 
   /** @param but the flow that stays in any case. @returns whether one has gone */
   #evictOldest(but: Flow | null): boolean {
+    const ended = this.ended.first;
+    if (ended !== null) {
+      this.#counters.endedEvicted += 1;
+      this.#unlink(ended, false);
+      return true;
+    }
     const { oldest } = this.log;
     if (oldest === null || (but !== null && oldest.is(but))) {
       return false;
@@ -149,11 +197,26 @@ export class FlowStore {
     return true;
   }
 
-  #unlink(flow: Flow, isShown: boolean): void {
-    this.#bytes -= flow.wordAt(BYTES);
+  /** Puts what it takes to the account. */
+  #charge(flow: Flow): void {
+    const bytes = estimatedBytes(flow);
+    this.#bytes += bytes - flow.wordAt(BYTES);
+    flow.word(BYTES, bytes);
+  }
+
+  #unbind(flow: Flow): void {
     this.#rows.forget(flow);
     this.bindings.remove(flow);
-    this.expiry.remove(flow);
+  }
+
+  #unlink(flow: Flow, isShown: boolean): void {
+    if (flow.hasEnded) {
+      this.ended.remove(flow);
+    } else {
+      this.#unbind(flow);
+      this.expiry.remove(flow);
+    }
+    this.#bytes -= flow.wordAt(BYTES);
     this.log.remove(flow);
     this.#index.remove(flow);
     this.#options.onRemoved(flow);

@@ -10,12 +10,14 @@ import { CountRows } from './count-rows.js';
 import { type Counted, CountIntake } from './counted.js';
 import { type DirectionIndex, ORIGINAL, opposite, REPLY } from './direction-index.js';
 import type { DropMeaning } from './drop-meaning.js';
+import type { EndedLimits } from './ended-flows.js';
 import type { FinishedPath } from './finished-path.js';
 import type { Flow } from './flow.js';
 import { SHOWN } from './flow-block.js';
 import { type FlowCounters, zeroCounters } from './flow-counters.js';
 import { FlowStore } from './flow-store.js';
 import { IcmpErrors } from './icmp-errors.js';
+import { AGE_BATCH } from './idle-expiry.js';
 import { Losses } from './losses.js';
 import { isLinkControl, Matching } from './matching.js';
 import { Merging } from './merging.js';
@@ -32,11 +34,13 @@ export interface FlowTableOptions {
   readonly recentLimit?: number;
   readonly recentBytes?: number;
   readonly pointLimit?: number;
+  /** What is kept of flows after their end, for readers; absent: nothing. */
+  readonly ended?: EndedLimits;
   /** Whether some namespaces are left out of the observation on purpose. */
   readonly namespaceFiltered?: boolean;
   /** What a drop reason says of a packet's size. */
   readonly meaningOf?: (reason: number) => DropMeaning;
-  /** A flow has left the table: evicted, or by age. */
+  /** A flow has ended by age, or was evicted. */
   readonly onRemove?: (flow: Flow) => void;
   /** A path is kept no longer, nor shown to anybody: its columns may serve another. */
   readonly onRelease?: (path: Path) => void;
@@ -78,7 +82,9 @@ export class FlowTable {
       limit: options.limit,
       limitBytes: options.limitBytes,
       removedLimit: options.removedLimit,
+      ended: options.ended,
       onRemove: options.onRemove,
+      onEnd: (flow) => this.#losses.forget(flow),
       onRemoved: (flow) => {
         this.#recent.drop(flow);
         this.#losses.forget(flow);
@@ -101,8 +107,14 @@ export class FlowTable {
     );
   }
 
+  /** Flows that have not ended. */
   get size(): number {
     return this.#store.size;
+  }
+
+  /** Flows that have ended and are kept. */
+  get ended(): number {
+    return this.#store.ended.size;
   }
 
   /** Of all flows, estimated; recent paths are not among them. */
@@ -111,10 +123,13 @@ export class FlowTable {
   }
 
   /** What each part of it takes, estimated, and may take. */
-  get memory(): Readonly<Record<'flows' | 'recentPaths' | 'changeLog', MemoryUse>> {
+  get memory(): Readonly<
+    Record<'flows' | 'endedFlows' | 'recentPaths' | 'changeLog', MemoryUse>
+  > {
     const { log } = this.#store;
     return {
       flows: { bytes: this.#store.bytes, limit: this.#store.limitBytes },
+      endedFlows: { bytes: this.#store.ended.bytes, limit: this.#store.ended.limitBytes },
       recentPaths: { bytes: this.#recent.bytes, limit: this.#recent.limitBytes },
       changeLog: { bytes: log.byteLength, limit: log.byteLength },
     };
@@ -155,6 +170,13 @@ export class FlowTable {
   /** Slots of flows changed after `version`, the newest change first, at most so many. */
   newestSlots(version: number, most: number): readonly number[] {
     return this.#store.log.newestSlots(version, most);
+  }
+
+  /** At most so many slots: of flows that go on, then of ended ones, the newest change first. */
+  liveFirst(most: number): readonly number[] {
+    const { log } = this.#store;
+    const live = log.newestSlots(0, most, false);
+    return this.ended === 0 ? live : [...live, ...log.newestSlots(0, most - live.length, true)];
   }
 
   /** When a reader has shown the flow of a slot last; see Flow.shown. */
@@ -238,10 +260,11 @@ export class FlowTable {
   expireIdle(now: number): boolean {
     this.#now = Math.max(this.#now, now);
     this.#losses.settle(now, (flow) => this.#store.settle(flow, flow.last, false));
-    return this.#store.expiry.expireIdle(now, (flow) => {
+    const isMore = this.#store.expiry.expireIdle(now, (flow) => {
       this.counters.expired += 1;
-      this.#store.remove(flow);
+      this.#store.end(flow, now);
     });
+    return this.#store.forgetEnded(now, AGE_BATCH) || isMore;
   }
 
   /** Flows changed after `version`, the oldest change first. */

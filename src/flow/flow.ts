@@ -162,6 +162,11 @@ export class Flow {
     return this.doubleAt(block.VERSION);
   }
 
+  /** Whether it is kept for readers only: no packet is put to it any more. */
+  get hasEnded(): boolean {
+    return this.wordAt(block.ENDED) !== 0;
+  }
+
   get state(): FlowState {
     return STATES[this.wordAt(block.STATUS) & STATE_MASK] as FlowState;
   }

@@ -10,6 +10,10 @@ const FIRST_ENTRIES = 4;
 const LAST_ENTRIES = 256;
 const EMPTY = -1;
 
+/** Quantiles that records have, and what they take where nothing else is kept. */
+export const SETTLED_QUANTILES = [0.5, 0.9, 0.99] as const;
+const SETTLED_BYTES = 256;
+
 /** Estimated bytes of a histogram before its second bucket; see flow-size.ts. */
 export const HISTOGRAM_BYTES = 96;
 
@@ -28,6 +32,8 @@ export class Histogram {
   /** Bucket and count by turns. */
   #sparse: number[] | null = null;
   #dense: Uint32Array | null = null;
+  /** Quantiles that remain of one that is complete; null while it is not. */
+  #settled: ReadonlyMap<number, number> | null = null;
   #used = 0;
   #count = 0;
   #max = 0;
@@ -79,6 +85,10 @@ export class Histogram {
     if (this.#count === 0) {
       return 0;
     }
+    const settled = this.#settled?.get(quantile);
+    if (settled !== undefined) {
+      return settled;
+    }
     const rank = Math.max(1, Math.ceil(quantile * this.#count));
     if (rank >= this.#count) {
       return this.#max;
@@ -91,6 +101,24 @@ export class Histogram {
       }
     }
     return this.#max;
+  }
+
+  /**
+   * Nothing is added any more: keeps the quantiles of SETTLED_QUANTILES, exact as before, and
+   * gives up its buckets where they take more than that.
+   *
+   * @returns by how many bytes it shrank
+   */
+  settle(): number {
+    const before = this.byteLength;
+    if (before <= SETTLED_BYTES) {
+      return 0;
+    }
+    this.#settled = new Map(SETTLED_QUANTILES.map((one) => [one, this.quantile(one)]));
+    this.#dense = null;
+    this.#sparse = null;
+    this.#bucket = bucketOf(this.#max);
+    return before - SETTLED_BYTES;
   }
 
   #inOrder(): readonly (readonly [number, number])[] {

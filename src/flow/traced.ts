@@ -101,6 +101,15 @@ export class Traced {
     return this.#directions[index];
   }
 
+  /** Nothing more comes: of the times at each leg their quantiles are enough. */
+  settle(): void {
+    for (const direction of this.#directions) {
+      for (const leg of direction?.legs ?? []) {
+        this.bytes -= leg.latency?.settle() ?? 0;
+      }
+    }
+  }
+
   makeDirection(index: DirectionIndex): TracedDirection {
     const made = new TracedDirection();
     this.#directions[index] = made;

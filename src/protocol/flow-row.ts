@@ -15,6 +15,8 @@ export interface Endpoint {
 export interface FlowRow {
   readonly id: string;
   readonly state: string;
+  /** Set where it has ended and is kept for readers. */
+  readonly ended?: true | undefined;
   /** Wall-clock nanoseconds since the epoch. */
   readonly start: string;
   readonly last: string;

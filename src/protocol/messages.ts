@@ -30,8 +30,9 @@ export interface FlowsMessage {
   readonly reset: boolean;
   readonly rows: readonly FlowRow[];
   readonly removed: readonly string[];
-  /** Flows in the daemon's table, whatever the filter. */
+  /** Flows in the daemon's table, whatever the filter, and how many of them have ended. */
   readonly total: number;
+  readonly ended?: number;
   /** Changed rows that wait for the next tick because this message was full. */
   readonly behind: number;
   /** The feed's time, wall-clock nanoseconds: of the recording when one is replayed. */

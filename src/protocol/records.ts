@@ -226,6 +226,8 @@ export interface FlowRecord {
   readonly type: 'flow';
   readonly id: string;
   readonly state: string;
+  /** Set where it has ended and is kept for readers. */
+  readonly ended?: true;
   readonly start: string;
   readonly last: string;
   readonly original: TupleRecord;

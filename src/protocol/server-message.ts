@@ -31,6 +31,7 @@ const endpoint = shape<Endpoint>({ address: string, port: nullable(number) });
 const flowRow = shape<FlowRow>({
   id: string,
   state: string,
+  ended: (value) => (value === true ? true : undefined),
   start: decimal,
   last: decimal,
   proto: string,

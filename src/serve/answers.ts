@@ -130,7 +130,7 @@ export class Answers {
       flow === null || at === null
         ? null
         : { before: Math.min(before, Number.MAX_SAFE_INTEGER), id: at.id };
-    return { records, next, total: this.#flows.size };
+    return { records, next, total: this.#flows.size + this.#flows.ended };
   }
 
   /** Where the look-up goes on: where it ended, or at the newest when that has moved. */

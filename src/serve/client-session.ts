@@ -259,6 +259,7 @@ export class ClientSession {
     const tail = JSON.stringify({
       removed: delta.removed,
       total: table.total,
+      ended: table.ended,
       behind: delta.behind + table.behind,
       now: this.#context.now(),
     }).slice(1);

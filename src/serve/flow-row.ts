@@ -64,6 +64,7 @@ export function flowRow(flow: FlowRecord): FlowRow {
   return {
     id: flow.id,
     state: flow.state,
+    ...(flow.ended === true ? { ended: true as const } : {}),
     start: flow.start,
     last: flow.last,
     proto: original.proto,

@@ -77,7 +77,7 @@ export class RowFeed {
     this.#fresh.clear();
     this.#removed = [];
     this.#seen = this.#flows.version;
-    this.#fill = this.#flows.newestSlots(0, this.#tableLimit);
+    this.#fill = this.#flows.liveFirst(this.#tableLimit);
     this.#filled = 0;
   }
 
@@ -109,7 +109,8 @@ export class RowFeed {
     }
     words[layout.BATCH_ROWS] = this.#rows;
     words[layout.BATCH_REMOVED] = removed.length;
-    words[layout.BATCH_TOTAL] = this.#flows.size;
+    words[layout.BATCH_TOTAL] = this.#flows.size + this.#flows.ended;
+    words[layout.BATCH_ENDED] = this.#flows.ended;
     words[layout.BATCH_BEHIND] = this.#known.size + this.#fresh.size;
     words[layout.BATCH_RESET] = this.#reset ? 1 : 0;
     floats[layout.BATCH_TIME] = time;

@@ -11,12 +11,14 @@ import type { FlowState } from '../flow/flow.js';
 /** Header, in 32-bit words. */
 export const BATCH_ROWS = 0;
 export const BATCH_REMOVED = 1;
-/** Flows in the table. */
+/** Flows in the table, those that have ended among them. */
 export const BATCH_TOTAL = 2;
 /** Changed flows that wait for a later batch. */
 export const BATCH_BEHIND = 3;
 /** 1: forget every row known before. */
 export const BATCH_RESET = 4;
+/** Those of BATCH_TOTAL that have ended. */
+export const BATCH_ENDED = 5;
 /** Header, in 64-bit floats: the collector's monotonic milliseconds; time of the newest packet. */
 export const BATCH_TIME = 3;
 export const BATCH_NEWEST = 4;
@@ -60,6 +62,8 @@ export const FLAG_ANSWERED = 1;
 export const FLAG_REASON = 2;
 /** It did not change just now, but fills a table that begins anew. */
 export const FLAG_OLD = 4;
+/** It has ended and is kept for readers. */
+export const FLAG_ENDED = 8;
 export const STATE_SHIFT = 4;
 export const VERDICT_SHIFT = 8;
 export const MTU_SHIFT = 12;

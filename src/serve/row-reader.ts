@@ -29,7 +29,9 @@ export interface RowBatch {
   readonly updates: readonly RowUpdate[];
   /** Ids of flows that left the table. */
   readonly removed: readonly string[];
+  /** Flows in the collector's table, and how many of them have ended. */
   readonly total: number;
+  readonly ended: number;
   readonly behind: number;
   readonly reset: boolean;
   /** The collector's monotonic milliseconds. */
@@ -65,6 +67,7 @@ export function readBatch(payload: Uint8Array, names: Names, epochNs: bigint): R
     updates,
     removed,
     total: words[layout.BATCH_TOTAL] as number,
+    ended: words[layout.BATCH_ENDED] as number,
     behind: words[layout.BATCH_BEHIND] as number,
     reset: words[layout.BATCH_RESET] === 1,
     timeMs: finite(floats[layout.BATCH_TIME] as number),
@@ -140,6 +143,7 @@ class RowReader {
     const row: FlowRow = {
       id: idText(this.#words, word + layout.ROW_ID),
       state: layout.STATES[(flags >> layout.STATE_SHIFT) & layout.CODE_MASK] ?? 'new',
+      ...((flags & layout.FLAG_ENDED) === 0 ? {} : { ended: true as const }),
       start: this.#wallClock(startNs),
       last: this.#wallClock(this.#time(float + layout.ROW_LAST)),
       proto,

@@ -40,8 +40,9 @@ interface Slot {
  * be sent.
  */
 export class RowTable {
-  /** Flows in the collector's table. */
+  /** Flows in the collector's table, and how many of them have ended. */
   total = 0;
+  ended = 0;
   /** Changed flows that the collector has not sent yet. */
   behind = 0;
   /** Time of the newest packet, nanoseconds since the source's epoch. */
@@ -58,6 +59,8 @@ export class RowTable {
   #oldest = NONE;
   #newest = NONE;
   readonly #active = new Set<number>();
+  /** Slots of flows that have ended, in the order in which they did. */
+  readonly #endedSlots = new Set<number>();
   readonly #listeners = new Set<RowListener>();
   #timeMs: number | null = null;
   /** Flows begun after this were met from their first packet on. */
@@ -102,13 +105,17 @@ export class RowTable {
     return found.json;
   }
 
-  /** All slots in use, the newest change first. Made once for all who ask before the next change. */
+  /**
+   * All slots in use: flows that go on, then those that have ended, of each the newest change
+   * first. Made once for all who ask before the next change.
+   */
   byRecency(): Uint32Array {
     if (this.#recency !== null) return this.#recency;
     const slots = new Uint32Array(this.size);
-    let at = 0;
+    let live = 0;
+    let ended = this.size - this.#endedSlots.size;
     for (let slot = this.#newest; slot !== NONE; slot = this.#older[slot] as number) {
-      slots[at++] = slot;
+      slots[this.#endedSlots.has(slot) ? ended++ : live++] = slot;
     }
     this.#recency = slots;
     return slots;
@@ -127,6 +134,7 @@ export class RowTable {
     this.#recency = null;
     this.#timeMs = batch.timeMs;
     this.total = batch.total;
+    this.ended = batch.ended;
     this.behind = batch.behind;
     this.newestNs = Math.max(this.newestNs, batch.newestNs);
   }
@@ -163,6 +171,7 @@ export class RowTable {
     this.#free.length = 0;
     this.#byId.clear();
     this.#active.clear();
+    this.#endedSlots.clear();
     this.#oldest = NONE;
     this.#newest = NONE;
     this.#timeMs = null;
@@ -174,7 +183,7 @@ export class RowTable {
   #put(update: RowUpdate, now: number, before: number): void {
     const { row, packets, bytes, old } = update;
     const known = this.#byId.get(row.id);
-    const slot = known ?? this.#allocate(old);
+    const slot = known ?? this.#allocate(old, row.ended === true);
     // A full table has no room for what changed longer ago than all it holds.
     if (slot === NONE) return;
     const found = this.#slots[slot] ?? null;
@@ -206,19 +215,24 @@ export class RowTable {
         this.#link(slot, false);
       }
     }
+    if (row.ended === true) this.#endedSlots.add(slot);
     // Its rates are to be measured.
     this.#active.add(slot);
     for (const listener of this.#listeners) listener.changed(slot, old);
   }
 
-  /** A free slot; that of the oldest row when there is none, but not for a row older still. */
-  #allocate(old: boolean): number {
+  /**
+   * A free slot. Where there is none, that of the flow that ended longest ago, else of the
+   * oldest row, but not for a row older still.
+   */
+  #allocate(old: boolean, hasEnded: boolean): number {
     const free = this.#free.pop();
     if (free !== undefined) return free;
     if (this.#slots.length < this.#limit) return this.#slots.push(null) - 1;
     this.evicted += 1;
-    const oldest = this.#slots[this.#oldest] ?? null;
-    if (old || oldest === null) return NONE;
+    const [ended] = this.#endedSlots;
+    const oldest = this.#slots[ended ?? this.#oldest] ?? null;
+    if (oldest === null || (old && (ended === undefined || hasEnded))) return NONE;
     this.#remove(oldest.row.id);
     return this.#free.pop() ?? NONE;
   }
@@ -227,6 +241,7 @@ export class RowTable {
     const slot = this.#byId.get(id);
     if (slot === undefined) return;
     this.#byId.delete(id);
+    this.#endedSlots.delete(slot);
     this.#unlink(slot);
     this.#slots[slot] = null;
     this.#free.push(slot);

@@ -31,6 +31,7 @@ export function writeRow(flow: Flow, to: RowBuffer, word: number, old: boolean):
     (reply === null ? 0 : row.FLAG_ANSWERED) |
     (reason === null ? 0 : row.FLAG_REASON) |
     (old ? row.FLAG_OLD : 0) |
+    (flow.hasEnded ? row.FLAG_ENDED : 0) |
     (row.STATES.indexOf(flow.state) << row.STATE_SHIFT) |
     (row.VERDICTS.indexOf(flow.lastVerdict) << row.VERDICT_SHIFT) |
     (row.MTU_VERDICTS.indexOf(mtuVerdict(mtuSeen(flow))) << row.MTU_SHIFT);

@@ -91,3 +91,14 @@ test('memory is bounded: every bucket in use takes 12 KiB at most', () => {
   expect(histogram.byteLength).toBeLessThanOrEqual(12 << 10);
   expect(new Histogram().byteLength).toBeLessThanOrEqual(32);
 });
+
+test('one that is complete keeps its quantiles and gives up its buckets', () => {
+  const histogram = filled(Array.from({ length: 5_000 }, (_, n) => n * n));
+  const before = [0.5, 0.9, 0.99].map((one) => histogram.quantile(one));
+  const bytes = histogram.byteLength;
+  expect(histogram.settle()).toBeGreaterThan(bytes / 2);
+  expect(histogram.byteLength).toBe(0);
+  expect([0.5, 0.9, 0.99].map((one) => histogram.quantile(one))).toEqual(before);
+  expect([histogram.count, histogram.max]).toEqual([5_000, 4_999 * 4_999]);
+  expect(filled([1, 2]).settle()).toBe(0);
+});

@@ -23,6 +23,7 @@ const EMPTY = {
   updates: [],
   removed: [],
   total: 0,
+  ended: 0,
   behind: 0,
   reset: false,
   timeMs: 0,

@@ -99,6 +99,7 @@ export class FixtureCollector implements Collector {
       records: part.map(({ flow }) => flow),
       next: all.length > part.length && last ? { before: last.at, id: last.flow.id } : null,
       total: this.#feed.quality().flows,
+      ended: 0,
     };
   }
 

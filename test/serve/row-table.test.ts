@@ -21,6 +21,7 @@ function give(
     updates: flows.map((flow) => rowUpdate(flow, options.old ?? false)),
     removed: options.removed ?? [],
     total: 0,
+    ended: 0,
     behind: options.behind ?? 0,
     reset: options.reset ?? false,
     timeMs: now,
@@ -150,4 +151,27 @@ test('the row of a dropped flow says so, with the most frequent reason', () => {
     { id: 'l', verdict: 'lossy', dropReason: 'NETFILTER_DROP' },
   ]);
   expect(JSON.parse(table.json(1) ?? '')).toEqual(table.row(1));
+});
+
+describe('flows that have ended', () => {
+  const ended = (id: string): FlowRecord => ({ ...serviceFlow(id, 1), ended: true });
+
+  test('come after those that go on, and give up their rows first', () => {
+    give([serviceFlow('quiet', 1), ended('x'), serviceFlow('a', 1), ended('y')]);
+    expect(newestFirst()).toEqual(['a', 'quiet', 'y', 'x']);
+    give([serviceFlow('b', 1)]);
+    expect(newestFirst()).toEqual(['b', 'a', 'quiet', 'y']);
+    give([serviceFlow('c', 1)]);
+    give([serviceFlow('d', 1)]);
+    expect(newestFirst()).toEqual(['d', 'c', 'b', 'a']);
+    expect(table.evicted).toBe(3);
+  });
+
+  test('make room for a flow of the fill that goes on, and not for one that has ended', () => {
+    give([serviceFlow('a', 1), ended('x'), ended('y'), serviceFlow('b', 1)]);
+    give([ended('z')], { old: true });
+    expect(newestFirst()).toEqual(['b', 'a', 'y', 'x']);
+    give([serviceFlow('old', 1)], { old: true });
+    expect(newestFirst()).toEqual(['b', 'a', 'old', 'y']);
+  });
 });
