@@ -17,7 +17,7 @@ import { SHOWN } from './flow-block.js';
 import { type FlowCounters, zeroCounters } from './flow-counters.js';
 import { FlowStore } from './flow-store.js';
 import { IcmpErrors } from './icmp-errors.js';
-import { AGE_BATCH } from './idle-expiry.js';
+import { EXPIRY_BATCH } from './idle-expiry.js';
 import { Losses } from './losses.js';
 import { isLinkControl, Matching } from './matching.js';
 import { Merging } from './merging.js';
@@ -264,7 +264,7 @@ export class FlowTable {
       this.counters.expired += 1;
       this.#store.end(flow, now);
     });
-    return this.#store.forgetEnded(now, AGE_BATCH) || isMore;
+    return this.#store.forgetEnded(now, EXPIRY_BATCH) || isMore;
   }
 
   /** Flows changed after `version`, the oldest change first. */
