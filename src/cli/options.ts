@@ -1,6 +1,6 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { compilePacketFilter } from 'ebpf-ts';
-import { type FilterTerm, parseFilter } from 'hopscope-protocol';
+import { type ParsedFilter, parseFilter } from 'hopscope-protocol';
 import { PacketFilter } from '../filter/packet-filter.js';
 import { LOG_FORMATS, LOG_LEVELS } from '../logger.js';
 import { UsageError } from '../model/errors.js';
@@ -110,7 +110,7 @@ export const RECORD_OPTIONS = {
   'filter-names': {
     type: 'string',
     takes: 'EXPR',
-    help: 'only flows that match EXPR, as in the filter box of the dashboard: pod: ns: svc: workload: label:app=nginx node: and the others',
+    help: 'only flows that match EXPR, as in the filter box of the dashboard: pod: ns: svc: workload: label:app=nginx node: and the others, p99>1ms, 10.0.0.0/8, OR, NOT',
     file: { type: 'string' },
     read: parseNameFilter,
   },
@@ -139,12 +139,17 @@ interface ParsedCommon extends ParsedNames {
 }
 
 /** @throws UsageError `BAD_FILTER_NAMES` */
-export function parseNameFilter(text: string): FilterTerm[] {
-  const terms = parseFilter(text);
-  if (terms.length === 0) {
+export function parseNameFilter(text: string): ParsedFilter {
+  const filter = parseFilter(text);
+  const [problem] = filter.problems;
+  if (problem !== undefined) {
+    const where = `at character ${problem.at + 1}`;
+    throw new UsageError('BAD_FILTER_NAMES', `--filter-names, ${where}: ${problem.message}`);
+  }
+  if (filter.node === null) {
     throw new UsageError('BAD_FILTER_NAMES', 'the filter of names is empty (try ns:default)');
   }
-  return terms;
+  return filter;
 }
 
 /** Like util.parseArgs, with errors that the command line shows as usage errors. */

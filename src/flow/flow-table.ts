@@ -123,9 +123,7 @@ export class FlowTable {
   }
 
   /** What each part of it takes, estimated, and may take. */
-  get memory(): Readonly<
-    Record<'flows' | 'endedFlows' | 'recentPaths' | 'changeLog', MemoryUse>
-  > {
+  get memory(): Readonly<Record<'flows' | 'endedFlows' | 'recentPaths' | 'changeLog', MemoryUse>> {
     const { log } = this.#store;
     return {
       flows: { bytes: this.#store.bytes, limit: this.#store.limitBytes },

@@ -1,8 +1,7 @@
-import { FILTER_FIELDS, type FilterField, type FilterTerm } from './filter-term.js';
-import { FILTER_TERM_LIMIT, FILTER_TEXT_LIMIT, FLOW_ID_LIMIT } from './limits.js';
+import { FILTER_TEXT_LIMIT, FLOW_ID_LIMIT } from './limits.js';
 import type { ClientMessage } from './messages.js';
 import { type Parsed, parseMessage } from './parse-message.js';
-import { boolean, list, nullable, object, oneOf, type Reader, short } from './untrusted-value.js';
+import { boolean, object, type Reader, short } from './untrusted-value.js';
 
 const flowId = short(FLOW_ID_LIMIT);
 
@@ -17,17 +16,11 @@ const CLIENT_READERS: {
     type: 'unsubscribe',
     id: flowId(object(value, at)['id'], `${at}.id`),
   }),
-  filter: (value, at) => ({
-    type: 'filter',
-    terms: list<FilterTerm>((item, where) => {
-      const fields = object(item, where);
-      return {
-        field: nullable(oneOf<FilterField>(...FILTER_FIELDS))(fields['field'], `${where}.field`),
-        value: short(FILTER_TEXT_LIMIT)(fields['value'], `${where}.value`),
-        negate: boolean(fields['negate'], `${where}.negate`),
-      };
-    }, FILTER_TERM_LIMIT)(object(value, at)['terms'], `${at}.terms`),
-  }),
+  filter: (value, at) => {
+    const { text } = object(value, at);
+    if (text === '') return { type: 'filter', text };
+    return { type: 'filter', text: short(FILTER_TEXT_LIMIT)(text, `${at}.text`) };
+  },
   pause: (value, at) => ({
     type: 'pause',
     paused: boolean(object(value, at)['paused'], `${at}.paused`),

@@ -27,9 +27,10 @@ export const PATHS_PER_MESSAGE = 8;
 export const CHAIN_LIMIT = 17;
 /** Bytes of one client message. */
 export const CLIENT_MESSAGE_LIMIT = 8192;
-/** Terms of one filter. */
+/** Characters of one filter, and conditions in it. */
+export const FILTER_TEXT_LIMIT = 1_024;
 export const FILTER_TERM_LIMIT = 32;
-/** Characters of one term's value. */
-export const FILTER_TEXT_LIMIT = 256;
+/** Brackets and NOT within each other. */
+export const FILTER_DEPTH_LIMIT = 16;
 /** Characters of a flow's id. */
 export const FLOW_ID_LIMIT = 128;

@@ -1,4 +1,3 @@
-import type { FilterTerm } from './filter-term.js';
 import type { FlowRow, Rate } from './flow-row.js';
 import type { QualityRecord } from './quality-record.js';
 import type { FlowRecord, PathRecord } from './records.js';
@@ -86,10 +85,10 @@ export interface UnsubscribeMessage {
   readonly id: string;
 }
 
-/** Send only rows that match; no terms for all. The rows are sent anew. */
+/** Send only rows that match, see parse-filter.ts; empty for all. The rows are sent anew. */
 export interface FilterMessage {
   readonly type: 'filter';
-  readonly terms: readonly FilterTerm[];
+  readonly text: string;
 }
 
 /** Stop or resume `flows` messages; details and quality go on. */

@@ -1,7 +1,16 @@
-import { type FilterTerm, matchesFilter, ROW_WINDOW } from 'hopscope-protocol';
+import {
+  type FlowRow,
+  matchesFilter,
+  type ParsedFilter,
+  parseFilter,
+  ROW_WINDOW,
+  topLevel,
+} from 'hopscope-protocol';
 import { CLIENT_REMOVED_LIMIT, FILTERED_ROW_COST } from './limits.js';
 import type { RowListener, RowTable } from './row-table.js';
 import { SlotSet } from './slot-set.js';
+
+const ALL = parseFilter('');
 
 export interface RowDelta {
   readonly reset: boolean;
@@ -22,6 +31,7 @@ export interface RowDelta {
  */
 export class ClientRows implements RowListener {
   readonly #table: RowTable;
+  readonly #now: () => string;
   readonly #changed: SlotSet;
   readonly #known: SlotSet;
   /** The slot that the next message goes on at. */
@@ -29,7 +39,7 @@ export class ClientRows implements RowListener {
   /** Slots of changed rows the client never had, and how far they were sent. */
   #fresh: number[] = [];
   #freshAt = 0;
-  #terms: readonly FilterTerm[] = [];
+  #filter = ALL;
   #removed: string[] = [];
   #reset = true;
   /** Slots to look through for rows to begin with, the newest change first. */
@@ -40,12 +50,14 @@ export class ClientRows implements RowListener {
   /** At rows, that `next` has left. */
   #looks = 0;
 
-  constructor(table: RowTable) {
+  /** @param now the feed's time, wall-clock nanoseconds */
+  constructor(table: RowTable, now: () => string) {
     this.#table = table;
+    this.#now = now;
     this.#changed = new SlotSet(table.limit);
     this.#known = new SlotSet(table.limit);
     table.listen(this);
-    this.restart([]);
+    this.restart(ALL);
   }
 
   close(): void {
@@ -53,8 +65,8 @@ export class ClientRows implements RowListener {
   }
 
   /** Begins anew with what matches: the ROW_WINDOW rows that changed last, then what changes. */
-  restart(terms: readonly FilterTerm[]): void {
-    this.#terms = terms;
+  restart(filter: ParsedFilter): void {
+    this.#filter = filter;
     this.cleared();
     this.#scan = this.#table.byRecency();
   }
@@ -89,7 +101,7 @@ export class ClientRows implements RowListener {
     this.#changed.delete(slot);
     if (!this.#known.delete(slot)) return;
     this.#removed.push(id);
-    if (this.#removed.length > CLIENT_REMOVED_LIMIT) this.restart(this.#terms);
+    if (this.#removed.length > CLIENT_REMOVED_LIMIT) this.restart(this.#filter);
   }
 
   /**
@@ -98,7 +110,8 @@ export class ClientRows implements RowListener {
    * begin anew. What it returns counts as sent.
    */
   next(limit: number, looks: number): RowDelta | null {
-    const filtered = this.#terms.length === 0 ? 1 : FILTERED_ROW_COST + this.#terms.length;
+    const conditions = topLevel(this.#filter).length;
+    const filtered = conditions === 0 ? 1 : FILTERED_ROW_COST + conditions;
     this.#looks = Math.max(1, Math.floor(looks / filtered));
     if (this.#scan !== null && !this.#lookThrough(this.#scan)) return null;
     const rows: string[] = [];
@@ -131,11 +144,15 @@ export class ClientRows implements RowListener {
       this.#looks -= 1;
       const slot = slots[this.#scanned++] as number;
       const row = this.#table.row(slot);
-      if (row !== null && matchesFilter(row, this.#terms)) this.#window.push(slot);
+      if (row !== null && this.#matches(row)) this.#window.push(slot);
     }
     if (this.#scanned < slots.length && this.#window.length < ROW_WINDOW) return false;
     this.#scan = null;
     return true;
+  }
+
+  #matches(row: FlowRow): boolean {
+    return this.#filter === ALL || matchesFilter(row, this.#filter, Number(this.#now()));
   }
 
   #addFresh(rows: string[], limit: number): void {
@@ -164,7 +181,7 @@ export class ClientRows implements RowListener {
     const row = this.#table.row(slot);
     const json = this.#table.json(slot);
     if (row === null || json === null) return;
-    if (this.#terms.length === 0 || matchesFilter(row, this.#terms)) {
+    if (this.#matches(row)) {
       rows.push(json);
       this.#known.add(slot);
     } else if (this.#known.delete(slot)) {

@@ -1,11 +1,12 @@
 import type { Socket } from 'node:net';
 import {
   type ErrorMessage,
-  type FilterTerm,
   type FlowMessage,
   type HelloMessage,
   PATHS_PER_MESSAGE,
+  type ParsedFilter,
   parseClientMessage,
+  parseFilter,
   ROWS_PER_MESSAGE,
   SUBSCRIPTION_LIMIT,
 } from 'hopscope-protocol';
@@ -60,7 +61,7 @@ export class ClientSession {
   readonly #context: SessionContext;
   readonly #rows: ClientRows;
   /** The filter it asked for last, until the next tick. */
-  #wanted: readonly FilterTerm[] | null = null;
+  #wanted: ParsedFilter | null = null;
   #paused = false;
   readonly #followed = new Map<string, Following>();
   #lastHeard: number;
@@ -75,7 +76,7 @@ export class ClientSession {
   constructor(socket: WebSocket, connection: Socket, context: SessionContext) {
     this.#socket = socket;
     this.#context = context;
-    this.#rows = new ClientRows(context.table);
+    this.#rows = new ClientRows(context.table, () => context.now());
     this.#lastHeard = context.clock();
     socket.on('message', (data, isBinary) => this.#receive(data, isBinary));
     socket.on('pong', () => {
@@ -188,11 +189,20 @@ export class ClientSession {
         this.#unfollow(message.id);
         break;
       case 'filter':
-        this.#wanted = message.terms;
+        this.#filter(message.text);
         break;
       case 'pause':
         this.#paused = message.paused;
         break;
+    }
+  }
+
+  /** What cannot be read of it is left out, and said. */
+  #filter(text: string): void {
+    this.#wanted = parseFilter(text);
+    const [problem] = this.#wanted.problems;
+    if (problem !== undefined) {
+      this.#refuse(problem.code, `the filter, at ${problem.at}: ${problem.message}`);
     }
   }
 

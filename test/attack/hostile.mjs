@@ -150,10 +150,9 @@ const ATTACKS = {
         await opened(socket);
         await pour(socket, () => {
           round += 1;
-          const terms = Array.from({ length: 32 }, (_, at) => ({
-            ...{ field: null, value: `10.${round % 250}.${at}`, negate: true },
-          }));
-          return frame(FIN | TEXT, Buffer.from(JSON.stringify({ type: 'filter', terms })));
+          const terms = Array.from({ length: 32 }, (_, at) => `-10.${round % 250}.${at}`);
+          const message = { type: 'filter', text: terms.join(' ') };
+          return frame(FIN | TEXT, Buffer.from(JSON.stringify(message)));
         });
       },
     ),

@@ -159,16 +159,9 @@ const CLIENT_MESSAGES: readonly object[] = [
   { type: 'unsubscribe', id: flowId(1) },
   { type: 'pause', paused: true },
   { type: 'pause', paused: false },
-  { type: 'filter', terms: [] },
-  { type: 'filter', terms: [{ field: 'src', value: '10.244.*', negate: false }] },
-  {
-    type: 'filter',
-    terms: [
-      { field: 'port', value: '8080', negate: true },
-      { field: null, value: 'nginx', negate: false },
-      { field: 'encap', value: 'vxlan', negate: false },
-    ],
-  },
+  { type: 'filter', text: '' },
+  { type: 'filter', text: 'src:10.244.*' },
+  { type: 'filter', text: '-port:8080 (nginx OR encap:vxlan) p99>1ms' },
 ];
 
 const HOST = 'Host: hopscope.test\r\n';

@@ -1,4 +1,4 @@
-import { type FilterTerm, type FlowRow, ROW_WINDOW } from 'hopscope-protocol';
+import { type FlowRow, type ParsedFilter, parseFilter, ROW_WINDOW } from 'hopscope-protocol';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ClientRows, type RowDelta } from '../../src/serve/client-rows.js';
 import { CLIENT_REMOVED_LIMIT, FILTERED_ROW_COST } from '../../src/serve/limits.js';
@@ -46,14 +46,16 @@ function ids(delta: RowDelta | null): string[] {
   return rows(delta).map(({ id }) => id);
 }
 
-function only(id: string): FilterTerm[] {
-  return [{ field: 'id', value: id, negate: false }];
+function only(id: string): ParsedFilter {
+  return parseFilter(`id:${id}`);
 }
+
+const now = (): string => '0';
 
 describe('a client', () => {
   test('gets each change once, the newest state of it, however many it missed', () => {
     put(['a', 'b']);
-    const client = new ClientRows(table);
+    const client = new ClientRows(table, now);
     const first = client.next(10, ALL);
     expect([first?.reset, ids(first)]).toEqual([true, ['a', 'b']]);
     for (let packets = 2; packets < 9; packets++) put(['a'], packets);
@@ -65,7 +67,7 @@ describe('a client', () => {
 
   test('is sent every row that changes, more of them than a message holds', () => {
     put(named(200));
-    const client = new ClientRows(table);
+    const client = new ClientRows(table, now);
     while ((client.next(40, ALL)?.behind ?? 1) > 0) {
       // until it has all
     }
@@ -82,7 +84,7 @@ describe('a client', () => {
 
   test('gets rows it never had before the many that it has', () => {
     put(named(1000));
-    const client = new ClientRows(table);
+    const client = new ClientRows(table, now);
     client.next(ALL, ALL);
     for (let tick = 0; tick < 5; tick++) {
       put([...named(1000), `new${tick}`], tick + 2);
@@ -98,7 +100,7 @@ describe('a client', () => {
 
   test('that gets nothing for long keeps no more than the table has, and then gets it all', () => {
     table = new RowTable(64);
-    const client = new ClientRows(table);
+    const client = new ClientRows(table, now);
     client.next(ALL, ALL);
     for (let round = 0; round < 10; round++) put(named(64, round * 64));
     const delta = client.next(ALL, ALL);
@@ -108,7 +110,7 @@ describe('a client', () => {
 
   test('is told what went, and only what it had', () => {
     put(['a', 'b']);
-    const client = new ClientRows(table);
+    const client = new ClientRows(table, now);
     client.next(1, ALL);
     remove(['a', 'b']);
     put(['c']);
@@ -117,7 +119,7 @@ describe('a client', () => {
 
   test('of a slot that was another flow gets the new row, and that the old one went', () => {
     put(['a']);
-    const client = new ClientRows(table);
+    const client = new ClientRows(table, now);
     client.next(10, ALL);
     remove(['a']);
     put(['b']);
@@ -126,14 +128,14 @@ describe('a client', () => {
   });
 
   test('of an empty table starts anew only once', () => {
-    const client = new ClientRows(table);
+    const client = new ClientRows(table, now);
     expect(client.next(10, ALL)?.reset).toBe(true);
     expect(client.next(10, ALL)?.reset).toBe(false);
   });
 
   test('starts anew when more rows went than are kept for it, one past the limit', () => {
     put(named(CLIENT_REMOVED_LIMIT + 2));
-    const clients = [new ClientRows(table), new ClientRows(table)] as const;
+    const clients = [new ClientRows(table, now), new ClientRows(table, now)] as const;
     // The page keeps fewer, but all these changed since.
     put(named(CLIENT_REMOVED_LIMIT + 2), 2);
     for (const client of clients) client.next(ALL, ALL);
@@ -148,7 +150,7 @@ describe('a client', () => {
 
   test('starting anew gets the rows that changed last, one past the window left out', () => {
     put(named(ROW_WINDOW + 1));
-    const client = new ClientRows(table);
+    const client = new ClientRows(table, now);
     expect(ids(client.next(ALL, ALL))).toEqual(named(ROW_WINDOW, 1));
     // With a filter, those that match.
     client.restart(only('f0'));
@@ -158,7 +160,7 @@ describe('a client', () => {
 
   test('looks at no more rows at a time than it may', () => {
     put(named(100));
-    const client = new ClientRows(table);
+    const client = new ClientRows(table, now);
     client.restart(only('f10'));
     const looks = 40 * (FILTERED_ROW_COST + 1);
     expect(client.next(10, looks)).toBeNull();
@@ -170,8 +172,8 @@ describe('a client', () => {
   });
 
   test('looks at fewer rows the more terms its filter has, those that changed too', () => {
-    const client = new ClientRows(table);
-    client.restart(Array.from({ length: 8 }, () => ({ field: null, value: 'f', negate: true })));
+    const client = new ClientRows(table, now);
+    client.restart(parseFilter('-f '.repeat(8)));
     client.next(10, ALL);
     put(named(100));
     expect(client.next(10, 40 * (FILTERED_ROW_COST + 8))?.behind).toBe(60);
@@ -181,8 +183,8 @@ describe('a client', () => {
 
   test('is told when a row it had does not match any more', () => {
     put(['a', 'b']);
-    const client = new ClientRows(table);
-    client.restart([{ field: 'state', value: 'closed', negate: true }]);
+    const client = new ClientRows(table, now);
+    client.restart(parseFilter('-state:closed'));
     client.next(10, ALL);
     const closed = rowUpdate({ ...serviceFlow('a', 2), state: 'closed' });
     table.apply({ ...EMPTY, updates: [closed] });
@@ -193,7 +195,7 @@ describe('a client', () => {
 
   test('whose page is full is not sent rows older than all it has', () => {
     put(named(ROW_WINDOW));
-    const client = new ClientRows(table);
+    const client = new ClientRows(table, now);
     client.next(ALL, ALL);
     put(['old'], 1, true);
     expect(client.next(10, ALL)).toMatchObject({ rows: [], behind: 0 });
@@ -203,7 +205,7 @@ describe('a client', () => {
 
   test('starts anew with the table', () => {
     put(['a']);
-    const client = new ClientRows(table);
+    const client = new ClientRows(table, now);
     client.next(10, ALL);
     table.clear();
     put(['b']);

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   CLIENT_MESSAGE_LIMIT,
+  FILTER_TEXT_LIMIT,
   PATHS_PER_FLOW,
   PATHS_PER_MESSAGE,
   ROWS_PER_MESSAGE,
@@ -416,7 +417,7 @@ describe('the stream', () => {
     const client = await open();
     await client.next('flows', ({ rows }) => rows.length === 2);
     const from = client.messages.length;
-    client.send({ type: 'filter', terms: [{ field: 'state', value: 'closed', negate: false }] });
+    client.send({ type: 'filter', text: 'state:closed' });
     const matching = await client.next('flows', ({ reset }) => reset, from);
     expect(matching.rows.map(({ id }) => id)).toEqual(['b']);
     expect(matching.total).toBe(2);
@@ -463,20 +464,14 @@ describe('bad clients', () => {
     ['an empty id', '{"type":"subscribe","id":""}', 'bad-field'],
     ['a long id', JSON.stringify({ type: 'subscribe', id: 'x'.repeat(129) }), 'bad-field'],
     ['a wrong flag', '{"type":"pause","paused":"yes"}', 'bad-field'],
-    ['no terms', '{"type":"filter","terms":{}}', 'bad-field'],
+    ['no text', '{"type":"filter","text":{}}', 'bad-field'],
     [
-      'one term too many',
-      JSON.stringify({
-        type: 'filter',
-        terms: Array.from({ length: 33 }, () => ({ field: null, value: 'x', negate: false })),
-      }),
+      'a filter that is too long',
+      JSON.stringify({ type: 'filter', text: 'x'.repeat(FILTER_TEXT_LIMIT + 1) }),
       'bad-field',
     ],
-    [
-      'an unknown field',
-      '{"type":"filter","terms":[{"field":"constructor","value":"x","negate":false}]}',
-      'bad-field',
-    ],
+    ['one condition too many', `{"type":"filter","text":"${'x '.repeat(33)}"}`, 'too-long'],
+    ['an unknown field', '{"type":"filter","text":"constructor:x"}', 'unknown-field'],
   ])('%s gets an error and stops nothing', async (_name, text, code) => {
     const client = await open();
     client.socket.send(text);
@@ -621,8 +616,8 @@ describe('bad clients', () => {
     await client.next('flows', ({ rows }) => rows.length === 2);
     const from = client.messages.length;
     for (let index = 0; index < MESSAGE_RATE_LIMIT - 5; index++) {
-      const value = index === MESSAGE_RATE_LIMIT - 6 ? 'closed' : `none${index}`;
-      client.send({ type: 'filter', terms: [{ field: 'state', value, negate: false }] });
+      const last = index === MESSAGE_RATE_LIMIT - 6;
+      client.send({ type: 'filter', text: last ? 'state:closed' : `none${index}` });
     }
     await client.next('flows', ({ rows }) => rows.some(({ id }) => id === 'b'), from);
     await client.next('quality', () => true, client.messages.length);
@@ -652,7 +647,7 @@ describe('bad clients', () => {
     slow.pause();
     // 60 messages of 700 KB would be 42 MB; the kernel's socket buffers take some 6 MB.
     for (let index = 0; index < 60 && server.counters.skipped < 1; index++) {
-      slow.write(maskedText(JSON.stringify({ type: 'filter', terms: [] })));
+      slow.write(maskedText(JSON.stringify({ type: 'filter', text: '' })));
       await new Promise((resolve) => setTimeout(resolve, 25));
     }
     expect(server.counters.skipped).toBeGreaterThan(0);
@@ -665,7 +660,7 @@ describe('bad clients', () => {
       const wanted = String(2 * packets);
       await reader.next('flows', (message) => message.rows.some((row) => row.packets === wanted));
       for (let index = 0; index < 20; index++) {
-        slow.write(maskedText(JSON.stringify({ type: 'filter', terms: [] })));
+        slow.write(maskedText(JSON.stringify({ type: 'filter', text: '' })));
       }
     }
     expect(server.counters.skipped).toBeGreaterThan(skipped);

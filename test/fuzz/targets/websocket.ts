@@ -50,7 +50,7 @@ export const WEBSOCKET_TARGET: Target = {
   kind: 'json',
   longest: CLIENT_MESSAGE_LIMIT + 64,
   words: [
-    ...['type', 'subscribe', 'unsubscribe', 'filter', 'pause', 'id', 'terms', 'field', 'value'],
+    ...['type', 'subscribe', 'unsubscribe', 'filter', 'pause', 'id', 'text'],
     ...['negate', 'paused', 'src', 'dst', 'port', 'proto', 'service', 'state', 'encap', 'mtu'],
     ...['__proto__', 'toString', flowId(1), flowId(2), '10.244.', '*', 'tcp', '\\u0000'],
   ],

@@ -24,8 +24,8 @@ let round = 0;
 const filters = setInterval(() => {
   round += 1;
   for (const socket of sockets) {
-    const terms = [{ field: null, value: `10.244.${round % 200}`, negate: round % 2 === 0 }];
-    socket.send(JSON.stringify({ type: 'filter', terms }));
+    const text = `${round % 2 === 0 ? '-' : ''}10.244.${round % 200}`;
+    socket.send(JSON.stringify({ type: 'filter', text }));
   }
 }, 25);
 const end = performance.now() + Number(seconds) * 1000;

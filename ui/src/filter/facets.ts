@@ -1,18 +1,21 @@
 import {
-  type FilterField,
-  type FilterTerm,
+  alternatives,
   type FlowRow,
   fieldValues,
-  matchesFilter,
+  nodeMatch,
+  type ParsedFilter,
+  type TextField,
+  topLevel,
 } from 'hopscope-protocol';
 
 export interface Facet {
-  readonly field: FilterField;
+  readonly field: TextField;
   readonly label: string;
 }
 
 /** Fields offered as buttons above the table. Each has few values. */
 export const FACETS: readonly Facet[] = [
+  { field: 'is', label: 'flows' },
   { field: 'verdict', label: 'verdict' },
   { field: 'proto', label: 'protocol' },
   { field: 'encap', label: 'encapsulation' },
@@ -35,20 +38,22 @@ export interface FacetCount {
  */
 export function countFacets(
   rows: Iterable<FlowRow>,
-  terms: readonly FilterTerm[],
-): Map<FilterField, FacetCount[]> {
-  const narrowing = terms.filter((term) => term.field === null || term.negate);
-  const byField = new Map<FilterField, FilterTerm[]>();
-  for (const term of terms) {
-    if (term.field === null || term.negate) continue;
-    byField.set(term.field, [...(byField.get(term.field) ?? []), term]);
-  }
+  filter: ParsedFilter,
+  now: number,
+): Map<TextField, FacetCount[]> {
+  const conditions = alternatives(topLevel(filter)).map((group) => {
+    const [first] = group;
+    const matches = group.map(nodeMatch);
+    return {
+      field: first?.kind === 'text' ? first.field : null,
+      holds: (row: FlowRow) => matches.some((match) => match(row, now)),
+    };
+  });
   const counts = new Map(FACETS.map(({ field }) => [field, new Map<string, number>()]));
   for (const row of rows) {
-    if (narrowing.length > 0 && !matchesFilter(row, narrowing)) continue;
-    const failed = [...byField].filter(([, wanted]) => !matchesFilter(row, wanted));
-    if (failed.length > 1) continue;
-    const only = failed[0]?.[0] ?? null;
+    const failed = conditions.filter(({ holds }) => !holds(row));
+    const only = failed[0]?.field ?? null;
+    if (failed.length > 1 || (failed.length === 1 && only === null)) continue;
     for (const [field, values] of counts) {
       if (only !== null && only !== field) continue;
       for (const value of new Set(fieldValues(row, field))) {
@@ -60,8 +65,15 @@ export function countFacets(
     [...counts].map(([field, values]) => [
       field,
       [...values]
+        .filter(([value]) => shownValue(field, value))
         .map(([value, count]) => ({ value, count }))
         .sort((a, b) => b.count - a.count || (a.value < b.value ? -1 : 1)),
     ]),
   );
+}
+
+/** Of what holds of a flow only whether it goes on; of a service its whole name. */
+function shownValue(field: TextField, value: string): boolean {
+  if (field === 'is') return value === 'live' || value === 'ended';
+  return field !== 'service' || value.includes('/');
 }

@@ -1,4 +1,4 @@
-import { type FilterTerm, ROW_WINDOW, type ServerMessage } from 'hopscope-protocol';
+import { ROW_WINDOW, type ServerMessage } from 'hopscope-protocol';
 import { createContext } from 'svelte';
 import { Connection, type ConnectionState } from '../stream/connection.js';
 import { FlowDetailStore } from './flow-detail.svelte.js';
@@ -17,11 +17,12 @@ export class Dashboard {
   detail = $state.raw<FlowDetailStore | null>(null);
   paused = $state(false);
   readonly #connection: Connection;
-  #terms: readonly FilterTerm[] = [];
+  /** The filter's text; empty for all. */
+  #filter = '';
   /** Whether the daemon was asked to send matching rows only. */
   #narrowed = false;
-  /** The terms the daemon was last told. */
-  #sent: readonly FilterTerm[] = [];
+  /** The filter that the daemon was last sent. */
+  #sent = '';
   /** Whether rows came while paused and were dropped. */
   #missed = false;
 
@@ -69,23 +70,23 @@ export class Dashboard {
    * Reports which rows are wanted. The page filters by itself; only when the daemon
    * has more flows than the page holds is the daemon asked to choose.
    */
-  want(terms: readonly FilterTerm[]): void {
-    this.#terms = terms;
+  want(filter: string): void {
+    this.#filter = filter;
     this.#narrow();
   }
 
   #narrow(force = false): void {
-    const wanted = this.#terms.length > 0 && (this.#narrowed || this.table.total > ROW_WINDOW);
+    const wanted = this.#filter !== '' && (this.#narrowed || this.table.total > ROW_WINDOW);
     if (!wanted && !this.#narrowed) return;
-    if (!force && wanted === this.#narrowed && this.#sent === this.#terms) return;
+    if (!force && wanted === this.#narrowed && this.#sent === this.#filter) return;
     this.#narrowed = wanted;
-    this.#sent = this.#terms;
+    this.#sent = this.#filter;
     this.#sendFilter();
   }
 
   /** The daemon answers with all rows that match. */
   #sendFilter(): void {
-    this.#connection.send({ type: 'filter', terms: this.#narrowed ? this.#terms : [] });
+    this.#connection.send({ type: 'filter', text: this.#narrowed ? this.#filter : '' });
   }
 
   #onState(state: ConnectionState): void {

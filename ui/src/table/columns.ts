@@ -1,4 +1,4 @@
-import { type Endpoint, endpointText, type FilterField } from 'hopscope-protocol';
+import { type Endpoint, endpointText, type TextField } from 'hopscope-protocol';
 import { fieldTerm } from '../filter/grammar.js';
 import { clockTime, dateTime, elapsed, shortAge } from '../format/clock.js';
 import { formatBytes, formatCount, formatDuration, formatExact } from '../format/quantity.js';
@@ -6,7 +6,7 @@ import type { Column, Part } from './column.js';
 import { destinationLabel, shortService, sourceLabel } from './flow-label.js';
 import { VERDICT_SIGN, VERDICT_TONE } from './verdict-sign.js';
 
-function place(name: string | null, field: FilterField, endpoint: Endpoint): Part[] {
+function place(name: string | null, field: TextField, endpoint: Endpoint): Part[] {
   const address = endpointText(endpoint);
   const parts: Part[] = [];
   if (name !== null) parts.push({ text: name, tone: 'name', term: fieldTerm(field, name) });

@@ -1,6 +1,6 @@
-import { type FilterTerm, matchesFilter } from 'hopscope-protocol';
+import { type FilterTerm, matchesFilter, type ParsedFilter } from 'hopscope-protocol';
 import { createContext } from 'svelte';
-import { formatFilter, parseFilter, toggleTerm } from '../filter/grammar.js';
+import { parseFilter, toggleTerm } from '../filter/grammar.js';
 import type { Router } from '../route/route.svelte.js';
 import type { FlowTableStore, RowCell } from '../store/flow-table.svelte.js';
 import { compareRows, DEFAULT_ORDER, formatOrder, parseOrder } from './row-order.js';
@@ -23,16 +23,19 @@ export class TableView {
   }
 
   text = $derived.by(() => this.#router.param('q'));
-  terms: readonly FilterTerm[] = $derived.by(() => parseFilter(this.text));
+  filter: ParsedFilter = $derived.by(() => parseFilter(this.text));
+  /** What the daemon is asked for: nothing while all that is written cannot be read. */
+  applied = $derived.by(() => (this.filter.node === null ? '' : this.text));
   order = $derived.by(() => parseOrder(this.#router.param('sort')));
 
   /** Rows that match, in order. */
   rows: readonly RowCell[] = $derived.by(() => {
     // Rows change in place: the version stands for all of them.
     void this.#store.version;
+    const now = Number(this.#store.now);
     const matching: RowCell[] = [];
     for (const cell of this.#store.cells()) {
-      if (this.terms.length === 0 || matchesFilter(cell.row, this.terms)) matching.push(cell);
+      if (matchesFilter(cell.row, this.filter, now)) matching.push(cell);
     }
     const compare = compareRows(this.order);
     matching.sort((a, b) => compare(a.row, b.row));
@@ -60,7 +63,7 @@ export class TableView {
   }
 
   toggle(term: FilterTerm): void {
-    this.setText(formatFilter(toggleTerm(this.terms, term)));
+    this.setText(toggleTerm(this.text, term));
   }
 
   sortBy(column: string, descendingFirst: boolean): void {

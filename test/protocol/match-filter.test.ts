@@ -1,12 +1,17 @@
+import type { FlowRow } from 'hopscope-protocol';
+import {
+  complete,
+  FILTER_FIELDS,
+  fieldTerm,
+  fieldValues,
+  hasTerm,
+  matchesFilter,
+  parseFilter,
+  remedies,
+  toggleTerm,
+} from 'hopscope-protocol';
 import { describe, expect, test } from 'vitest';
-import { complete } from '../../src/query/completion.js';
-import { remedies } from '../../src/query/empty-result.js';
-import { FILTER_FIELDS, fieldValues } from '../../src/query/filter-fields.js';
-import { fieldTerm, hasTerm, toggleTerm } from '../../src/query/filter-terms.js';
-import { matchesFilter } from '../../src/query/match-filter.js';
-import { parseFilter } from '../../src/query/parse-filter.js';
 import { flowRow } from '../../src/serve/flow-row.js';
-import type { FlowRow } from '../../src/serve/protocol.js';
 import { droppedFlow, serviceFlow } from '../serve/fixture-feed.js';
 
 const flow = serviceFlow('a', 3);
@@ -40,7 +45,13 @@ describe('a row', () => {
     ...['encap:vxlan', 'is:tunnelled', 'is:live', 'is:translated', '-is:ended', 'service:front'],
     ...['service:web/front', 'svc:front', 'svc:web/front', 'pod:web-1', 'ns:shop', 'ns:web'],
     ...['ns:nowhere ns:shop', 'workload:Deployment/web', 'workload:web', 'label:app=shop'],
-    ...['label:app=*', '10.244.0.0/16', 'src:10.244.153.0/24', 'dst:10.0.0.0/8', 'to:10.244.146.0/24'],
+    ...[
+      'label:app=*',
+      '10.244.0.0/16',
+      'src:10.244.153.0/24',
+      'dst:10.0.0.0/8',
+      'to:10.244.146.0/24',
+    ],
     ...['p99>1ms', 'p99:1ms..5ms', 'p50<100us', 'bytes>1MB', 'age<30s', 'age:10s..1m', 'pps>10'],
     ...['overhead>=50', 'port:4000..5000', 'port>1024', '(proto:udp OR p99>1ms) src:client-1'],
   ])('%s finds it', (text) => expect(matches(text)).toBe(true));
@@ -99,7 +110,11 @@ describe('completion', () => {
   const rows = [ROW, { ...ROW, id: 'c' }, flowRow(droppedFlow('b', 1))];
 
   test('offers fields, then their values with counts', () => {
-    expect(complete('verd', 4, rows)).toMatchObject({ at: 0, end: 4, offers: [{ text: 'verdict:' }] });
+    expect(complete('verd', 4, rows)).toMatchObject({
+      at: 0,
+      end: 4,
+      offers: [{ text: 'verdict:' }],
+    });
     expect(complete('x p9', 4, rows)).toMatchObject({ at: 2, offers: [{ text: 'p99>' }] });
     expect(complete('', 0, rows).offers.length).toBeGreaterThan(5);
     const verdicts = complete('x -verdict:d', 12, rows);

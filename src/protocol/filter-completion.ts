@@ -1,4 +1,3 @@
-import type { FlowRow } from '../serve/protocol.js';
 import {
   FILTER_FIELDS,
   fieldValues,
@@ -8,6 +7,7 @@ import {
   TEXT_SPECS,
   type TextField,
 } from './filter-fields.js';
+import type { FlowRow } from './flow-row.js';
 import { suggest } from './suggestion.js';
 
 /** Offers shown at most; rows that values are counted in at most. */
@@ -83,7 +83,12 @@ export function complete(text: string, cursor: number, rows: Iterable<FlowRow>):
     );
     const count = counts.find(([value]) => value === near)?.[1] ?? null;
     if (near !== null) {
-      offers.push({ text: valueText(field, near), help: 'did you mean', count: count ?? 0, isOpen: false });
+      offers.push({
+        text: valueText(field, near),
+        help: 'did you mean',
+        count: count ?? 0,
+        isOpen: false,
+      });
     }
   }
   return { at, end: cursor, offers };

@@ -1,7 +1,7 @@
-import { endpointText } from '../serve/endpoint-text.js';
-import { TAG_FIELDS } from '../serve/flow-tags.js';
-import type { Endpoint, FlowRow } from '../serve/protocol.js';
+import { endpointText } from './endpoint-text.js';
 import type { QuantityKind } from './filter-quantity.js';
+import type { Endpoint, FlowRow } from './flow-row.js';
+import { TAG_FIELDS } from './flow-tags.js';
 
 const TEXT_FIELDS = [
   'src',

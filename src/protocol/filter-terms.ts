@@ -31,7 +31,10 @@ export function hasTerm(filter: ParsedFilter, term: FilterTerm): boolean {
 }
 
 /** The text without one of its parts. */
-export function without(text: string, { at, end }: { readonly at: number; readonly end: number }): string {
+export function without(
+  text: string,
+  { at, end }: { readonly at: number; readonly end: number },
+): string {
   return `${text.slice(0, at).trimEnd()} ${text.slice(end).trimStart()}`.trim();
 }
 

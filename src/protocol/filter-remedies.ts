@@ -1,6 +1,6 @@
-import type { FlowRow } from '../serve/protocol.js';
-import { topLevel, without } from './filter-terms.js';
 import type { ParsedFilter } from './filter-node.js';
+import { topLevel, without } from './filter-terms.js';
+import type { FlowRow } from './flow-row.js';
 import { matchesFilter } from './match-filter.js';
 import { parseFilter } from './parse-filter.js';
 

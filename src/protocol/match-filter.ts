@@ -1,7 +1,13 @@
-import type { FlowRow } from '../serve/protocol.js';
 import { isWithin, parsePrefix } from './address-prefix.js';
-import { fieldNumber, fieldValues, SEARCHED_FIELDS, TEXT_SPECS, type TextField } from './filter-fields.js';
+import {
+  fieldNumber,
+  fieldValues,
+  SEARCHED_FIELDS,
+  TEXT_SPECS,
+  type TextField,
+} from './filter-fields.js';
 import type { FilterNode, ParsedFilter, RangeNode, TextNode } from './filter-node.js';
+import type { FlowRow } from './flow-row.js';
 
 /** `now`: wall-clock nanoseconds, for ages. */
 export type RowMatch = (row: FlowRow, now: number) => boolean;
@@ -57,14 +63,16 @@ function textMatch({ field, value }: TextNode): RowMatch {
 function rangeMatch({ field, low, high, isLowOpen, isHighOpen }: RangeNode): RowMatch {
   const within = (value: number): boolean =>
     (isLowOpen ? value > low : value >= low) && (isHighOpen ? value < high : value <= high);
-  if (field === 'port') return (row) => fieldValues(row, 'port').some((port) => within(Number(port)));
+  if (field === 'port')
+    return (row) => fieldValues(row, 'port').some((port) => within(Number(port)));
   return (row, now) => {
     const value = fieldNumber(row, field, now);
     return value !== null && within(value);
   };
 }
 
-function nodeMatch(node: FilterNode): RowMatch {
+/** What one part of a filter asks of a row. */
+export function nodeMatch(node: FilterNode): RowMatch {
   switch (node.kind) {
     case 'text':
       return textMatch(node);

@@ -3,21 +3,14 @@ import {
   FILTER_FIELDS,
   isNumberField,
   isTextField,
-  type NumberField,
   NUMBER_SPECS,
+  type NumberField,
   TEXT_SPECS,
   type TextField,
 } from './filter-fields.js';
-import {
-  FILTER_DEPTH_LIMIT,
-  FILTER_TERM_LIMIT,
-  FILTER_TEXT_LIMIT,
-  type FilterNode,
-  type FilterProblem,
-  type ParsedFilter,
-  type Span,
-} from './filter-node.js';
+import type { FilterNode, FilterProblem, ParsedFilter, Span } from './filter-node.js';
 import { parseQuantity, QUANTITY_EXAMPLE } from './filter-quantity.js';
+import { FILTER_DEPTH_LIMIT, FILTER_TERM_LIMIT, FILTER_TEXT_LIMIT } from './limits.js';
 import { suggest } from './suggestion.js';
 
 const FIELD = /([a-z][a-z0-9]*)(:|>=|<=|>|<|=)/iy;

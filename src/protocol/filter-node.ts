@@ -1,11 +1,5 @@
 import type { FilterField, NumberField, TextField } from './filter-fields.js';
 
-/** Characters of one filter, and terms in it. */
-export const FILTER_TEXT_LIMIT = 1_024;
-export const FILTER_TERM_LIMIT = 32;
-/** Brackets and NOT within each other. */
-export const FILTER_DEPTH_LIMIT = 16;
-
 /** Where in the text it stands: from `at`, up to before `end`. */
 export interface Span {
   readonly at: number;

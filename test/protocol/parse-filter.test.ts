@@ -1,11 +1,11 @@
-import { describe, expect, test } from 'vitest';
 import {
   FILTER_DEPTH_LIMIT,
   FILTER_TERM_LIMIT,
   FILTER_TEXT_LIMIT,
   type FilterNode,
-} from '../../src/query/filter-node.js';
-import { parseFilter } from '../../src/query/parse-filter.js';
+  parseFilter,
+} from 'hopscope-protocol';
+import { describe, expect, test } from 'vitest';
 import { fc } from '../fixtures/properties.js';
 
 /** A node as one would write it with all brackets. */
@@ -100,7 +100,24 @@ describe('a filter', () => {
 
   test('never throws, ends, and points into its text', () => {
     const piece = fc.constantFrom(
-      ...['(', ')', '-', '"', ' ', ':', '>', 'OR', 'not', 'src', 'p99', '1ms', '*', '..', 'x', '::'],
+      ...[
+        '(',
+        ')',
+        '-',
+        '"',
+        ' ',
+        ':',
+        '>',
+        'OR',
+        'not',
+        'src',
+        'p99',
+        '1ms',
+        '*',
+        '..',
+        'x',
+        '::',
+      ],
     );
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 40 }), (pieces) => {
