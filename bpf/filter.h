@@ -39,7 +39,7 @@
 #define IP_LEAST 20
 #define IPV6_HEADER 40
 
-/* An offset: which one it is cannot be told. */
+/* An offset: which one it is is not known. */
 #define UNSURE 0xffff
 
 /* Bits of an identity that are always 0 there. */
@@ -238,7 +238,7 @@ __noinline __u64 examine(const struct filter_bytes *seen, __u32 wire)
 			break;
 		at = inside;
 	}
-	/* Offsets that cannot be told lie outside. */
+	/* Offsets that are not known lie outside. */
 	if (depth == SAMPLE_DEPTH || at == UNSURE)
 		return EXAMINED_MATCHED;
 	identity = identity_at(seen, at, there) | fragment;

@@ -29,7 +29,7 @@ enum hs_sees {
 
 _Static_assert(sizeof(struct hs_tracing) == 48, "hs_tracing");
 
-/* Flows are told apart by a hash. A power of two. */
+/* Flows are distinguished by a hash. A power of two. */
 #define SHARES 64
 #define SHARES_BITS 6
 

@@ -58,7 +58,7 @@ export interface PipelineOptions {
   readonly onPath?: (finished: FinishedPath) => void;
   readonly onFlowEnd?: (flow: Flow) => void;
   readonly onEnd?: () => void;
-  /** Told of the first record that could not be joined for a fault of hopscope's own. */
+  /** Gets the first error of hopscope's own for which a record could not be joined. */
   readonly onFailure?: (error: unknown) => void;
   /** Sees everything the source gives before the pipeline does. */
   readonly tap?: SourceSink;

@@ -195,7 +195,7 @@ int ReadTracepointId(const std::string& root, const std::string& event) {
   return std::atoi(text);
 }
 
-// The number of a tracepoint is only told by tracefs. Where none is mounted, a
+// The number of a tracepoint is only in tracefs. Where none is mounted, a
 // thread mounts one in a mount namespace of its own, which nobody else sees and
 // which ends with the thread.
 int TracepointId(const std::string& event) {

@@ -9,7 +9,7 @@ export interface MtuSeen {
   readonly fragmentsSeen: boolean;
   /** ICMP fragmentation needed or packet too big came back. */
   readonly icmpTooBigSeen: boolean;
-  /** Packets vanished for their size, and their sender was not told. */
+  /** Packets vanished for their size, and their sender was not notified. */
   readonly blackholeSeen: boolean;
 }
 

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** No check needs longer; one that hangs must not hang the daemon's start. */
+/** No check needs longer; one that does not end must not block the daemon's start. */
 const ATTEMPT_LIMIT_MS = 5000;
 
 export interface Attempt {

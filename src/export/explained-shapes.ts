@@ -1,11 +1,11 @@
 import type { PathRecord } from 'hopscope-protocol';
 
-/** Flows whose explanations are remembered; past it all are forgotten, and told again. */
+/** Flows whose explanations are remembered; past it all are forgotten, and explained again. */
 export const FLOWS_LIMIT = 65_536;
 
-/** Packets of a flow that met the same rules are told of once. */
+/** Packets of a flow that met the same rules are explained once. */
 export class Shapes {
-  readonly #told = new Map<string, Set<string>>();
+  readonly #explained = new Map<string, Set<string>>();
 
   isNew({ flow, direction, hops, verdict }: PathRecord): boolean {
     // The rules of a first packet, or of a drop: later ones only pass as known.
@@ -13,11 +13,11 @@ export class Shapes {
     if (met.length === 0) return false;
     const shape = `${direction} ${verdict} ${met.map(keyOf).join(' ')}`;
     const key = flow ?? '';
-    let shapes = this.#told.get(key);
+    let shapes = this.#explained.get(key);
     if (shapes === undefined) {
-      if (this.#told.size >= FLOWS_LIMIT) this.#told.clear();
+      if (this.#explained.size >= FLOWS_LIMIT) this.#explained.clear();
       shapes = new Set();
-      this.#told.set(key, shapes);
+      this.#explained.set(key, shapes);
     }
     if (shapes.has(shape)) return false;
     shapes.add(shape);

@@ -24,7 +24,7 @@ export interface SimulationRecord {
     readonly mark: string;
     readonly steps: SimulatedEnd['steps'];
   }[];
-  /** Whether there are more ends than are told. */
+  /** Whether there are more ends than are listed. */
   readonly cut: boolean;
   /** What of the rules was not read or not understood, each with a code that stays. */
   readonly problems: readonly { readonly code: string; readonly message: string }[];

@@ -1,6 +1,6 @@
 import type { FlowRecord } from 'hopscope-protocol';
 
-/** Flows of a chain that are told on either side of the one asked for. */
+/** Flows of a chain that are listed on either side of the one asked for. */
 export const CHAIN_SIDE_LIMIT = 8;
 
 /**

@@ -228,7 +228,7 @@ function dropRecord(path: Path, names: Names): DropRecord {
       : tablesAfter(
           hook,
           before.priority,
-          names.hung(before.device.netns, familyOf(before)),
+          names.registered(before.device.netns, familyOf(before)),
           path.atEdges,
         );
   return {

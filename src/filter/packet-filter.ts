@@ -2,7 +2,7 @@ import { UsageError } from '../model/errors.js';
 import type { DecodedPacket } from '../packet/decoded-packet.js';
 import { ClassicBpf, type ClassicBpfInstruction } from './classic-bpf.js';
 
-/** Where libpcap is told that a packet begins: at its Ethernet header, or at its IP header. */
+/** Where libpcap expects that a packet begins: at its Ethernet header, or at its IP header. */
 export type FilterLinkType = 'ethernet' | 'raw';
 
 /**

@@ -68,14 +68,14 @@ export class MtuEvidence {
   /** Of TCP whose segments were not seen to arrive. */
   readonly vanishing: [Vanishing | null, Vanishing | null] = [null, null];
 
-  /** Whether the sender was told that packets of so many bytes do not fit. */
+  /** Whether the sender was notified that packets of so many bytes do not fit. */
   isTold(direction: DirectionIndex, bytes: number): boolean {
     return this.errors.some(
       (error) => error.direction === direction && error.arrived > 0 && error.mtu < bytes,
     );
   }
 
-  /** Whether packets vanished for their size, and their sender was not told. */
+  /** Whether packets vanished for their size, and their sender was not notified. */
   get isBlackhole(): boolean {
     return (
       this.refusals.some(({ direction, largest }) => !this.isTold(direction, largest)) ||

@@ -184,7 +184,7 @@ function noteArrival(
   }
 }
 
-/** What the sender does after it was told what fits. */
+/** What the sender does after an error has named what fits. */
 function noteAfterErrors(
   { errors }: MtuEvidence,
   index: DirectionIndex,

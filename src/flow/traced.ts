@@ -62,7 +62,7 @@ export class Traced {
   fragmentsSeen = false;
   /** An ICMP error came back that says what fits. */
   icmpTooBigSeen = false;
-  /** Packets vanished for their size, and their sender was not told. */
+  /** Packets vanished for their size, and their sender was not notified. */
   blackholeSeen = false;
   mtu: MtuEvidence | null = null;
   lastVerdict: PathVerdict = 'unknown';

@@ -15,8 +15,8 @@ export interface Vanished {
 }
 
 /**
- * Follows one direction of a TCP connection whose segments leave the machine: black holes are told
- * from slow acknowledgements by what is acknowledged at all. Sequence numbers are compared as
+ * Follows one direction of a TCP connection whose segments leave the machine: black holes are
+ * distinguished from slow acknowledgements by what is acknowledged at all. Sequence numbers are compared as
  * RFC 9293, 3.4 has it.
  */
 export class Vanishing {

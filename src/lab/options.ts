@@ -37,7 +37,7 @@ export interface LabUpOptions extends Partial<Omit<LabShape, 'encap'>> {
   readonly signal?: AbortSignal;
 }
 
-/** Told, a line at a time, what a person should know. */
+/** Gets, a line at a time, what a person should know. */
 export type LabReporter = (line: string) => void;
 
 export const ETHERNET_MTU = 1500;

@@ -11,7 +11,7 @@ export interface LabTrafficOptions {
   readonly durationMs?: number;
   /** Every kind of traffic one time, then stop. */
   readonly once?: boolean;
-  /** Told the totals once a second. */
+  /** Gets the totals once a second. */
   readonly report?: LabReporter;
 }
 
@@ -149,7 +149,7 @@ class Sender {
   #stopping = false;
 
   constructor(plan: AgentPlan, tally: Tally) {
-    const tell = plan.activities.map((activity) => tally.add(plan.netns, activity));
+    const report = plan.activities.map((activity) => tally.add(plan.netns, activity));
     const program = programFile('traffic-agent');
     const child = spawn(
       'ip',
@@ -164,7 +164,7 @@ class Sender {
     child.stdin.on('error', () => undefined);
     createInterface({ input: child.stdout }).on('line', (line) => {
       const message = parseMessage(line);
-      if (message !== null) tell[message.activity]?.(message.answered, message.bytes);
+      if (message !== null) report[message.activity]?.(message.answered, message.bytes);
     });
     this.ended = new Promise((resolve, reject) => {
       const fail = (why: string): void =>

@@ -52,6 +52,6 @@ export interface FaultRecord {
   readonly evidence: readonly Evidence[];
   /** Flows that it hits; null where no flows were watched. */
   readonly flows: number | null;
-  /** The command that mends it, for a POSIX shell. */
+  /** The command that corrects it, for a POSIX shell. */
   readonly remedy: string;
 }

@@ -91,7 +91,7 @@ export function serviceNames(service: Fields): ObjectNames {
 }
 
 /**
- * Who is behind a service (discovery.k8s.io/v1): pods of any node by their name. What is no pod is
+ * Which pods back a service (discovery.k8s.io/v1): pods of any node by their name. What is no pod is
  * not named after the service, since others may use it too.
  */
 export function sliceNames(slice: Fields): ObjectNames {

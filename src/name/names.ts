@@ -116,7 +116,7 @@ export class Names {
   }
 
   /** The tables on the hooks of a namespace, or null when they could not be read. */
-  hung(netns: number, family: CatalogChain['family']): readonly CatalogChain[] | null {
+  registered(netns: number, family: CatalogChain['family']): readonly CatalogChain[] | null {
     return this.#chains.get(netns)?.filter((chain) => chain.family === family) ?? null;
   }
 

@@ -49,7 +49,7 @@ export const OBSERVED_PRIORITIES: Readonly<Record<Hook, readonly ObservedPriorit
 export const PRIORITY_OFFSET_LIMIT = 16;
 
 /** A table on a hook. */
-export interface Hung {
+export interface RegisteredTable {
   readonly hook: Hook;
   readonly priority: number;
   readonly table: string;
@@ -59,14 +59,14 @@ export interface Hung {
  * The tables that come after the observation at `priority` in a hook and before the next
  * one, by name, each once.
  *
- * @param hung what is registered at the namespace's hooks; `null` when that is not known, and the
+ * @param registered what is registered at the namespace's hooks; `null` when that is not known, and the
  *   table is the one that iptables has there
  * @param edges whether only the first and the last place of the hook were observed
  */
 export function tablesAfter(
   hook: Hook,
   priority: number,
-  hung: readonly Hung[] | null = null,
+  registered: readonly RegisteredTable[] | null = null,
   edges = false,
 ): string[] {
   const places = OBSERVED_PRIORITIES[hook];
@@ -76,11 +76,11 @@ export function tablesAfter(
   });
   const place = places[index];
   if (place === undefined) return [];
-  if (hung === null) return edges || place.next === null ? [] : [place.next];
+  if (registered === null) return edges || place.next === null ? [] : [place.next];
   const next = places[edges ? Math.max(index + 1, places.length - 1) : index + 1];
   // What has the priority of a place gives it an offset, away from the table or towards it.
   const end = (next?.priority ?? Number.POSITIVE_INFINITY) + (next?.offsetSign === 1 ? 1 : 0);
-  const between = hung.filter(
+  const between = registered.filter(
     (each) => each.hook === hook && each.priority > priority && each.priority < end,
   );
   return [...new Set(between.map(({ table }) => table))].sort();

@@ -210,7 +210,7 @@ export function parseToObserver(payload: Uint8Array): ToObserver {
       const state = string(given['state'], 'state');
       const known = /^(?:(?:READY=1|STOPPING=1|WATCHDOG=1|STATUS=[^\n]*)(?:\n|$))+$/u;
       if (state.length > STATE_LENGTH || !known.test(state)) {
-        throw new Mismatch('state is nothing that a service manager is told');
+        throw new Mismatch('state is nothing that goes to a service manager');
       }
       return { type, state };
     }

@@ -112,7 +112,7 @@ export function ipv6Header(p: DecodedPacket, view: DataView): number {
     next = view.getUint8(header);
     p.cursor = header + length;
     p.payloadLength = p.end - p.cursor;
-    // Behind the fragment header of a later fragment is payload, not a header.
+    // After the fragment header of a later fragment is payload, not a header.
     if (isLater) break;
   }
   p.protocol = next;

@@ -46,7 +46,7 @@ export interface MtuErrorRecord {
   readonly dropped: { readonly reason: string; readonly at: MtuDeviceRecord } | null;
   /** Where one came to whose quoted packet is not as the sender sent it; `null` where none was. */
   readonly untranslatedAt: MtuDeviceRecord | null;
-  /** Whether the sender sent a smaller packet since; `told` says no more than that it was told. */
+  /** Whether the sender sent a smaller packet since; `told` means only that an error has reached it. */
   readonly obeyed: 'smaller-seen' | 'told';
   /** Packets sent since that do not fit either. */
   readonly largerAfter: string;
@@ -63,7 +63,7 @@ export interface MtuRefusalRecord {
   /** Bytes of IP there: in a tunnel with the headers around it. */
   readonly size: number;
   readonly packets: string;
-  /** Whether an ICMP error told the sender. */
+  /** Whether an ICMP error notified the sender. */
   readonly told: boolean;
 }
 

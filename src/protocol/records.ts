@@ -93,7 +93,7 @@ export interface RuleRecord {
   readonly verdict: string;
   /**
    * `seen`: the packet shows it. `follows`: no other way agrees with what was seen. `one-of`: so many ways
-   * (`of`) agree. `unknown`: nobody can tell.
+   * (`of`) agree. `unknown`: not known.
    */
   readonly certainty: 'seen' | 'follows' | 'one-of' | 'unknown';
   readonly of: number | null;

@@ -10,7 +10,7 @@ export interface SeenAfter {
   readonly isMarked: boolean;
 }
 
-/** Rules told of for one table at most. */
+/** Rules listed for one table at most. */
 export const MET_LIMIT = 64;
 
 /** How sure it is that a packet met a rule; see contract of `rules`. */

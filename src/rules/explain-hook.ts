@@ -1,7 +1,7 @@
 import type { Hook, RuleRecord } from 'hopscope-protocol';
 import { judge } from './agreeing.js';
 import { IPVS_PRIORITY, ipvsRecord, serviceFor } from './ipvs.js';
-import type { HungChain } from './met.js';
+import type { RegisteredChain } from './met.js';
 import { deviceFor } from './network-text.js';
 import type { Endpoints, Packet } from './packet.js';
 import { ruleRecord } from './rule-record.js';
@@ -37,7 +37,7 @@ export function explainHook(rules: RuleSet, question: HookQuestion): readonly Ru
     const { at, record } = taken;
     return [...explainHook(rules, { ...question, before: at, next: null }), record];
   }
-  const chains = rules.hung(packet.family, hook).filter(({ chain: { base } }) => {
+  const chains = rules.registered(packet.family, hook).filter(({ chain: { base } }) => {
     const priority = base?.priority ?? 0;
     return priority > after && priority < before;
   });
@@ -80,7 +80,7 @@ function routed({ network }: RuleSet, question: HookQuestion): HookQuestion {
 
 function evaluate(
   rules: RuleSet,
-  chains: readonly HungChain[],
+  chains: readonly RegisteredChain[],
   { packet, isDropped, next }: HookQuestion,
 ): RuleRecord[] {
   const { tracked } = packet;
@@ -106,7 +106,7 @@ function isSame(a: Endpoints, b: Endpoints): boolean {
 }
 
 /** No way through the rules that were read agrees with what was seen. */
-function unexplained({ table, chain }: HungChain, cut: string | null): RuleRecord {
+function unexplained({ table, chain }: RegisteredChain, cut: string | null): RuleRecord {
   const why =
     cut === null
       ? 'no way through the rules that were read agrees with what was seen'

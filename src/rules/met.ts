@@ -3,13 +3,13 @@ import { type Address, familyOf } from './address.js';
 import type { Chain, Nat, Rule, Table, Verdict } from './model.js';
 
 /** A chain at a hook, with its table. */
-export interface HungChain {
+export interface RegisteredChain {
   readonly table: Table;
   readonly chain: Chain;
 }
 
 /** A rule that a packet met, or a chain's policy. */
-export interface Met extends HungChain {
+export interface Met extends RegisteredChain {
   /** Null: the policy. */
   readonly rule: Rule | null;
   /** In words; of a rule that only changes the packet what it changes. */

@@ -3,7 +3,7 @@ import type { Family } from '../network/ip-address.js';
 import { type IpSet, IpSetParser } from './ip-set.js';
 import { IptablesSaveParser } from './iptables-save.js';
 import { parseIpvs, type VirtualServices } from './ipvs.js';
-import type { HungChain } from './met.js';
+import type { RegisteredChain } from './met.js';
 import type { Table } from './model.js';
 import { localOf, type ReadNetwork, readNetworkText } from './network-text.js';
 import { parseNft, ruleTexts } from './nft-ruleset.js';
@@ -26,7 +26,7 @@ export class RuleSet {
   readonly problems: readonly RuleProblem[];
   readonly network: ReadNetwork | null;
   readonly ipvs: VirtualServices;
-  readonly #hung = new Map<string, readonly HungChain[]>();
+  readonly #registered = new Map<string, readonly RegisteredChain[]>();
 
   constructor(
     netns: number,
@@ -45,16 +45,16 @@ export class RuleSet {
   }
 
   /** The base chains at a hook, in the order in which packets come to them. */
-  hung(family: Family, hook: Hook): readonly HungChain[] {
+  registered(family: Family, hook: Hook): readonly RegisteredChain[] {
     const key = `${family} ${hook}`;
-    const known = this.#hung.get(key);
+    const known = this.#registered.get(key);
     if (known !== undefined) return known;
     const found = this.tables
       .filter((table) => FAMILIES[family].includes(table.family))
       .flatMap((table) => table.bases.map((chain) => ({ table, chain })))
       .filter(({ chain }) => chain.base?.hook === hook)
       .sort((a, b) => (a.chain.base?.priority ?? 0) - (b.chain.base?.priority ?? 0));
-    this.#hung.set(key, found);
+    this.#registered.set(key, found);
     return found;
   }
 }

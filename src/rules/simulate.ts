@@ -11,7 +11,7 @@ import { ruleRecord } from './rule-record.js';
 import type { RuleSet } from './rule-set.js';
 import { type Walked, type Way, walkChains } from './walk.js';
 
-/** Ends told of: a service has as many as it has endpoints. */
+/** Ends listed: a service has as many as it has endpoints. */
 export const ENDS_LIMIT = 64;
 
 /** Rules that the packet meets in one hook, or the route that takes it. */
@@ -123,7 +123,7 @@ class Simulator {
 
   /** Each end of a hook in turn. */
   #hook(hook: Hook, branch: Branch, then: (after: Branch) => void): void {
-    const chains = this.#rules.hung(branch.packet.family, hook);
+    const chains = this.#rules.registered(branch.packet.family, hook);
     if (chains.length === 0) {
       then(branch);
       return;

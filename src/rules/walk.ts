@@ -1,4 +1,4 @@
-import { type HungChain, listOf, type Met, natText, type Trail, verdictText } from './met.js';
+import { listOf, type Met, natText, type RegisteredChain, type Trail, verdictText } from './met.js';
 import type { Chain, Choice, Nat, Rule, Step, Table, Verdict, WalkState } from './model.js';
 import { CONNTRACK_PRIORITY, type Packet, type Surroundings, type Tracked } from './packet.js';
 import { type NatHint, translated } from './translate.js';
@@ -60,7 +60,7 @@ interface Walk extends WalkState {
  * @param agrees whether a way is one of those that were asked for
  */
 export function walkChains(
-  chains: readonly HungChain[],
+  chains: readonly RegisteredChain[],
   packet: Packet,
   around: Surroundings,
   agrees: (way: Way) => boolean = () => true,
@@ -70,7 +70,7 @@ export function walkChains(
 }
 
 class Walker {
-  readonly #chains: readonly HungChain[];
+  readonly #chains: readonly RegisteredChain[];
   readonly #around: Surroundings;
   readonly #agrees: (way: Way) => boolean;
   readonly #hint: NatHint | null;
@@ -80,7 +80,7 @@ class Walker {
   #cut: Walked['cut'] = null;
 
   constructor(
-    chains: readonly HungChain[],
+    chains: readonly RegisteredChain[],
     around: Surroundings,
     agrees: (way: Way) => boolean,
     hint: NatHint | null,
@@ -120,7 +120,8 @@ class Walker {
   /** The base chain at an index, or the first after it that takes the packet. */
   #enter(walk: Walk, from: number): void {
     let base = from;
-    while (base < this.#chains.length && !isAsked(this.#chains[base] as HungChain, walk)) base += 1;
+    while (base < this.#chains.length && !isAsked(this.#chains[base] as RegisteredChain, walk))
+      base += 1;
     const next = this.#chains[base];
     if (next === undefined) {
       this.#end(walk, false, null);
@@ -144,7 +145,7 @@ class Walker {
 
   /** Up to its end, or to where another base chain begins. */
   #follow(walk: Walk): void {
-    const base = this.#chains[walk.base] as HungChain;
+    const base = this.#chains[walk.base] as RegisteredChain;
     const table = base.table;
     while (this.#cut === null) {
       const { rules } = walk.chain;
@@ -192,7 +193,7 @@ class Walker {
     return true;
   }
 
-  #policy(walk: Walk, { table, chain }: HungChain): void {
+  #policy(walk: Walk, { table, chain }: RegisteredChain): void {
     const isDrop = chain.base?.policy === 'drop';
     const verdict = `policy ${isDrop ? 'DROP' : 'ACCEPT'}`;
     const effect = isDrop ? 'drop' : 'none';
@@ -358,7 +359,7 @@ const ACCEPT: Verdict = { kind: 'accept' };
 const BEGINS: ReadonlySet<string> = new Set(['prerouting', 'output']);
 
 /** Whether a base chain is asked at all: nat is for the first packet of a connection, and once. */
-function isAsked({ chain: { base } }: HungChain, walk: Walk): boolean {
+function isAsked({ chain: { base } }: RegisteredChain, walk: Walk): boolean {
   if (base === null) return false;
   if (walk.packet.isTrackedHere && BEGINS.has(base.hook)) {
     // What a table before connection tracking asks finds no entry.

@@ -45,8 +45,8 @@ export interface Tick {
 }
 
 interface Following {
-  /** Ids of the paths last told of. */
-  told: ReadonlySet<string>;
+  /** Ids of the paths sent last. */
+  sent: ReadonlySet<string>;
   readonly listener: (flow: KnownFlow) => void;
 }
 
@@ -212,10 +212,10 @@ export class ClientSession {
       this.#refuse('too-many-subscriptions', `at most ${SUBSCRIPTION_LIMIT} flows at a time`);
       return;
     }
-    // Asked for anew, it is told anew.
+    // Asked for anew, it is sent anew.
     if (before !== undefined) this.#unfollow(id);
     const following: Following = {
-      told: new Set(),
+      sent: new Set(),
       listener: (flow) => this.#sendFlow(id, following, flow),
     };
     this.#followed.set(id, following);
@@ -237,9 +237,9 @@ export class ClientSession {
 
   #sendFlow(id: string, following: Following, { detail, paths }: KnownFlow): void {
     const { table } = this.#context;
-    const { told } = following;
+    const { sent } = following;
     const added = [...paths.values()]
-      .filter((path) => !told.has(path.id))
+      .filter((path) => !sent.has(path.id))
       .slice(0, PATHS_PER_MESSAGE);
     const message: FlowMessage = {
       type: 'flow',
@@ -248,12 +248,12 @@ export class ClientSession {
       rates: table.rates(id),
       chain: detail.chain.map((row) => withRates(row, table.rates(row.id))),
       pathIds: [...paths.keys()].filter(
-        (path) => told.has(path) || added.some((one) => one.id === path),
+        (path) => sent.has(path) || added.some((one) => one.id === path),
       ),
       paths: added,
       now: this.#context.now(),
     };
-    if (this.#send(JSON.stringify(message))) following.told = new Set(message.pathIds);
+    if (this.#send(JSON.stringify(message))) following.sent = new Set(message.pathIds);
   }
 
   #sendFlows(tick: Tick): void {

@@ -11,7 +11,7 @@ export class ClientTurns {
   readonly #counters: ServeCounters;
   readonly #clock: () => number;
   /** The one whose turn is next first, with the number of the figures that it has. */
-  readonly #told = new Map<ClientSession, number>();
+  readonly #served = new Map<ClientSession, number>();
   #quality: string | null = null;
   #number = 0;
 
@@ -22,19 +22,19 @@ export class ClientTurns {
   }
 
   get size(): number {
-    return this.#told.size;
+    return this.#served.size;
   }
 
   add(session: ClientSession): void {
-    this.#told.set(session, this.#number);
+    this.#served.set(session, this.#number);
   }
 
   delete(session: ClientSession): void {
-    this.#told.delete(session);
+    this.#served.delete(session);
   }
 
   [Symbol.iterator](): Iterator<ClientSession> {
-    return this.#told.keys();
+    return this.#served.keys();
   }
 
   /** @param quality the message with new figures at a slow tick, else null */
@@ -46,11 +46,11 @@ export class ClientTurns {
     const begun = this.#clock();
     const looks = Math.max(LOOKS_LEAST, Math.floor(LOOKS_PER_TICK / this.size));
     let left = this.size;
-    for (const [session, number] of [...this.#told]) {
+    for (const [session, number] of [...this.#served]) {
       if (left < this.size && this.#clock() - begun > TICK_BUDGET_MS) break;
       left -= 1;
-      this.#told.delete(session);
-      this.#told.set(session, this.#number);
+      this.#served.delete(session);
+      this.#served.set(session, this.#number);
       session.tick({ looks, quality: number === this.#number ? null : this.#quality });
     }
     this.#counters.ticksDelayed += left;

@@ -2,7 +2,7 @@ import type { PathRecord } from 'hopscope-protocol';
 import type { FlowDetail } from './channel-messages.js';
 import { type Collector, CollectorError } from './collector.js';
 
-/** A followed flow as it was last told of, with all its newest paths that have come. */
+/** A followed flow as it was last reported, with all its newest paths that have come. */
 export interface KnownFlow {
   readonly detail: FlowDetail;
   readonly paths: ReadonlyMap<string, PathRecord>;
@@ -16,7 +16,7 @@ interface Followed {
 
 /**
  * Flows that clients follow, each asked for once for all of them, and a path only once:
- * the collector is told which are here. There are at most as many as CLIENT_LIMIT clients
+ * the collector gets the ids of those here. There are at most as many as CLIENT_LIMIT clients
  * may follow.
  */
 export class FlowDetails {

@@ -13,7 +13,7 @@ export type HostGuard = (headers: IncomingHttpHeaders) => Refusal | null;
  * a browser connect to loopback, directly or by a name it resolves there (DNS
  * rebinding); the Origin and Host headers, which it cannot choose, show it.
  *
- * `allowHosts` are further names, for use behind a forwarded port: with a port
+ * `allowHosts` are further names, for use through a forwarded port: with a port
  * only that one, without a port any.
  */
 export function createHostGuard(

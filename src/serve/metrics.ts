@@ -9,7 +9,7 @@ type Sample = readonly [labels: Readonly<Record<string, string>>, value: number 
 /** Text exposition format 0.0.4 of Prometheus. */
 export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
-/** What there is to be told. */
+/** What there is to report. */
 export interface Figures {
   readonly quality: QualityRecord;
   readonly counters: ServeCounters;

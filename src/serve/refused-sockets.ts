@@ -5,7 +5,7 @@ import type { ServeCounters } from './serve-counters.js';
 /** How long an answer to what was refused may take to be read. */
 const LINGER_MS = 1_000;
 
-/** What node's parser says, and what the client is told. */
+/** The code of node's parser, and the status for the client. */
 const REFUSALS: Readonly<Record<string, readonly [status: string, code: string, text: string]>> = {
   HPE_HEADER_OVERFLOW: [
     '431 Request Header Fields Too Large',

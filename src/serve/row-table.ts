@@ -7,7 +7,7 @@ import type { RowBatch, RowUpdate } from './row-reader.js';
 const RATE_LEAST_MS = SLOW_TICK_MS / 2;
 const NONE = -1;
 
-/** Told what happens to rows, by their slots. */
+/** Notified of what happens to rows, by their slots. */
 export interface RowListener {
   /** `old`: it fills the table, and did not change just now. */
   changed(slot: number, old: boolean): void;

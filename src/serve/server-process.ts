@@ -45,13 +45,13 @@ export interface ServerProcessOptions {
   readonly reach?: (() => Reach) | undefined;
   /** The compiled server-main.js. */
   readonly program?: string;
-  /** Told of what goes wrong while it runs, without stopping it. */
+  /** Gets what goes wrong while it runs, without stopping it. */
   readonly onWarning?: (
     event: string,
     message: string,
     fields: Readonly<Record<string, unknown>>,
   ) => void;
-  /** Told each line that the process writes to its standard error. */
+  /** Gets each line that the process writes to its standard error. */
   readonly onOutput?: (line: string) => void;
 }
 

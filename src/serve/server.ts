@@ -96,7 +96,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     keepAliveTimeout: KEEP_ALIVE_MS,
     connectionsCheckingInterval: DEADLINE_CHECK_MS,
   });
-  // One that does not read on is cut off: of an inactive socket nothing else is told.
+  // One that does not read on is cut off: an inactive socket reports nothing else.
   server.timeout = RESPONSE_DEADLINE_MS;
   const connections = new Connections(server, counters);
   parseInParts(server, counters);

@@ -16,7 +16,7 @@ import { NamespaceWatcher } from './namespace-watcher.js';
 /** A provider that has not answered by then is not waited for; what it said before holds. */
 export const PROVIDER_LIMIT_MS = 2_000;
 
-/** Ages are told in steps, so that they are no news all the time. */
+/** Ages are rounded to steps, so that they do not change all the time. */
 const AGE_STEP_MS = 5_000;
 
 /** Gathers the names of what is on this machine from all who know some. */
@@ -110,7 +110,7 @@ export class CatalogReader {
     return new Set(stale.map(({ name }) => name));
   }
 
-  /** One that fails or hangs keeps nobody else's names away. */
+  /** One that fails or does not answer does not keep others' names away. */
   async #ask(provider: NameProvider, found: readonly FoundNamespace[]): Promise<void> {
     const { name } = provider;
     if (this.#busy.has(name)) return;

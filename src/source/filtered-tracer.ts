@@ -10,7 +10,7 @@ import { reasonOf, type TracerOptions } from './tracer-object.js';
  * Errors: as `Tracer.attach`.
  *
  * @param before what it waits for before it attaches
- * @param onWarning told why a filter is not in the kernel
+ * @param onWarning gets why a filter is not in the kernel
  */
 export async function attachTracer(
   options: TracerOptions,

@@ -93,7 +93,7 @@ export class RulesFollower {
     const known = this.#known.get(netns);
     const isDue = known?.read.isSilent === true && (isUrgent || Date.now() >= known.due);
     if (known !== undefined && known.fingerprint === fingerprint && !isDue) {
-      // The legacy back end, ipset and IPVS have no generation: only reading them tells.
+      // The legacy back end, ipset and IPVS have no generation: only reading them shows a change.
       if (!known.read.isSilent) this.#onNews({ kind: 'same', netns, until });
       return;
     }

@@ -40,7 +40,7 @@ const REQUESTS = [
   dump('IPv4 rules', RTM.getrule, AF.inet).request,
   dump('IPv6 rules', RTM.getrule, AF.inet6).request,
 ];
-/** What tells whether ipset and IPVS are in use, beside the tables of the legacy back end. */
+/** What shows whether ipset and IPVS are in use, beside the tables of the legacy back end. */
 const FILES = [...LEGACY_FILES, '/proc/thread-self/net/ip_vs'];
 const IP_VS = 2;
 /** Lines that /proc/net/ip_vs has without a server. */

@@ -9,7 +9,7 @@ import { onEnd } from './cleanup.mjs';
 import { scratch } from './load-program.mjs';
 
 const KERNEL = '6.12';
-/** An emulated kernel that hangs must end. */
+/** An emulated kernel that does not end by itself must end. */
 const LIMIT_SECONDS = 3_000;
 /** What a line of the result begins with: the guest's kernel may write in between. */
 export const JSON_LINE = 'bench-json: ';

@@ -19,7 +19,7 @@ const STATISTICS = '/proc/sys/kernel/bpf_stats_enabled';
  * @property {number} runs
  * @property {number} ns
  * @property {readonly number[] | null} holders processes that hold it; null where bpftool
- *   cannot tell
+ *   does not know
  *
  * @typedef {object} ProgramRow programs of one name together
  * @property {string} program

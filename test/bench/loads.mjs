@@ -55,7 +55,7 @@ export const LOADS = /** @type {const} */ (['udp', 'stream', 'rr']).flatMap((kin
   ),
 );
 
-/** What a run takes that is not told to take all: some 15 minutes with 7 rounds of 3 s. */
+/** What a run takes without --full: some 15 minutes with 7 rounds of 3 s. */
 export const DEFAULT_LOADS = [
   ...['udp-across-1', 'udp-across-1000', 'udp-same-1'],
   ...['stream-across-1', 'rr-across-1', 'rr-across-1000'],

@@ -6,7 +6,7 @@ import { fillFlows, readTemplate } from './fill-flows.mjs';
 /*
  * node --expose-gc memory-child.mjs FILE SOURCE FLOWS FLOWS_A_ROUND
  *
- * A process of its own, so that what one size leaves behind is not counted for the next
+ * A process of its own, so that what remains of one size is not counted for the next
  * and running out of memory ends nothing else. One JSON object on standard output.
  */
 

@@ -21,7 +21,7 @@ const READY_LIMIT_MS = 120_000;
  * @typedef {object} Started
  * @property {readonly number[]} pids
  * @property {number} readyMs from the start of the first process until all watch
- * @property {() => Promise<Stopped>} stop tells them to end
+ * @property {() => Promise<Stopped>} stop asks them to end
  *
  * @typedef {object} Stopped
  * @property {number} stopMs until they were gone
@@ -43,9 +43,9 @@ export async function startObserver(observer) {
   );
   const running = results.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
   const stop = async () => {
-    const told = performance.now();
+    const asked = performance.now();
     const words = await Promise.all(running.map((each) => each.stop()));
-    return { stopMs: performance.now() - told, words };
+    return { stopMs: performance.now() - asked, words };
   };
   const failed = results.find((each) => each.status === 'rejected');
   if (failed !== undefined) {

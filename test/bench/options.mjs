@@ -16,7 +16,7 @@ export const ENCAPS = /** @type {const} */ (['vxlan', 'ipip', 'none']);
 export const HELP = `Usage: npm run bench -- [options]
 
 What watching costs, on the lab. Everything is measured in one run, in rounds in which all
-take turns, and told as medians: a table in markdown on standard output, and every single
+take turns, and given as medians: a table in markdown on standard output, and every single
 round in test-results/bench.json. Takes the lab's lock (/tmp/hopscope-lab.lock), builds the
 lab, and removes it whatever happens. Nothing else should run meanwhile.
 

@@ -293,7 +293,7 @@ describe('a flow', () => {
 });
 
 describe('the page', () => {
-  test('tells how good its data are', async () => {
+  test('shows how good its data are', async () => {
     const { page } = window;
     await show('flows');
     const strip = page.getByRole('contentinfo', { name: 'Data quality' });

@@ -108,7 +108,7 @@ test('what comes while paused is there after resuming, also across a new connect
   feed.put({ ...serviceFlow('late', 9999, 9), start: '1795299999000000000' });
   await page.waitForTimeout(2500);
   expect(await page.locator('tr[data-flow=late]').count()).toBe(0);
-  // The new connection gets all rows at once, before it can be told of the pause.
+  // The new connection gets all rows at once, before it can learn of the pause.
   const taken = server.port;
   await server.close();
   await page.getByTestId('disconnected').waitFor();

@@ -16,14 +16,14 @@ it.each([
   ['of a path that is not known', { pathMtu: 0 }, 'unknown'],
   ['never measured', { largest: 0 }, 'unknown'],
   ['cut into fragments', { largest: 3000, fragmentsSeen: true }, 'fragments'],
-  ['dropped, and no one was told', { largest: 1500, blackholeSeen: true }, 'blackhole'],
+  ['dropped, and the sender was not notified', { largest: 1500, blackholeSeen: true }, 'blackhole'],
   ['dropped after others were cut', { blackholeSeen: true, fragmentsSeen: true }, 'blackhole'],
   [
-    'dropped at one place, and of another the source was told',
+    'dropped at one place, and the source was notified of another',
     { blackholeSeen: true, icmpTooBigSeen: true },
     'blackhole',
   ],
-  ['told too large, then sent smaller', { largest: 1400, icmpTooBigSeen: true }, 'pmtu'],
+  ['notified, then sent smaller', { largest: 1400, icmpTooBigSeen: true }, 'pmtu'],
 ] as const)('packets %s', (_, evidence, verdict) => {
   expect(mtuVerdict({ ...PLAIN, ...evidence })).toBe(verdict);
 });

@@ -2,7 +2,7 @@ import { Writable } from 'node:stream';
 import { expect, it } from 'vitest';
 import { LineOutput } from '../../src/cli/output.js';
 
-/** A reader that takes nothing until told. */
+/** A reader that takes nothing until asked to. */
 class SlowReader extends Writable {
   text = '';
   #waiting: (() => void)[] = [];

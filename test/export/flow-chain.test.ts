@@ -19,7 +19,7 @@ function idsOf(flow: FlowRecord): string[] {
 }
 
 describe('the chain of a flow', () => {
-  it('has what it was opened for before it, and what was opened for it behind it', () => {
+  it('has what it was opened for before it, and what was opened for it after it', () => {
     expect(idsOf(toProxy)).toEqual(['a', 'b', 'c']);
     expect(idsOf(third)).toEqual(['a', 'c', 'd']);
     expect(idsOf(fourth)).toEqual(['a', 'c', 'd']);
@@ -33,7 +33,7 @@ describe('the chain of a flow', () => {
     expect(chain).toHaveLength(CHAIN_LIMIT);
   });
 
-  it('is told by its stations, to the newest that was opened for it', () => {
+  it('is listed by its stations, to the newest that was opened for it', () => {
     const service = 'default/nginx-service → pod3';
     expect(chainText(toProxy, flowChain(toProxy, known))).toBe(`pod1 → pod2 ⇢ ${service}`);
     expect(chainText(fourth, flowChain(fourth, known))).toBe(`pod1 → pod2 ⇢ ${service} ⇢ pod2`);

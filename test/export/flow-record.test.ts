@@ -45,7 +45,7 @@ describe('a connection to a service whose endpoint is on the other node', () => 
     expect(flowFaults(JSON.stringify(flow))).toEqual([]);
   });
 
-  it('is told as it was asked for, and as it was answered', () => {
+  it('is reported as it was asked for, and as it was answered', () => {
     const { original, reply, nat, src, dst, service } = flow;
     const none = { icmp: null };
     expect({ original, reply, nat, src, dst, service }).toEqual({
@@ -115,7 +115,7 @@ describe('a connection to a service whose endpoint is on the other node', () => 
   });
 });
 
-it('tells source translation', () => {
+it('reports source translation', () => {
   const flow = onlyRecordedFlow(
     talk(new Tape(), {
       ...SERVICE,

@@ -17,7 +17,7 @@ const flow = onlyRecordedFlow(tape);
 const plain = { ...flow, latencyNs: { original: null, reply: null } };
 
 describe('one line', () => {
-  it('tells both sides of the translation, by name', () => {
+  it('prints both sides of the translation, by name', () => {
     expect(flowText(plain, false)).toBe(
       [
         '21:21:09.857',
@@ -35,7 +35,7 @@ describe('one line', () => {
     expect(text).not.toMatch(/\p{Cc}/u);
   });
 
-  it('tells latency where it was measured', () => {
+  it('reports latency where it was measured', () => {
     const original = { count: '1', p50: 75_300, p90: 80_000, p99: 203_700, max: 203_700 };
     expect(flowText({ ...plain, latencyNs: { original, reply: null } }, false)).toContain(
       '  p50 75.3 µs p99 203.7 µs  ',
@@ -43,12 +43,12 @@ describe('one line', () => {
     expect(flowText(plain, false)).not.toContain('p50');
   });
 
-  it('tells source translation', () => {
+  it('reports source translation', () => {
     const nat = { ...flow.nat, snat: { src: '192.0.2.7', sport: 61000 } };
     expect(flowText({ ...plain, nat }, false)).toContain(' as 192.0.2.7:61000  ');
   });
 
-  it('tells drops and losses, and is silent of none', () => {
+  it('reports drops and losses, and is silent of none', () => {
     const drops = { original: '3', reply: '0', reasons: { NETFILTER_DROP: '2', NO_SOCKET: '1' } };
     expect(flowText({ ...plain, drops, lost: '4' }, false)).toMatch(
       / {2}drops 2×NETFILTER_DROP 1×NO_SOCKET {2}lost 4$/,

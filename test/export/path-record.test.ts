@@ -140,7 +140,7 @@ it('has ports and what a SYN says', () => {
   });
 });
 
-it('tells hooks with the priority at which they were seen, and no frame there', () => {
+it('reports hooks with the priority at which they were seen, and no frame there', () => {
   const tape = new Tape();
   echo(tape).ingress(CALI1).hook(CALI1, 'prerouting', [-301, -151]);
   const path = onlyRecordedPath(tape);
@@ -180,7 +180,7 @@ it('reports GSO packets and VLAN tags', () => {
 });
 
 describe('a drop', () => {
-  it('in netfilter names the hook and the table behind the last place it was seen', () => {
+  it('in netfilter names the hook and the table after the last place it was seen', () => {
     const tape = new Tape();
     echo(tape)
       .ingress(CALI1)
@@ -222,7 +222,7 @@ describe('a drop', () => {
     expect(either.drop).toMatchObject({ table: null, tables: ['filter', 'kube-proxy'] });
     expect(pathText(either, false)).toContain('at forward filter or kube-proxy');
     expect(path([chain]).drop).toMatchObject({ table: 'kube-proxy', tables: ['kube-proxy'] });
-    // Where nobody could read what hangs there, it is what iptables has.
+    // Where nobody could read what is registered there, it is what iptables has.
     expect(path([]).drop).toMatchObject({ table: 'filter', tables: ['filter'] });
   });
 

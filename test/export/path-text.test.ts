@@ -36,7 +36,7 @@ it('has no character that a terminal acts on, whoever named the devices', () => 
   for (const line of lines) expect(line).not.toMatch(/\p{Cc}/u);
 });
 
-it('tells a packet in lines: what it is, then hop by hop what changed', () => {
+it('prints a packet in lines: what it is, then hop by hop what changed', () => {
   const tape = new Tape();
   tape
     .packet(ECHO)
@@ -60,7 +60,7 @@ it('tells a packet in lines: what it is, then hop by hop what changed', () => {
   ]);
 });
 
-it('tells where and why a packet was dropped', () => {
+it('reports where and why a packet was dropped', () => {
   const tape = new Tape();
   tape
     .packet({ ...ECHO, proto: 'tcp', sport: 38610, dport: 80, flags: 'S', seq: 12 })

@@ -10,7 +10,7 @@ export interface CapturedPacket {
 
 /**
  * A pcap file (draft-ietf-opsawg-pcap), little-endian, microseconds. A packet's time
- * is its index in seconds, so that it can be told again in what a tool lets through.
+ * is its index in seconds, so that it is found again in what a tool passes.
  */
 export function writePcap(linkType: number, packets: readonly CapturedPacket[]): Uint8Array {
   const size = packets.reduce((sum, { bytes }) => sum + 16 + bytes.length, 24);

@@ -602,7 +602,7 @@ describe('age', () => {
     expect(onlyFlow(joining.end(tape)).id).not.toBe(flow.id);
   });
 
-  test('an old flow goes though younger ones are kept, and a young one behind old ones is found', () => {
+  test('an old flow goes though younger ones are kept, and a young one after old ones is found', () => {
     const tape = new Tape();
     const joining = new Joining();
     const flowOf = (sport: number, flags: string): void => {
@@ -703,7 +703,7 @@ describe('what readers ask', () => {
     expect(table.removedSince(0)).toEqual([second?.id]);
   });
 
-  test('what went too long ago to tell is null, never an incomplete list', () => {
+  test('what went too long ago to know is null, never an incomplete list', () => {
     const many = new Many();
     const removedLimit = 100;
     const table = new FlowTable(many.tuples, { limit: 1, removedLimit });

@@ -17,25 +17,25 @@ function filled(values: readonly number[]): Histogram {
 }
 
 describe('a value', () => {
-  test('is told to within 1 %, whatever it is', () => {
+  test('is given to within 1 %, whatever it is', () => {
     fc.assert(
       fc.property(latency, (value) => {
         // The greatest value is exact, so look at one that is not it.
-        const told = filled([value, HISTOGRAM_MAX]).quantile(0.5);
-        expect(Math.abs(told - value)).toBeLessThanOrEqual(value * 0.01);
+        const given = filled([value, HISTOGRAM_MAX]).quantile(0.5);
+        expect(Math.abs(given - value)).toBeLessThanOrEqual(value * 0.01);
       }),
       { numRuns: 5000 },
     );
   });
 
-  test('is told to within 1 % at the borders of every bucket', () => {
+  test('is given to within 1 % at the borders of every bucket', () => {
     for (let exponent = 0; exponent < 34; exponent++) {
       for (const part of [0, 1, 63, 64, 127]) {
         const border = Math.floor(2 ** exponent * (1 + part / 128));
         for (const value of [border - 1, border, border + 1]) {
           if (value >= 0 && value <= HISTOGRAM_MAX) {
-            const told = filled([value, HISTOGRAM_MAX]).quantile(0.5);
-            expect(Math.abs(told - value)).toBeLessThanOrEqual(value * 0.01);
+            const given = filled([value, HISTOGRAM_MAX]).quantile(0.5);
+            expect(Math.abs(given - value)).toBeLessThanOrEqual(value * 0.01);
           }
         }
       }

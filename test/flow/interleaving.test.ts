@@ -37,7 +37,7 @@ test('whatever packets overtake one another, a connection is one flow with exact
               original.dport === 30000 + index ||
               reply?.sport === 30000 + index,
           );
-          // Which way is called original is known only when conntrack or a SYN tells.
+          // Which way is called original is known only when conntrack or a SYN shows it.
           const swapped = flow?.original.sport !== 30000 + index;
           const header = proto === 'tcp' ? 40 : 28;
           const counts = (way: Way): number[] => {

@@ -92,7 +92,7 @@ test.each([
   expect(flowFrom(joining, ADDRESSES.pod2, 50_000).proxiedFrom).toBe(first.id);
 });
 
-test('the first is told anew to readers when its second appears, and is not younger for it', () => {
+test('the first is reported anew to readers when its second appears, and is not younger for it', () => {
   const tape = new Tape();
   const client = toProxy(tape);
   shake(client);

@@ -50,7 +50,7 @@ export async function campaign(target: Target, options: CampaignOptions): Promis
   const until = performance.now() + (options.seconds ?? Number.POSITIVE_INFINITY) * 1000;
   const started = performance.now();
   const first = eraOf(target, from);
-  let told = started;
+  let reported = started;
   let run = first;
   let good = 0;
   let era: Era | null = null;
@@ -74,8 +74,8 @@ export async function campaign(target: Target, options: CampaignOptions): Promis
     if (run % CLOCK_EVERY === 0) {
       const now = performance.now();
       if (now > until) break;
-      if (now - told > PROGRESS_MS) {
-        told = now;
+      if (now - reported > PROGRESS_MS) {
+        reported = now;
         options.onProgress?.({ runs: run - first, of: count, seconds: (now - started) / 1000 });
       }
       // The test runner takes a worker that does not answer for dead.

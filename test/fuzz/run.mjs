@@ -25,7 +25,7 @@ const USAGE = `gives hopscope what nobody meant it to get, and checks what it ma
 HOPSCOPE_FUZZ_SECONDS is --seconds, for scripts.
 `;
 const COUNT = 10_000_000;
-/** One that says nothing for so long hangs. */
+/** One that prints nothing for so long is stuck. */
 const SILENCE_SECONDS = 120;
 const FOLDER = join('test-results', 'fuzz');
 const BUNDLE = join(FOLDER, 'main.mjs');

@@ -61,8 +61,8 @@ const TRANSLATION_BUFFER_MIB = 512;
  * @property {boolean} [interactive] hands this process's terminal to the command
  * @property {string} [name] the guest's host name
  * @property {readonly string[]} [devices] more arguments of qemu
- * @property {(text: string) => void} [onOutput] told what the command prints
- * @property {(seconds: number) => void} [onFirstTest] told how long after the start of the
+ * @property {(text: string) => void} [onOutput] gets what the command prints
+ * @property {(seconds: number) => void} [onFirstTest] gets how long after the start of the
  *   emulator the first test began
  * @property {AbortSignal} [signal] ends the guest
  */

@@ -11,7 +11,7 @@ const HEADER_MAGIC = 'HdrS';
 const SECTOR = 512;
 /** Setup sectors when the header says 0, as in boot.rst. */
 const USUAL_SETUP_SECTORS = 4;
-/** The build puts the size of what is packed behind it (scripts/Makefile.lib, size_append). */
+/** The build puts the size of what is packed after it (scripts/Makefile.lib, size_append). */
 const SIZE_LENGTH = 4;
 
 /** How the kernels of Debian are packed, by the first bytes. */

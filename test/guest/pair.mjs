@@ -23,7 +23,7 @@ const PREPARE =
  * @typedef {object} PairOptions
  * @property {string} share folder of the host; `first` and `second` in it are the guests'
  * @property {readonly string[]} tests more of vitest's arguments. Both run the same at the same
- *   time; HOPSCOPE_PEER_SELF tells a test whether it is first or second, and
+ *   time; HOPSCOPE_PEER_SELF shows a test whether it is first or second, and
  *   HOPSCOPE_PEER_FOLDER is a folder that both can write to
  * @property {number} cpus of each guest
  * @property {number} [limitSeconds]

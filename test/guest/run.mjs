@@ -147,7 +147,7 @@ export async function main(words) {
     if (request.command === 'pair') return await pair(request, share);
     const kernel = await provideKernel(request.kernel, print);
     print(`guest: Linux ${kernel.release}`);
-    // The demo tells the address that it has in the guest, which means nothing here.
+    // The demo prints the address that it has in the guest, which means nothing here.
     if (request.command === 'demo') {
       print(`guest: when it is ready, the dashboard is on http://127.0.0.1:${DEMO_PORT} here`);
     }

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 /**
- * Tells where in the sources an error was thrown, from the maps that lie beside the bundles.
+ * Shows where in the sources an error was thrown, from the maps that lie beside the bundles.
  * A map is read when the first stack needs it: those of tests that pass are never read.
  */
 export class SourceStacks {

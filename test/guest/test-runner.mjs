@@ -229,7 +229,7 @@ if (folder === undefined || reportFile === undefined) {
   process.exit(2);
 }
 Error.stackTraceLimit = 100;
-// Node ends when nothing is left to wait for; a test that hangs has to meet its time limit.
+// Node ends when nothing is left to wait for; a test that does not end has to meet its time limit.
 setInterval(() => {}, 2 ** 30);
 // Not what a test calls.
 const exit = process.exit.bind(process);

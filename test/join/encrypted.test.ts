@@ -132,7 +132,7 @@ test('a keepalive in the buffer of a packet that went into the tunnel is its own
   ]);
 });
 
-test('two messages in one buffer are told apart by their counter', () => {
+test('two messages in one buffer are distinguished by their counter', () => {
   const tape = new Tape();
   const first = tape
     .packet(PING)
@@ -240,7 +240,7 @@ test('what the tunnel device cut and another buffer got all of has the end of th
   ]);
 });
 
-test('of what was merged behind the tunnel the first is known by its buffer', () => {
+test('of what was merged after the tunnel the first is known by its buffer', () => {
   const tape = new Tape();
   const first = overWire(tape.packet(SEGMENT), 20);
   const second = overWire(tape.packet({ ...SEGMENT, id: 301, seq: 5000 + 1388 }), 21);

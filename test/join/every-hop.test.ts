@@ -213,7 +213,7 @@ describe('each cause has its counter', () => {
     });
   });
 
-  test('a delivery that only a record tells of', () => {
+  test('a delivery that only a record shows', () => {
     const tape = new Tape();
     tape
       .packet({ ...udp, id: 1 })

@@ -33,7 +33,7 @@ function joinedOf(fixture: Fixture): { path: Path; joining: Joining } {
 }
 
 test.each(FIXTURES.filter(({ bytes }) => bytes.byteLength <= SNAP_LENGTH))(
-  'a hop tells of: $name',
+  'a hop shows: $name',
   (fixture) => {
     const { path, joining } = joinedOf(fixture);
     const hop = nth(path.hops, 0);

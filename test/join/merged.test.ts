@@ -60,8 +60,8 @@ test('each hop has the payload and the flags that the packet had there', () => {
   const tape = new Tape();
   merged(tunnelled(tape, 0), 3).deliver(NETNS.pod3);
   const { hops } = onlyRecordedPath(tape);
-  const told = hops.map(({ netns, dev, tcp }) => `${netns}/${dev}: ${tcp?.payload} ${tcp?.flags}`);
-  expect([...new Set(told)].filter((text) => /eth0|tunl0/.test(text))).toEqual([
+  const shown = hops.map(({ netns, dev, tcp }) => `${netns}/${dev}: ${tcp?.payload} ${tcp?.flags}`);
+  expect([...new Set(shown)].filter((text) => /eth0|tunl0/.test(text))).toEqual([
     `pod1/eth0: ${MSS} .`,
     `node111/tunl0: ${MSS} .`,
     `node112/tunl0: ${3 * MSS} P.`,
@@ -87,7 +87,7 @@ test('what was merged shares the end of what it was merged into', () => {
   expect(ways(flow)[0]).toMatchObject({ packets: 3, bytes: 3 * (40 + MSS) });
 });
 
-test('what is behind the merged range, or another stream, has no known end', () => {
+test('what is after the merged range, or another stream, has no known end', () => {
   const tape = new Tape();
   const first = tunnelled(tape, 0);
   tunnelled(tape, 1);

@@ -22,7 +22,7 @@ describe('paths by key', () => {
     expect([index.get(0), index.get(Number.MAX_SAFE_INTEGER)]).toEqual([zero, largest]);
   });
 
-  test('addresses that differ in their upper half only are told apart', () => {
+  test('addresses that differ in their upper half only are distinguished', () => {
     const index = new PathIndex();
     const [low, high] = [path(), path()];
     index.set(0x1000, low);
@@ -88,7 +88,7 @@ describe('paths by key', () => {
   });
 
   test('removal closes gaps: those that met on the way are still found, whichever goes', () => {
-    // Found by search, so that it does not hang on what the hash is: keys of one home.
+    // Found by search, so that it does not depend on what the hash is: keys of one home.
     for (let removed = 0; removed < 64; removed++) {
       const index = new PathIndex();
       const paths = Array.from({ length: 500 }, (_, at) => path(at * 0x10001));

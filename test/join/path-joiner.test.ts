@@ -246,7 +246,7 @@ describe('one packet, one path', () => {
     expect(wire).toMatchObject({ len: 118, outer: { vni: -1, sport: -1, overhead: 20 } });
   });
 
-  test('through WireGuard, where only the buffer tells whose it is', () => {
+  test('through WireGuard, where only the buffer shows whose it is', () => {
     const tape = new Tape();
     leavePod1(tape.packet({ ...PING, dst: ADDRESSES.pod3 }))
       .hook(CALI1, 'prerouting')
@@ -325,7 +325,7 @@ describe('one packet, one path', () => {
     expect(path).toMatchObject({ ipId: -1, ipLength: 68, tcpMss: 1410, tcpWindowScale: 7 });
   });
 
-  test('an offloaded VLAN tag and one in the bytes are told alike', () => {
+  test('an offloaded VLAN tag and one in the bytes are reported alike', () => {
     const tape = new Tape();
     tape
       .packet(PING)
@@ -392,7 +392,7 @@ describe('buffers are reused', () => {
     ]);
   });
 
-  test('without notice: what no hop rewrites tells them apart', () => {
+  test('without notice: they are distinguished by what no hop rewrites', () => {
     const tape = new Tape();
     const first = tape.packet(DATAGRAM).cross(POD1_ETH0, CALI1);
     tape
@@ -401,7 +401,7 @@ describe('buffers are reused', () => {
     expect(joinAll(tape).map((path) => path.ipId)).toEqual([500, 501]);
   });
 
-  test('without notice, both with IP id 0: the TCP sequence tells them apart', () => {
+  test('without notice, both with IP id 0: they are distinguished by the TCP sequence', () => {
     const tape = new Tape();
     const first = tape.packet({ ...SYN, id: 0 }).cross(POD1_ETH0, CALI1);
     tape
@@ -1000,7 +1000,7 @@ describe('when a path is over', () => {
     const joining = new Joining();
     end(tape.packet(PING).ingress(CALI1));
     joining.read(tape);
-    // The tape stands one step behind its last record.
+    // The tape stands one step after its last record.
     tape.wait(settle - 1_000 - 1);
     expect(joining.sweep(tape).paths).toEqual([]);
     expect(joining.joiner.openPaths).toBe(1);
@@ -1019,7 +1019,7 @@ describe('when a path is over', () => {
 });
 
 describe('ICMP errors', () => {
-  test('tell which packet they complain about', () => {
+  test('name the packet that they quote', () => {
     const tape = new Tape();
     tape
       .packet({

@@ -17,18 +17,18 @@ function kept(): string[] {
 }
 
 it('says that it goes without host ports where the plugin is not installed', () => {
-  const told: string[] = [];
-  expect(hasHostPorts({ proxy: 'iptables' }, (line) => told.push(line), null)).toBe(false);
-  expect(told).toEqual([expect.stringContaining('containernetworking-plugins')]);
+  const reported: string[] = [];
+  expect(hasHostPorts({ proxy: 'iptables' }, (line) => reported.push(line), null)).toBe(false);
+  expect(reported).toEqual([expect.stringContaining('containernetworking-plugins')]);
   expect(portmapPlugin(['/hopscope/no/such/folder'])).toBeNull();
 });
 
 it('has host ports in iptables mode only, and is silent about the others', () => {
-  const told: string[] = [];
-  const report = (line: string): number => told.push(line);
+  const reported: string[] = [];
+  const report = (line: string): number => reported.push(line);
   expect(hasHostPorts({ proxy: 'nftables' }, report, '/usr/lib/cni/portmap')).toBe(false);
   expect(hasHostPorts({ proxy: 'iptables' }, report, '/usr/lib/cni/portmap')).toBe(true);
-  expect(told).toEqual([]);
+  expect(reported).toEqual([]);
 });
 
 describe.each(IPTABLES_BACKENDS)('host ports with iptables %s', (iptables) => {

@@ -36,7 +36,7 @@ async function expectNothingLeft(): Promise<void> {
   const left = ALL_NETNS.filter((name) => existsSync(`/run/netns/${name}`));
   expect(left).toEqual([]);
   expect(existsSync(LAB_DIRECTORY)).toBe(false);
-  // A process that was told to end is seen until the kernel has taken it apart.
+  // A process that was asked to end is seen until the kernel has taken it apart.
   await vi.waitFor(() => expect(labProcesses()).toEqual([]), { timeout: 3_000 });
 }
 
@@ -240,8 +240,8 @@ describe.each(MODES)('a lab with $encap, $proxy ($iptables)', (options) => {
     );
     expect(frames?.[0]?.line).toMatch(/Request who-has 169\.254\.1\.1 tell 10\.244\.153\.204/);
     expect(frames?.[1]?.line).toMatch(/Reply 169\.254\.1\.1 is-at ee:ee:ee:ee:ee:ee/);
-    const [asked, told] = (frames ?? []).map(({ line }) => Number(line.slice(6, 15)));
-    expect(((told ?? 0) - (asked ?? 0) + 60) % 60).toBeLessThan(0.1);
+    const [asked, reported] = (frames ?? []).map(({ line }) => Number(line.slice(6, 15)));
+    expect(((reported ?? 0) - (asked ?? 0) + 60) % 60).toBeLessThan(0.1);
   });
 
   it('S18: loses what goes to an unassigned address of the block', async () => {
@@ -273,9 +273,9 @@ describe('labUp', () => {
 
   it('replaces a lab that is up', async () => {
     await labUp({ encap: 'none' });
-    const told: string[] = [];
-    const state = await labUp({ encap: 'vxlan', podMtu: 1300 }, (line) => told.push(line));
-    expect(told).toEqual(['removed the lab that was up']);
+    const reported: string[] = [];
+    const state = await labUp({ encap: 'vxlan', podMtu: 1300 }, (line) => reported.push(line));
+    expect(reported).toEqual(['removed the lab that was up']);
     expect(state).toMatchObject({ encap: 'vxlan', podMtu: 1300 });
     // Two servers and the ingress proxy.
     expect(labProcesses().length).toBe(3);
@@ -333,12 +333,12 @@ describe('labUp', () => {
   });
 
   it('lets one at a time change it', async () => {
-    const told: string[] = [];
+    const reported: string[] = [];
     await Promise.all([
-      labUp({ encap: 'none' }, (line) => told.push(line)),
-      labUp({ encap: 'none' }, (line) => told.push(line)),
+      labUp({ encap: 'none' }, (line) => reported.push(line)),
+      labUp({ encap: 'none' }, (line) => reported.push(line)),
     ]);
-    expect(told).toContain('removed the lab that was up');
+    expect(reported).toContain('removed the lab that was up');
     expect(await call('pod1', `http://${pod3}/`)).toMatchObject({ pod: 'pod3' });
     expect((await Promise.all([labDown(), labDown()])).sort()).toEqual([false, true]);
   });

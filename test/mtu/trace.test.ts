@@ -6,7 +6,7 @@ import { address, link, namespace, route, rule, tunnel } from './described.js';
 const NODE = 1;
 const POD = 2;
 
-/** A pod of 1500 behind `pod0` of a node. */
+/** A pod of 1500 at the other end of `pod0` of a node. */
 function cluster(
   node: { readonly links: readonly Link[]; readonly routes: readonly Route[] },
   more: Partial<NamespaceDescription> = {},

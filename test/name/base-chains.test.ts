@@ -35,7 +35,7 @@ function dump(...chains: readonly Chain[]): Uint8Array {
 const FORWARD = { name: 'FORWARD', hook: 2, priority: 0 } as const;
 
 describe('what nftables says', () => {
-  it('is the chains that hang on a hook, for each family they see', () => {
+  it('is the chains registered at a hook, for each family they see', () => {
     const data = dump(
       { family: 'ip', table: 'filter', ...FORWARD },
       { family: 'ip6', table: 'filter', ...FORWARD },
@@ -81,7 +81,7 @@ describe('what nftables says', () => {
 });
 
 describe('the legacy back end', () => {
-  it('hangs each of its tables where the kernel does', () => {
+  it('registers each of its tables where the kernel does', () => {
     expect(chainsFromLegacy('nat\nfilter\n', 'ipv6')).toEqual([
       { family: 'ipv6', hook: 'prerouting', priority: -100, table: 'nat' },
       { family: 'ipv6', hook: 'output', priority: -100, table: 'nat' },

@@ -61,7 +61,7 @@ describe('what a kube-apiserver says', () => {
     expect(namesOf('dns').map(({ proto, port }) => `${proto} ${port}`)).toEqual([
       ...['udp 53', 'tcp 53'],
     ]);
-    // Nobody is behind these two by a selector: they are services all the same.
+    // No selector names pods for these two: they are services all the same.
     expect(namesOf('kubernetes')).toHaveLength(1);
     expect(namesOf('no-endpoints')).toHaveLength(1);
   });

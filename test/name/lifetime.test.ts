@@ -12,7 +12,7 @@ describe('who held an address', () => {
   const second = { name: 'second', from: 12, until: 20 };
   const third = { name: 'third', from: 15 };
 
-  it('is the one of that time, in whatever order they are told', () => {
+  it('is the one of that time, in whatever order they come', () => {
     for (const entries of [
       [first, second, third],
       [third, second, first],
@@ -30,7 +30,7 @@ describe('who held an address', () => {
     expect([5, 10, null].map((time) => at(entries, time))).toEqual(['gone', 'next', 'next']);
   });
 
-  it('is, of two that tell the same, the first', () => {
+  it('is, of two that say the same, the first', () => {
     expect(at([{ name: 'a' }, { name: 'b' }], 5)).toBe('a');
   });
 

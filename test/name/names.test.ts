@@ -132,7 +132,7 @@ it('asks its source for functions', () => {
   expect(new Names(CLUSTER).symbol(0x1000n)).toBeNull();
 });
 
-it('tells the wall clock to the nanosecond', () => {
+it('reports the wall clock to the nanosecond', () => {
   expect(names.wallClock(TAPE_START)).toBe(TAPE_WALL_CLOCK);
   expect(names.wallClock(TAPE_START + 1n)).toBe(TAPE_WALL_CLOCK + 1n);
 });

@@ -69,11 +69,11 @@ it.each([
   ['output', -97, 'filter'],
   ['postrouting', 95, 'nat'],
   ['postrouting', 101, null],
-] as const)('%s behind %d comes %s', (hook, priority, table) => {
+] as const)('%s after %d comes %s', (hook, priority, table) => {
   expect(tablesAfter(hook, priority)).toEqual(table === null ? [] : [table]);
 });
 
-describe('where it is known what hangs there', () => {
+describe('where it is known what is registered there', () => {
   const forward = (priority: number, table: string) =>
     ({ hook: 'forward', priority, table }) as const;
 
@@ -88,25 +88,25 @@ describe('where it is known what hangs there', () => {
     ],
     ['not what comes before', -1, [forward(-10, 'early'), forward(0, 'filter')], ['filter']],
     ['not what comes after the next place', -151, [forward(0, 'filter')], []],
-    ['what is behind the last place', 1, [forward(0, 'filter'), forward(10, 'late')], ['late']],
+    ['what is after the last place', 1, [forward(0, 'filter'), forward(10, 'late')], ['late']],
     ['what made the next place take an offset', -1, [forward(1, 'odd')], ['odd']],
     ['what made this place take an offset', -2, [forward(-1, 'odd')], ['odd']],
     ['nothing of another hook', -1, [{ hook: 'input', priority: 0, table: 'filter' }], []],
     ['no table that is not there', -151, [], []],
-  ] as const)('names %s', (_, priority, hung, tables) => {
-    expect(tablesAfter('forward', priority, hung)).toEqual(tables);
+  ] as const)('names %s', (_, priority, registered, tables) => {
+    expect(tablesAfter('forward', priority, registered)).toEqual(tables);
   });
 });
 
 it('names every table up to the last place where only the edges of a hook were observed', () => {
-  const hung = [
+  const registered = [
     { hook: 'forward', priority: -150, table: 'mangle' },
     { hook: 'forward', priority: 0, table: 'filter' },
     { hook: 'forward', priority: 50, table: 'security' },
   ] as const;
-  expect(tablesAfter('forward', -151, hung)).toEqual(['mangle']);
-  expect(tablesAfter('forward', -151, hung, true)).toEqual(['filter', 'mangle']);
-  expect(tablesAfter('forward', 1, hung, true)).toEqual(['security']);
-  // What iptables has behind the first place is not all there may be.
+  expect(tablesAfter('forward', -151, registered)).toEqual(['mangle']);
+  expect(tablesAfter('forward', -151, registered, true)).toEqual(['filter', 'mangle']);
+  expect(tablesAfter('forward', 1, registered, true)).toEqual(['security']);
+  // What iptables has after the first place is not all there may be.
   expect(tablesAfter('forward', -151, null, true)).toEqual([]);
 });

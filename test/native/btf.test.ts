@@ -79,7 +79,7 @@ test('knows what types the kernel has', () => {
   btf.close();
 });
 
-test('tells what is missing, what is wrong and what is closed', () => {
+test('reports what is missing, what is wrong and what is closed', () => {
   const btf = Btf.fromObject(compileProgram('sample'));
   bpfErrorOf(() => btf.structLayout('no_such_struct'), 'BPF_NOT_FOUND');
   bpfErrorOf(() => btf.enumValues('no_such_enum'), 'BPF_NOT_FOUND');

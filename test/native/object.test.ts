@@ -41,7 +41,7 @@ test('opens the bytes of an object file, under a given name', () => {
   expect(object.maps.map((map) => map.name)).toContain('renamed.rodata');
 });
 
-test('tells what is wrong with a source', () => {
+test('reports what is wrong with a source', () => {
   bpfErrorOf(() => BpfObject.open('/nowhere/at-all.o'), 'ENOENT');
   bpfErrorOf(() => BpfObject.open(new Uint8Array(0)), 'BPF_BAD_ARGUMENT');
   const error = bpfErrorOf(() => BpfObject.open(new Uint8Array(200)), 'LIBBPF_FORMAT');
@@ -217,14 +217,14 @@ describeAsRoot('a loaded object', () => {
     const failing = open(compileProgram('missing-target'));
     const error = bpfErrorOf(() => failing.load(), 'ESRCH');
     expect(error.log).toContain('no_such_tracepoint');
-    const mended = open(compileProgram('missing-target'));
-    bpfErrorOf(() => mended.program('lost').setAttachTarget('nor_this_one'), 'ESRCH');
-    mended.program('lost').setAttachTarget('kfree_skb');
-    mended.load();
-    mended.program('lost').attachBtf().close();
+    const corrected = open(compileProgram('missing-target'));
+    bpfErrorOf(() => corrected.program('lost').setAttachTarget('nor_this_one'), 'ESRCH');
+    corrected.program('lost').setAttachTarget('kfree_skb');
+    corrected.load();
+    corrected.program('lost').attachBtf().close();
   });
 
-  test('tells of a program what bpftool tells', () => {
+  test('reports of a program what bpftool reports', () => {
     const object = open();
     object.load();
     const info = object.program('on_receive').info();

@@ -747,7 +747,7 @@ export const FIXTURES: readonly Fixture[] = [
     },
   },
   {
-    name: 'IPv6 without anything behind it',
+    name: 'IPv6 without anything after it',
     link: 'ip',
     bytes: frame(`60 00 00 00 00 00 3b 40 ${POD1_V6} ${POD3_V6}`),
     expected: {

@@ -15,7 +15,7 @@ describe('truncated packets', () => {
     decode(whole, viewOf(bytes), 0, bytes.length, wireLength ?? bytes.length);
     decode(wholeAlone, viewOf(bytes), 0, bytes.length);
     for (let length = 0; length < bytes.length; length++) {
-      // Bytes behind the cut are there, to be wrong about if they were read.
+      // Bytes after the cut are there, to be wrong about if they were read.
       const damaged = bytes.slice();
       damaged.fill(0xa5, length);
       decode(cut, viewOf(damaged), 0, length, wireLength ?? bytes.length);

@@ -1,7 +1,7 @@
 import type { DecodedPacket } from '../../src/packet/decoded-packet.js';
 import { absent, RESULT_FIELDS } from './summary.js';
 
-/** Fields of the network and transport headers, which move to the outer ones behind a tunnel. */
+/** Fields of the network and transport headers, which move to the outer ones after a tunnel header. */
 const MOVED: readonly (readonly [keyof DecodedPacket, keyof DecodedPacket])[] = [
   ['family', 'outerFamily'],
   ['src0', 'outerSrc0'],

@@ -88,7 +88,7 @@ describe('pods of a real containerd', () => {
     expect(names.netns(netns, 0)).toBe('web-1');
   });
 
-  it('that follow each other at one address are told apart by time and by namespace', async () => {
+  it('that follow each other at one address are distinguished by time and by namespace', async () => {
     const times: { readonly name: string; readonly at: number; readonly netns: number }[] = [];
     const addresses = new Map<string, string[]>();
     for (let i = 0; i < 8; i++) {
@@ -126,7 +126,7 @@ it('doctor says what runtimes there are', async () => {
   expect(none).toMatchObject({ need: 'optional', state: 'absent' });
 });
 
-describe('a runtime that hangs', () => {
+describe('a runtime that does not answer', () => {
   it('is said to, keeps nobody waiting, and is heard again', async () => {
     const name = 'kept';
     const id = await containerd.runPod({ name, namespace: 'shop' });

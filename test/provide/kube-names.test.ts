@@ -37,7 +37,7 @@ const WAIT = { timeout: 10_000, interval: 30 };
 const endpoint = async (ip: string) => (await names.read()).endpoints.find((e) => e.ip === ip);
 
 describe('names of an API server, asked by a process of its own', () => {
-  it('are of pods of this node, of who is behind services, of services and nodes', async () => {
+  it('are of pods of this node, of what backs services, of services and nodes', async () => {
     await vi.waitFor(async () => {
       const { endpoints, services } = await names.read();
       expect([endpoints.length, services.length]).toEqual([5, 12]);

@@ -114,7 +114,7 @@ export class RealContainerd {
     for (const id of this.#pods) await this.removePod(id).catch(() => undefined);
   }
 
-  /** Has it hang, and go on. */
+  /** Stops its answers, and lets it go on. */
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
     this.#process?.kill(signal);
   }

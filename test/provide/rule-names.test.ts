@@ -52,7 +52,7 @@ describe('the rules of a namespace', () => {
     expect(rules.listings).toBe(0);
   });
 
-  it('say what all back ends hang on the hooks, and name services; nothing is added', async () => {
+  it('report what all back ends register at the hooks, and name services; nothing is added', async () => {
     await runIn(NETNS, 'nft', ['-f', '-'], { input: TABLE });
     await runIn(NETNS, 'iptables-nft', ['-A', 'FORWARD', '-j', 'ACCEPT']);
     await runIn(NETNS, 'iptables-nft-restore', ['--noflush'], { input: SERVICES });

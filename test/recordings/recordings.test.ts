@@ -94,13 +94,13 @@ test('S13: IPVS rewrites inside INPUT, and the packet leaves without FORWARD', (
   }
 });
 
-test('S19: too long with DF set, the sender is told 1480; with DF clear it is cut', () => {
-  const [told, cut] = flows('S19');
-  expect([told?.mtu, told?.verdict]).toEqual([
+test('S19: too long with DF set, the sender learns 1480; with DF clear it is fragmented', () => {
+  const [notified, cut] = flows('S19');
+  expect([notified?.mtu, notified?.verdict]).toEqual([
     { path: 1480, largest: 1500, verdict: 'pmtu' },
     'dropped',
   ]);
-  expect(told?.mtuEvidence?.errors).toMatchObject([
+  expect(notified?.mtuEvidence?.errors).toMatchObject([
     { direction: 'original', mtu: 1480, count: '1', arrived: '1', obeyed: 'told' },
   ]);
   expect([cut?.mtu, cut?.verdict]).toEqual([

@@ -116,14 +116,14 @@ async function settle(taps: readonly Tap[]): Promise<void> {
   }
 }
 
-/** Frames it captured so far, once it printed them all; SIGUSR1 makes tcpdump tell. */
+/** Frames it captured so far, once it printed them all; SIGUSR1 makes tcpdump report them. */
 async function count(tap: Tap): Promise<number> {
   const known = [...tap.said.matchAll(COUNTS)].length;
   const started = performance.now();
   tap.child.kill('SIGUSR1');
   for (;;) {
-    const told = [...tap.said.matchAll(COUNTS)];
-    const [, captured, dropped] = told[known] ?? [];
+    const counts = [...tap.said.matchAll(COUNTS)];
+    const [, captured, dropped] = counts[known] ?? [];
     if (captured !== undefined) {
       if (dropped !== '0') throw new Error(`tcpdump on ${tap.place} missed packets: ${tap.said}`);
       if (printedRecords(tap) >= Number(captured)) return Number(captured);

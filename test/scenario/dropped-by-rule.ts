@@ -7,7 +7,7 @@ const NETFILTER = /^(nf_hook_slow|nft_do_chain)$/;
 
 /**
  * What must be said of a packet that a rule dropped where iptables filters. kube-proxy in
- * its nftables mode hangs a table at the same priority: which of the two it was, the rules say.
+ * its nftables mode registers a table at the same priority: the rules show which of the two it was.
  *
  * @param rule what the rule's text has
  */

@@ -16,7 +16,7 @@ export interface Frame {
     /** Bytes of the frame that are neither its link header nor the inner packet. */
     readonly overhead: number;
   } | null;
-  /** `null` where only the first fragment of a packet tells: IPv6 fragments after it. */
+  /** `null` where only the first fragment of a packet shows it: IPv6 fragments after it. */
   readonly proto: 'tcp' | 'udp' | 'icmp' | 'icmpv6' | 'arp' | null;
   readonly src: string;
   readonly dst: string;
@@ -26,7 +26,7 @@ export interface Frame {
   readonly ttl: number | null;
   /** Of IPv4, or of the fragment header of an IPv6 fragment. */
   readonly ipId: number | null;
-  /** Of a fragment of a packet, bytes; behind the first fragment there are no ports, no types. */
+  /** Of a fragment of a packet, bytes; after the first fragment there are no ports, no types. */
   readonly fragmentOffset: number | null;
   readonly icmp: IcmpFields | null;
   readonly tcp: TcpFields | null;
@@ -37,7 +37,7 @@ export interface IcmpFields {
   /** Of an echo. */
   readonly id: number | null;
   readonly seq: number | null;
-  /** Of an error that tells it: the largest packet that would have passed, bytes. */
+  /** Of an error that has it: the largest packet that would have passed, bytes. */
   readonly mtu: number | null;
 }
 
@@ -52,7 +52,7 @@ export interface TcpFields {
 }
 
 /**
- * What tells one packet from another wherever it is seen: no hop rewrites any of it.
+ * What distinguishes one packet from another wherever it is seen: no hop rewrites any of it.
  * A fragment after the first has of that only the identification it shares with the first.
  */
 export function packetKey(frame: Frame): string {
@@ -85,7 +85,7 @@ export function isLinkTalk(proto: string | null | undefined, icmpType = 0): bool
   return proto === 'icmpv6' && icmpType >= FIRST_LINK_TALK && icmpType <= LAST_LINK_TALK;
 }
 
-/** Whether it tells of a packet that did not arrive, and is of no connection itself. */
+/** Whether it reports a packet that did not arrive, and is of no connection itself. */
 export function isIcmpError({ proto, icmp }: Frame): boolean {
   if (icmp === null) return false;
   return proto === 'icmpv6' ? icmp.type < 128 : [3, 4, 5, 11, 12].includes(icmp.type);

@@ -13,10 +13,10 @@ import type { CapturedFrame } from './tcpdump-text.js';
 /** A sender, a router whose second device delays, and a receiver. */
 const [SENDER, ROUTER, RECEIVER] = ['hs-latency-a', 'hs-latency-r', 'hs-latency-b'] as const;
 const TARGET = '198.51.100.2';
-/** The device with the delay, and where a packet is met before and behind it. */
+/** The device with the delay, and where a packet is met before and after it. */
 const DELAYED = { netns: ROUTER, dev: 'out' } as const;
 const BEFORE = `${ROUTER}/in`;
-const BEHIND = `${RECEIVER}/eth0`;
+const AFTER = `${RECEIVER}/eth0`;
 
 /** Documentation/admin-guide/sysctl/net.rst: 0 stamps a packet when it leaves the backlog. */
 const STAMP_BEFORE_QUEUE = 'net.core.netdev_tstamp_prequeue';
@@ -47,10 +47,10 @@ const CASES: readonly Case[] = [
 interface Measured {
   /** Of each leg of the way there, by its place. */
   readonly legs: ReadonlyMap<string, number>;
-  /** From the device before to the device behind, by hopscope and by tcpdump. */
+  /** From the device before to the device after, by hopscope and by tcpdump. */
   readonly said: number;
   readonly seen: number;
-  /** From the device behind to the answer on it, by tcpdump. */
+  /** From the device after to the answer on it, by tcpdump. */
   readonly answering: number;
 }
 
@@ -78,7 +78,7 @@ describe.skipIf(missing !== null)(missing ?? 'the truth of latency', () => {
     );
     await pipeline.start();
     capture = new Capture();
-    await capture.cover([BEFORE, BEHIND]);
+    await capture.cover([BEFORE, AFTER]);
     // The first packets find neither routes nor neighbours in any cache.
     await measure(NONE);
     base = await measure(NONE);
@@ -91,7 +91,7 @@ describe.skipIf(missing !== null)(missing ?? 'the truth of latency', () => {
   });
 
   it.each(CASES)(
-    '$name on one device is the time behind its egress hop, and no other',
+    '$name on one device is the time after its egress hop, and no other',
     // A busy machine delays by itself; what it did to one measurement it need not to another.
     { retry: 4 },
     async (one) => {
@@ -99,7 +99,7 @@ describe.skipIf(missing !== null)(missing ?? 'the truth of latency', () => {
       const measured = await measure(one);
       base = await measure(NONE);
       bases.push(base);
-      // A timer may be late and never early; how late, tcpdump tells.
+      // A timer may be late and never early; how late, tcpdump shows.
       const added = (of: (from: Measured) => number): number => {
         // Without delay the machine does not take the same time twice either.
         const least = Math.min(...bases.map(of));
@@ -110,9 +110,9 @@ describe.skipIf(missing !== null)(missing ?? 'the truth of latency', () => {
       const tolerance = Math.max(SHARE * Math.max(one.delayNs, seen), LEAST_NS);
       const apart = added((from) => from.said - from.seen);
       expect(Math.abs(apart), `of ${seen} ns seen`).toBeLessThan(tolerance);
-      const delayed = `${BEHIND} ingress`;
+      const delayed = `${AFTER} ingress`;
       expect(added(legAt(delayed))).toBeGreaterThan(one.delayNs - tolerance);
-      // A processor that a timer has just woken finds its caches cold, and everything behind
+      // A processor that a timer has just woken finds its caches cold, and everything after
       // the delay takes longer for it: as much as tcpdump sees there.
       const waking = Math.max(
         0,
@@ -134,12 +134,12 @@ describe.skipIf(missing !== null)(missing ?? 'the truth of latency', () => {
       ...tc,
       ...(netem === null ? ['noqueue'] : ['netem', 'limit', '10000', ...netem]),
     ]);
-    await capture.begin([BEFORE, BEHIND]);
+    await capture.begin([BEFORE, AFTER]);
     paths = [];
     const version = pipeline.flows.version;
     const { lost } = pipeline.quality();
     await runIn(SENDER, 'ping', ['-q', '-i', '0.01', '-c', `${PACKETS}`, '-W', '2', TARGET]);
-    const frames = await capture.frames([BEFORE, BEHIND]);
+    const frames = await capture.frames([BEFORE, AFTER]);
     await delay(SETTLE_MS);
     const quality = pipeline.quality();
     expect(quality, JSON.stringify(quality.losses)).toMatchObject({ lost, evicted: '0' });
@@ -154,8 +154,8 @@ describe.skipIf(missing !== null)(missing ?? 'the truth of latency', () => {
     return {
       legs: legsOf(mine.at(-1)),
       said: median(there.map(throughRouter)),
-      seen: median(between(frames, REQUEST_BEFORE, REQUEST_BEHIND)),
-      answering: median(between(frames, REQUEST_BEHIND, ANSWER_BEHIND)),
+      seen: median(between(frames, REQUEST_BEFORE, REQUEST_AFTER)),
+      answering: median(between(frames, REQUEST_AFTER, ANSWER_AFTER)),
     };
   }
 });
@@ -183,7 +183,7 @@ function throughRouter({ hops }: PathRecord): number {
     ({ netns, dev, stage }) => `${netns}/${dev} ${stage}` === `${BEFORE} ingress`,
   );
   const to = hops.findIndex(
-    ({ netns, dev, stage }) => `${netns}/${dev} ${stage}` === `${BEHIND} ingress`,
+    ({ netns, dev, stage }) => `${netns}/${dev} ${stage}` === `${AFTER} ingress`,
   );
   expect(Math.min(from, to)).toBeGreaterThan(-1);
   return hops.slice(from + 1, to + 1).reduce((sum, { sincePrevNs }) => sum + (sincePrevNs ?? 0), 0);
@@ -192,8 +192,8 @@ function throughRouter({ hops }: PathRecord): number {
 type Sight = readonly [place: string, stage: Frame['stage'], icmpType: number];
 
 const REQUEST_BEFORE: Sight = [BEFORE, 'ingress', 8];
-const REQUEST_BEHIND: Sight = [BEHIND, 'ingress', 8];
-const ANSWER_BEHIND: Sight = [BEHIND, 'egress', 0];
+const REQUEST_AFTER: Sight = [AFTER, 'ingress', 8];
+const ANSWER_AFTER: Sight = [AFTER, 'egress', 0];
 
 /** Nanoseconds between two sights of every ping, by tcpdump's stamps. */
 function between(frames: readonly CapturedFrame[], first: Sight, second: Sight): number[] {

@@ -47,7 +47,7 @@ describe('several faults in one cluster', () => {
       ]),
     );
     const ids = new Set(found.map((each) => each.split(' ')[0]));
-    // What is larger than ens10 takes is dropped on the wire, and nobody is told.
+    // What is larger than ens10 takes is dropped on the wire, and the sender is not notified.
     ids.delete('mss-not-clamped');
     expect(ids.size).toBe(4);
     await setMtu('node112', 'ens10', 1500);

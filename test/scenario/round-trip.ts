@@ -17,10 +17,10 @@ import {
 export type Caller = PodName | 'client' | 'node111';
 
 export interface RoundTrip {
-  /** Devices in the order of the way there: before node111's rules, and behind them. */
+  /** Devices in the order of the way there: before node111's rules, and after them. */
   readonly before: readonly string[];
-  readonly behind: readonly string[];
-  /** The steps of a packet there and of one back, as `route` tells them. */
+  readonly after: readonly string[];
+  /** The steps of a packet there and of one back, as `route` gives them. */
   readonly there: readonly string[];
   readonly back: readonly string[];
 }
@@ -44,7 +44,7 @@ export async function roundTrip(
   const near = await nearEnd(caller, middle);
   return {
     before: near.before,
-    behind: [...(far ? betweenNodes(encap) : []), hostEnd(pod), podEnd(pod)],
+    after: [...(far ? betweenNodes(encap) : []), hostEnd(pod), podEnd(pod)],
     there: [...near.there, ...onwards, ...intoPod(pod, hostEnd(pod))],
     back: [...outOfPod(pod, hostEnd(pod)), ...backwards, ...near.back],
   };
@@ -54,7 +54,7 @@ export async function roundTrip(
 async function nearEnd(
   caller: Caller,
   middle: readonly string[],
-): Promise<Omit<RoundTrip, 'behind'>> {
+): Promise<Omit<RoundTrip, 'after'>> {
   switch (caller) {
     case 'node111':
       return { before: [], there: sent('node111'), back: taken('node111') };

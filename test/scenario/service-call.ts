@@ -64,7 +64,7 @@ export async function judgeServiceCall(call: ServiceCall): Promise<JudgedCall> {
   const { caller, sourcePort, to, pod, ways, masquerade } = call;
   const address = call.address ?? ADDRESS[caller];
   let seenPort = 0;
-  const places = [...ways.before, ...ways.behind];
+  const places = [...ways.before, ...ways.after];
   const scene = await observe(places, async () => {
     const answer = await http(caller, sourcePort, to.address, to.port, ANSWER_LIMIT_SECONDS);
     expect(answer).toMatchObject({ pod, peer: { address: masquerade ?? address } });
@@ -115,14 +115,14 @@ function judgeWays({ there, back, names }: JudgedCall, { ways, ...call }: Servic
   for (const path of there) {
     expect(route(path)).toEqual(ways.there);
     for (const place of ways.before) expect(namesAt(path, place)).toEqual([`${caller} > ${to}`]);
-    for (const place of ways.behind) {
+    for (const place of ways.after) {
       expect(namesAt(path, place)).toEqual([`${seen} > ${endpoint}`]);
     }
     judgeTranslation(path, names, call);
   }
   for (const path of back) {
     expect(route(path)).toEqual(ways.back);
-    for (const place of ways.behind) {
+    for (const place of ways.after) {
       expect(namesAt(path, place)).toEqual([`${endpoint} > ${seen}`]);
     }
     for (const place of ways.before) expect(namesAt(path, place)).toEqual([`${to} > ${caller}`]);

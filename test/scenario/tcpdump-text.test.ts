@@ -197,7 +197,7 @@ describe('what tcpdump prints is read back', () => {
   it.each([
     ['icmp', ENDS, 0x0800, { icmpType: 3, icmpCode: 4 }],
     ['icmpv6', { src: 'fd00::1', dst: 'fd00::2' }, 0x86dd, { icmpType: 2 }],
-  ] as const)('of an %s error that tells the MTU', (proto, ends, etherType, type) => {
+  ] as const)('of an %s error that has the MTU', (proto, ends, etherType, type) => {
     const about = { ...ECHO, ...ends, proto, payload: 100 };
     const error = packetBytes({ ...ends, proto, ...type, icmpMtu: 1450, quoted: about });
     const icmp = { type: type.icmpType, id: null, seq: null, mtu: 1450 };
@@ -208,7 +208,7 @@ describe('what tcpdump prints is read back', () => {
 
   it('of a question for a neighbour', () => {
     const ends = { src: 'fd00::1', dst: 'ff02::1:ff00:2' };
-    // Behind the four reserved bytes the address that is asked for.
+    // After the four reserved bytes the address that is asked for.
     const packet = packetBytes({ ...ends, proto: 'icmpv6', ttl: 255, icmpType: 135, payload: 16 });
     expect(read(LINKTYPE_ETHERNET, [ethernet(packet, 0x86dd)])).toMatchObject([
       { frame: { proto: 'icmpv6', ...ends, ttl: 255, icmp: { type: 135, id: null } } },

@@ -63,7 +63,7 @@ interface IpHeader {
   readonly length: number;
   readonly src: string;
   readonly dst: string;
-  /** What is printed behind the addresses. */
+  /** What is printed after the addresses. */
   readonly rest: string;
 }
 
@@ -173,10 +173,10 @@ function readIpv4(text: string, match: RegExpExecArray): IpHeader {
   };
 }
 
-/** The next header of a first fragment is told by what is printed behind it, of others not at all. */
+/** The next header of a first fragment follows from what is printed after it, of others it is not known. */
 function readIpv6(text: string, match: RegExpExecArray, record: string): IpHeader {
   const [printed, hopLimit, next, payload, src = '', dst = ''] = match;
-  const behind = text.slice(match.index + printed.length);
+  const after = text.slice(match.index + printed.length);
   const header = {
     ttl: Number(hopLimit),
     length: IPV6_HEADER + Number(payload),
@@ -184,13 +184,13 @@ function readIpv6(text: string, match: RegExpExecArray, record: string): IpHeade
     dst,
   };
   if (Number(next) !== IPPROTO_FRAGMENT) {
-    const rest = behind.replace(HOP_BY_HOP, '').replace(CHECKSUM, '');
+    const rest = after.replace(HOP_BY_HOP, '').replace(CHECKSUM, '');
     const protocol = rest.startsWith('ICMP6,') ? IPPROTO_ICMPV6 : Number(next);
     return { ...header, id: null, fragmentOffset: null, protocol, rest };
   }
-  const fragment = IPV6_FRAGMENT.exec(behind);
+  const fragment = IPV6_FRAGMENT.exec(after);
   if (fragment === null) throw unreadable(record);
-  const rest = behind.slice(fragment[0].length).replace(CHECKSUM, '');
+  const rest = after.slice(fragment[0].length).replace(CHECKSUM, '');
   const protocol = rest.startsWith('ICMP6,') ? IPPROTO_ICMPV6 : null;
   const [, id = '', offset] = fragment;
   return {
@@ -202,7 +202,7 @@ function readIpv6(text: string, match: RegExpExecArray, record: string): IpHeade
   };
 }
 
-/** Addresses, and the ports tcpdump writes behind the last dot. */
+/** Addresses, and the ports tcpdump writes after the last dot. */
 function ends(ip: IpHeader, ports: boolean): Pick<Frame, 'src' | 'dst' | 'sport' | 'dport'> {
   if (!ports) return { src: ip.src, dst: ip.dst, sport: null, dport: null };
   const [src, sport] = splitPort(ip.src);

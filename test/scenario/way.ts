@@ -10,7 +10,7 @@ import { type Mode, TUNNEL } from './cluster.js';
 
 /**
  * Whether the hooks of a namespace are among the steps of a way. A hook is seen where
- * something hangs on it. The nodes have rules; in other namespaces a kernel may have put
+ * something is registered at it. The nodes have rules; in other namespaces a kernel may have put
  * something of its own, or nothing.
  */
 export function hasHookSteps(netns: string): boolean {

@@ -108,7 +108,7 @@ describe('a client', () => {
     expect([delta?.removed, delta?.behind]).toEqual([[], 0]);
   });
 
-  test('is told what went, and only what it had', () => {
+  test('learns what went, and only of what it had', () => {
     put(['a', 'b']);
     const client = new ClientRows(table, now);
     client.next(1, ALL);
@@ -181,7 +181,7 @@ describe('a client', () => {
     expect(client.next(10, ALL)).toMatchObject({ rows: [], behind: 0 });
   });
 
-  test('is told when a row it had does not match any more', () => {
+  test('learns when a row it had does not match any more', () => {
     put(['a', 'b']);
     const client = new ClientRows(table, now);
     client.restart(parseFilter('-state:closed'));

@@ -55,7 +55,7 @@ test('while all are at work, one past the limit is turned away, and counted', as
   expect([counters.connectionsRefused, counters.connectionsIdle]).toEqual([0, 0]);
   await once(await open(), 'close');
   expect([counters.connectionsRefused, counters.connectionsIdle]).toEqual([1, 0]);
-  // One that has its answer is idle, and gives way.
+  // One that has its answer is idle, and is closed first.
   answers[0]?.end();
   await once(first as Socket, 'data');
   const closed = once(first as Socket, 'close');

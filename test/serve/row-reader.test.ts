@@ -52,7 +52,7 @@ function rowsOf(flows: FlowTable, names: Names, epochNs: bigint): FlowRow[] {
   }
 }
 
-/** Flows that differ in all a row tells, also where packets of a test would not bring it about. */
+/** Flows that differ in all a row has, also where packets of a test would not bring it about. */
 function unusualFlows(): Joining {
   const tape = new Tape();
   const pods = { proto: 'tcp', src: ADDRESSES.pod1, from: AT_POD1, dport: 80 } as const;
@@ -130,7 +130,7 @@ describe('a batch that is not as its header says', () => {
     ['a row less', head([2, 0], layout.ROW_BYTES)],
     ['an id less', head([0, 2], 8)],
     ['more rows than there are', head([0xffff_ffff, 0], layout.ROW_BYTES)],
-    ['something behind it', head([0, 0], 8)],
+    ['something after it', head([0, 0], 8)],
   ])('is refused: %s', (_name, payload) => {
     expect(() => readBatch(payload, NAMES, 0n)).toThrowError(/not as its header says/);
   });

@@ -84,7 +84,7 @@ interface Answer {
   readonly body: string;
 }
 
-/** fetch() sends no Host header of one's choice and tidies paths; this sends what it is told. */
+/** fetch() sends no Host header of one's choice and tidies paths; this sends what it is given. */
 async function get(
   path: string,
   headers: Record<string, string> = {},
@@ -217,7 +217,7 @@ describe('what is served', () => {
     await rm(join(directory, '..', 'hopscope-secret.txt'));
   });
 
-  test('a page that tells what to do when the dashboard was not built', async () => {
+  test('a page that shows what to do when the dashboard was not built', async () => {
     await server.close();
     server = await start({ uiDirectory: join(directory, 'missing') });
     const page = await get('/');
@@ -343,7 +343,7 @@ describe('what is served', () => {
 });
 
 describe('the stream', () => {
-  test('tells who it is, then the table, then what changes', async () => {
+  test('sends who it is, then the table, then what changes', async () => {
     feed.put(serviceFlow('a', 1));
     const client = await open();
     expect(client.messages.length).toBeGreaterThanOrEqual(0);
@@ -391,13 +391,13 @@ describe('the stream', () => {
     expect(first.flow?.id).toBe('a');
     expect(first.paths).toHaveLength(PATHS_PER_MESSAGE);
     expect(first.paths[0]?.id).toBe(`a-original-${PATHS_PER_FLOW + 9}`);
-    const told = new Set(first.paths.map(({ id }) => id));
+    const sent = new Set(first.paths.map(({ id }) => id));
     const full = await client.next('flow', ({ pathIds, paths }) => {
-      for (const { id } of paths) told.add(id);
+      for (const { id } of paths) sent.add(id);
       return pathIds.length === PATHS_PER_FLOW;
     });
-    expect(full.pathIds.every((id) => told.has(id))).toBe(true);
-    expect(told.size).toBe(PATHS_PER_FLOW);
+    expect(full.pathIds.every((id) => sent.has(id))).toBe(true);
+    expect(sent.size).toBe(PATHS_PER_FLOW);
     const from = client.messages.length;
     feed.put(serviceFlow('a', 2), path(99));
     const next = await client.next('flow', ({ paths }) => paths.length > 0, from);
@@ -446,10 +446,10 @@ describe('the stream', () => {
     expect([first.rows.length, first.behind]).toEqual([ROWS_PER_MESSAGE, 1]);
     expect(server.counters.rowsDelayed).toBeGreaterThanOrEqual(1);
     await client.next('flows', ({ behind }) => behind === 0);
-    const told = client.messages.flatMap((message) =>
+    const sent = client.messages.flatMap((message) =>
       message.type === 'flows' ? message.rows.map(({ id }) => id) : [],
     );
-    expect(new Set(told).size).toBe(count);
+    expect(new Set(sent).size).toBe(count);
   });
 });
 
@@ -516,8 +516,8 @@ describe('bad clients', () => {
     }
     expect(await client.next('error')).toMatchObject({ code: 'too-many-subscriptions' });
     await client.next('flow', ({ id }) => id === `flow${SUBSCRIPTION_LIMIT - 1}`);
-    const told = client.messages.filter(({ type }) => type === 'flow');
-    expect(told).toHaveLength(SUBSCRIPTION_LIMIT);
+    const sent = client.messages.filter(({ type }) => type === 'flow');
+    expect(sent).toHaveLength(SUBSCRIPTION_LIMIT);
     client.send({ type: 'unsubscribe', id: 'flow0' });
     client.send({ type: 'subscribe', id: 'late' });
     await client.next('flow', ({ id }) => id === 'late');
@@ -549,7 +549,7 @@ describe('bad clients', () => {
       .toBe(true);
   });
 
-  test('idle connections shut nobody out: the longest idle one gives way', async () => {
+  test('idle connections shut nobody out: the longest idle one is closed', async () => {
     const idle = Array.from({ length: CONNECTION_LIMIT }, () => connect(server.port, '127.0.0.1'));
     await Promise.all(idle.map((socket) => once(socket, 'connect')));
     const closed = once(idle[0] as import('node:net').Socket, 'close');

@@ -77,10 +77,10 @@ export function startLoad(onEnded) {
     const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...inside], {
       stdio: ['ignore', 'ignore', 'inherit'],
     });
-    const tell = () => onEnded(String(part));
-    child.once('exit', tell);
+    const end = () => onEnded(String(part));
+    child.once('exit', end);
     return () => {
-      child.off('exit', tell);
+      child.off('exit', end);
       child.kill('SIGKILL');
     };
   });

@@ -145,7 +145,7 @@ describe('above the budget', () => {
     expect(machine.changes.map(({ mode }) => mode)).toEqual(['windows']);
   });
 
-  it('a window that turned out dear makes the next ones smaller, and cheap ones larger', () => {
+  it('a window that cost more than expected makes the next ones smaller, and one that cost less larger', () => {
     const governor = new Governor(BUDGET);
     governor.crowded();
     const first = governor.plan.window.bytes;

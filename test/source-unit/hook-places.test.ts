@@ -27,7 +27,7 @@ function at(
 
 const NOT_INPUT = HOOK_NAMES.filter((hook) => hook !== 'input');
 
-it('is the end of INPUT in both families, and nothing else, where nothing hangs', () => {
+it('is the end of INPUT in both families, and nothing else, where nothing is registered', () => {
   for (const detail of ['all', 'edges'] as const) {
     expect(wantedPlaces(NO_DEMAND, detail, 0)).toEqual([
       { program: 'nf_after_srcnat', family: 'ipv4', hook: 'input', priority: 101 },
@@ -36,7 +36,7 @@ it('is the end of INPUT in both families, and nothing else, where nothing hangs'
   }
 });
 
-it('is every place where it is not known what hangs', () => {
+it('is every place where it is not known what is registered', () => {
   for (const hook of HOOK_NAMES) {
     const all = OBSERVED_PRIORITIES[hook].map(({ priority }) => priority);
     expect(at(UNKNOWN_DEMAND, hook)).toEqual(all);
@@ -67,7 +67,7 @@ it('edges are the first and the last of those', () => {
   expect(at(demanded('forward', 50), 'forward', 'edges')).toEqual([1]);
 });
 
-it('is of the family that something hangs in', () => {
+it('is of the family that something is registered in', () => {
   const places = wantedPlaces({ ipv4: {}, ipv6: { forward: [0] } }, 'all', 0);
   expect(places.filter(({ hook }) => hook === 'forward').map(({ family }) => family)).toEqual([
     'ipv6',
@@ -81,12 +81,12 @@ it('goes by the places with their offset', () => {
   expect(at(demanded('forward', 0), 'forward', 'all', 2)).toEqual([-3, 3]);
 });
 
-describe.each(NOT_INPUT)('the table behind a place of %s', (hook) => {
-  it('is the same as if every place were seen, whatever hangs', () => {
+describe.each(NOT_INPUT)('the table after a place of %s', (hook) => {
+  it('is the same as if every place were seen, whatever is registered', () => {
     const tables = [-300, -200, -150, -100, 0, 50, 98, 100];
     for (let bits = 1; bits < 1 << tables.length; bits++) {
       const priorities = tables.filter((_, i) => bits & (1 << i));
-      const hung = priorities.map((priority) => ({ hook, priority, table: `t${priority}` }));
+      const registered = priorities.map((priority) => ({ hook, priority, table: `t${priority}` }));
       const used = at(demanded(hook, ...priorities), hook);
       for (const priority of priorities) {
         // Dropped at `priority`: last seen at the nearest used place before it.
@@ -97,7 +97,7 @@ describe.each(NOT_INPUT)('the table behind a place of %s', (hook) => {
           .at(-1);
         if (full === undefined) continue;
         expect(last, `${priority} of ${priorities} in ${used}`).toBe(full);
-        expect(tablesAfter(hook, full, hung)).toContain(`t${priority}`);
+        expect(tablesAfter(hook, full, registered)).toContain(`t${priority}`);
       }
     }
   });

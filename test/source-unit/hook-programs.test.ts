@@ -46,7 +46,7 @@ test('every place has a program for a link, and no other priority has', () => {
   expect(() => linkProgram(7)).toThrow('no entry point for priority 7');
 });
 
-test('modules are watched for that programs read of or hang on', () => {
+test('modules are watched for that programs read of or are attached to', () => {
   expect(modulesOf('link')).toEqual(['nf_conntrack']);
   expect(modulesOf('none')).toEqual(['nf_conntrack']);
   const watched = modulesOf('fentry');

@@ -31,19 +31,19 @@ class Lookup implements FunctionLookup {
   }
 }
 
-let told: string[] = [];
+let resolved: string[] = [];
 let warnings: string[] = [];
 let lookup: Lookup;
 let functions: KernelFunctions;
 
 beforeEach(async () => {
-  told = [];
+  resolved = [];
   warnings = [];
   lookup = new Lookup();
   writeFileSync(modulesPath, '');
   functions = new KernelFunctions({
     modulesPath,
-    onResolved: (_, name) => told.push(name),
+    onResolved: (_, name) => resolved.push(name),
     onWarning: (message) => warnings.push(message),
   });
   await functions.load(async () => lookup);
@@ -53,7 +53,7 @@ it('asks for an address once', () => {
   lookup.answer = () => 'ip_error';
   expect([functions.name(IP_ERROR), functions.name(IP_ERROR)]).toEqual(['ip_error', 'ip_error']);
   expect(lookup.asked).toEqual([IP_ERROR]);
-  expect(told).toEqual(['ip_error']);
+  expect(resolved).toEqual(['ip_error']);
   expect([...functions.resolved()]).toEqual([[IP_ERROR, 'ip_error']]);
 });
 
@@ -62,7 +62,7 @@ it('names a function of a module that was loaded since', async () => {
   lookup.answer = () => 'nft_do_chain';
   await delay(UNKNOWN_PAST_MS);
   expect(functions.name(IN_MODULE)).toBe('nft_do_chain');
-  expect(told).toEqual(['nft_do_chain']);
+  expect(resolved).toEqual(['nft_do_chain']);
 });
 
 it('does not ask for an address of no function again at once', async () => {
@@ -87,7 +87,7 @@ it('forgets what a module was called when another is in its place', () => {
   expect(functions.refresh()).toBe(true);
   expect(functions.resolved().size).toBe(0);
   expect(functions.name(IN_MODULE)).toBe('second');
-  expect(told).toEqual(['first', 'second']);
+  expect(resolved).toEqual(['first', 'second']);
 });
 
 it.each([

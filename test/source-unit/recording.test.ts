@@ -326,14 +326,14 @@ describe('writing', () => {
     );
   });
 
-  it('to a full disk is told once, and again at the end', () => {
+  it('to a full disk is reported once, and again at the end', () => {
     const writer = new RecordingWriter('/dev/full', HEADER);
-    const told: string[] = [];
-    writer.onFailure = ({ code }) => told.push(code);
+    const reported: string[] = [];
+    writer.onFailure = ({ code }) => reported.push(code);
     writer.batch(new Uint8Array(8), 8);
     writer.tick(30_000_000n);
     expect(fault(() => writer.finish(FOOTER))).toBe('RECORDING_NOT_WRITABLE');
-    expect(told.length).toBeLessThanOrEqual(1);
+    expect(reported.length).toBeLessThanOrEqual(1);
     expect(writer.bytes).toBe(0);
   });
 });

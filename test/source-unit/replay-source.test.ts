@@ -107,7 +107,7 @@ it.each([
   ['near the limit of its field', [0xff, 0xff, 0xff, 0x7f]],
   ['too short for a time', [8, 0, 0, 0]],
   ['empty', [0, 0, 0, 0]],
-])('goes on behind a frame %s', async (_, length) => {
+])('goes on after a frame %s', async (_, length) => {
   const hostile = new Uint8Array(64);
   hostile.set(length);
   const source = new ReplaySource(recordingOf(hostile), { paced: true, loop: true });

@@ -84,14 +84,14 @@ function given(): string[] {
 }
 
 describe('a drain', () => {
-  it('tells the time of the flush once the ring is read up to there', () => {
+  it('gives the time of the flush once the ring is read up to there', () => {
     ring.add(1, 2);
     slots.push(3);
     drain.start();
     expect(given()).toEqual(['1 2 3', '@0']);
   });
 
-  it('does not tell the time of a flush that left a trail in its slot', async () => {
+  it('does not give the time of a flush that left a trail in its slot', async () => {
     ring.add(1);
     slots.push(2);
     isBusy = true;
@@ -137,7 +137,7 @@ describe('a drain', () => {
     await lively.stop();
   });
 
-  it('tells the time where nothing comes', () => {
+  it('gives the time where nothing comes', () => {
     drain.start();
     expect(given()).toEqual(['@0']);
     expect(ring.drains).toBe(0);
@@ -178,7 +178,7 @@ describe('a drain', () => {
     ring.add(...Array.from({ length: 20 }, (_, at) => at + 1));
     drain.start();
     expect(given()).toEqual(['1', '2', '3', '4', '5', '6', '7', '8']);
-    // What comes meanwhile is behind the flush: it does not put off the time.
+    // What comes meanwhile is after the flush: it does not put off the time.
     ring.add(21, 22, 23);
     await vi.advanceTimersToNextTimerAsync();
     expect(given().slice(8)).toEqual([
@@ -188,7 +188,7 @@ describe('a drain', () => {
     expect(ring.records.length).toBe(3);
   });
 
-  it('does not tell the time while a record before the flush is still being written', async () => {
+  it('does not give the time while a record before the flush is still being written', async () => {
     ring.add(1);
     ring.isBusy = true;
     slots.push(2);

@@ -40,7 +40,7 @@ function readIfThere(file: string): string {
   }
 }
 
-/** Those of them that the kernel still has, as bpftool(8) tells. */
+/** Those of them that the kernel still has, as bpftool(8) lists them. */
 export async function leftOf(held: Held): Promise<{ programs: number[]; links: number[] }> {
   return {
     programs: (await idsOf('prog')).filter((id) => held.programs.has(id)),

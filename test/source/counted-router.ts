@@ -41,7 +41,7 @@ table inet quiet {
 }`;
 
 /**
- * Two pods behind a router. Neighbours are written down and nothing is advertised, so
+ * Two pods connected by a router. Neighbours are written down and nothing is advertised, so
  * that only what a test sends is on the wire.
  */
 export async function makeCountedRouter(): Promise<void> {

@@ -177,7 +177,7 @@ describe.each(MODES)('the counter, by $name', (mode) => {
     expect(counting.tallies().lostFragments).toBe(2);
   });
 
-  when('tells segments that come again from those that go on', async () => {
+  when('distinguishes segments that come again from those that go on', async () => {
     const counting = await start();
     // IPv4, 44 bytes, DF, TCP, A to B; ports 1000 and 2000, ACK, 4 bytes of payload.
     const segment = (seq: string): string =>

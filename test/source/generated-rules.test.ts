@@ -250,7 +250,7 @@ function evaluated(rules: RuleSet, sent: Sent): string[] {
 }
 
 function waysIn(rules: RuleSet, hook: Hook, packet: Packet): readonly Way[] {
-  const { ways, cut } = walkChains(rules.hung(4, hook), packet, rules.around);
+  const { ways, cut } = walkChains(rules.registered(4, hook), packet, rules.around);
   expect(cut).toBeNull();
   return ways;
 }

@@ -64,7 +64,7 @@ it.skipIf(!available).each<[string, string[], string[], string[]]>([
     'NAT by nft',
     ['nft', 'add table ip t; add chain ip t c { type nat hook prerouting priority -100; }'],
     ['nft', 'delete table ip t'],
-    // NAT hangs on all its hooks at once, source NAT of INPUT too.
+    // NAT registers at all its hooks at once, source NAT of INPUT too.
     ['prerouting -101', 'prerouting -99', 'input 1'],
   ],
   [
@@ -94,7 +94,7 @@ it.skipIf(!available)('a table of iptables-legacy too, and a drop names it', asy
     ...['-t', 'mangle', '-A', 'INPUT', '-p', 'icmp', '-j', 'DROP'],
   ]);
   await delay(LIMIT_MS - 500);
-  // The back end hangs its table on all hooks.
+  // The back end registers its table at all hooks.
   expect(await hooks()).toEqual(['prerouting -151', 'prerouting -99', 'input -151']);
   const dropped = paths.find(({ verdict }) => verdict === 'dropped');
   expect(dropped?.drop).toMatchObject({ hook: 'input', table: 'mangle' });
@@ -102,7 +102,7 @@ it.skipIf(!available)('a table of iptables-legacy too, and a drop names it', asy
 });
 
 it.skipIf(!available)(
-  'the survey says what nft hangs, in its order, and of no observer',
+  'the survey reports what nft registers, in its order, and nothing of observers',
   async () => {
     const netns = 'hs-demand-survey';
     await runCommand('ip', ['netns', 'add', netns]);

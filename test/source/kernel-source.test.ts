@@ -44,7 +44,7 @@ async function machine(): Promise<string[]> {
 }
 
 async function gone(held: ReturnType<typeof heldBy>): Promise<void> {
-  // The kernel lets go of programs a grace period after the last user.
+  // The kernel frees programs a grace period after the last user.
   await expect
     .poll(() => leftOf(held), { timeout: 3000, interval: 100 })
     .toEqual({ programs: [], links: [] });

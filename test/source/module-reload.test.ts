@@ -83,7 +83,7 @@ it.skipIf(!isModule)(`a module that comes later is taken up, and no hop twice${w
   const after = heldBy(process.pid);
   if (MODULE === 'ip_tables') expect(programs.size).toBe(before.programs.size + 1);
   else expect(after.links.size).toBe(before.links.size);
-  // The first object is let go of, all of it.
+  // The first object is freed, all of it.
   await expect
     .poll(() => leftOf(before), { timeout: 10_000, interval: 200 })
     .toEqual({ programs: [], links: [] });
@@ -100,7 +100,7 @@ it.skipIf(!isModule)(`a module that comes later is taken up, and no hop twice${w
   });
   const sequence = requests.map(({ hops }) => hops[0]?.tuple?.icmp?.seq ?? -1);
   expect(new Set(sequence).size, 'a request is one path').toBe(sequence.length);
-  // What passes while one link gives way to the next may go unseen.
+  // What passes while one link replaces another may go unseen.
   expect(sequence.length).toBeGreaterThan(PINGS * 0.9);
   for (const { hops } of requests) {
     const places = hops.map(({ netns, dev, stage, hook, priority }) =>

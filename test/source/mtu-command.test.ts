@@ -22,7 +22,7 @@ it('status 0 and the ways where nothing is wrong', async () => {
   expect(out).toMatch(/\n4 network namespaces, \d+ ways: no fault found\n$/);
 });
 
-it('status 1 and a block for each fault, with a remedy that mends it', async () => {
+it('status 1 and a block for each fault, with a remedy that corrects it', async () => {
   await setPodMtu(1500);
   const { status, out, err } = await hopscope('mtu', ...THESE);
   expect([status, err]).toEqual([1, '']);

@@ -129,7 +129,7 @@ describe('black holes', () => {
     });
   });
 
-  it('an error that is dropped on its way back tells nobody', async () => {
+  it('an error that is dropped on its way back reaches nobody', async () => {
     const rules = 'chain o { type filter hook output priority 0; icmp code frag-needed drop; }';
     const flow = await withMtu(ROUTER, 'rb', 1400, () =>
       withRules(ROUTER, rules, () => watch.only(() => echo(A, B_IP, 1_450))),
@@ -173,7 +173,7 @@ describe('ICMP errors', () => {
     expect(shown(flow).refusals?.map(({ told }) => told)).toEqual([true]);
   });
 
-  it('a sender of which nothing smaller was seen was told, and no more is said', async () => {
+  it('a sender of which nothing smaller was seen was notified, and no more is claimed', async () => {
     const flow = await withMtu(ROUTER, 'rb', 1400, () => watch.only(() => echo(A, B_IP, 1_450)));
     expect(shown(flow)).toMatchObject({
       verdict: 'pmtu',
@@ -188,7 +188,7 @@ describe('ICMP errors', () => {
         ip saddr ${A_IP} notrack; ip daddr 10.31.9.9 notrack ip daddr set ${A_IP}; }
       chain q { type filter hook postrouting priority -310; ip saddr ${A_IP} ip saddr set 10.31.9.9; }`;
     await ipBatch(B, ['route add 10.31.9.9 via 10.31.2.1']);
-    // The error comes from B, behind the translation: its way on has less room.
+    // The error comes from B, after the translation: its way on has less room.
     await setSysctls(B, ['net/ipv4/ip_forward=1']);
     await ipBatch(B, [
       'link add d0 type veth peer name d1',

@@ -64,7 +64,7 @@ it.skipIf(!available)('a user who makes namespaces gets no more than a share of 
         ),
       ),
     ]);
-  // The end of INPUT in both families is all that hangs in an empty one; and what was begun.
+  // The end of INPUT in both families is all that is attached in an empty one; and what was begun.
   expect(links() - before).toBeLessThanOrEqual(2 * WATCHED_OF_USER_LIMIT + 8);
   await makePair();
   await delay(500);

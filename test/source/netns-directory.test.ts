@@ -35,7 +35,7 @@ afterEach(async () => {
   await remove();
 });
 
-/** Milliseconds until so many links hang. */
+/** Milliseconds until so many links are attached. */
 async function untilLinks(count: number): Promise<number> {
   const started = performance.now();
   while (tracer.links !== count) {

@@ -45,7 +45,7 @@ describe('a function of an object', () => {
 });
 
 describe('a filter that the kernel is not given', () => {
-  it('leaves the tracer as it is without one, and is told of', async () => {
+  it('leaves the tracer as it is without one, and reports it', async () => {
     const warnings: string[] = [];
     const tracer = await attachTracer(
       { objectFile: TRACER_OBJECT, ownPort: 0, namespaceFiltered: true },

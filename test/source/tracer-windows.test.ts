@@ -165,7 +165,7 @@ it.skipIf(!links)(
         'add table ip f; add chain ip f c { type filter hook forward priority 0; }; add chain ip f o { type filter hook output priority 0; }',
       ]);
       tracer.update(namespaces.scan());
-      // Half of what is wanted is none of it, and what hung before still hangs.
+      // Half of what is wanted is none of it, and what was attached before still is.
       expect(tracer.links).toBe(before);
       expect(tracer.missing).toEqual([
         expect.stringContaining(

@@ -48,11 +48,11 @@ const IN = [
   ...intoPod(POD, hostEnd(POD)),
 ];
 
-/** What one kernel tells the other of a scene. */
+/** What one kernel gives the other of a scene. */
 interface Account {
   /** Every frame on the segment, as hopscope has it. */
   readonly segment: readonly Omit<Frame, 'place' | 'stage'>[];
-  /** Behind whatever translation there was. */
+  /** After whatever translation there was. */
   readonly connection: string;
   readonly packets: FlowRecord['packets'];
   readonly encapsulation: FlowRecord['encapsulation'];
@@ -87,7 +87,7 @@ describe(`${side()} of two kernels, which is ${NODE}`, () => {
       original: `icmp ${ADDRESS.pod1} > ${ADDRESS.pod3}`,
       reply: `icmp ${ADDRESS.pod3} > ${ADDRESS.pod1}`,
     });
-    await compare('S2 told', scene, flow);
+    await compare('S2 account', scene, flow);
   });
 
   it('S6: pod1 to a service whose endpoint is pod3', async () => {
@@ -103,7 +103,7 @@ describe(`${side()} of two kernels, which is ${NODE}`, () => {
       reply: `tcp ${endpoint} > ${caller}`,
       ...(NODE === 'node111' ? service : {}),
     });
-    await compare('S6 told', scene, flow);
+    await compare('S6 account', scene, flow);
   });
 });
 

@@ -79,7 +79,7 @@ test('a drop is never folded', () => {
   expect(last).toMatchObject({ kind: 'hop', hop: { stage: 'drop' } });
 });
 
-test('priorities are told by the tables around them', () => {
+test('priorities are named by the tables around them', () => {
   expect(priorityHelp(-301)).toBe('after defragmentation, before raw');
   expect(priorityHelp(0)).toBe('after nat, at filter, before security');
   expect(priorityHelp(101)).toBe('after nat');

@@ -15,7 +15,7 @@ import { damaged, EPOCH } from './golden-cursor.js';
 
 const HOP = { head: 2n, netns: 1, stage: 'egress' } as const;
 
-/** A trail that began so many ns after the epoch, of a buffer that tells it from others. */
+/** A trail that began so many ns after the epoch, of a buffer that distinguishes it from others. */
 function trail(time: number, skb: number, bytes = 40): Uint8Array {
   const frame = new Uint8Array(bytes).fill(skb);
   return hopRecord({ ...HOP, time: EPOCH + BigInt(time), skb: BigInt(skb), frame });

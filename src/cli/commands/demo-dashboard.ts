@@ -17,7 +17,7 @@ import {
 import { type CommonOptions, filteredOptions } from '../options.js';
 import { readOptions } from '../read-options.js';
 
-/** What the process that brought up the lab tells the one that shows it. */
+/** What the process that brought up the lab reports to the one that shows it. */
 export interface DemoLab {
   /** Namespaces of the lab; empty where there is none. */
   readonly netns: readonly string[];

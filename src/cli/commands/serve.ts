@@ -28,7 +28,7 @@ export async function runServe(args: string[]): Promise<number> {
   const joiner = Joiner.own;
   const { stop } = joiner;
   const source = observedSource(options, { rules: true });
-  // The service manager knows the process that observes, which passes on what it is told.
+  // The service manager knows the process that observes, which passes on what is reported to it.
   const request = takeServiceRequest(process.env, process.ppid);
   const manager = new ServiceManager(request, (state) =>
     joiner.link.send({ type: 'notify', state }),

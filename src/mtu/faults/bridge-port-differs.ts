@@ -10,7 +10,7 @@ interface Port {
   readonly incoming: number | null;
 }
 
-/** A bridge passes a frame to a port that is too small for it: it is dropped, and nobody is told. */
+/** A bridge passes a frame to a port that is too small for it: it is dropped, and the sender is not notified. */
 export function findBridgePortDiffers({ machine }: AuditInput): Finding[] {
   return [...machine.devices()]
     .filter(({ link }) => link.kind === 'bridge' && link.isUp)

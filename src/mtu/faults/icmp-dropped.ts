@@ -35,7 +35,7 @@ export function findIcmpDropped({ drops, ways }: AuditInput): Finding[] {
         expected: { accepted: `ICMP${family === 6 ? 'v6' : ''} ${NAMES[family]}` },
         because:
           `${rule === null ? 'the policy' : 'a rule'} of ${chain.table} ${chain.name} drops ` +
-          `${NAMES[family]}, so who sends too large a packet is not told` +
+          `${NAMES[family]}, so the sender of too large a packet is not notified` +
           (isNeeded ? ', and there are ways here that need it' : ''),
         evidence: ['rule'],
         remedy: remedyFor(namespace, drop),

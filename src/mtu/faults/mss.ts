@@ -19,7 +19,7 @@ interface Clamp {
 }
 
 /**
- * TCP asks for segments that the way does not carry, where nobody would be told: no rule lowers
+ * TCP asks for segments that the way does not carry, where the sender would not be notified: no rule lowers
  * the MSS, or one does not lower it enough.
  */
 export function findMss({ ways, drops }: AuditInput): Finding[] {

@@ -7,7 +7,7 @@ import { type Finding, faultDevice } from './finding.js';
 import { largestSent } from './largest-sent.js';
 import { narrowest } from './tunnel-mtu-above-underlay.js';
 
-/** A tunnel that does not set DF, or does not heed it: nobody is told of a smaller MTU on its way. */
+/** A tunnel that does not set DF, or does not heed it: no sender is notified of a smaller MTU on its way. */
 export function findNopmtudisc({ machine, tunnels }: AuditInput): Finding[] {
   return narrowest(tunnels).flatMap((way) => {
     const { tunnel, device, room } = way;

@@ -10,9 +10,9 @@ import {
 } from '../name-provider.js';
 import type { CriClient, Sandbox, SandboxNetwork } from './cri-client.js';
 
-/** Where runtimes have their socket unless they are told otherwise. */
+/** Where runtimes have their socket unless configured otherwise. */
 export const CRI_SOCKETS = ['/run/containerd/containerd.sock', '/run/crio/crio.sock'] as const;
-/** Pods of one runtime; a kubelet takes 110 unless it is told otherwise. */
+/** Pods of one runtime; a kubelet takes 110 unless configured otherwise. */
 export const SANDBOXES_LIMIT = 2_000;
 /** What a runtime adds to the labels of a pod. */
 const OF_RUNTIME = /^io\.kubernetes\./u;

@@ -35,7 +35,7 @@ export interface ClusterEvents {
   onFault(resource: Resource, fault: string | null): void;
 }
 
-/** Follows what the API server knows: pods of one node alone, services, and who is behind them. */
+/** Follows what the API server knows: pods of one node alone, services, and which pods back them. */
 export class Cluster {
   readonly #get: Get;
   readonly #events: ClusterEvents;

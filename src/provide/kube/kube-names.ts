@@ -98,7 +98,7 @@ export class KubeNames implements NameProvider {
     for (const [key, names] of this.#objects) {
       if (!key.startsWith('endpointslices/')) continue;
       for (const each of names.endpoints) {
-        // A pod may be behind several services.
+        // A pod may back several services.
         const pod = `${each.ip} ${each.name}`;
         if (known.has(each.ip) || known.has(pod)) continue;
         known.add(pod);

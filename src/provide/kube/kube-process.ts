@@ -7,7 +7,7 @@ import type { ObjectNames } from '../../name/kube-objects.js';
 import { apiServer } from './api-server.js';
 import { Cluster } from './cluster.js';
 
-/** What it is told, as its only argument in JSON. */
+/** Its only argument, in JSON. */
 export interface KubeRequest {
   /** null for the service account of the pod that this is in. */
   readonly kubeconfig: string | null;

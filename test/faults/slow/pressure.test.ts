@@ -30,7 +30,7 @@ function eat(group: MemoryCgroup): void {
 test('out of memory in its cgroup', async () => {
   const group = memoryCgroup(400);
   groups.push(group);
-  // The kernel is told whom to end: a process that may be ended first, before the one that eats.
+  // The kernel knows whom to end: a process that may be ended first, before the one that eats.
   const wrapper = [...group.wrapper, 'choom', '-n', '1000', '--'];
   const daemon = await scene.ready(['serve', '--port', '0'], wrapper);
   expect(daemon.err).toMatch(/limit of this cgroup is 400M.*--memory 400M or raise memory\.max/);

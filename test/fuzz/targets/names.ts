@@ -102,7 +102,7 @@ function lookedUp(catalog: Catalog, random: Random): void {
     ...[names.netns(netns, inode), names.netns(0, 0), names.reason(random.below(100))],
     ...[name, kind, node, names.node(netns), names.role(netns)],
     ...[names.service(original, random.below(2) === 0), String(names.wallClock(2n ** 64n - 1n))],
-    ...(names.hung(netns, 'ipv4') ?? []).map(({ table }) => table),
+    ...(names.registered(netns, 'ipv4') ?? []).map(({ table }) => table),
   ];
   if (!texts.every((text) => text === null || typeof text === 'string')) {
     throw new Error('a name that is no text');

@@ -171,7 +171,7 @@ class WebSocketEra implements Era {
       await this.#close(this.#open);
     }
     await turn();
-    if (followed(this.#details) !== 0) throw new Error('a client that went is still told');
+    if (followed(this.#details) !== 0) throw new Error('a client that went still gets details');
   }
 }
 

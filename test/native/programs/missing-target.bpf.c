@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* A tracepoint that no kernel has, for setAttachTarget to mend. */
+/* A tracepoint that no kernel has, for setAttachTarget to replace. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

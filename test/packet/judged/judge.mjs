@@ -119,7 +119,7 @@ function run(command, { check = true } = {}) {
 
 const NAMESPACES = ['packet-a', 'packet-b', 'packet-c'];
 
-/** a and b on one segment and in one VXLAN; c behind b, over a link with a smaller MTU. */
+/** a and b on one segment and in one VXLAN; c beyond b, over a link with a smaller MTU. */
 async function record() {
   if (getuid?.() !== 0) throw new Error('recording makes network namespaces: run as root');
   try {
@@ -187,7 +187,7 @@ async function record() {
     run(`${a} ping -n -c 1 -s 4000 192.168.77.2`);
     run(`${a} ping -n -c 1 -s 4000 fd77::2`);
     run(`${a} ping -n -c 1 -s 4000 10.77.0.2`);
-    // Too big for the link behind b, and too many hops.
+    // Too big for the link beyond b, and too many hops.
     run(`${a} ping -n -c 1 -W 1 -M do -s 1472 192.168.78.2`, { check: false });
     run(`${a} ping -n -c 1 -W 1 -M do -s 1452 fd79::2`, { check: false });
     run(`${a} ping -n -c 1 -W 1 -t 1 192.168.78.2`, { check: false });

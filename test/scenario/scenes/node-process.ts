@@ -12,7 +12,7 @@ import { tuplesAt } from '../translation.js';
 export function nodeProcessScenes(encap: Mode): void {
   it('S3: a process of node111 to pod1', async () => {
     const ways = await roundTrip(encap, 'node111', 'pod1');
-    const scene = await observe(ways.behind, async () =>
+    const scene = await observe(ways.after, async () =>
       expect(await ping('node111', ADDRESS.pod1)).toBe(2),
     );
     judgePaths(scene);
@@ -33,7 +33,7 @@ export function nodeProcessScenes(encap: Mode): void {
   it('S4: a process of node111 to pod3', async () => {
     const source = FAR_SOURCE[encap];
     const ways = await roundTrip(encap, 'node111', 'pod3');
-    const scene = await observe(ways.behind, async () =>
+    const scene = await observe(ways.after, async () =>
       expect(await ping('node111', ADDRESS.pod3)).toBe(2),
     );
     judgePaths(scene);

@@ -44,7 +44,7 @@ interface Segment {
 export function otherNodeScene(encap: Mode, { podMtu, routed = false }: Segment = {}): void {
   it(`${ACROSS[encap]}: pod1 to pod3 on the other node`, async () => {
     const ways = await roundTrip(encap, 'pod1', 'pod3');
-    const scene = await observe([...ways.before, ...ways.behind], async () =>
+    const scene = await observe([...ways.before, ...ways.after], async () =>
       expect(await ping('pod1', ADDRESS.pod3)).toBe(2),
     );
     judgePaths(scene);

@@ -14,7 +14,7 @@ export function payloadScenes(encap: Mode): void {
 
   it('UDP between pods of two nodes', async () => {
     const ways = await roundTrip(encap, 'pod1', 'pod3');
-    const scene = await observe([...ways.before, ...ways.behind], async () =>
+    const scene = await observe([...ways.before, ...ways.after], async () =>
       expect(await udpEcho('pod1', 41201, ADDRESS.pod3, 'hopscope')).toBe('hopscope'),
     );
     judgePaths(scene);
@@ -25,7 +25,7 @@ export function payloadScenes(encap: Mode): void {
     const bytes = 400_000;
     const ways = await roundTrip(encap, 'pod1', 'pod3');
     port += 1;
-    const scene = await observe([...ways.before, ...ways.behind], async () =>
+    const scene = await observe([...ways.before, ...ways.after], async () =>
       expect(
         await stream(
           { netns: 'pod1', port },
@@ -47,7 +47,7 @@ export function payloadScenes(encap: Mode): void {
     expect(long.length).toBeGreaterThan(0);
     const sizes = long.flatMap(({ hops }) => hops.flatMap(({ gso }) => gso?.size ?? []));
     expect(Math.max(...sizes)).toBeLessThanOrEqual(POD_MTU[encap] - 40);
-    // WireGuard's device takes a long one apart, so behind it there is none. Receive offload
+    // WireGuard's device takes a long one apart, so after it there is none. Receive offload
     // makes a long one of short ones, on their way.
     for (const { hops } of encap === 'wireguard' ? [] : long) {
       const devices = hops.filter(isAtDevice);

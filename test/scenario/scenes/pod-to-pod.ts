@@ -13,7 +13,7 @@ import { otherNodeScene } from './other-node.js';
 export function podToPodScenes(encap: Mode): void {
   it('S1: pod1 to pod2 on the same node', async () => {
     const ways = await roundTrip(encap, 'pod1', 'pod2');
-    const scene = await observe([...ways.before, ...ways.behind], async () =>
+    const scene = await observe([...ways.before, ...ways.after], async () =>
       expect(await ping('pod1', ADDRESS.pod2)).toBe(2),
     );
     judgePaths(scene);
@@ -48,7 +48,7 @@ export function podToPodScenes(encap: Mode): void {
     expect(more).toEqual([]);
     expect(request).toMatchObject({ verdict: 'delivered', flow: null, complete: true });
     expect(answer).toMatchObject({ verdict: 'delivered', flow: null, complete: true });
-    const [asked, told] = [request, answer].map((path) => (path ? framesOf(path) : []));
+    const [asked, answered] = [request, answer].map((path) => (path ? framesOf(path) : []));
     expect(
       asked?.map(({ place, stage, src, dst, mac }) => ({ place, stage, src, dst, mac })),
     ).toEqual(
@@ -63,7 +63,7 @@ export function podToPodScenes(encap: Mode): void {
       })),
     );
     expect(
-      told?.map(({ place, stage, src, dst, mac }) => ({ place, stage, src, dst, mac })),
+      answered?.map(({ place, stage, src, dst, mac }) => ({ place, stage, src, dst, mac })),
     ).toEqual(
       [
         { place: hostEnd('pod1'), stage: 'egress' },
@@ -77,7 +77,7 @@ export function podToPodScenes(encap: Mode): void {
     );
     // tcpdump names no receiver in an answer, the frame does.
     const inTime = [...scene.captured].sort((a, b) => (a.time < b.time ? -1 : 1));
-    expect([...(asked ?? []), ...(told ?? []).map((frame) => ({ ...frame, dst: '' }))]).toEqual(
+    expect([...(asked ?? []), ...(answered ?? []).map((frame) => ({ ...frame, dst: '' }))]).toEqual(
       inTime.map(({ frame }) => frame),
     );
   });

@@ -25,7 +25,7 @@ export function policyScenes(encap: Mode): void {
   it('S12: the policy lets pod1 reach TCP 80 of pod3', async () => {
     const before = await ruleCount('node112', 'filter', DENIED);
     const ways = await roundTrip(encap, 'pod1', 'pod3');
-    const scene = await observe([...ways.before, ...ways.behind], async () =>
+    const scene = await observe([...ways.before, ...ways.after], async () =>
       expect(await http('pod1', 41012, ADDRESS.pod3, 80)).toMatchObject({ pod: 'pod3' }),
     );
     judgePaths(scene);

@@ -37,7 +37,7 @@ export function proxyScenes(encap: Mode): void {
     let onwards = '';
     const toProxy = await roundTrip(encap, 'client', 'pod2');
     const fromProxy = await roundTrip(encap, 'pod2', 'pod3');
-    const places = [...toProxy.before, ...toProxy.behind, ...fromProxy.behind];
+    const places = [...toProxy.before, ...toProxy.after, ...fromProxy.after];
     const scene = await observe(places, async () => {
       const answer = await http('client', 41015, ADDRESS.node111, NODE_PORT);
       expect(answer).toMatchObject({ pod: 'pod3', peer: { address: ADDRESS.pod2 } });

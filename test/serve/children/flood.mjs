@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Clients that ask for all they can, until told to stop: CLIENTS dashboards that change
- * their filter all the time, and one that reads /api/flows in a loop. Tells its parent
+ * Clients that ask for all they can, until asked to stop: CLIENTS dashboards that change
+ * their filter all the time, and one that reads /api/flows in a loop. Reports to its parent
  * how much it got.
  */
 import { argv } from 'node:process';

@@ -76,7 +76,7 @@ function quantile(sorted: readonly number[], share: number): number {
 export class LegWindow {
   #entries: { readonly at: number; readonly times: ReadonlyMap<string, number> }[] = [];
 
-  /** `at`: when it was told of, seconds. */
+  /** `at`: when it was reported, seconds. */
   add(path: PathRecord, direction: Direction, at: number): void {
     this.#entries.push({ at, times: legTimes(path, direction) });
     if (this.#entries.length > WINDOW_PATH_LIMIT) this.#entries.shift();
