@@ -6,7 +6,7 @@ import type {
   SamplingRecord,
   Seen,
 } from 'hopscope-protocol';
-import { flowRecord } from './export/flow-record.js';
+import { type FlowRecordOptions, flowRecord } from './export/flow-record.js';
 import { questionsOf } from './export/hop-questions.js';
 import { isRuleDrop, pathId, pathRecord } from './export/path-record.js';
 import type { PacketFilter } from './filter/packet-filter.js';
@@ -236,13 +236,13 @@ export class Pipeline implements FlowFeed, SourceSink {
     };
   }
 
-  flowRecord(flow: Flow, state?: string): FlowRecord {
-    return flowRecord(flow, this.names, this.epoch, state);
+  flowRecord(flow: Flow, options: FlowRecordOptions = {}): FlowRecord {
+    return flowRecord(flow, this.names, this.epoch, options);
   }
 
-  flow(id: string): FlowRecord | null {
+  flow(id: string, withOctaves = false): FlowRecord | null {
     const flow = this.flows.get(id);
-    return flow === undefined ? null : this.flowRecord(flow);
+    return flow === undefined ? null : this.flowRecord(flow, { withOctaves });
   }
 
   recentPaths(flowId: string, limit: number): readonly RecentPath[] {

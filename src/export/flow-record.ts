@@ -1,23 +1,30 @@
-import type {
-  CountedRecord,
-  Direction,
-  FlowRecord,
-  LatencyRecord,
-  LegRecord,
-} from 'hopscope-protocol';
+import type { CountedRecord, Direction, FlowRecord, LegRecord } from 'hopscope-protocol';
 import { type DirectionIndex, ORIGINAL, REPLY } from '../flow/direction-index.js';
 import type { Flow } from '../flow/flow.js';
-import type { Histogram } from '../flow/histogram.js';
 import type { Leg } from '../flow/leg.js';
 import type { Names } from '../name/names.js';
 import { HOOK_NAMES } from '../name/netfilter-table.js';
 import type { Epoch } from '../wire/clock.js';
 import * as layout from '../wire/layout.gen.js';
 import { flowMtuRecord, mtuEvidenceRecord } from './flow-mtu-record.js';
+import { latencyRecord } from './latency-record.js';
 import { encapsulationName, stageName } from './path-record.js';
+import { tcpHealthRecord } from './tcp-health-record.js';
 
-/** A flow as the contract has it. `state` overrides the flow's own, for one that ended by age. */
-export function flowRecord(flow: Flow, names: Names, epoch: Epoch, state?: string): FlowRecord {
+export interface FlowRecordOptions {
+  /** Overrides the flow's own, for one that ended by age. */
+  readonly state?: string | undefined;
+  /** Whether to say how the latencies of its legs are spread. */
+  readonly withOctaves?: boolean;
+}
+
+/** A flow as the contract has it. */
+export function flowRecord(
+  flow: Flow,
+  names: Names,
+  epoch: Epoch,
+  { state, withOctaves = false }: FlowRecordOptions = {},
+): FlowRecord {
   const { original, reply } = flow;
   // Without an answer, or a packet seen to its end, nothing says what was translated.
   const dnat =
@@ -54,8 +61,8 @@ export function flowRecord(flow: Flow, names: Names, epoch: Epoch, state?: strin
     bytes: bothWays((direction) => String(flow.bytes(direction))),
     counted: countedRecord(flow),
     legs: [
-      ...flow.legs(ORIGINAL).map((leg) => legRecord(leg, 'original', names)),
-      ...flow.legs(REPLY).map((leg) => legRecord(leg, 'reply', names)),
+      ...flow.legs(ORIGINAL).map((leg) => legRecord(leg, 'original', names, withOctaves)),
+      ...flow.legs(REPLY).map((leg) => legRecord(leg, 'reply', names, withOctaves)),
     ],
     encapsulation: flow.encapsulations.map((e) => ({
       type: encapsulationName(e.type),
@@ -78,6 +85,7 @@ export function flowRecord(flow: Flow, names: Names, epoch: Epoch, state?: strin
       of: String(flow.packets(ORIGINAL) + flow.packets(REPLY)),
     },
     lost: String(flow.lost),
+    tcp: tcpHealthRecord(flow, names),
     proxied: { from: flow.proxiedFrom, to: [...flow.proxiedTo] },
     verdict: flow.lastVerdict,
     latencyNs: bothWays((direction) => {
@@ -87,7 +95,7 @@ export function flowRecord(flow: Flow, names: Names, epoch: Epoch, state?: strin
   };
 }
 
-function legRecord(leg: Leg, direction: Direction, names: Names): LegRecord {
+function legRecord(leg: Leg, direction: Direction, names: Names, withOctaves: boolean): LegRecord {
   const known = leg.device.ifindex !== 0;
   return {
     direction,
@@ -99,7 +107,7 @@ function legRecord(leg: Leg, direction: Direction, names: Names): LegRecord {
     hook: leg.stage === layout.STAGE_NETFILTER ? (HOOK_NAMES[leg.hook] ?? null) : null,
     packets: String(leg.packets),
     bytes: String(leg.bytes),
-    latencyNs: leg.latency === null ? null : latencyRecord(leg.latency),
+    latencyNs: leg.latency === null ? null : latencyRecord(leg.latency, withOctaves),
   };
 }
 
@@ -118,16 +126,6 @@ function countedRecord(flow: Flow): NonNullable<FlowRecord['counted']> | null {
         };
   });
   return counted.original === null && counted.reply === null ? null : counted;
-}
-
-function latencyRecord(histogram: Histogram): LatencyRecord {
-  return {
-    count: String(histogram.count),
-    p50: histogram.quantile(0.5),
-    p90: histogram.quantile(0.9),
-    p99: histogram.quantile(0.99),
-    max: histogram.max,
-  };
 }
 
 /** Echo request to echo reply (RFC 792, RFC 4443); other types have no answer of their own. */

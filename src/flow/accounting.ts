@@ -13,6 +13,7 @@ import { Legs } from './legs.js';
 import { MtuWatch } from './mtu-watch.js';
 import { pathStart, START_UNKNOWN } from './path-start.js';
 import { NO_LEG, TIME_ONLY } from './shape.js';
+import { noteTcpHealth } from './tcp-health.js';
 import type { Traced, TracedDirection } from './traced.js';
 import type { TupleLearning } from './tuple-learning.js';
 
@@ -29,6 +30,7 @@ export class Accounting {
   readonly #legs: Legs;
   readonly #learning: TupleLearning;
   readonly #mtu: MtuWatch;
+  readonly #meaningOf: (reason: number) => DropMeaning;
 
   constructor(
     counters: FlowCounters,
@@ -38,15 +40,18 @@ export class Accounting {
     this.#counters = counters;
     this.#legs = new Legs(counters);
     this.#learning = learning;
+    this.#meaningOf = meaningOf;
     this.#mtu = new MtuWatch(counters, meaningOf);
   }
 
   add(flow: Flow, traced: Traced, index: DirectionIndex, path: Path, verdict: PathVerdict): void {
     const direction = traced.direction(index) ?? traced.makeDirection(index);
-    this.#addPacket(traced, direction, path, verdict);
+    const reason = path.columns.drop?.reason ?? 0;
+    const isDuplicate = path.dropped && this.#meaningOf(reason) === 'duplicate';
+    this.#addPacket(traced, direction, path, verdict, isDuplicate);
     if (path.dropped) {
       direction.drops += 1;
-      this.#addDrop(traced, path.columns.drop?.reason ?? 0);
+      this.#addDrop(traced, reason);
     }
     this.#addHops(flow, traced, index, direction, path);
     const { columns } = path;
@@ -72,9 +77,16 @@ export class Accounting {
     }
     flow.noteLargest(index, size);
     this.#mtu.note(traced, index, direction, path, verdict, size);
+    noteTcpHealth(traced, index, path, verdict, isDuplicate, this.#counters);
   }
 
-  #addPacket(traced: Traced, direction: TracedDirection, path: Path, verdict: PathVerdict): void {
+  #addPacket(
+    traced: Traced,
+    direction: TracedDirection,
+    path: Path,
+    verdict: PathVerdict,
+    isDuplicate: boolean,
+  ): void {
     const isPacket = path.origin === ORIGIN_FIRST_SEEN;
     if (isPacket) {
       direction.packets += 1;
@@ -93,7 +105,9 @@ export class Accounting {
     if (path.gap || path.hopsCut > 0) {
       traced.cut += 1;
     }
-    if ((path.children === 0 && path.cutByWindow === 0) || verdict === 'dropped') {
+    const isEnd = (path.children === 0 && path.cutByWindow === 0) || verdict === 'dropped';
+    // A copy of what had arrived says nothing of what becomes of the flow's packets.
+    if (isEnd && !isDuplicate) {
       // The end of a packet that was fragmented or segmented is that of its parts.
       traced.lastVerdict = verdict;
     }

@@ -323,6 +323,11 @@ export class Flow {
     return this.traced?.lastVerdict ?? 'unknown';
   }
 
+  /** Drops of what had arrived before: no loss. */
+  get duplicates(): number {
+    return this.traced?.tcp?.duplicates ?? 0;
+  }
+
   /** Drops by enum skb_drop_reason. */
   get reasons(): ReadonlyMap<number, number> {
     return this.traced?.reasons ?? NO_REASONS;

@@ -121,6 +121,29 @@ export class Histogram {
     return before - SETTLED_BYTES;
   }
 
+  /**
+   * How many values lie in each doubling: from 2^`from` on, without empty ones at the ends; null
+   * once it has settled without its buckets.
+   */
+  octaves(): { readonly from: number; readonly counts: readonly number[] } | null {
+    if (this.#settled !== null) {
+      return null;
+    }
+    const counts: number[] = [];
+    let from = -1;
+    for (const [bucket, count] of this.#inOrder()) {
+      const octave = Math.floor(Math.log2(Math.max(1, middleOf(bucket))));
+      if (from < 0) {
+        from = octave;
+      }
+      while (counts.length <= octave - from) {
+        counts.push(0);
+      }
+      (counts[octave - from] as number) += count;
+    }
+    return { from: Math.max(0, from), counts };
+  }
+
   #inOrder(): readonly (readonly [number, number])[] {
     const pairs: [number, number][] = [];
     if (this.#dense !== null) {

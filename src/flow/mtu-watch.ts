@@ -63,6 +63,7 @@ export class MtuWatch {
         if (refusal !== null) this.#noteRefusal(traced, { direction, reason, ...refusal });
         return;
       }
+      case 'duplicate':
       case 'other':
     }
   }

@@ -7,6 +7,7 @@ import type { Leg } from './leg.js';
 import { ENTRY_BYTES, EVIDENCE_BYTES, MtuEvidence } from './mtu-evidence.js';
 import { START_UNKNOWN } from './path-start.js';
 import type { Shape } from './shape.js';
+import type { TcpHealth } from './tcp-health.js';
 
 /** Estimated bytes of a Traced with both directions, before their legs; see flow-size.ts. */
 export const TRACED_BYTES = 560;
@@ -65,6 +66,8 @@ export class Traced {
   /** Packets vanished for their size, and their sender was not notified. */
   blackholeSeen = false;
   mtu: MtuEvidence | null = null;
+  /** null before its first TCP segment. */
+  tcp: TcpHealth | null = null;
   lastVerdict: PathVerdict = 'unknown';
   reasons: Map<number, number> | null = null;
   encapsulations: FlowEncapsulation[] | null = null;

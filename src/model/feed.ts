@@ -17,7 +17,8 @@ export interface RecentPath {
  * reader costs nothing, it only sees fewer intermediate states.
  */
 export interface FlowFeed {
-  flow(id: string): FlowRecord | null;
+  /** `withOctaves`: also how the latencies of its legs are spread. */
+  flow(id: string, withOctaves?: boolean): FlowRecord | null;
   /** The newest finished paths of a flow, newest first, at most `limit`. */
   recentPaths(flowId: string, limit: number): readonly RecentPath[];
   quality(): QualityRecord;

@@ -17,3 +17,4 @@ export * from './path-direction.js';
 export * from './quality-record.js';
 export * from './records.js';
 export * from './server-message.js';
+export * from './tcp-record.js';

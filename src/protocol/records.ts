@@ -6,6 +6,7 @@
  */
 
 import type { FlowMtuRecord, MtuEvidenceRecord } from './mtu-records.js';
+import type { TcpHealthRecord } from './tcp-record.js';
 
 export type Stage = 'egress' | 'ingress' | 'netfilter' | 'deliver' | 'drop';
 export type Hook = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
@@ -176,6 +177,14 @@ export interface LatencyRecord {
   readonly p90: number;
   readonly p99: number;
   readonly max: number;
+  /** How many lie in each doubling; absent where nobody asked for it. */
+  readonly octaves?: OctavesRecord;
+}
+
+/** Values by doublings: the first count is of those from 2^`from` to 2^(`from` + 1) nanoseconds. */
+export interface OctavesRecord {
+  readonly from: number;
+  readonly counts: readonly number[];
 }
 
 export interface LegRecord {
@@ -263,6 +272,8 @@ export interface FlowRecord {
   };
   readonly sampled: { readonly paths: string; readonly of: string };
   readonly lost: string;
+  /** `null` for what is not TCP, and where no segment was traced; absent in records of older versions. */
+  readonly tcp?: TcpHealthRecord | null;
   /**
    * Ids of the flow that a proxy opened this one for, and of those it opened for this
    * one: only where the proxy was seen doing so. Either may have left the table.

@@ -91,7 +91,7 @@ export class Answers {
 
   #detail(id: string, have: readonly string[]): FlowDetail {
     const feed = this.#feed;
-    const flow = feed.flow(id);
+    const flow = feed.flow(id, true);
     if (flow === null) return { flow, chain: [], pathIds: [], paths: [] };
     // Who looks at a flow wants its packets now.
     feed.request();

@@ -60,7 +60,9 @@ export function tagsOf(tags: readonly string[]): Pick<FlowRow, 'tags'> {
 export function flowRow(flow: FlowRecord): FlowRow {
   const { original, nat } = flow;
   const latency = flow.latencyNs?.original ?? null;
-  const drops = BigInt(flow.drops.original) + BigInt(flow.drops.reply);
+  const duplicates =
+    BigInt(flow.tcp?.original.duplicates ?? 0) + BigInt(flow.tcp?.reply.duplicates ?? 0);
+  const drops = BigInt(flow.drops.original) + BigInt(flow.drops.reply) - duplicates;
   return {
     id: flow.id,
     state: flow.state,

@@ -42,7 +42,7 @@ export function writeRow(flow: Flow, to: RowBuffer, word: number, old: boolean):
   floats[float + row.ROW_PACKETS + 1] = flow.packets(REPLY);
   floats[float + row.ROW_BYTE_COUNTS] = flow.bytes(ORIGINAL);
   floats[float + row.ROW_BYTE_COUNTS + 1] = flow.bytes(REPLY);
-  floats[float + row.ROW_DROPS] = flow.drops(ORIGINAL) + flow.drops(REPLY);
+  floats[float + row.ROW_DROPS] = flow.drops(ORIGINAL) + flow.drops(REPLY) - flow.duplicates;
   const latency = latencyOf(flow);
   floats[float + row.ROW_P50] = latency === null ? Number.NaN : latency.quantile(0.5);
   floats[float + row.ROW_P99] = latency === null ? Number.NaN : latency.quantile(0.99);

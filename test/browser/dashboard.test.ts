@@ -213,6 +213,7 @@ describe('a flow', () => {
   test('shows a packet in full at a hop, and stays at that packet', async () => {
     const { page } = window;
     await openServiceFlow();
+    await page.getByTestId('held-path').click();
     await page.getByTestId('following').waitFor();
     await hopAt('ens10', 'egress').getByRole('button').click();
     const details = page.getByTestId('hop-details');
@@ -239,6 +240,72 @@ describe('a flow', () => {
       .poll(() => page.locator('[data-change=source]').allTextContents())
       .toEqual([expect.stringContaining('10.244.146.205:80 → 10.107.161.3:8080')]);
     await hopAt('cali118af4ccd16', 'ingress').waitFor();
+  });
+
+  test('begins with the answer, which leads to the hop', async () => {
+    const { page } = window;
+    await openServiceFlow();
+    const answer = page.getByTestId('answer');
+    await expect.poll(() => text(answer)).toMatch(/Slowest: .+, p50 .+, \d+% of the way/);
+    await answer.getByRole('button').click();
+    await expect.poll(() => page.locator('[data-testid=hop].target').count()).toBe(1);
+    // What is shown is in the address, so that the address can be passed on.
+    await expect.poll(() => page.url()).toMatch(/dir=(original|reply)&packet=[0-9a-f]+/);
+    const packet = /packet=([0-9a-f]+)/.exec(page.url())?.[1];
+    await page.reload();
+    await page.getByTestId('hops').waitFor();
+    await expect.poll(() => page.url()).toContain(`packet=${packet}`);
+  });
+
+  test('shows the way as lanes, both directions, with tunnel and translation', async () => {
+    const { page } = window;
+    await openServiceFlow();
+    const lane = page.getByTestId('lane-original');
+    await expect.poll(() => text(lane)).toContain('vxlan VNI 4096');
+    for (const part of ['pod1', 'node111', 'node112', 'pod3', 'to', '10.244.146.205:80']) {
+      expect(await text(lane)).toContain(part);
+    }
+    await page.getByTestId('lane-reply').waitFor();
+    await page.getByTestId('lane-reply').getByRole('button').first().click();
+    await expect
+      .poll(() => page.getByTestId('direction-reply').getAttribute('aria-pressed'))
+      .toBe('true');
+    await window.screenshot('flow-lanes');
+  });
+
+  test('has packets one by one, and the slowest of them at a key', async () => {
+    const { page } = window;
+    await openServiceFlow();
+    const packets = page.getByTestId('waterfall').getByRole('button');
+    await expect.poll(() => packets.count(), { timeout: 15_000 }).toBeGreaterThan(2);
+    await page.keyboard.press('s');
+    await expect
+      .poll(() => page.getByRole('button', { name: 'slowest' }).getAttribute('aria-pressed'))
+      .toBe('true');
+  });
+
+  test('has a table of hops that sorts, with shares, counts and spreads', async () => {
+    const { page } = window;
+    await openServiceFlow();
+    const table = page.getByTestId('hop-table');
+    await table.getByRole('button', { name: 'p50' }).click();
+    expect(await table.getByRole('columnheader', { name: 'p50' }).getAttribute('aria-sort')).toBe(
+      'descending',
+    );
+    await expect.poll(() => text(table.locator('.share').first())).toMatch(/\d+ %/);
+    expect(await table.getByRole('img').first().getAttribute('aria-label')).toMatch(/packets? in/);
+    await page.getByRole('button', { name: 'last 10 s' }).click();
+    await expect.poll(() => text(table.locator('tbody tr').first())).toMatch(/µs|ms/);
+  });
+
+  test('shows how TCP fares', async () => {
+    const { page } = window;
+    await show(flowsBy('service:default/nginx-service verdict:delivered proto:tcp'));
+    await rows().first().locator('.col-start').click();
+    const health = page.getByTestId('tcp-health');
+    await health.waitFor();
+    await expect.poll(() => text(health)).toMatch(/one SYN, answer after/);
+    await expect.poll(() => text(health)).toMatch(/p50 .+, p99 .+ of \d+/);
   });
 
   test('shows how a dropped packet ended', async () => {

@@ -37,7 +37,7 @@ export async function runFlows(args: string[]): Promise<number> {
   const { stop } = Joiner.own;
   const source = observedSource(options);
   const show = (flow: Flow, state?: string): void => {
-    const record = pipeline.flowRecord(flow, state);
+    const record = pipeline.flowRecord(flow, { state });
     if (!isWanted(record)) return;
     if (options.json) {
       output.line(jsonLine(record));

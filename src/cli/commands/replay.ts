@@ -81,7 +81,7 @@ export async function runReplay(args: string[]): Promise<number> {
   const output = new LineOutput();
   const colour = process.stdout.isTTY === true;
   const showFlow = (flow: Flow, state?: string): void => {
-    const record = pipeline.flowRecord(flow, state);
+    const record = pipeline.flowRecord(flow, { state });
     if (!isWanted(record)) return;
     output.line(options.json ? jsonLine(record) : flowText(record, colour));
   };

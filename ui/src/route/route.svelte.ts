@@ -6,6 +6,9 @@ export interface Route {
   readonly params: Readonly<Record<string, string>>;
 }
 
+/** Parameters of what one view shows: another one does not take them over. */
+const VIEW_PARAMS: readonly string[] = ['dir', 'packet', 'hooks'];
+
 function decode(text: string): string {
   try {
     return decodeURIComponent(text);
@@ -48,7 +51,11 @@ export class Router {
   }
 
   href(segments: readonly string[]): string {
-    return formatRoute({ segments, params: this.route.params });
+    const isSame = segments.join('/') === this.route.segments.join('/');
+    const kept = Object.entries(this.route.params).filter(
+      ([name]) => isSame || !VIEW_PARAMS.includes(name),
+    );
+    return formatRoute({ segments, params: Object.fromEntries(kept) });
   }
 
   /** A new entry of the browser's history. */

@@ -9,7 +9,7 @@ import {
 } from 'hopscope-protocol';
 import { toSeconds } from '../format/clock.js';
 import { History } from './history.js';
-import { LegWindow, placeKeys } from './leg-window.js';
+import { LegWindow, placeKeys, type Quantiles } from './leg-window.js';
 
 /** A leg with the name its series have in the history. */
 export interface NamedLeg {
@@ -44,6 +44,8 @@ export class FlowDetailStore {
   readonly #window = new LegWindow();
   /** Rises with every point of the history. */
   ticks = $state(0);
+  /** Times to each hop over the packets of the last seconds, by the leg's key. */
+  recent = $state.raw<ReadonlyMap<string, Quantiles>>(new Map());
 
   constructor(id: string) {
     this.id = id;
@@ -71,7 +73,8 @@ export class FlowDetailStore {
     }
     const now = toSeconds(message.now);
     for (const path of message.paths) this.#window.add(path, pathDirection(flow, path), now);
-    for (const [key, { p50, p99 }] of this.#window.quantiles(now)) {
+    this.recent = this.#window.quantiles(now);
+    for (const [key, { p50, p99 }] of this.recent) {
       values.set(`p50|${key}`, p50);
       values.set(`p99|${key}`, p99);
     }

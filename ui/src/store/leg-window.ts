@@ -1,4 +1,4 @@
-import type { Direction, PathRecord, Stage } from 'hopscope-protocol';
+import type { Direction, OctavesRecord, PathRecord, Stage } from 'hopscope-protocol';
 
 /** Seconds of packets a point of the latency charts stands for. */
 export const WINDOW_SECONDS = 10;
@@ -37,39 +37,57 @@ function samePlace(a: Place, b: Place): boolean {
   );
 }
 
-/** Time from one place to the next, as legs count it: priorities of one hook are one place. */
-export function legTimes(path: PathRecord, direction: Direction): Map<string, number> {
+/** The leg that each hop of a path is part of: priorities of one hook in a row are one place. */
+export function hopKeys(path: PathRecord, direction: Direction): string[] {
   const places: Place[] = [];
-  const times: (number | null)[] = [];
-  let since: number | null = 0;
-  for (const [index, hop] of path.hops.entries()) {
-    if (index > 0) {
-      since = since === null || hop.sincePrevNs === null ? null : since + hop.sincePrevNs;
-    }
+  const placeOf: number[] = [];
+  for (const hop of path.hops) {
     const before = places.at(-1);
-    if (before !== undefined && hop.stage === 'netfilter' && samePlace(before, hop)) continue;
-    places.push(hop);
-    times.push(index === 0 ? null : since);
-    since = 0;
+    const goesOn = before !== undefined && hop.stage === 'netfilter' && samePlace(before, hop);
+    if (!goesOn) places.push(hop);
+    placeOf.push(places.length - 1);
   }
   const keys = placeKeys(direction, places);
+  return placeOf.map((at) => keys[at] ?? '');
+}
+
+/** Time from one place to the next, as legs count it. */
+export function legTimes(path: PathRecord, direction: Direction): Map<string, number> {
+  const keys = hopKeys(path, direction);
   const found = new Map<string, number>();
-  for (const [index, key] of keys.entries()) {
-    const time = times[index] ?? null;
-    if (time !== null) found.set(key, time);
+  let since: number | null = 0;
+  for (const [index, hop] of path.hops.entries()) {
+    if (index === 0) continue;
+    since = since === null || hop.sincePrevNs === null ? null : since + hop.sincePrevNs;
+    const key = keys[index] ?? '';
+    if (key === keys[index - 1]) continue;
+    if (since !== null) found.set(key, since);
+    since = 0;
   }
   return found;
 }
 
 export interface Quantiles {
   readonly p50: number;
+  readonly p90: number;
   readonly p99: number;
+  readonly max: number;
   readonly count: number;
+  readonly octaves: OctavesRecord;
 }
 
 /** Nearest rank: the value that at least this share of all do not pass. */
 function quantile(sorted: readonly number[], share: number): number {
   return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0;
+}
+
+function octaves(sorted: readonly number[]): OctavesRecord {
+  const octave = (value: number): number => Math.floor(Math.log2(Math.max(1, value)));
+  const from = octave(sorted[0] ?? 1);
+  const counts = new Array<number>(octave(sorted.at(-1) ?? 1) - from + 1).fill(0);
+  for (const value of sorted)
+    counts[octave(value) - from] = (counts[octave(value) - from] ?? 0) + 1;
+  return { from, counts };
 }
 
 /** Latency by place over the packets of the last seconds. */
@@ -95,8 +113,12 @@ export class LegWindow {
     return new Map(
       [...samples].map(([key, values]) => {
         values.sort((a, b) => a - b);
-        const count = values.length;
-        return [key, { p50: quantile(values, 0.5), p99: quantile(values, 0.99), count }];
+        const [p50, p90, p99] = [0.5, 0.9, 0.99].map((share) => quantile(values, share));
+        const found: Quantiles = {
+          ...{ p50: p50 ?? 0, p90: p90 ?? 0, p99: p99 ?? 0, max: values.at(-1) ?? 0 },
+          ...{ count: values.length, octaves: octaves(values) },
+        };
+        return [key, found];
       }),
     );
   }
