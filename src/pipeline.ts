@@ -21,6 +21,7 @@ import { decimalCounts } from './model/decimal-counts.js';
 import type { FlowFeed, NamespaceRecord, RecentPath } from './model/feed.js';
 import { type MemoryBudget, shareOut } from './model/memory-budget.js';
 import type { Catalog } from './name/catalog.js';
+import type { NameChange } from './name/cluster-names.js';
 import { Names } from './name/names.js';
 import { packetErrorName } from './packet/packet-error.js';
 import { lossesOf } from './pipeline-losses.js';
@@ -212,6 +213,11 @@ export class Pipeline implements FlowFeed, SourceSink {
     this.names.update(catalog);
   }
 
+  clusterNames(change: NameChange): void {
+    this.#options.tap?.clusterNames?.(change);
+    this.names.cluster.change(change);
+  }
+
   end(): void {
     this.#options.tap?.end();
     while (this.#windows.length > 0) this.#changeWindow();
@@ -309,6 +315,7 @@ export class Pipeline implements FlowFeed, SourceSink {
       recordQueue: { bytes: this.#queue.memory, limit: this.#queue.limit },
       openPaths: joiner.openPathBytes,
       tuples: { bytes: joiner.tuples.bytes, limit: this.#memory.tuples },
+      names: this.names.cluster.memory,
     };
   }
 

@@ -47,6 +47,7 @@ export async function startDashboard(settings: DashboardOptions): Promise<Dashbo
         flows: pipeline.flows,
         epochNs: pipeline.epoch.monotonicNs,
         catalog: () => pipeline.names.remembered,
+        cluster: pipeline.names.cluster,
       },
       uiDirectory: UI_DIRECTORY,
       reach: settings.reach,

@@ -52,6 +52,8 @@ export interface CatalogEndpoint extends CatalogPod, Lifetime {
   readonly netns?: number;
   /** Who says so has not been heard of for a while. */
   readonly stale?: true;
+  /** Somebody wrote it down: it counts before what anybody else says, of whatever time. */
+  readonly written?: true;
 }
 
 export interface CatalogService extends Lifetime {
@@ -62,6 +64,8 @@ export interface CatalogService extends Lifetime {
   readonly port: number;
   /** `tcp`, `udp` or `sctp`. */
   readonly proto: string;
+  /** As an endpoint's. */
+  readonly written?: true;
 }
 
 /** The same for two entries that say the same of the same time, whatever else they know. */
@@ -145,9 +149,8 @@ export function parseCatalog(value: unknown): Catalog {
         node: textOrNull(endpoint['node'], `${at}.node`),
         ...pod(endpoint, at),
         ...optional('netns', endpoint['netns'], (netns) => whole(netns, `${at}.netns`)),
-        ...optional('stale', endpoint['stale'], (stale) =>
-          oneOf([true] as const, stale, `${at}.stale`),
-        ),
+        ...optional('stale', endpoint['stale'], (stale) => mark(stale, `${at}.stale`)),
+        ...optional('written', endpoint['written'], (each) => mark(each, `${at}.written`)),
         ...lifetime(endpoint, at),
       };
     }),
@@ -158,6 +161,7 @@ export function parseCatalog(value: unknown): Catalog {
         ip: textOrNull(service['ip'], `${at}.ip`),
         port: whole(service['port'], `${at}.port`),
         proto: text(service['proto'], `${at}.proto`),
+        ...optional('written', service['written'], (each) => mark(each, `${at}.written`)),
         ...lifetime(service, at),
       };
     }),
@@ -211,6 +215,10 @@ function optional<K extends string, T>(
 ): { readonly [P in K]?: T } {
   // The compiler does not see that a computed key is the only one.
   return value === undefined ? {} : ({ [key]: read(value) } as { readonly [P in K]?: T });
+}
+
+function mark(value: unknown, at: string): true {
+  return oneOf([true] as const, value, at);
 }
 
 function finite(value: unknown, at: string): number {

@@ -8,6 +8,7 @@ import type {
   CatalogPod,
   CatalogService,
 } from './catalog.js';
+import { ClusterNames, servicePlace } from './cluster-names.js';
 import { heldAt } from './lifetime.js';
 
 /** Namespaces that are gone, whose names are kept for flows that were seen in them. */
@@ -15,6 +16,8 @@ export const GONE_NAMESPACES_LIMIT = 4_096;
 
 /** Look-ups in a catalog. Unknown things get their neutral form, never a guess. */
 export class Names {
+  /** Names of a whole cluster; a catalog has others. */
+  readonly cluster = new ClusterNames();
   #catalog: Catalog;
   #remembered: Catalog;
   /** Those of the catalog and those that are gone, the oldest first. */
@@ -49,7 +52,7 @@ export class Names {
     this.#remember(catalog);
     this.#endpoints = grouped(catalog.endpoints, ({ ip }) => ip);
     this.#services = grouped(catalog.services, ({ proto, ip, port }) =>
-      serviceKey(proto, ip, port),
+      servicePlace(proto, ip, port),
     );
     this.#chains = grouped(catalog.chains, ({ netns }) => netns);
     this.#reasons = new Map(catalog.dropReasons);
@@ -76,12 +79,12 @@ export class Names {
    * @param at when it was seen, monotonic milliseconds; null for now
    */
   endpoint(ip: string, netns: number | null, at: number | null = null): EndpointRecord {
-    const entries = this.#endpoints.get(ip) ?? [];
+    const entries = this.#entries(ip);
     // A namespace's number is never used again, so it says more than a time does.
     const own = netns === null ? undefined : entries.find((each) => each.netns === netns);
     // Somebody else may know more of the same pod.
     const same = own && entries.find((e) => e.name === own.name && e.namespace === own.namespace);
-    const known = same ?? heldAt(entries, at);
+    const known = heldAt(entries.filter(isWritten), at) ?? same ?? heldAt(entries, at);
     if (known !== null) {
       const { name, kind, node, stale } = known;
       return { name, kind, node, ...podOf(known), ...(stale === undefined ? {} : { stale }) };
@@ -106,13 +109,17 @@ export class Names {
     at: number | null = null,
   ): string | null {
     const { protocolName: proto, dst, dport } = original;
-    const held = (ip: string | null): string | null =>
-      heldAt(this.#services.get(serviceKey(proto, ip, dport)) ?? [], at)?.name ?? null;
+    const held = (ip: string | null): string | null => {
+      const place = servicePlace(proto, ip, dport);
+      const local = this.#services.get(place) ?? [];
+      const known = [...this.cluster.services(place), ...local];
+      return (heldAt(local.filter(isWritten), at) ?? heldAt(known, at))?.name ?? null;
+    };
     const byIp = held(dst);
     if (byIp !== null) return byIp;
     const byPort = held(null);
     if (byPort === null || translated) return byPort;
-    return heldAt(this.#endpoints.get(dst) ?? [], at)?.kind === 'node' ? byPort : null;
+    return heldAt(this.#entries(dst), at)?.kind === 'node' ? byPort : null;
   }
 
   /** The tables on the hooks of a namespace, or null when they could not be read. */
@@ -132,6 +139,18 @@ export class Names {
   /** Wall-clock nanoseconds since 1970 of a monotonic time. */
   wallClock(monotonicNs: bigint): bigint {
     return monotonicNs + this.#clockOffset;
+  }
+
+  /** What is known of a cluster before what others say. */
+  #entries(ip: string): readonly CatalogEndpoint[] {
+    const ofCluster = this.cluster.endpoints(ip);
+    const local = this.#endpoints.get(ip) ?? [];
+    if (ofCluster.length === 0) return local;
+    const { isStale } = this.cluster;
+    return [
+      ...(isStale ? ofCluster.map((each) => ({ ...each, stale: true as const })) : ofCluster),
+      ...local,
+    ];
   }
 
   #remember(catalog: Catalog): void {
@@ -158,8 +177,8 @@ function podOf({ namespace, workload, labels }: CatalogPod): CatalogPod {
   };
 }
 
-function serviceKey(proto: string, ip: string | null, port: number): string {
-  return `${proto}:${ip ?? '*'}:${port}`;
+function isWritten({ written }: { readonly written?: true }): boolean {
+  return written === true;
 }
 
 function grouped<K, T>(entries: readonly T[], keyOf: (entry: T) => K): Map<K, T[]> {

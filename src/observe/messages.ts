@@ -15,6 +15,7 @@ import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../logge
 import type { DecimalCounts } from '../model/decimal-counts.js';
 import type { Sampling } from '../model/sampling.js';
 import type { Catalog } from '../name/catalog.js';
+import type { NameChange } from '../name/cluster-names.js';
 import type { NameChoice } from '../provide/name-choice.js';
 import type { HookDetail } from '../source/hook-places.js';
 import type { SourceSampling } from '../source/source.js';
@@ -112,6 +113,7 @@ export type ToJoiner =
     }
   | { readonly type: 'detail'; readonly at: string; readonly detail: HookDetail }
   | { readonly type: 'catalog'; readonly catalog: Catalog }
+  | { readonly type: 'cluster-names'; readonly change: NameChange }
   | RulesMessage
   | { readonly type: 'status'; readonly status: SourceStatus }
   | { readonly type: 'mode'; readonly mode: 'open' | 'windows' }

@@ -220,6 +220,9 @@ export class ObservedSource implements RecordedSource {
         this.catalog = message.catalog;
         sink.catalog(message.catalog);
         break;
+      case 'cluster-names':
+        sink.clusterNames?.(message.change);
+        break;
       case 'rules-text':
       case 'rules': {
         const news = this.#rules.take(message);

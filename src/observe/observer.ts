@@ -7,6 +7,7 @@ import { heartbeat } from '../heartbeat.js';
 import { log } from '../logger.js';
 import { decimalCounts } from '../model/decimal-counts.js';
 import type { Catalog } from '../name/catalog.js';
+import type { NameChange } from '../name/cluster-names.js';
 import type { NameChoice } from '../provide/name-choice.js';
 import type { NameProvider } from '../provide/name-provider.js';
 import type { RulesNews } from '../rules/rule-text.js';
@@ -157,6 +158,10 @@ export class Observer implements RemoteReader, SourceSink {
 
   catalog(catalog: Catalog): void {
     this.#send({ type: 'catalog', catalog });
+  }
+
+  clusterNames(change: NameChange): void {
+    this.#send({ type: 'cluster-names', change });
   }
 
   rules(news: RulesNews): void {

@@ -61,8 +61,8 @@ export class FileNames implements NameProvider {
         const known = (name === null ? undefined : wanted.get(name)) ?? wanted.get(inode);
         return known === undefined ? [] : [{ ...known, netns }];
       }),
-      endpoints,
-      services,
+      endpoints: endpoints.map((each) => ({ ...each, written: true as const })),
+      services: services.map((each) => ({ ...each, written: true as const })),
       chains: [],
     };
   }

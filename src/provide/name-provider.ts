@@ -4,6 +4,7 @@ import type {
   CatalogNamespace,
   CatalogService,
 } from '../name/catalog.js';
+import type { NameChange } from '../name/cluster-names.js';
 import type { FoundNamespace } from '../source/namespace-watcher.js';
 
 /** Who says a name. Where several know the same thing, the first of these is believed. */
@@ -41,6 +42,11 @@ export interface NameProvider {
   read(found: readonly FoundNamespace[]): Promise<NameFacts>;
   /** Has itself asked as soon as it knows something new; absent: it knows when it is asked. */
   watch?(onNews: () => void): void;
+  /**
+   * For one that knows a whole cluster: says what changes, beside what is read. Groups of names are
+   * given as they are from then on, those of the beginning too.
+   */
+  follow?(onChange: (change: NameChange) => void): void;
   /** Milliseconds since what it says was certain; null while it never was, absent: as it is read. */
   readonly ageMs?: number | null;
   /** Whether what it says may have been overtaken. */

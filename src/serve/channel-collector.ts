@@ -132,6 +132,9 @@ export class ChannelCollector implements Collector {
       case 'catalog':
         this.#names.update(message.catalog);
         break;
+      case 'cluster-names':
+        this.#names.cluster.change(message.change);
+        break;
       case 'status':
         this.status = message;
         break;

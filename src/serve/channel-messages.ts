@@ -9,6 +9,7 @@ import {
 import { ChannelError, jsonOf } from '../channel/frame.js';
 import type { NamespaceRecord } from '../model/feed.js';
 import type { Catalog } from '../name/catalog.js';
+import type { NameChange } from '../name/cluster-names.js';
 import type { ChannelCounters } from './channel-counters.js';
 import { RECORDS_PER_ANSWER } from './limits.js';
 import type { Load } from './load-meter.js';
@@ -40,6 +41,12 @@ export interface StartMessage {
 export interface CatalogMessage {
   readonly type: 'catalog';
   readonly catalog: Catalog;
+}
+
+/** Names of a whole cluster have changed. */
+export interface ClusterNamesMessage {
+  readonly type: 'cluster-names';
+  readonly change: NameChange;
 }
 
 /** What the collector's end of the channel did not send, since it started. */
@@ -96,7 +103,13 @@ export interface StopMessage {
   readonly type: 'stop';
 }
 
-export type ToServer = StartMessage | CatalogMessage | StatusMessage | AnswerMessage | StopMessage;
+export type ToServer =
+  | StartMessage
+  | CatalogMessage
+  | ClusterNamesMessage
+  | StatusMessage
+  | AnswerMessage
+  | StopMessage;
 
 // ---------------------------------------------------------------- to the collector
 

@@ -1,6 +1,7 @@
 import type { FlowTable } from '../flow/flow-table.js';
 import type { FlowFeed } from '../model/feed.js';
 import type { Catalog } from '../name/catalog.js';
+import type { ClusterNames } from '../name/cluster-names.js';
 
 /** What is shown: the collecting half of hopscope, as the serving half sees it. */
 export interface Collected {
@@ -10,4 +11,6 @@ export interface Collected {
   readonly epochNs: bigint;
   /** Another object each time names have changed. */
   catalog(): Catalog;
+  /** Names of a whole cluster. */
+  readonly cluster: ClusterNames;
 }

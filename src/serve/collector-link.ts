@@ -9,6 +9,7 @@ import {
 } from '../channel/frame.js';
 import { log } from '../logger.js';
 import type { Catalog } from '../name/catalog.js';
+import type { NameFollower } from '../name/cluster-names.js';
 import { Answers } from './answers.js';
 import type { ChannelCounters } from './channel-counters.js';
 import {
@@ -21,6 +22,7 @@ import type { Collected } from './collected.js';
 import {
   CHANNEL_BACKLOG_LIMIT,
   CHANNEL_MESSAGE_LIMIT,
+  CLUSTER_NAMES_PER_TICK,
   COLLECTOR_FRAME_LIMIT,
   QUESTION_LIMIT,
   SERVER_FRAME_LIMIT,
@@ -47,6 +49,7 @@ export class CollectorLink {
   /** The feed's buffer is the socket's until it was written. */
   #batchOut = false;
   #catalog: Catalog | null = null;
+  readonly #cluster: NameFollower;
   #messages = 0;
   #closed = false;
 
@@ -60,6 +63,7 @@ export class CollectorLink {
     this.#counters = counters;
     this.#socket = socket;
     this.#collected = collected;
+    this.#cluster = collected.cluster.follow();
     this.#feed = feed;
     this.#events = events;
     this.#answers = new Answers(
@@ -92,8 +96,9 @@ export class CollectorLink {
       this.#counters.ticksSkipped += 1;
       return;
     }
-    this.#sendCatalog();
-    if (this.#watching) this.#sendRows();
+    this.#sendNames();
+    // A row is named once: those of a server that has just begun wait for the names of a cluster.
+    if (this.#watching && this.#cluster.hadAll) this.#sendRows();
   }
 
   sendStatus(load: Load): void {
@@ -115,6 +120,7 @@ export class CollectorLink {
     if (this.#closed) return;
     this.#closed = true;
     this.#answers.clear();
+    this.#cluster.close();
     this.#socket.destroy();
   }
 
@@ -135,6 +141,12 @@ export class CollectorLink {
       this.#batchOut = false;
     });
     this.#socket.uncork();
+  }
+
+  #sendNames(): void {
+    this.#sendCatalog();
+    const change = this.#cluster.take(CLUSTER_NAMES_PER_TICK);
+    if (change !== null) this.send({ type: 'cluster-names', change });
   }
 
   #sendCatalog(): void {
@@ -178,8 +190,8 @@ export class CollectorLink {
     this.#watching = watching;
     // Whoever has come need not wait for the next tick.
     if (watching && this.#hasRoom()) {
-      this.#sendCatalog();
-      this.#sendRows();
+      this.#sendNames();
+      if (this.#cluster.hadAll) this.#sendRows();
     }
   }
 

@@ -1,3 +1,5 @@
+import { CLUSTER_NAMES_BYTES } from '../name/cluster-names.js';
+
 /** Bounds of the server. Whatever passes one is refused and counted, never queued. */
 
 /** WebSocket clients at a time. */
@@ -62,6 +64,9 @@ export const REMOVED_PENDING_LIMIT = 65_536;
 /** Kinds of encapsulation a row names. */
 export const ROW_ENCAPSULATIONS = 4;
 
+/** Addresses and ports of a cluster, named to the server process in one tick: some 5 ms of each end. */
+export const CLUSTER_NAMES_PER_TICK = 4_096;
+
 /** Bytes of one frame to the server process: a catalog is the largest. */
 export const SERVER_FRAME_LIMIT = 16 << 20;
 /** Bytes of one frame from it. */
@@ -85,11 +90,13 @@ const SERVER_HEAP_LEAST_MIB = 64;
 const SERVER_HEAP_MOST_MIB = 256;
 /** What a row may take of it, with its garbage. */
 const ROW_HEAP_BYTES = 1.5 * ROW_HELD_BYTES;
+/** What names of a cluster may take of it besides. */
+const NAMES_HEAP_MIB = CLUSTER_NAMES_BYTES >> 20;
 
 /** Heap of the server process where it holds so many rows, MiB. */
 export function serverHeapMib(rows: number): number {
   const mib = SERVER_HEAP_LEAST_MIB + Math.ceil((rows * ROW_HEAP_BYTES) / (1 << 20));
-  return Math.min(mib, SERVER_HEAP_MOST_MIB);
+  return Math.min(mib, SERVER_HEAP_MOST_MIB) + NAMES_HEAP_MIB;
 }
 
 /** Of it, what is new; V8 takes three times as much, and by itself 16. */

@@ -1,4 +1,5 @@
 import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
+import type { NameChange } from '../name/cluster-names.js';
 import type { CatalogReader } from './catalog-reader.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 import { pauseAfter, READING_REST } from './pause.js';
@@ -17,6 +18,7 @@ export class CatalogFollower {
   readonly #reader: CatalogReader;
   readonly #namespaces: () => Iterable<FoundNamespace>;
   readonly #onNews: (catalog: Catalog) => void;
+  readonly #onChange: (change: NameChange) => void;
   readonly #onWarning: (message: string) => void;
   #catalog: Catalog = EMPTY_CATALOG;
   #due = 0;
@@ -29,11 +31,13 @@ export class CatalogFollower {
     reader: CatalogReader,
     namespaces: () => Iterable<FoundNamespace>,
     onNews: (catalog: Catalog) => void,
+    onChange: (change: NameChange) => void,
     onWarning: (message: string) => void,
   ) {
     this.#reader = reader;
     this.#namespaces = namespaces;
     this.#onNews = onNews;
+    this.#onChange = onChange;
     this.#onWarning = onWarning;
   }
 
@@ -53,7 +57,12 @@ export class CatalogFollower {
 
   /** The first time; errors go to the caller. */
   async start(): Promise<void> {
-    this.#reader.watch(() => this.#lookSoon());
+    this.#reader.watch(
+      () => this.#lookSoon(),
+      (change) => {
+        if (!this.#stopped) this.#onChange(change);
+      },
+    );
     this.#catalog = await this.#reader.read(this.#namespaces());
     this.#onNews(this.#catalog);
     this.#due = Date.now() + this.#wait;

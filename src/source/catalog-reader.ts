@@ -7,6 +7,7 @@ import {
   endpointKey,
   serviceKey,
 } from '../name/catalog.js';
+import type { NameChange } from '../name/cluster-names.js';
 import { Endings } from '../name/lifetime.js';
 import { mergeNames, mergeNamespaces } from '../provide/merge-names.js';
 import type { NameFacts, NameProvider, ProviderName } from '../provide/name-provider.js';
@@ -68,10 +69,17 @@ export class CatalogReader {
     );
   }
 
-  /** Has itself asked when a provider knows something new. */
-  watch(onNews: () => void): void {
+  /**
+   * Has itself asked when a provider knows something new.
+   *
+   * @param onChange called with names of a whole cluster, which no catalog has
+   */
+  watch(onNews: () => void, onChange: (change: NameChange) => void): void {
     this.#onNews = onNews;
-    for (const provider of this.#providers) provider.watch?.(onNews);
+    for (const provider of this.#providers) {
+      provider.watch?.(onNews);
+      provider.follow?.(onChange);
+    }
   }
 
   /** Names of namespaces, by what was known when all was read the last time. */

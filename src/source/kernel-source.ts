@@ -266,6 +266,7 @@ export class KernelSource implements Source {
       new CatalogReader(kernelDropReasons(), [...(this.#options.names ?? []), new RuleNames()]),
       () => this.#following.found.values(),
       (catalog) => sink.catalog(catalog),
+      (change) => sink.clusterNames?.(change),
       (message) => this.#options.onWarning?.(message),
     );
     await this.#names.start();

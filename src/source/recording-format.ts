@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Seen } from 'hopscope-protocol';
 import { HopscopeError } from '../model/errors.js';
 import { type Catalog, CatalogError, parseCatalog } from '../name/catalog.js';
+import { type NameChange, parseNameChange } from '../name/cluster-names.js';
 import * as counts from '../wire/count-layout.gen.js';
 import * as layout from '../wire/layout.gen.js';
 
@@ -15,6 +16,7 @@ import * as layout from '../wire/layout.gen.js';
  *
  *   HEADER   JSON RecordingHeader, first and once
  *   CATALOG  JSON Catalog, whenever names changed
+ *   CLUSTER  JSON NameChange of a cluster's names, whenever they changed
  *   BATCH    framed records as they were drained
  *   TICK     u64 kernel monotonic ns, where the daemon looked at the clock
  *   SYMBOLS  JSON list of [address, function], when a drop's place was resolved
@@ -34,6 +36,7 @@ export const CHUNK_FOOTER = 5;
 export const CHUNK_SYMBOLS = 6;
 export const CHUNK_WINDOW = 7;
 export const CHUNK_COUNTS = 8;
+export const CHUNK_CLUSTER = 9;
 /** Bytes of a WINDOW chunk. */
 export const WINDOW_BYTES = 16;
 /** What is seen, by its number in a WINDOW chunk. */
@@ -148,8 +151,16 @@ export function parseSymbols(payload: Uint8Array): readonly (readonly [string, s
 }
 
 export function catalogOf(payload: Uint8Array): Catalog {
+  return namesOf(payload, parseCatalog);
+}
+
+export function nameChangeOf(payload: Uint8Array): NameChange {
+  return namesOf(payload, parseNameChange);
+}
+
+function namesOf<T>(payload: Uint8Array, read: (value: unknown) => T): T {
   try {
-    return parseCatalog(parse(payload));
+    return read(parse(payload));
   } catch (cause) {
     if (cause instanceof CatalogError) {
       const what = `the names in the recording: ${cause.message}`;

@@ -1,12 +1,14 @@
 import { closeSync, fchmodSync, fstatSync, openSync, writeSync } from 'node:fs';
 import type { Seen } from 'hopscope-protocol';
 import type { Catalog } from '../name/catalog.js';
+import type { NameChange } from '../name/cluster-names.js';
 import type { CountCursor } from '../wire/count-cursor.js';
 import { countEntry } from './count-entries.js';
 import type { HookDetail } from './hook-places.js';
 import {
   CHUNK_BATCH,
   CHUNK_CATALOG,
+  CHUNK_CLUSTER,
   CHUNK_COUNTS,
   CHUNK_FOOTER,
   CHUNK_HEADER,
@@ -82,6 +84,10 @@ export class RecordingWriter implements SourceSink {
 
   catalog(catalog: Catalog): void {
     this.#chunk(CHUNK_CATALOG, json(catalog));
+  }
+
+  clusterNames(change: NameChange): void {
+    this.#chunk(CHUNK_CLUSTER, json(change));
   }
 
   batch(records: Uint8Array, length: number): void {

@@ -3,6 +3,7 @@ import { gunzipSync } from 'node:zlib';
 import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
 import {
   CHUNK_CATALOG,
+  CHUNK_CLUSTER,
   CHUNK_FOOTER,
   CHUNK_HEADER,
   CHUNK_HEADER_TYPE,
@@ -11,6 +12,7 @@ import {
   catalogOf,
   MAGIC,
   message,
+  nameChangeOf,
   parseFooter,
   parseHeader,
   parseSymbols,
@@ -65,6 +67,8 @@ export class Recording {
         // The others too: what is wrong with one is said before anything is shown.
         const parsed = catalogOf(payload);
         catalog ??= parsed;
+      } else if (type === CHUNK_CLUSTER) {
+        nameChangeOf(payload);
       } else if (type === CHUNK_SYMBOLS) {
         for (const [address, name] of parseSymbols(payload)) symbols.set(BigInt(address), name);
       }

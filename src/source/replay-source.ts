@@ -11,10 +11,12 @@ import type { Chunk, Recording } from './recording.js';
 import {
   CHUNK_BATCH,
   CHUNK_CATALOG,
+  CHUNK_CLUSTER,
   CHUNK_COUNTS,
   CHUNK_TICK,
   CHUNK_WINDOW,
   catalogOf,
+  nameChangeOf,
   WINDOW_AS_BEFORE,
   WINDOW_BYTES,
   WINDOW_SEES,
@@ -144,6 +146,8 @@ export class ReplaySource implements Source {
     const time = tickTime(chunk);
     if (chunk.type === CHUNK_CATALOG) {
       sink.catalog(catalogOf(chunk.payload));
+    } else if (chunk.type === CHUNK_CLUSTER) {
+      sink.clusterNames?.(nameChangeOf(chunk.payload));
     } else if (time !== null) {
       sink.tick(time + shift);
     } else if (chunk.type === CHUNK_BATCH) {

@@ -1,5 +1,6 @@
 import type { SamplingRecord, Seen } from 'hopscope-protocol';
 import type { Catalog } from '../name/catalog.js';
+import type { NameChange } from '../name/cluster-names.js';
 import type { RulesNews } from '../rules/rule-text.js';
 import type { CountCursor } from '../wire/count-cursor.js';
 import type { HookDetail } from './hook-places.js';
@@ -29,8 +30,10 @@ export interface SourceSink {
   count?(row: CountCursor): void;
   /** Rules of a namespace, as they are read again and again. */
   rules?(news: RulesNews): void;
-  /** Names have changed. */
+  /** Names have changed: these are all, but for those of a cluster. */
   catalog(catalog: Catalog): void;
+  /** Names of a whole cluster have changed. */
+  clusterNames?(change: NameChange): void;
   /** Nothing more will come. */
   end(): void;
 }

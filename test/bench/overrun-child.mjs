@@ -41,6 +41,7 @@ const server = await ServerProcess.start({
     flows: pipeline.flows,
     epochNs: 0n,
     catalog: () => pipeline.names.catalog,
+    cluster: pipeline.names.cluster,
   },
   info: /** @type {any} */ ({ version: '', node: '', kernel: '', mode: 'live', missing: [] }),
   uiDirectory: '/nonexistent',

@@ -43,7 +43,8 @@ function run(...replies: readonly Reply[]) {
   const faults: (string | null)[] = [];
   const nameOf = (object: KubeObject) => (object['metadata'] as { name: string }).name;
   const events: ListWatchEvents = {
-    onList: (objects) => said.push(`list ${objects.map(nameOf).join(' ')}`),
+    onListBegin: () => said.push('list'),
+    onListEnd: () => said.push('that was all'),
     onPut: (object) => said.push(`put ${nameOf(object)}`),
     onDelete: (object) => said.push(`delete ${nameOf(object)}`),
     onContact: () => undefined,
@@ -62,7 +63,7 @@ function run(...replies: readonly Reply[]) {
 
 const LIST = () => ok(recorded('pods.list-node'));
 const QUIET: Reply = (_, signal) => open(signal);
-const LISTED = 'list client-7c9d nginx-5f6b-a';
+const LISTED = ['list', 'put client-7c9d', 'put nginx-5f6b-a', 'that was all'];
 
 describe('a resource of the API server', () => {
   it('is listed in pages, then watched from the version of the list on', async () => {
@@ -71,9 +72,9 @@ describe('a resource of the API server', () => {
       () => ok(recorded('pods.list-continue')),
       (_, signal) => open(signal, ...recordedLines('pods.watch').map((line) => `${line}\n`)),
     );
-    await vi.waitFor(() => expect(said.length).toBeGreaterThan(5));
+    await vi.waitFor(() => expect(said.length).toBeGreaterThan(9));
     expect(said).toEqual([
-      'list client-7c9d nginx-5f6b-a nginx-5f6b-b',
+      ...['list', 'put client-7c9d', 'put nginx-5f6b-a', 'put nginx-5f6b-b', 'that was all'],
       ...['put nginx-5f6b-c', 'put nginx-5f6b-c', 'put hostnet', 'put nginx-5f6b-c'],
       'delete nginx-5f6b-c',
     ]);
@@ -93,7 +94,7 @@ describe('a resource of the API server', () => {
       QUIET,
     );
     await vi.waitFor(() => expect(asked).toHaveLength(5));
-    expect(said).toEqual([LISTED, 'put nginx-5f6b-c', 'put nginx-5f6b-c']);
+    expect(said).toEqual([...LISTED, 'put nginx-5f6b-c', 'put nginx-5f6b-c']);
     const versions = asked.slice(1).map((path) => /resourceVersion=(\d+)/u.exec(path)?.[1]);
     expect(versions).toEqual(['107', '107', '108', '990']);
     expect(faults.filter((fault) => fault !== null)).toEqual([]);
@@ -105,7 +106,7 @@ describe('a resource of the API server', () => {
   ])('is listed anew where its version is gone, said %s', async (_, expired) => {
     const { asked, said } = run(LIST, expired, LIST, QUIET);
     await vi.waitFor(() => expect(asked).toHaveLength(4));
-    expect(said).toEqual([LISTED, LISTED]);
+    expect(said).toEqual([...LISTED, ...LISTED]);
     expect(asked[2]).toBe(`${PODS}?limit=500`);
   });
 
@@ -116,7 +117,8 @@ describe('a resource of the API server', () => {
       LIST,
       QUIET,
     );
-    await vi.waitFor(() => expect(said).toEqual([LISTED]));
+    const firstPage = ['list', 'put client-7c9d', 'put nginx-5f6b-a'];
+    await vi.waitFor(() => expect(said).toEqual([...firstPage, ...LISTED]));
     expect(asked[2]).toBe(`${PODS}?limit=500`);
   });
 
@@ -133,7 +135,7 @@ describe('a resource of the API server', () => {
     const begun = performance.now();
     await vi.waitFor(() => expect(asked).toHaveLength(7));
     expect(performance.now() - begun).toBeGreaterThan((8 + 16 + 32 + 40) / 2);
-    expect(said).toEqual([LISTED]);
+    expect(said).toEqual(['list', 'list', 'list', 'list', ...LISTED]);
     expect(faults).toEqual([
       ...['status 401: Unauthorized', 'status 500', expect.stringMatching(/JSON/u)],
       ...['connect ECONNREFUSED', null, null],

@@ -25,6 +25,7 @@ const follower = new CatalogFollower(
     catalog = news;
     names.update(news);
   },
+  (change) => names.cluster.change(change),
   (message) => {
     throw new Error(message);
   },

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { EMPTY_CATALOG } from '../../src/name/catalog.js';
+import { type CatalogEndpoint, EMPTY_CATALOG } from '../../src/name/catalog.js';
+import { ClusterNames, type NameChange } from '../../src/name/cluster-names.js';
 import { Names } from '../../src/name/names.js';
 import { KubeNames } from '../../src/provide/kube/kube-names.js';
 import { mergeNames } from '../../src/provide/merge-names.js';
@@ -15,7 +16,7 @@ const folder = mkdtempSync(join(tmpdir(), 'hs-kube-'));
 const kubeconfig = join(folder, 'config');
 let server = new KubeApiServer();
 let names: KubeNames;
-const onNews = vi.fn();
+const cluster = new ClusterNames();
 
 beforeAll(async () => {
   await server.start();
@@ -25,7 +26,7 @@ beforeAll(async () => {
     response.end(JSON.stringify({ metadata: { ownerReferences: [owner] } }));
   });
   names = new KubeNames({ kubeconfig, node: 'n111', program });
-  names.watch(onNews);
+  names.follow((change) => cluster.change(change));
 });
 afterAll(async () => {
   names.close();
@@ -34,20 +35,16 @@ afterAll(async () => {
 });
 
 const WAIT = { timeout: 10_000, interval: 30 };
-const endpoint = async (ip: string) => (await names.read()).endpoints.find((e) => e.ip === ip);
+const endpoint = (ip: string) => cluster.endpoints(ip).at(0);
 
 describe('names of an API server, asked by a process of its own', () => {
-  it('are of pods of this node, of what backs services, of services and nodes', async () => {
-    await vi.waitFor(async () => {
-      const { endpoints, services } = await names.read();
-      expect([endpoints.length, services.length]).toEqual([5, 12]);
-    }, WAIT);
-    await vi.waitFor(() => expect(onNews).toHaveBeenCalled(), WAIT);
-    expect(await endpoint('10.244.153.204')).toMatchObject({
+  it('are of pods of this node, of who is behind services, of services and nodes', async () => {
+    await vi.waitFor(() => expect(cluster.size).toBe(5 + 12), WAIT);
+    expect(endpoint('10.244.153.204')).toMatchObject({
       name: 'client-7c9d',
       labels: { app: 'client' },
     });
-    expect(await endpoint('10.244.146.205')).toMatchObject({ name: 'nginx-5f6b-b', node: 'n112' });
+    expect(endpoint('10.244.146.205')).toMatchObject({ name: 'nginx-5f6b-b', node: 'n112' });
     expect(server.requests).toContain('/api/v1/pods?fieldSelector=spec.nodeName%3Dn111&limit=500');
     expect(names.missing).toEqual([]);
     expect(names.ageMs).toBeLessThan(10_000);
@@ -58,12 +55,12 @@ describe('names of an API server, asked by a process of its own', () => {
     const lines = recordedLines('pods.watch');
     const { response } = server.watch('/api/v1/pods') ?? {};
     response?.write(`${lines[0]}\n${lines[1]}\n${lines[2]}\n`);
-    await vi.waitFor(async () => {
-      const pod = await endpoint('fd00:153::210');
+    await vi.waitFor(() => {
+      const pod = endpoint('fd00:153::210');
       expect(pod).toMatchObject({ name: 'nginx-5f6b-c', workload: 'Deployment/nginx' });
     }, WAIT);
     response?.write(`${lines[3]}\n${lines[4]}\n`);
-    await vi.waitFor(async () => expect(await endpoint('fd00:153::210')).toBeUndefined(), WAIT);
+    await vi.waitFor(() => expect(endpoint('fd00:153::210')?.until).toBeGreaterThan(0), WAIT);
   });
 
   it('stay while the server is away, which is said, and are followed again when it is back', async () => {
@@ -73,7 +70,7 @@ describe('names of an API server, asked by a process of its own', () => {
       () => expect(names.missing.join()).toMatch(/Kubernetes: .*ECONNREFUSED/u),
       WAIT,
     );
-    expect(await endpoint('10.244.153.204')).toBeDefined();
+    expect(endpoint('10.244.153.204')).toBeDefined();
     server = server.next();
     await server.start(port);
     await vi.waitFor(() => expect(names.missing).toEqual([]), { ...WAIT, timeout: 20_000 });
@@ -85,35 +82,43 @@ describe('names of an API server, asked by a process of its own', () => {
 
 it('a kubeconfig that is none is said, and nothing else is stopped by it', async () => {
   const wrong = new KubeNames({ kubeconfig: join(folder, 'none'), node: null, program });
-  wrong.watch(() => undefined);
+  const onChange = vi.fn();
+  wrong.follow(onChange);
   await vi.waitFor(() => expect(wrong.missing.join()).toMatch(/has ended: ENOENT/u), WAIT);
-  expect(await wrong.read()).toMatchObject({ endpoints: [], services: [] });
+  expect(onChange).not.toHaveBeenCalled();
   wrong.close();
 });
 
 it('which wins where several know an address: file, Kubernetes, runtime, lab', () => {
   const ip = '10.0.0.1';
-  const said = (name: string, more = {}) => ({
-    ...NO_FACTS,
-    endpoints: [{ ip, name, kind: 'pod' as const, node: null, ...more }],
+  const pod = (name: string, more = {}) => ({
+    ip,
+    name,
+    kind: 'pod' as const,
+    node: null,
+    ...more,
   });
-  const cri = said('pod-a', { netns: 7, namespace: 'default' });
-  const kubernetes = said('pod-a', { namespace: 'default', workload: 'Deployment/a' });
+  const said = (each: CatalogEndpoint) => ({ ...NO_FACTS, endpoints: [each] });
   const all = new Map([
-    ['lab', said('of-lab')] as const,
-    ['cri', cri] as const,
-    ['kubernetes', kubernetes] as const,
-    ['file', said('of-file')] as const,
+    ['lab', said(pod('of-lab'))] as const,
+    ['cri', said(pod('pod-a', { netns: 7, namespace: 'default' }))] as const,
+    ['file', said(pod('of-file', { written: true }))] as const,
   ]);
-  const winner = (facts: typeof all, netns: number | null = null) =>
-    new Names({ ...EMPTY_CATALOG, ...mergeNames(facts) }).endpoint(ip, netns);
-  expect(winner(all).name).toBe('of-file');
+  const kubernetes = pod('pod-a', { namespace: 'default', workload: 'Deployment/a', from: 5 });
+  let ofCluster: NameChange['endpoints'] = [[ip, [kubernetes]]];
+  const winner = (netns: number | null = null) => {
+    const known = new Names({ ...EMPTY_CATALOG, ...mergeNames(all) });
+    known.cluster.change({ endpoints: ofCluster, services: [] });
+    return known.endpoint(ip, netns);
+  };
+  expect(winner().name).toBe('of-file');
+  expect(winner(7).name).toBe('of-file');
   all.delete('file');
-  expect(winner(all)).toMatchObject({ name: 'pod-a', workload: 'Deployment/a' });
+  expect(winner()).toMatchObject({ name: 'pod-a', workload: 'Deployment/a' });
   // The runtime knows whose the namespace is, the API server more of the same pod.
-  expect(winner(all, 7)).toMatchObject({ name: 'pod-a', workload: 'Deployment/a' });
-  all.delete('kubernetes');
-  expect(winner(all).name).toBe('pod-a');
+  expect(winner(7)).toMatchObject({ name: 'pod-a', workload: 'Deployment/a' });
+  ofCluster = [];
+  expect(winner().name).toBe('pod-a');
   all.delete('cri');
-  expect(winner(all).name).toBe('of-lab');
+  expect(winner().name).toBe('of-lab');
 });

@@ -32,6 +32,7 @@ export class LoadedCollector {
       flows: pipeline.flows,
       epochNs: pipeline.epoch.monotonicNs,
       catalog: () => pipeline.names.catalog,
+      cluster: pipeline.names.cluster,
     };
   }
 

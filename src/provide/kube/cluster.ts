@@ -72,10 +72,13 @@ export class Cluster {
   #follow(resource: Resource, path: string, times: ListWatchTimes): ListWatch {
     const known = new Set<string>();
     this.#keys.set(resource, known);
+    /** Keys that a list has not had yet. */
+    let unlisted = new Set<string>();
     const keyOf = (object: KubeObject): string => `${resource}/${objectKey(object)}`;
     const put = (object: KubeObject): void => {
       const key = keyOf(object);
       known.add(key);
+      unlisted.delete(key);
       this.#put(resource, key, object);
     };
     const remove = (key: string): void => {
@@ -87,10 +90,12 @@ export class Cluster {
       path,
       this.#get,
       {
-        onList: (objects) => {
-          const listed = new Set(objects.map(keyOf));
-          for (const key of [...known]) if (!listed.has(key)) remove(key);
-          for (const object of objects) put(object);
+        onListBegin: () => {
+          unlisted = new Set(known);
+        },
+        onListEnd: () => {
+          for (const key of unlisted) remove(key);
+          unlisted.clear();
         },
         onPut: put,
         onDelete: (object) => remove(keyOf(object)),

@@ -3,44 +3,49 @@
  * that packets must not wait for. Started by kube-names.ts, it ends with whoever started it.
  */
 import { confine } from 'ebpf-ts';
-import type { ObjectNames } from '../../name/kube-objects.js';
+import type { NameChange } from '../../name/cluster-names.js';
 import { apiServer } from './api-server.js';
 import { Cluster } from './cluster.js';
+import { type Clocks, NameTable } from './name-table.js';
 
 /** Its only argument, in JSON. */
 export interface KubeRequest {
   /** null for the service account of the pod that this is in. */
   readonly kubeconfig: string | null;
   readonly node: string | null;
+  /** Whether another was there before: what that one said holds until all is known anew. */
+  readonly isAgain: boolean;
 }
 
 /** What it says. */
 export interface KubeReport {
-  /** By key of the object; null when it is gone. */
-  readonly names: readonly (readonly [key: string, names: ObjectNames | null])[];
+  /** Null where no name has changed. */
+  readonly change: NameChange | null;
   /** Wall-clock milliseconds when the server last spoke of the resource it spoke of longest ago. */
   readonly contact: number | null;
   readonly faults: readonly string[];
+  /** Objects of each resource past the limit. */
+  readonly leftOut: Readonly<Record<string, number>>;
 }
 
-/** Names of one report, so that whoever gets it is not kept long, and the time between two. */
-const REPORT_NAMES = 500;
-const REPORT_MS = 100;
+/**
+ * Groups of one report, which take whoever gets them some 10 ms, and the time between two: all of
+ * 100,000 pods are there after seconds, and packets are joined meanwhile.
+ */
+const REPORT_GROUPS = 1_500;
+const REPORT_MS = 50;
 
 // It parses what comes from elsewhere, and needs no more than files of its user and a connection.
 confine({ keep: [], filter: false });
 
 const request = JSON.parse(process.argv[2] ?? '{}') as KubeRequest;
-const waiting = new Map<string, ObjectNames | null>();
+const table = new NameTable();
 const contacts = new Map<string, number>();
 const faults = new Map<string, string>();
 const RESOURCES = 4;
 
 const cluster = new Cluster(apiServer(request.kubeconfig), request.node, {
-  onNames: (key, names) => {
-    waiting.delete(key);
-    waiting.set(key, names);
-  },
+  onNames: (key, names) => table.put(key, names, clocks()),
   onContact: (resource) => contacts.set(resource, Date.now()),
   onFault: (resource, fault) => {
     if (fault === null) faults.delete(resource);
@@ -48,22 +53,25 @@ const cluster = new Cluster(apiServer(request.kubeconfig), request.node, {
   },
 });
 
+function clocks(): Clocks {
+  return { monotonicMs: Number(process.hrtime.bigint()) / 1e6, wallMs: Date.now() };
+}
+
 let said = '';
+let isAnew = request.isAgain;
 function report(): void {
-  const names: [string, ObjectNames | null][] = [];
-  let room = REPORT_NAMES;
-  for (const [key, each] of waiting) {
-    if (room <= 0) break;
-    room -= 1 + (each === null ? 0 : each.endpoints.length + each.services.length);
-    names.push([key, each]);
-    waiting.delete(key);
-  }
   const contact = contacts.size < RESOURCES ? null : Math.min(...contacts.values());
-  const state = { contact, faults: [...faults.values()] };
+  const state = { contact, faults: [...faults.values()], leftOut: table.leftOut };
   const text = JSON.stringify(state);
-  if (names.length === 0 && text === said) return;
+  const hasNames = table.waiting > 0 && !(isAnew && contact === null);
+  if (!hasNames && text === said) return;
   said = text;
-  process.send?.({ names, ...state } satisfies KubeReport);
+  let change: NameChange | null = null;
+  if (hasNames) {
+    change = { ...(isAnew ? { anew: true } : {}), ...table.take(REPORT_GROUPS) };
+    isAnew = false;
+  }
+  process.send?.({ change, ...state } satisfies KubeReport);
 }
 
 setInterval(report, REPORT_MS);

@@ -9,8 +9,10 @@ export interface Answer {
 export type KubeObject = Readonly<Record<string, unknown>>;
 
 export interface ListWatchEvents {
-  /** All there is; whatever is not among them is gone. */
-  onList(objects: readonly KubeObject[]): void;
+  /** All there is follows, one by one, or a part of it where the list fails. */
+  onListBegin(): void;
+  /** That was all; whatever was not among it is gone. */
+  onListEnd(): void;
   /** One is new, or has changed. */
   onPut(object: KubeObject): void;
   onDelete(object: KubeObject): void;
@@ -87,23 +89,24 @@ export class ListWatch {
   }
 
   async #list(): Promise<void> {
-    const objects: KubeObject[] = [];
     let next = '';
     let version = '';
+    this.#events.onListBegin();
     do {
       const query = `limit=${PAGE_OBJECTS}${next === '' ? '' : `&continue=${encodeURIComponent(next)}`}`;
       const page = await this.#page(`${this.#path}${this.#joint}${query}`);
       const { items, metadata } = page;
       if (!Array.isArray(items)) throw new Error('a list without items');
-      for (const item of items) objects.push(fieldsOf(item));
+      // A page at a time: all objects of a large cluster take more memory than their names.
+      for (const item of items) this.#events.onPut(fieldsOf(item));
       const { continue: more, resourceVersion } = fieldsOf(metadata);
       next = typeof more === 'string' ? more : '';
       version = typeof resourceVersion === 'string' ? resourceVersion : '';
     } while (next !== '');
     if (version === '') throw new Error('a list without a version');
     this.#version = version;
+    this.#events.onListEnd();
     this.#well();
-    this.#events.onList(objects);
   }
 
   get #joint(): string {
