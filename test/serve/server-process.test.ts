@@ -7,9 +7,12 @@ import { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { SLOW_TICK_MS, TICK_MS } from 'hopscope-protocol';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { CHANNEL_BACKLOG_LIMIT } from '../../src/serve/limits.js';
+import type { CatalogEndpoint } from '../../src/name/catalog.js';
+import type { NamedGroup } from '../../src/name/cluster-names.js';
+import { CHANNEL_BACKLOG_LIMIT, CLUSTER_NAMES_PER_TICK } from '../../src/serve/limits.js';
 import { ServerProcess, type ServerProcessOptions } from '../../src/serve/server-process.js';
 import { hopscope, MAIN } from '../cli/command-line.js';
+import { ADDRESSES } from '../fixtures/places.js';
 import { LoadedCollector } from './loaded-collector.js';
 import { serverOptions } from './server-options.js';
 import { SocketClient } from './socket-client.js';
@@ -164,6 +167,36 @@ test('killed under load, it is there again on the same port, and collecting goes
   expect(loaded.packets).toBeGreaterThan(packets);
   expect(await metric('server_restarts_total')).toBe(1);
   expect(warnings).toEqual([expect.stringMatching(/has ended \(SIGKILL\).*started again/)]);
+});
+
+test('one that is started again has the names of a cluster before the first row', async () => {
+  const { cluster } = loaded.pipeline.names;
+  const pod = (ip: string, name: string): NamedGroup<CatalogEndpoint> => [
+    ip,
+    [{ ip, name, kind: 'pod', node: 'n2' }],
+  ];
+  const others = Array.from({ length: 3 * CLUSTER_NAMES_PER_TICK }, (_, n) =>
+    pod(`10.9.${n >> 8}.${n & 255}`, `pod-${n}`),
+  );
+  cluster.change({ endpoints: [...others, pod(ADDRESSES.pod2, 'web-1')], services: [] });
+  loaded.change([1000]);
+  const named = async (client: SocketClient, name: string) =>
+    client.next('flows', ({ rows }) => rows[0]?.dstName === name);
+  const client = await open();
+  await named(client, 'web-1');
+  const gone = once(client.socket, 'close');
+  process.kill(server.pid ?? 0, 'SIGKILL');
+  await gone;
+  await expect
+    .poll(() => open().catch(() => null), { timeout: 10_000 })
+    .toBeInstanceOf(SocketClient);
+  const again = await open();
+  const { rows } = await again.next('flows', (message) => message.rows.length > 0);
+  expect(rows[0]?.dstName).toBe('web-1');
+  cluster.change({ endpoints: [pod(ADDRESSES.pod2, 'web-2')], services: [] });
+  await new Promise((resolve) => setTimeout(resolve, 2 * TICK_MS));
+  loaded.change([1000]);
+  await named(again, 'web-2');
 });
 
 test('stopped under load, it costs the collector nothing, and goes on with the newest', async () => {

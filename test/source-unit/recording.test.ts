@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { EMPTY_CATALOG } from '../../src/name/catalog.js';
+import type { NameChange } from '../../src/name/cluster-names.js';
 import { Recording } from '../../src/source/recording.js';
 import {
   CHUNK_BATCH,
@@ -21,6 +22,7 @@ import {
   type RecordingHeader,
 } from '../../src/source/recording-format.js';
 import { RecordingWriter } from '../../src/source/recording-writer.js';
+import { ReplaySource } from '../../src/source/replay-source.js';
 import { CLUSTER } from '../fixtures/catalog.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'hopscope-recording-'));
@@ -79,6 +81,29 @@ describe('a recording', () => {
     expect(recording.finished).toBe(true);
     const batch = [...recording.chunks()].find(({ type }) => type === CHUNK_BATCH);
     expect([...(batch?.payload ?? [])]).toEqual([1, 2, 3, 4]);
+  });
+
+  it('has the names of a cluster as they changed', async () => {
+    const file = join(folder, 'cluster.hops');
+    const writer = new RecordingWriter(file, HEADER);
+    const pod = { ip: '10.0.0.1', name: 'web-1', kind: 'pod', node: 'n1' } as const;
+    const changes: NameChange[] = [
+      { anew: true, endpoints: [['10.0.0.1', [pod]]], services: [] },
+      { stale: true, endpoints: [['10.0.0.1', []]], services: [] },
+    ];
+    for (const change of changes) writer.clusterNames(change);
+    writer.finish(FOOTER);
+    const played: NameChange[] = [];
+    const ignore = (): void => undefined;
+    const source = new ReplaySource(Recording.read(file), { paced: false });
+    await source.start({
+      ...{ batch: ignore, tick: ignore, catalog: ignore, end: ignore },
+      clusterNames: (change) => played.push(change),
+    });
+    await source.finished;
+    expect(played).toEqual(changes);
+    const damaged = assembled([1, HEADER], [9, { endpoints: [['10.0.0.1', [{ ip: 1 }]]] }]);
+    expect(fault(() => Recording.parse(damaged))).toBe('RECORDING_DAMAGED');
   });
 
   it('counts its bytes', () => {
