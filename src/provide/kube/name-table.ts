@@ -202,7 +202,7 @@ class Groups<T extends Lifetime> {
   }
 }
 
-/** A slice says less than a pod, and of one in its node's namespace else; a pod may be in several. */
+/** A slice says less than a pod, and of one in its node's namespace else; a pod may back several services. */
 function endpointsOf(said: readonly Said<CatalogEndpoint>[]): readonly CatalogEndpoint[] {
   const known: CatalogEndpoint[] = [];
   const ofSlices = new Map<string, CatalogEndpoint>();
