@@ -33,6 +33,7 @@ export function lossesOf(joiner: PathJoiner, flows: FlowTable, queue: RecordQueu
       'records-out-of-order': queue.hurried,
       'counts-stale': flows.counters.countsStale,
       'count-checks-refused': flows.countsUnwatched,
+      'histories-evicted': flows.historiesEvicted,
       'ended-flows-evicted': flows.counters.endedEvicted,
       'places-forgotten': joiner.places.cleared,
     },

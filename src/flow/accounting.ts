@@ -159,6 +159,7 @@ export class Accounting {
         if (previousTime >= 0 && path.cutByWindow === 0) {
           leg.latency ??= new Histogram();
           grown += leg.latency.add(time - previousTime);
+          leg.sample?.add(time - previousTime);
         }
         const { outer } = headers;
         const mtu = mtus[i] as number;

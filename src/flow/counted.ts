@@ -101,6 +101,7 @@ export class CountIntake {
     flow = this.#bind(flow, count.tuple, count.netns, this.#direction);
     this.#direction = this.#directionOf(count.tuple, count.netns) ?? this.#direction;
     const direction = this.#direction;
+    this.#store.histories?.advance(flow, count.last);
     const isChanged = this.#rows.record(flow, direction, point, count);
     if (!isChanged && !isNew) {
       return null;

@@ -7,6 +7,7 @@ import { ENDED_SHARE, EndedFlows, type EndedLimits } from './ended-flows.js';
 import type { Flow } from './flow.js';
 import { BYTES, ID_HIGH, ID_LOW, LAST, START } from './flow-block.js';
 import type { FlowCounters } from './flow-counters.js';
+import { FlowHistories, HISTORY_SHARE } from './flow-history.js';
 import { FlowIndex } from './flow-index.js';
 import { estimatedBytes } from './flow-size.js';
 import { FlowSlots } from './flow-slots.js';
@@ -39,6 +40,8 @@ export class FlowStore {
   readonly log: ChangeLog;
   readonly expiry: IdleExpiry;
   readonly ended: EndedFlows;
+  /** Kept for the same readers as ended flows; null without them. */
+  readonly histories: FlowHistories | null;
   readonly #index: FlowIndex;
   readonly #rows: CountRows;
   readonly #counters: FlowCounters;
@@ -62,7 +65,10 @@ export class FlowStore {
     this.#counters = counters;
     this.#options = options;
     this.#limit = options.limit ?? FLOW_LIMIT;
-    this.#limitBytes = options.limitBytes ?? FLOW_LIMIT_BYTES;
+    const limitBytes = options.limitBytes ?? FLOW_LIMIT_BYTES;
+    const historyBytes = options.ended === undefined ? 0 : limitBytes * HISTORY_SHARE;
+    this.histories = historyBytes === 0 ? null : new FlowHistories(historyBytes);
+    this.#limitBytes = limitBytes - historyBytes;
     const endedBytes = this.#limitBytes * ENDED_SHARE;
     this.ended = new EndedFlows(this.slots, options.ended ?? { limit: 0 }, endedBytes);
   }
@@ -217,6 +223,7 @@ export class FlowStore {
       this.expiry.remove(flow);
     }
     this.#bytes -= flow.wordAt(BYTES);
+    this.histories?.forget(flow);
     this.log.remove(flow);
     this.#index.remove(flow);
     this.#options.onRemoved(flow);

@@ -15,6 +15,7 @@ import type { FinishedPath } from './finished-path.js';
 import type { Flow } from './flow.js';
 import { SHOWN } from './flow-block.js';
 import { type FlowCounters, zeroCounters } from './flow-counters.js';
+import type { FlowHistory } from './flow-history.js';
 import { FlowStore } from './flow-store.js';
 import { IcmpErrors } from './icmp-errors.js';
 import { EXPIRY_BATCH } from './idle-expiry.js';
@@ -123,11 +124,17 @@ export class FlowTable {
   }
 
   /** What each part of it takes, estimated, and may take. */
-  get memory(): Readonly<Record<'flows' | 'endedFlows' | 'recentPaths' | 'changeLog', MemoryUse>> {
+  get memory(): Readonly<
+    Record<'flows' | 'endedFlows' | 'histories' | 'recentPaths' | 'changeLog', MemoryUse>
+  > {
     const { log } = this.#store;
     return {
       flows: { bytes: this.#store.bytes, limit: this.#store.limitBytes },
       endedFlows: { bytes: this.#store.ended.bytes, limit: this.#store.ended.limitBytes },
+      histories: {
+        bytes: this.#store.histories?.bytes ?? 0,
+        limit: this.#store.histories?.limitBytes ?? 0,
+      },
       recentPaths: { bytes: this.#recent.bytes, limit: this.#recent.limitBytes },
       changeLog: { bytes: log.byteLength, limit: log.byteLength },
     };
@@ -140,6 +147,16 @@ export class FlowTable {
 
   get recentBytes(): number {
     return this.#recent.bytes;
+  }
+
+  /** What a flow did over time; null where nothing of that is kept. */
+  historyOf(flow: Flow): FlowHistory | null {
+    return this.#store.histories?.of(flow) ?? null;
+  }
+
+  /** Histories given up for others. */
+  get historiesEvicted(): number {
+    return this.#store.histories?.evicted ?? 0;
   }
 
   get version(): number {
@@ -217,6 +234,7 @@ export class FlowTable {
     if (over !== null) {
       this.#rows.succeed(over, flow);
     }
+    this.#store.histories?.advance(flow, path.columns.time[0] as number);
     this.#accounting.add(flow, traced, direction, path, verdict);
     this.#learning.learn(flow, traced, direction, path, verdict);
     if (path.origin === ORIGIN_FIRST_SEEN) {

@@ -2,6 +2,7 @@ import type { Device } from '../join/device-table.js';
 import type { Headers } from '../join/headers.js';
 import type { Place } from '../join/place.js';
 import type { Histogram } from './histogram.js';
+import type { LegSample } from './leg-sample.js';
 
 /** What one direction's packets did at one place. Netfilter priorities of a hook are one leg. */
 export class Leg {
@@ -11,6 +12,8 @@ export class Leg {
   bytes = 0;
   /** Nanoseconds since the leg before; null on a first leg. */
   latency: Histogram | null = null;
+  /** Of the step of its flow's history that is under way; null while that has none. */
+  sample: LegSample | null = null;
   /** The tunnel seen around its newest packet. */
   outer: Headers['outer'] = null;
 

@@ -45,14 +45,22 @@ export class FlowTableStore {
       this.#cells.delete(row.id);
       this.#cells.set(row.id, cell);
     }
-    for (const id of this.#cells.keys()) {
-      if (this.#cells.size <= ROW_WINDOW) break;
-      this.#cells.delete(id);
+    if (this.#cells.size > ROW_WINDOW) {
+      this.#shorten((row) => row.ended === true);
+      this.#shorten(() => true);
     }
     this.total = message.total;
     this.behind = message.behind;
     this.now = message.now;
     this.received = true;
     if (message.reset || message.rows.length > 0 || message.removed.length > 0) this.version += 1;
+  }
+
+  /** Removes those that changed longest ago, of what may go, down to the limit. */
+  #shorten(mayGo: (row: FlowRow) => boolean): void {
+    for (const [id, { row }] of this.#cells) {
+      if (this.#cells.size <= ROW_WINDOW) return;
+      if (mayGo(row)) this.#cells.delete(id);
+    }
   }
 }

@@ -131,7 +131,17 @@ export const COLUMNS: readonly Column[] = [
     width: 50,
     rank: 4,
     key: (row) => row.state,
-    parts: (row) => [{ text: row.state, tone: 'dim', term: fieldTerm('state', row.state) }],
+    parts: (row) =>
+      row.ended === true
+        ? [
+            {
+              text: 'ended',
+              tone: 'dim',
+              term: fieldTerm('is', 'ended'),
+              title: `${row.state}, then over; kept for a while`,
+            },
+          ]
+        : [{ text: row.state, tone: 'dim', term: fieldTerm('state', row.state) }],
   },
   {
     id: 'verdict',
