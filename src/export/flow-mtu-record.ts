@@ -14,8 +14,8 @@ import { mtuSeen } from '../flow/mtu-seen.js';
 import type { TracedDirection } from '../flow/traced.js';
 import type { Device } from '../join/device-table.js';
 import type { Names } from '../name/names.js';
+import { encapsulationName } from '../packet/encapsulation.js';
 import { PROTO_TCP } from '../packet/proto.js';
-import { encapsulationName } from './path-record.js';
 
 const NOTHING_HAPPENED = { errors: [], refusals: [], vanished: [], checksums: [] } as const;
 const DIRECTIONS = [ORIGINAL, REPLY] as const;

@@ -4,11 +4,12 @@ import type { Flow } from '../flow/flow.js';
 import type { Leg } from '../flow/leg.js';
 import type { Names } from '../name/names.js';
 import { HOOK_NAMES } from '../name/netfilter-table.js';
+import { encapsulationName } from '../packet/encapsulation.js';
 import type { Epoch } from '../wire/clock.js';
 import * as layout from '../wire/layout.gen.js';
 import { flowMtuRecord, mtuEvidenceRecord } from './flow-mtu-record.js';
 import { latencyRecord } from './latency-record.js';
-import { encapsulationName, stageName } from './path-record.js';
+import { stageName } from './path-record.js';
 import { tcpHealthRecord } from './tcp-health-record.js';
 
 export interface FlowRecordOptions {

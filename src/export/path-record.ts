@@ -1,7 +1,6 @@
 import type {
   ConntrackRecord,
   DropRecord,
-  EncapsulationType,
   HopRecord,
   OuterRecord,
   PathRecord,
@@ -19,15 +18,7 @@ import { isComplete } from '../join/verdict.js';
 import type { Names } from '../name/names.js';
 import { HOOK_NAMES, tablesAfter } from '../name/netfilter-table.js';
 import { macText } from '../packet/address-text.js';
-import {
-  OUTER_GENEVE,
-  OUTER_GRE,
-  OUTER_IP6TNL,
-  OUTER_IPIP,
-  OUTER_SIT,
-  OUTER_VXLAN,
-  OUTER_WIREGUARD,
-} from '../packet/decoded-packet.js';
+import { encapsulationName } from '../packet/encapsulation.js';
 import { tcpFlagsText } from '../packet/tcp.js';
 import type { Epoch } from '../wire/clock.js';
 import * as layout from '../wire/layout.gen.js';
@@ -38,16 +29,6 @@ const STAGES = new Map<number, Stage>([
   [layout.STAGE_NETFILTER, 'netfilter'],
   [layout.STAGE_DELIVER, 'deliver'],
   [layout.STAGE_DROP, 'drop'],
-]);
-
-const OUTER_NAMES = new Map<number, EncapsulationType>([
-  [OUTER_IPIP, 'ipip'],
-  [OUTER_VXLAN, 'vxlan'],
-  [OUTER_GRE, 'gre'],
-  [OUTER_GENEVE, 'geneve'],
-  [OUTER_IP6TNL, 'ip6tnl'],
-  [OUTER_SIT, 'sit'],
-  [OUTER_WIREGUARD, 'wireguard'],
 ]);
 
 const CT_STATES: readonly string[] = [
@@ -63,10 +44,6 @@ const CT_STATES: readonly string[] = [
 
 export function stageName(stage: number): Stage {
   return STAGES.get(stage) ?? 'drop';
-}
-
-export function encapsulationName(type: number): EncapsulationType {
-  return OUTER_NAMES.get(type) ?? 'gre';
 }
 
 export function pathId(path: Path): string {

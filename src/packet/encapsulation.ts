@@ -64,24 +64,20 @@ export function keepAsOuter(p: DecodedPacket, type: number): boolean {
   return true;
 }
 
-/** The name records use for an `outerType`, or null for none. */
-export function encapsulationName(outerType: number): EncapsulationType | null {
-  switch (outerType) {
-    case OUTER_IPIP:
-      return 'ipip';
-    case OUTER_VXLAN:
-      return 'vxlan';
-    case OUTER_GRE:
-      return 'gre';
-    case OUTER_GENEVE:
-      return 'geneve';
-    case OUTER_IP6TNL:
-      return 'ip6tnl';
-    case OUTER_SIT:
-      return 'sit';
-    case OUTER_WIREGUARD:
-      return 'wireguard';
-    default:
-      return null;
-  }
+/** The names that records have, by `outerType`. */
+export const ENCAPSULATION_NAMES: ReadonlyMap<number, EncapsulationType> = new Map([
+  [OUTER_IPIP, 'ipip'],
+  [OUTER_VXLAN, 'vxlan'],
+  [OUTER_GRE, 'gre'],
+  [OUTER_GENEVE, 'geneve'],
+  [OUTER_IP6TNL, 'ip6tnl'],
+  [OUTER_SIT, 'sit'],
+  [OUTER_WIREGUARD, 'wireguard'],
+] as const);
+
+/** @throws RangeError where no tunnel has the number */
+export function encapsulationName(outerType: number): EncapsulationType {
+  const name = ENCAPSULATION_NAMES.get(outerType);
+  if (name === undefined) throw new RangeError(`no encapsulation has the number ${outerType}`);
+  return name;
 }

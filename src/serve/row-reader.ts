@@ -1,8 +1,8 @@
 import { type Endpoint, type FlowRow, flowTags } from 'hopscope-protocol';
 import { ChannelError } from '../channel/frame.js';
-import { encapsulationName } from '../export/path-record.js';
 import type { Names } from '../name/names.js';
 import { addressText } from '../packet/address-text.js';
+import { ENCAPSULATION_NAMES } from '../packet/encapsulation.js';
 import { PROTO_ICMP, PROTO_ICMPV6, protocolName } from '../packet/proto.js';
 import { rowVerdict, tagsOf } from './flow-row.js';
 import { REMOVED_PER_TICK, ROW_ENCAPSULATIONS, ROWS_PER_TICK } from './limits.js';
@@ -257,7 +257,9 @@ class RowReader {
     for (let i = 0; i < ROW_ENCAPSULATIONS; i++) {
       const kind = this.#word(word + i);
       if (kind === 0) break;
-      kinds.push({ type: encapsulationName((kind >>> 16) - 1), overhead: kind & 0xffff });
+      const type = ENCAPSULATION_NAMES.get((kind >>> 16) - 1);
+      if (type === undefined) throw badNumber(kind);
+      kinds.push({ type, overhead: kind & 0xffff });
     }
     return kinds;
   }
