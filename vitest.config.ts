@@ -32,9 +32,6 @@ export default defineConfig({
   resolve: {
     // Its sources, so that a change is tested before it is built.
     alias: {
-      'hopscope-protocol/untrusted-value': fileURLToPath(
-        new URL('src/protocol/untrusted-value.ts', import.meta.url),
-      ),
       'hopscope-protocol': fileURLToPath(new URL('src/protocol/index.ts', import.meta.url)),
     },
   },

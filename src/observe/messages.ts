@@ -9,7 +9,7 @@ import {
   oneOf,
   short,
   string,
-} from 'hopscope-protocol/untrusted-value';
+} from '../channel/untrusted-value.js';
 import { jsonOf } from '../channel/frame.js';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../logger.js';
 import type { DecimalCounts } from '../model/decimal-counts.js';

@@ -1,4 +1,4 @@
-import type { EndpointRecord } from './records.js';
+import type { EndpointRecord } from './flow-record.js';
 
 /** What rows are filtered by besides what they show. */
 export const TAG_FIELDS = ['pod', 'ns', 'svc', 'workload', 'label'] as const;

@@ -1,72 +1,93 @@
-import type { FlowRow, Rate } from './flow-row.js';
-import type { QualityRecord } from './quality-record.js';
-import type { FlowRecord, PathRecord } from './records.js';
+import * as v from 'valibot';
+import { flowRecordSchema } from './flow-record.js';
+import { flowRowSchema, rateSchema } from './flow-row.js';
+import {
+  CHAIN_LIMIT,
+  FILTER_TEXT_LIMIT,
+  FLOW_ID_LIMIT,
+  PATHS_PER_FLOW,
+  PATHS_PER_MESSAGE,
+  ROWS_PER_MESSAGE,
+} from './limits.js';
+import { pathRecordSchema } from './path-record.js';
+import { qualityRecordSchema } from './quality-record.js';
+import { boolean, decimal, type Infer, list, longest, number, short, string } from './scalars.js';
 
 /*
  * What the daemon and the dashboard say to each other over `/ws`, in JSON text frames.
  */
+export const modeSchema = v.picklist(['live', 'replay', 'demo']);
+export type Mode = Infer<typeof modeSchema>;
 
-export type Mode = 'live' | 'replay' | 'demo';
-
-export interface HelloMessage {
-  readonly type: 'hello';
-  readonly protocol: number;
+export const helloMessageSchema = v.object({
+  type: v.literal('hello'),
+  protocol: number,
   /** hopscope's own version. */
-  readonly version: string;
+  version: string,
   /** Differs for each run of the daemon: after a restart nothing known before is valid. */
-  readonly run: string;
-  readonly node: string;
-  readonly kernel: string;
-  readonly mode: Mode;
+  run: string,
+  node: string,
+  kernel: string,
+  mode: modeSchema,
   /** What is being shown, in a sentence. */
-  readonly description: string;
-  readonly missing: readonly string[];
-}
+  description: string,
+  missing: v.array(string),
+});
+export type HelloMessage = Infer<typeof helloMessageSchema>;
 
-export interface FlowsMessage {
-  readonly type: 'flows';
+export const flowsMessageSchema = v.object({
+  type: v.literal('flows'),
   /** Forget every row known before. */
-  readonly reset: boolean;
-  readonly rows: readonly FlowRow[];
-  readonly removed: readonly string[];
+  reset: boolean,
+  rows: list(flowRowSchema, ROWS_PER_MESSAGE),
+  removed: v.array(string),
   /** Flows in the daemon's table, whatever the filter, and how many of them have ended. */
-  readonly total: number;
-  readonly ended?: number;
+  total: number,
+  ended: v.exactOptional(number),
   /** Changed rows that wait for the next tick because this message was full. */
-  readonly behind: number;
+  behind: number,
   /** The feed's time, wall-clock nanoseconds: of the recording when one is replayed. */
-  readonly now: string;
-}
+  now: decimal,
+});
+export type FlowsMessage = Infer<typeof flowsMessageSchema>;
 
-export interface FlowMessage {
-  readonly type: 'flow';
-  readonly id: string;
+export const flowMessageSchema = v.object({
+  type: v.literal('flow'),
+  id: string,
   /** `null` once the flow has left the daemon's table. */
-  readonly flow: FlowRecord | null;
-  readonly rates: { readonly original: Rate; readonly reply: Rate } | null;
+  flow: v.nullable(flowRecordSchema),
+  rates: v.nullable(
+    v.object({
+      original: rateSchema,
+      reply: rateSchema,
+    }),
+  ),
   /**
    * The flows of its chain through proxies in order, this one among them: those it was
    * opened for before it, those opened for it after it. Empty without a chain.
    */
-  readonly chain: readonly FlowRow[];
+  chain: list(flowRowSchema, CHAIN_LIMIT),
   /** What the client knows with this message, newest first, at most `PATHS_PER_FLOW`. */
-  readonly pathIds: readonly string[];
+  pathIds: list(string, PATHS_PER_FLOW),
   /** Those of `pathIds` that no message before brought. */
-  readonly paths: readonly PathRecord[];
-  readonly now: string;
-}
+  paths: list(pathRecordSchema, PATHS_PER_MESSAGE),
+  now: decimal,
+});
+export type FlowMessage = Infer<typeof flowMessageSchema>;
 
-export interface QualityMessage {
-  readonly type: 'quality';
-  readonly quality: QualityRecord;
-  readonly clients: number;
-}
+export const qualityMessageSchema = v.object({
+  type: v.literal('quality'),
+  quality: qualityRecordSchema,
+  clients: number,
+});
+export type QualityMessage = Infer<typeof qualityMessageSchema>;
 
-export interface ErrorMessage {
-  readonly type: 'error';
-  readonly code: string;
-  readonly message: string;
-}
+export const errorMessageSchema = v.object({
+  type: v.literal('error'),
+  code: string,
+  message: string,
+});
+export type ErrorMessage = Infer<typeof errorMessageSchema>;
 
 export type ServerMessage =
   | HelloMessage
@@ -75,26 +96,30 @@ export type ServerMessage =
   | QualityMessage
   | ErrorMessage;
 
-export interface SubscribeMessage {
-  readonly type: 'subscribe';
-  readonly id: string;
-}
+export const subscribeMessageSchema = v.object({
+  type: v.literal('subscribe'),
+  id: short(FLOW_ID_LIMIT),
+});
+export type SubscribeMessage = Infer<typeof subscribeMessageSchema>;
 
-export interface UnsubscribeMessage {
-  readonly type: 'unsubscribe';
-  readonly id: string;
-}
+export const unsubscribeMessageSchema = v.object({
+  type: v.literal('unsubscribe'),
+  id: short(FLOW_ID_LIMIT),
+});
+export type UnsubscribeMessage = Infer<typeof unsubscribeMessageSchema>;
 
 /** Send only rows that match, see parse-filter.ts; empty for all. The rows are sent anew. */
-export interface FilterMessage {
-  readonly type: 'filter';
-  readonly text: string;
-}
+export const filterMessageSchema = v.object({
+  type: v.literal('filter'),
+  text: longest(FILTER_TEXT_LIMIT),
+});
+export type FilterMessage = Infer<typeof filterMessageSchema>;
 
 /** Stop or resume `flows` messages; details and quality go on. */
-export interface PauseMessage {
-  readonly type: 'pause';
-  readonly paused: boolean;
-}
+export const pauseMessageSchema = v.object({
+  type: v.literal('pause'),
+  paused: boolean,
+});
+export type PauseMessage = Infer<typeof pauseMessageSchema>;
 
 export type ClientMessage = SubscribeMessage | UnsubscribeMessage | FilterMessage | PauseMessage;

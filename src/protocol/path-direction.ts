@@ -1,4 +1,6 @@
-import type { Direction, FlowRecord, PathRecord } from './records.js';
+import type { Direction } from './enumerations.js';
+import type { FlowRecord } from './flow-record.js';
+import type { PathRecord } from './path-record.js';
 
 /** Which way of the flow a path went: as recorded, else from what its first hop shows. */
 export function pathDirection(flow: FlowRecord, path: PathRecord): Direction {

@@ -1,71 +1,89 @@
+import * as v from 'valibot';
+import { decimal, type Infer, number, string } from './scalars.js';
+
 /**
  * What is seen at a time: every packet, or drops and packets of flows that are new or were silent
  * for a moment (bpf/new-flow.h), or drops and nothing else.
  */
-export type Seen = 'all' | 'new-flows' | 'drops';
+export const seenSchema = v.picklist(['all', 'new-flows', 'drops']);
+export type Seen = Infer<typeof seenSchema>;
+
+/** As `--sample` has it. */
+const sampleModeSchema = v.custom<'all' | 'auto' | `1/${number}`>(
+  (value) => typeof value === 'string' && /^(?:all|auto|1\/\d{1,10})$/.test(value),
+  'all, auto or 1/N',
+);
 
 /** How much of what passes is traced, and what that costs. */
-export interface SamplingRecord {
-  readonly mode: 'all' | 'auto' | `1/${number}`;
+export const samplingRecordSchema = v.object({
+  mode: sampleModeSchema,
   /** What is seen at this moment. */
-  readonly sees: Seen;
+  sees: seenSchema,
   /** Places seen of a netfilter hook. */
-  readonly detail: 'all' | 'edges';
+  detail: v.picklist(['all', 'edges']),
   /** Packets traced whole so far. */
-  readonly traced: string;
+  traced: decimal,
   /** Packets counted so far; null where nothing counts them. */
-  readonly of: string | null;
+  of: v.nullable(decimal),
   /** What tracing may cost, as a share of one core; null without a limit. */
-  readonly budget: number | null;
+  budget: v.nullable(number),
   /** What it costs, kernel and daemon, as a share of one core; null while not measured. */
-  readonly cost: number | null;
+  cost: v.nullable(number),
   /** Windows opened, those of them that something asked for, and closings of a ring near full. */
-  readonly windows: {
-    readonly opened: number;
-    readonly requested: number;
-    readonly crowded: number;
-  };
-}
+  windows: v.object({
+    opened: number,
+    requested: number,
+    crowded: number,
+  }),
+});
+export type SamplingRecord = Infer<typeof samplingRecordSchema>;
 
 /** Bytes that a part of hopscope takes, and may take. */
-export interface MemoryUse {
-  readonly bytes: number;
-  readonly limit: number;
-}
+export const memoryUseSchema = v.object({
+  bytes: number,
+  limit: number,
+});
+export type MemoryUse = Infer<typeof memoryUseSchema>;
 
 /** Counters of everything that can be lost between the kernel and a reader. */
-export interface QualityRecord {
-  readonly eventsPerSecond: number;
-  readonly events: string;
+export const qualityRecordSchema = v.object({
+  eventsPerSecond: number,
+  events: decimal,
   /** Events the kernel could not hand over: the ring was full. */
-  readonly lost: string;
+  lost: decimal,
   /** Flows and paths dropped from a bounded table before they had ended. */
-  readonly evicted: string;
+  evicted: decimal,
   /** Messages not sent because a client read too slowly. */
-  readonly skipped: string;
+  skipped: decimal,
   /**
    * The same and all else that was lost, one entry a cause: `ring-full-hops`, `paths-evicted`, …
    * Decimal strings, since the start. `lost` and `evicted` are sums of some.
    */
-  readonly losses: Readonly<Record<string, string>>;
+  losses: v.record(string, string),
   /** Records that could not be decoded, by error code. */
-  readonly malformed: Readonly<Record<string, string>>;
+  malformed: v.record(string, string),
   /** Share of one core the daemon itself used over the last second, 0 to 1 and more. */
-  readonly cpu: number;
-  readonly openPaths: number;
-  readonly flows: number;
+  cpu: number,
+  openPaths: number,
+  flows: number,
   /** Records handed over by the kernel and their bytes, since the start; absent in a replay. */
-  readonly handed?: { readonly records: string; readonly bytes: string };
+  handed: v.exactOptional(
+    v.object({
+      records: decimal,
+      bytes: decimal,
+    }),
+  ),
   /** Hops that a filter in the kernel left out; absent without one. */
-  readonly filtered?: string;
+  filtered: v.exactOptional(decimal),
   /** By part, as shared out by memory-budget.ts; absent where nothing shares it out. */
-  readonly memory?: Readonly<Record<string, MemoryUse>>;
+  memory: v.exactOptional(v.record(string, memoryUseSchema)),
   /** Share of the ring that waits to be read, 0 to 1; `null` where there is no ring. */
-  readonly ringFill?: number | null;
+  ringFill: v.exactOptional(v.nullable(number)),
   /** How packets are chosen for tracing; `null` or absent while nothing chooses. */
-  readonly sampling?: SamplingRecord | null;
+  sampling: v.exactOptional(v.nullable(samplingRecordSchema)),
   /** By who gives names: seconds since they were certain, null while they never were; absent in a replay. */
-  readonly nameAges?: Readonly<Record<string, number | null>>;
+  nameAges: v.exactOptional(v.record(string, v.nullable(number))),
   /** What this kernel or these privileges do not give, in words. */
-  readonly missing: readonly string[];
-}
+  missing: v.array(string),
+});
+export type QualityRecord = Infer<typeof qualityRecordSchema>;

@@ -1,56 +1,71 @@
-import type { Direction, Hook, LatencyRecord, Stage } from './records.js';
+import * as v from 'valibot';
+import { directionSchema, hookSchema, stageSchema } from './enumerations.js';
+import { latencyRecordSchema } from './latency-record.js';
+import { boolean, decimal, type Infer, number, string } from './scalars.js';
 
 /** Where a copy of a segment that was sent again was seen last. */
-export interface SegmentLossRecord {
-  readonly node: string | null;
-  readonly netns: string;
-  readonly dev: string | null;
-  readonly stage: Stage;
-  readonly hook: Hook | null;
+export const segmentLossRecordSchema = v.object({
+  node: v.nullable(string),
+  netns: string,
+  dev: v.nullable(string),
+  stage: stageSchema,
+  hook: v.nullable(hookSchema),
   /** Drop reason; `null` where it was not seen to be dropped. */
-  readonly reason: string | null;
-  readonly segments: string;
-}
+  reason: v.nullable(string),
+  segments: decimal,
+});
+export type SegmentLossRecord = Infer<typeof segmentLossRecordSchema>;
 
 /** One direction of a TCP connection. All of it counts segments that were traced. */
-export interface TcpWayRecord {
+export const tcpWayRecordSchema = v.object({
   /** From a segment to its acknowledgment, at the sender; `null` where none was timed. */
-  readonly rttNs: LatencyRecord | null;
-  readonly retransmitted: {
-    readonly segments: string;
-    readonly lost: readonly SegmentLossRecord[];
+  rttNs: v.nullable(latencyRecordSchema),
+  retransmitted: v.object({
+    segments: decimal,
+    lost: v.array(segmentLossRecordSchema),
     /** Of them, those whose first copy had arrived: its acknowledgment was lost, or late. */
-    readonly arrivedBefore: string;
+    arrivedBefore: decimal,
     /** Of them, those of which nothing says what became of the first copy. */
-    readonly unexplained: string;
-  };
+    unexplained: decimal,
+  }),
   /** Dropped because what they hold had arrived: no loss, though `drops` has them too. */
-  readonly duplicates: string;
-  readonly outOfOrder: string;
+  duplicates: decimal,
+  outOfOrder: decimal,
   /** Times that the sender of this direction closed its window: it took no more data. */
-  readonly zeroWindows: string;
-  readonly windowClosed: boolean;
-  readonly resets: string;
-}
+  zeroWindows: decimal,
+  windowClosed: boolean,
+  resets: decimal,
+});
+export type TcpWayRecord = Infer<typeof tcpWayRecordSchema>;
 
 /** How a TCP connection fares. */
-export interface TcpHealthRecord {
+export const tcpHealthRecordSchema = v.object({
   /** `null` where its SYN was not seen. */
-  readonly handshake: {
-    readonly syns: string;
-    /** From the first SYN to its answer, at the client; `null` where that was not seen. */
-    readonly synAckNs: number | null;
-    /** From there to the client's acknowledgment. */
-    readonly ackNs: number | null;
-    /** Each endpoint that a SYN went to: a retried one may go to another than the first. */
-    readonly endpoints: readonly {
-      readonly dst: string;
-      readonly dport: number | null;
-      readonly syns: string;
-    }[];
-  } | null;
-  readonly original: TcpWayRecord;
-  readonly reply: TcpWayRecord;
+  handshake: v.nullable(
+    v.object({
+      syns: decimal,
+      /** From the first SYN to its answer, at the client; `null` where that was not seen. */
+      synAckNs: v.nullable(number),
+      /** From there to the client's acknowledgment. */
+      ackNs: v.nullable(number),
+      /** Each endpoint that a SYN went to: a retried one may go to another than the first. */
+      endpoints: v.array(
+        v.object({
+          dst: string,
+          dport: v.nullable(number),
+          syns: decimal,
+        }),
+      ),
+    }),
+  ),
+  original: tcpWayRecordSchema,
+  reply: tcpWayRecordSchema,
   /** Who ended it first, and how; `null` while nobody was seen to. */
-  readonly closedBy: { readonly direction: Direction; readonly with: 'fin' | 'reset' } | null;
-}
+  closedBy: v.nullable(
+    v.object({
+      direction: directionSchema,
+      with: v.picklist(['fin', 'reset']),
+    }),
+  ),
+});
+export type TcpHealthRecord = Infer<typeof tcpHealthRecordSchema>;

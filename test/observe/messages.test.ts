@@ -1,4 +1,4 @@
-import { Mismatch } from 'hopscope-protocol/untrusted-value';
+import { Mismatch } from '../../src/channel/untrusted-value.js';
 import { expect, it } from 'vitest';
 import { type ObserveMessage, parseToObserver } from '../../src/observe/messages.js';
 
