@@ -1,4 +1,5 @@
 import type {
+  FlowHistoryRecord,
   FlowRecord,
   MemoryUse,
   PathRecord,
@@ -7,6 +8,7 @@ import type {
   Seen,
 } from 'hopscope-protocol';
 import { type FlowRecordOptions, flowRecord } from './export/flow-record.js';
+import { historyRecord } from './export/history-record.js';
 import { questionsOf } from './export/hop-questions.js';
 import { isRuleDrop, pathId, pathRecord } from './export/path-record.js';
 import type { PacketFilter } from './filter/packet-filter.js';
@@ -25,6 +27,7 @@ import type { NameChange } from './name/cluster-names.js';
 import { Names } from './name/names.js';
 import { packetErrorName } from './packet/packet-error.js';
 import { lossesOf } from './pipeline-losses.js';
+import { PipelineRate } from './pipeline-rate.js';
 import { RuleReading, type ToExplain } from './pipeline-rules.js';
 import type { RulesNews } from './rules/rule-text.js';
 import type { HookDetail } from './source/hook-places.js';
@@ -100,7 +103,7 @@ export class Pipeline implements FlowFeed, SourceSink {
   #released = Number.POSITIVE_INFINITY;
   #lastExpiry = 0;
   #drained = 0n;
-  #rate = { events: 0, at: 0, cpu: process.cpuUsage(), eventsPerSecond: 0, cpuShare: 0 };
+  readonly #rate = new PipelineRate();
 
   constructor(source: Source, options: PipelineOptions = {}) {
     this.#source = source;
@@ -262,9 +265,15 @@ export class Pipeline implements FlowFeed, SourceSink {
       }));
   }
 
+  history(id: string): FlowHistoryRecord | null {
+    const flow = this.flows.get(id);
+    const history = flow === undefined ? null : this.flows.historyOf(flow);
+    return history === null ? null : historyRecord(history, this.names, this.epoch);
+  }
+
   quality(): QualityRecord {
-    this.#measure();
     const { joiner, flows } = this;
+    this.#rate.measure(joiner.counters.hops + joiner.counters.events);
     const { evictions, others } = lossesOf(joiner, flows, this.#queue);
     const malformed = Object.entries({
       ...this.#queue.malformed,
@@ -375,25 +384,6 @@ export class Pipeline implements FlowFeed, SourceSink {
       }
     }
   };
-
-  /** Rates over the time since the last measurement, at least half a second. */
-  #measure(): void {
-    const now = performance.now();
-    const rate = this.#rate;
-    const elapsed = now - rate.at;
-    if (elapsed < 500) return;
-    const { hops, events: others } = this.joiner.counters;
-    const events = hops + others;
-    const cpu = process.cpuUsage();
-    const used = cpu.user + cpu.system - rate.cpu.user - rate.cpu.system;
-    this.#rate = {
-      events,
-      at: now,
-      cpu,
-      eventsPerSecond: rate.at === 0 ? 0 : Math.round(((events - rate.events) * 1000) / elapsed),
-      cpuShare: rate.at === 0 ? 0 : used / 1000 / elapsed,
-    };
-  }
 
   #finish(finished: FinishedPath): void {
     const { onPath, sampleOneIn = 1 } = this.#options;

@@ -46,6 +46,7 @@ export async function startDashboard(settings: DashboardOptions): Promise<Dashbo
         feed: pipeline,
         flows: pipeline.flows,
         epochNs: pipeline.epoch.monotonicNs,
+        names: pipeline.names,
         catalog: () => pipeline.names.remembered,
         cluster: pipeline.names.cluster,
       },

@@ -96,16 +96,26 @@ export function flowRecord(
   };
 }
 
-function legRecord(leg: Leg, direction: Direction, names: Names, withOctaves: boolean): LegRecord {
+/** Where a leg is. */
+export function legPlace(
+  leg: Leg,
+  names: Names,
+): Pick<LegRecord, 'node' | 'netns' | 'dev' | 'kind' | 'stage' | 'hook'> {
   const known = leg.device.ifindex !== 0;
   return {
-    direction,
     node: names.node(leg.device.netns),
     netns: names.netns(leg.device.netns, leg.device.inode),
     dev: known ? leg.device.name : null,
     kind: known && leg.device.kind !== '' ? leg.device.kind : null,
     stage: stageName(leg.stage),
     hook: leg.stage === layout.STAGE_NETFILTER ? (HOOK_NAMES[leg.hook] ?? null) : null,
+  };
+}
+
+function legRecord(leg: Leg, direction: Direction, names: Names, withOctaves: boolean): LegRecord {
+  return {
+    direction,
+    ...legPlace(leg, names),
     packets: String(leg.packets),
     bytes: String(leg.bytes),
     latencyNs: leg.latency === null ? null : latencyRecord(leg.latency, withOctaves),

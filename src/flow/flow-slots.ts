@@ -40,6 +40,11 @@ export class FlowSlots {
     return this.#used;
   }
 
+  /** Slots there are, free ones among them. */
+  get end(): number {
+    return this.#blocks.length * BLOCK_FLOWS;
+  }
+
   /** The flow of a slot; null for a slot that is no flow's, and for -1. */
   at(slot: number): Flow | null {
     if (slot < 0) {

@@ -203,6 +203,11 @@ export class FlowTable {
     this.#store.slots.setWord(slot, SHOWN, shown);
   }
 
+  /** Slots that flows may be in: from 0 up to before this. */
+  get slots(): number {
+    return this.#store.slots.end;
+  }
+
   older(flow: Flow): Flow | null {
     return this.#store.log.older(flow);
   }

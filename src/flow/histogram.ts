@@ -144,6 +144,30 @@ export class Histogram {
     return { from: Math.max(0, from), counts };
   }
 
+  /** Adds all that another has; of one that is settled nothing is left to add. */
+  merge(other: Histogram): void {
+    if (other.#settled !== null) return;
+    const max = Math.max(this.#max, other.#max);
+    for (const [bucket, count] of other.#inOrder()) {
+      this.add(middleOf(bucket));
+      // The first one made room for the bucket.
+      this.#addMore(bucket, count - 1);
+    }
+    this.#max = max;
+  }
+
+  #addMore(bucket: number, count: number): void {
+    this.#count += count;
+    if (this.#dense !== null) {
+      (this.#dense[bucket] as number) += count;
+    } else if (this.#sparse !== null) {
+      const mask = this.#sparse.length - 2;
+      let at = (bucket << 1) & mask;
+      while (this.#sparse[at] !== bucket) at = (at + 2) & mask;
+      (this.#sparse[at + 1] as number) += count;
+    }
+  }
+
   #inOrder(): readonly (readonly [number, number])[] {
     const pairs: [number, number][] = [];
     if (this.#dense !== null) {

@@ -1,4 +1,4 @@
-import type { FlowRecord, PathRecord, QualityRecord } from 'hopscope-protocol';
+import type { FlowHistoryRecord, FlowRecord, PathRecord, QualityRecord } from 'hopscope-protocol';
 
 export interface NamespaceRecord {
   readonly name: string;
@@ -21,6 +21,8 @@ export interface FlowFeed {
   flow(id: string, withOctaves?: boolean): FlowRecord | null;
   /** The newest finished paths of a flow, newest first, at most `limit`. */
   recentPaths(flowId: string, limit: number): readonly RecentPath[];
+  /** What a flow did over time; null where it is not in the table, or nothing of that is kept. */
+  history(id: string): FlowHistoryRecord | null;
   quality(): QualityRecord;
   namespaces(): readonly NamespaceRecord[];
   /** Asks to see everything for a moment: somebody looks at a flow. */

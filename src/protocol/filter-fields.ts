@@ -16,6 +16,8 @@ const TEXT_FIELDS = [
   'reason',
   'encap',
   'node',
+  'srcnode',
+  'dstnode',
   'mtu',
   'id',
   ...TAG_FIELDS,
@@ -69,6 +71,8 @@ export const TEXT_SPECS: Readonly<Record<TextField, TextSpec>> = {
   reason: { help: 'why packets were dropped' },
   encap: { help: 'tunnel on the way, or none' },
   node: { help: 'node of either end' },
+  srcnode: { help: 'node of the source' },
+  dstnode: { help: 'node of the destination' },
   mtu: {
     help: 'what its packets say of the MTU',
     values: ['fits', 'fragments', 'blackhole', 'pmtu', 'unknown'],
@@ -168,6 +172,10 @@ export function fieldValues(row: FlowRow, field: TextField): string[] {
       return row.encapsulation.length === 0 ? ['none'] : row.encapsulation.map(({ type }) => type);
     case 'node':
       return present(row.srcNode, row.dstNode);
+    case 'srcnode':
+      return present(row.srcNode);
+    case 'dstnode':
+      return present(row.dstNode);
     case 'mtu':
       return [row.mtu];
     case 'id':

@@ -19,6 +19,8 @@ export const ROWS_PER_MESSAGE = 1000;
 export const ROW_WINDOW = 5000;
 /** Flows whose detail one client may follow at a time. */
 export const SUBSCRIPTION_LIMIT = 4;
+/** Groupings that one client may look at at a time. */
+export const GROUPING_LIMIT = 8;
 /** Newest finished paths of a followed flow that a client is told of. */
 export const PATHS_PER_FLOW = 24;
 /** Paths one message brings at most: each may have a hundred hops. */

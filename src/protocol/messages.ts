@@ -1,10 +1,13 @@
 import * as v from 'valibot';
+import { flowHistorySchema } from './flow-history.js';
 import { flowRecordSchema } from './flow-record.js';
 import { flowRowSchema, rateSchema } from './flow-row.js';
+import { GROUPINGS, groupsAnswerSchema } from './groups.js';
 import {
   CHAIN_LIMIT,
   FILTER_TEXT_LIMIT,
   FLOW_ID_LIMIT,
+  GROUPING_LIMIT,
   PATHS_PER_FLOW,
   PATHS_PER_MESSAGE,
   ROWS_PER_MESSAGE,
@@ -75,6 +78,26 @@ export const flowMessageSchema = v.object({
 });
 export type FlowMessage = Infer<typeof flowMessageSchema>;
 
+/** What a flow did before it was subscribed; sent once with each subscription. */
+export const historyMessageSchema = v.object({
+  type: v.literal('history'),
+  id: string,
+  /** `null` where nothing is kept. */
+  history: v.nullable(flowHistorySchema),
+});
+export type HistoryMessage = Infer<typeof historyMessageSchema>;
+
+const groupingSchema = v.object({ by: v.picklist(GROUPINGS), filter: longest(FILTER_TEXT_LIMIT) });
+
+/** One of the groupings that the client looks at. */
+export const groupsMessageSchema = v.object({
+  type: v.literal('groups'),
+  ...groupingSchema.entries,
+  ...groupsAnswerSchema.entries,
+  now: decimal,
+});
+export type GroupsMessage = Infer<typeof groupsMessageSchema>;
+
 export const qualityMessageSchema = v.object({
   type: v.literal('quality'),
   quality: qualityRecordSchema,
@@ -93,6 +116,8 @@ export type ServerMessage =
   | HelloMessage
   | FlowsMessage
   | FlowMessage
+  | HistoryMessage
+  | GroupsMessage
   | QualityMessage
   | ErrorMessage;
 
@@ -122,4 +147,16 @@ export const pauseMessageSchema = v.object({
 });
 export type PauseMessage = Infer<typeof pauseMessageSchema>;
 
-export type ClientMessage = SubscribeMessage | UnsubscribeMessage | FilterMessage | PauseMessage;
+/** Which groupings to send, in place of those asked for before. */
+export const groupMessageSchema = v.object({
+  type: v.literal('group'),
+  groupings: list(groupingSchema, GROUPING_LIMIT),
+});
+export type GroupMessage = Infer<typeof groupMessageSchema>;
+
+export type ClientMessage =
+  | SubscribeMessage
+  | UnsubscribeMessage
+  | FilterMessage
+  | GroupMessage
+  | PauseMessage;

@@ -5,7 +5,10 @@ import {
   filterMessageSchema,
   flowMessageSchema,
   flowsMessageSchema,
+  groupMessageSchema,
+  groupsMessageSchema,
   helloMessageSchema,
+  historyMessageSchema,
   pauseMessageSchema,
   qualityMessageSchema,
   type ServerMessage,
@@ -22,6 +25,8 @@ const SERVER_SCHEMAS = {
   hello: helloMessageSchema,
   flows: flowsMessageSchema,
   flow: flowMessageSchema,
+  history: historyMessageSchema,
+  groups: groupsMessageSchema,
   quality: qualityMessageSchema,
   error: errorMessageSchema,
 };
@@ -30,6 +35,7 @@ const CLIENT_SCHEMAS = {
   subscribe: subscribeMessageSchema,
   unsubscribe: unsubscribeMessageSchema,
   filter: filterMessageSchema,
+  group: groupMessageSchema,
   pause: pauseMessageSchema,
 };
 

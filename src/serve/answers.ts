@@ -1,4 +1,9 @@
-import { type FlowRecord, PATHS_PER_FLOW, PATHS_PER_MESSAGE } from 'hopscope-protocol';
+import {
+  type FlowRecord,
+  type Grouping,
+  PATHS_PER_FLOW,
+  PATHS_PER_MESSAGE,
+} from 'hopscope-protocol';
 import { flowChain } from '../export/flow-chain.js';
 import type { Flow } from '../flow/flow.js';
 import type { FlowTable } from '../flow/flow-table.js';
@@ -9,10 +14,14 @@ import type {
   AskMessage,
   FlowDetail,
   FlowsPart,
+  GroupsPart,
   PagePosition,
+  Question,
 } from './channel-messages.js';
+import type { Collected } from './collected.js';
 import { flowRow } from './flow-row.js';
-import { ANSWER_DEADLINE_MS, ANSWER_SHARE, STEPS_PER_ANSWER } from './limits.js';
+import { GroupScan } from './group-scan.js';
+import { ANSWER_DEADLINE_MS, ANSWER_SHARE, GROUPING_MEMORY, STEPS_PER_ANSWER } from './limits.js';
 
 /** How long an answer waits for a channel that is full before it asks again. */
 const NOT_READY_MS = 10;
@@ -23,7 +32,9 @@ const NOT_READY_MS = 10;
  * waits for nine. What has waited past its deadline is left out: nobody waits for it.
  */
 export class Answers {
+  readonly #collected: Collected;
   readonly #feed: FlowFeed;
+  readonly #scans = new Map<string, GroupScan>();
   readonly #flows: FlowTable;
   readonly #counters: ChannelCounters;
   readonly #send: (answer: AnswerMessage) => void;
@@ -33,14 +44,14 @@ export class Answers {
 
   /** @param ready whether the channel takes an answer now; when not, all wait */
   constructor(
-    feed: FlowFeed,
-    flows: FlowTable,
+    collected: Collected,
     counters: ChannelCounters,
     send: (answer: AnswerMessage) => void,
     ready: () => boolean,
   ) {
-    this.#feed = feed;
-    this.#flows = flows;
+    this.#collected = collected;
+    this.#feed = collected.feed;
+    this.#flows = collected.flows;
     this.#counters = counters;
     this.#send = send;
     this.#ready = ready;
@@ -80,13 +91,36 @@ export class Answers {
     }
     if (next === undefined) return;
     const { number, question } = next.message;
-    const value =
-      question.about === 'flow'
-        ? this.#detail(question.id, question.have)
-        : question.about === 'flows'
-          ? this.#part(question.from, question.limit)
-          : this.#feed.namespaces();
-    this.#send({ type: 'answer', number, value });
+    this.#send({ type: 'answer', number, value: this.#answer(question) });
+  }
+
+  #answer(question: Question): AnswerMessage['value'] {
+    switch (question.about) {
+      case 'flow':
+        return this.#detail(question.id, question.have);
+      case 'flows':
+        return this.#part(question.from, question.limit);
+      case 'history':
+        return this.#feed.history(question.id);
+      case 'groups':
+        return this.#groups(question.by, question.filter);
+      case 'namespaces':
+        return this.#feed.namespaces();
+    }
+  }
+
+  #groups(by: Grouping, filter: string): GroupsPart {
+    const name = `${by} ${filter}`;
+    const scan = this.#scans.get(name) ?? new GroupScan(this.#collected, by, filter);
+    // The one that was asked for last is at the end.
+    this.#scans.delete(name);
+    this.#scans.set(name, scan);
+    for (const old of this.#scans.keys()) {
+      if (this.#scans.size <= GROUPING_MEMORY) break;
+      this.#scans.delete(old);
+    }
+    const isWhole = scan.advance();
+    return { groups: isWhole ? scan.answer : null, isWhole };
   }
 
   #detail(id: string, have: readonly string[]): FlowDetail {

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import type { FlowHistoryRecord, Grouping } from 'hopscope-protocol';
 import {
   ChannelError,
   FRAME_JSON,
@@ -14,6 +15,7 @@ import type {
   AnswerMessage,
   FlowDetail,
   FlowsPart,
+  GroupsPart,
   PagePosition,
   Question,
   StartMessage,
@@ -85,6 +87,14 @@ export class ChannelCollector implements Collector {
 
   flows(from: PagePosition | null, limit: number): Promise<FlowsPart> {
     return this.#ask({ about: 'flows', from, limit }) as Promise<FlowsPart>;
+  }
+
+  history(id: string): Promise<FlowHistoryRecord | null> {
+    return this.#ask({ about: 'history', id }) as Promise<FlowHistoryRecord | null>;
+  }
+
+  groups(by: Grouping, filter: string): Promise<GroupsPart> {
+    return this.#ask({ about: 'groups', by, filter }) as Promise<GroupsPart>;
   }
 
   namespaces(): Promise<readonly NamespaceRecord[]> {

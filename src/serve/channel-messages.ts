@@ -1,6 +1,11 @@
 import {
+  FILTER_TEXT_LIMIT,
+  type FlowHistoryRecord,
   type FlowRecord,
   type FlowRow,
+  GROUPINGS,
+  type Grouping,
+  type GroupsAnswer,
   type HelloMessage,
   PATHS_PER_FLOW,
   type PathRecord,
@@ -93,10 +98,24 @@ export interface FlowsPart {
   readonly total: number;
 }
 
+/** Groups of flows, the largest first, and what lies behind them. */
+export interface GroupsPart {
+  /** The newest that are whole; `null` while the first are looked for. */
+  readonly groups: GroupsAnswer | null;
+  /** Whether all flows were looked at since the newest began: else ask again to go on. */
+  readonly isWhole: boolean;
+}
+
 export interface AnswerMessage {
   readonly type: 'answer';
   readonly number: number;
-  readonly value: FlowDetail | FlowsPart | readonly NamespaceRecord[];
+  readonly value:
+    | FlowDetail
+    | FlowsPart
+    | GroupsPart
+    | FlowHistoryRecord
+    | null
+    | readonly NamespaceRecord[];
 }
 
 export interface StopMessage {
@@ -140,6 +159,9 @@ export type Question =
       /** At most RECORDS_PER_ANSWER. */
       readonly limit: number;
     }
+  | { readonly about: 'history'; readonly id: string }
+  /** Of flows that match the filter. */
+  | { readonly about: 'groups'; readonly by: Grouping; readonly filter: string }
   | { readonly about: 'namespaces' };
 
 export interface AskMessage {
@@ -213,6 +235,13 @@ function question(asked: Fields): Question {
         from: asked['from'] === null ? null : position(fields(asked['from'])),
         limit: whole(asked['limit'], RECORDS_PER_ANSWER),
       };
+    case 'history':
+      return { about: 'history', id: text(asked['id'], ID_LENGTH) };
+    case 'groups': {
+      const by = GROUPINGS.find((one) => one === asked['by']);
+      if (by === undefined) throw bad('it groups by nothing known');
+      return { about: 'groups', by, filter: text(asked['filter'], FILTER_TEXT_LIMIT) };
+    }
     case 'namespaces':
       return { about: 'namespaces' };
     default:

@@ -1,8 +1,14 @@
 import type { Socket } from 'node:net';
 import {
   type ErrorMessage,
+  type FlowHistoryRecord,
   type FlowMessage,
+  type Grouping,
+  type GroupMessage,
+  type GroupsAnswer,
+  type GroupsMessage,
   type HelloMessage,
+  type HistoryMessage,
   PATHS_PER_MESSAGE,
   type ParsedFilter,
   parseClientMessage,
@@ -14,6 +20,7 @@ import type { RawData, WebSocket } from 'ws';
 import { ClientRows } from './client-rows.js';
 import type { FlowDetails, KnownFlow } from './flow-details.js';
 import { withRates } from './flow-row.js';
+import type { GroupFeed } from './group-feed.js';
 import {
   CLIENT_READ_LIMIT,
   FRAME_RATE_LIMIT,
@@ -28,6 +35,9 @@ import type { ServeCounters } from './serve-counters.js';
 export interface SessionContext {
   readonly table: RowTable;
   readonly details: FlowDetails;
+  readonly groups: GroupFeed;
+  /** What a flow did until now; rejects with CollectorError. */
+  history(id: string): Promise<FlowHistoryRecord | null>;
   readonly counters: ServeCounters;
   readonly hello: HelloMessage;
   /** The feed's time, wall-clock nanoseconds. */
@@ -42,6 +52,12 @@ export interface Tick {
   readonly looks: number;
   /** The quality message at a slow tick, else null. */
   readonly quality: string | null;
+}
+
+interface GroupFollowing {
+  readonly by: Grouping;
+  readonly filter: string;
+  readonly listener: (answer: GroupsAnswer) => void;
 }
 
 interface Following {
@@ -64,6 +80,7 @@ export class ClientSession {
   #wanted: ParsedFilter | null = null;
   #paused = false;
   readonly #followed = new Map<string, Following>();
+  #grouped: readonly GroupFollowing[] = [];
   #lastHeard: number;
   #windowStart = 0;
   #windowMessages = 0;
@@ -191,6 +208,9 @@ export class ClientSession {
       case 'filter':
         this.#filter(message.text);
         break;
+      case 'group':
+        this.#group(message.groupings);
+        break;
       case 'pause':
         this.#paused = message.paused;
         break;
@@ -220,6 +240,33 @@ export class ClientSession {
     };
     this.#followed.set(id, following);
     this.#context.details.follow(id, following.listener);
+    void this.#sendHistory(id, following);
+  }
+
+  /** Once with each subscription: after that the page has what comes. */
+  async #sendHistory(id: string, following: Following): Promise<void> {
+    // A collector that is busy leaves the page without what was before.
+    const history = await this.#context.history(id).catch(() => null);
+    if (this.#followed.get(id) === following) {
+      this.#send(JSON.stringify({ type: 'history', id, history } satisfies HistoryMessage));
+    }
+  }
+
+  #group(wanted: GroupMessage['groupings']): void {
+    const { groups } = this.#context;
+    for (const { by, filter, listener } of this.#grouped) groups.unfollow(by, filter, listener);
+    this.#grouped = wanted.map(({ by, filter }) => ({
+      by,
+      filter,
+      listener: (answer) => this.#sendGroups(by, filter, answer),
+    }));
+    for (const { by, filter, listener } of this.#grouped) groups.follow(by, filter, listener);
+  }
+
+  #sendGroups(by: Grouping, filter: string, answer: GroupsAnswer): void {
+    const now = this.#context.now();
+    const message: GroupsMessage = { type: 'groups', by, filter, now, ...answer };
+    if (!this.#paused) this.#send(JSON.stringify(message));
   }
 
   #unfollow(id: string): void {
@@ -232,6 +279,7 @@ export class ClientSession {
   #forget(): void {
     if (this.#reading !== null) clearTimeout(this.#reading);
     this.#rows.close();
+    this.#group([]);
     for (const id of [...this.#followed.keys()]) this.#unfollow(id);
   }
 

@@ -67,8 +67,7 @@ export class CollectorLink {
     this.#feed = feed;
     this.#events = events;
     this.#answers = new Answers(
-      collected.feed,
-      collected.flows,
+      collected,
       counters,
       (answer) => this.send(answer),
       () => this.#hasRoom(),

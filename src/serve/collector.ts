@@ -1,6 +1,13 @@
+import type { FlowHistoryRecord, Grouping } from 'hopscope-protocol';
 import { HopscopeError } from '../model/errors.js';
 import type { NamespaceRecord } from '../model/feed.js';
-import type { FlowDetail, FlowsPart, PagePosition, StatusMessage } from './channel-messages.js';
+import type {
+  FlowDetail,
+  FlowsPart,
+  GroupsPart,
+  PagePosition,
+  StatusMessage,
+} from './channel-messages.js';
 import type { RowTable } from './row-table.js';
 
 /** The collector did not answer; `code` is `collector-busy` or `collector-gone`. */
@@ -24,6 +31,10 @@ export interface Collector {
   flow(id: string, have: readonly string[]): Promise<FlowDetail>;
   /** The next flows in the order of change, the newest first. Rejects with CollectorError. */
   flows(from: PagePosition | null, limit: number): Promise<FlowsPart>;
+  /** Rejects with CollectorError. */
+  history(id: string): Promise<FlowHistoryRecord | null>;
+  /** Rejects with CollectorError. */
+  groups(by: Grouping, filter: string): Promise<GroupsPart>;
   /** Rejects with CollectorError. */
   namespaces(): Promise<readonly NamespaceRecord[]>;
 }

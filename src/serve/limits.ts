@@ -81,6 +81,11 @@ export const QUESTION_LIMIT = 256;
 export const RECORDS_PER_ANSWER = 8;
 /** Flows passed over to find where a page begins, in one answer. */
 export const STEPS_PER_ANSWER = 16_384;
+/** Slots of flows looked at for groups in one answer, and flows in all for one grouping. */
+export const SLOTS_PER_ANSWER = 512;
+export const GROUPED_FLOWS = 131_072;
+/** Groupings that are remembered between two answers; the one longest not asked for goes. */
+export const GROUPING_MEMORY = 16;
 /** Share of its time the collector spends on answers. */
 export const ANSWER_SHARE = 0.1;
 /** What is not answered by then is not known. */

@@ -1,5 +1,6 @@
 import { type Endpoint, type FlowRow, flowTags } from 'hopscope-protocol';
 import { ChannelError } from '../channel/frame.js';
+import type { Flow } from '../flow/flow.js';
 import type { Names } from '../name/names.js';
 import { addressText } from '../packet/address-text.js';
 import { ENCAPSULATION_NAMES } from '../packet/encapsulation.js';
@@ -7,7 +8,13 @@ import { PROTO_ICMP, PROTO_ICMPV6, protocolName } from '../packet/proto.js';
 import { rowVerdict, tagsOf } from './flow-row.js';
 import { REMOVED_PER_TICK, ROW_ENCAPSULATIONS, ROWS_PER_TICK } from './limits.js';
 import * as layout from './row-layout.js';
-import type { RowBuffer } from './row-writer.js';
+import { type RowBuffer, writeRow } from './row-writer.js';
+
+/** Where the row of one flow is written and read. */
+const ONE_ROW = ((buffer: ArrayBuffer): RowBuffer => ({
+  words: new Uint32Array(buffer),
+  floats: new Float64Array(buffer),
+}))(new ArrayBuffer(layout.ROW_BYTES));
 
 /** Counts and times of the kernel have 64 bits. */
 const MOST = 2 ** 64;
@@ -94,6 +101,12 @@ function idText(words: Uint32Array, word: number): string {
 
 function hex(word: number): string {
   return word.toString(16).padStart(8, '0');
+}
+
+/** The row of one flow, without rates. */
+export function rowOfFlow(flow: Flow, names: Names, epochNs: bigint): FlowRow {
+  writeRow(flow, ONE_ROW, 0, false);
+  return new RowReader(ONE_ROW, names, epochNs).read(0).row;
 }
 
 /** Makes rows for the table of what row-writer.ts wrote; says what export/flow-record.ts says. */

@@ -18,6 +18,7 @@ import { ClientTurns } from './client-turns.js';
 import type { Collector } from './collector.js';
 import { Connections } from './connections.js';
 import { FlowDetails } from './flow-details.js';
+import { GroupFeed } from './group-feed.js';
 import { createHostGuard, type HostGuard } from './host-guard.js';
 import { Routes, sendJson, setSecurityHeaders } from './http-routes.js';
 import {
@@ -74,6 +75,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const counters = new ServeCounters();
   const meter = new LoadMeter();
   const details = new FlowDetails(collector);
+  const groups = new GroupFeed(collector);
   const sessions = new ClientTurns(counters, () => performance.now());
   const files = await loadStaticFiles(options.uiDirectory);
   const hello: HelloMessage = {
@@ -143,6 +145,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const session: SessionContext = {
     table: collector.table,
     details,
+    groups,
+    history: (id) => collector.history(id),
     counters,
     hello,
     // A recording has a time of its own: that of its newest packet.
@@ -177,6 +181,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       }
       collector.table.measure();
       details.ask();
+      groups.ask();
     }
     if (sessions.size === 0) return;
     const record = slow ? quality() : null;

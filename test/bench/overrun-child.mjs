@@ -40,6 +40,7 @@ const server = await ServerProcess.start({
     feed: pipeline,
     flows: pipeline.flows,
     epochNs: 0n,
+    names: pipeline.names,
     catalog: () => pipeline.names.catalog,
     cluster: pipeline.names.cluster,
   },

@@ -21,6 +21,8 @@ export class FixtureCollector implements Collector {
   readonly table = new RowTable();
   /** Answers are given when the test says so. */
   held: (() => void)[] | null = null;
+  /** Questions for groups so far. */
+  grouped = 0;
   /** Questions for flows so far. */
   asked = 0;
   readonly #feed: FixtureFeed;
@@ -101,6 +103,18 @@ export class FixtureCollector implements Collector {
       total: this.#feed.quality().flows,
       ended: 0,
     };
+  }
+
+  history(id: string): ReturnType<Collector['history']> {
+    return Promise.resolve(this.#feed.history(id));
+  }
+
+  groups(): ReturnType<Collector['groups']> {
+    this.grouped += 1;
+    const answer = { groups: [], other: null, flows: 0, total: 0 };
+    // Two parts, so that both are asked for.
+    const isWhole = this.grouped % 2 === 0;
+    return Promise.resolve({ groups: isWhole ? answer : null, isWhole });
   }
 
   async namespaces(): ReturnType<Collector['namespaces']> {

@@ -1,6 +1,7 @@
 import type {
   Direction,
   DropRecord,
+  FlowHistoryRecord,
   FlowRecord,
   HopRecord,
   LegRecord,
@@ -444,6 +445,12 @@ export class FixtureFeed implements FlowFeed {
 
   flow(id: string): FlowRecord | null {
     return this.#flows.get(id)?.flow ?? null;
+  }
+
+  history(id: string): FlowHistoryRecord | null {
+    return this.#flows.has(id)
+      ? { legs: [], fineSeconds: 10, fine: [], coarseSeconds: 60, coarse: [] }
+      : null;
   }
 
   recentPaths(flowId: string, limit: number): readonly RecentPath[] {

@@ -31,6 +31,7 @@ export class LoadedCollector {
       feed: pipeline,
       flows: pipeline.flows,
       epochNs: pipeline.epoch.monotonicNs,
+      names: pipeline.names,
       catalog: () => pipeline.names.catalog,
       cluster: pipeline.names.cluster,
     };

@@ -50,12 +50,12 @@ export class Router {
     return this.route.params[name] ?? '';
   }
 
-  href(segments: readonly string[]): string {
+  href(segments: readonly string[], changes: Readonly<Record<string, string>> = {}): string {
     const isSame = segments.join('/') === this.route.segments.join('/');
     const kept = Object.entries(this.route.params).filter(
       ([name]) => isSame || !VIEW_PARAMS.includes(name),
     );
-    return formatRoute({ segments, params: Object.fromEntries(kept) });
+    return formatRoute({ segments, params: { ...Object.fromEntries(kept), ...changes } });
   }
 
   /** A new entry of the browser's history. */

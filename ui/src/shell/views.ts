@@ -1,5 +1,7 @@
 import type { Component } from 'svelte';
 import FlowPage from '../flow/flow-page.svelte';
+import GroupsView from '../group/groups-view.svelte';
+import OverviewView from '../overview/overview-view.svelte';
 import type { Dashboard } from '../store/dashboard.svelte.js';
 import { shortService } from '../table/flow-label.js';
 import FlowsView from '../table/flows-view.svelte';
@@ -24,6 +26,18 @@ const FLOWS: View = {
 
 const VIEWS: readonly View[] = [
   FLOWS,
+  {
+    name: 'overview',
+    match: ([first]) => (first === 'overview' ? {} : null),
+    title: () => 'Overview',
+    component: OverviewView as Component<Params>,
+  },
+  {
+    name: 'groups',
+    match: ([first]) => (first === 'groups' ? {} : null),
+    title: () => 'Groups',
+    component: GroupsView as Component<Params>,
+  },
   {
     name: 'flow',
     match: ([first, id]) => (first === 'flow' && id !== undefined ? { id } : null),

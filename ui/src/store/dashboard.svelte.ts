@@ -3,6 +3,7 @@ import { createContext } from 'svelte';
 import { Connection, type ConnectionState } from '../stream/connection.js';
 import { FlowDetailStore } from './flow-detail.svelte.js';
 import { FlowTableStore } from './flow-table.svelte.js';
+import { GroupStore, type WantedGrouping } from './groups.svelte.js';
 import { QualityStore } from './quality.svelte.js';
 import { SessionStore } from './session.svelte.js';
 
@@ -13,6 +14,7 @@ import { SessionStore } from './session.svelte.js';
 export class Dashboard {
   readonly session = new SessionStore();
   readonly table = new FlowTableStore();
+  readonly groups = new GroupStore();
   readonly quality = new QualityStore();
   detail = $state.raw<FlowDetailStore | null>(null);
   paused = $state(false);
@@ -66,6 +68,12 @@ export class Dashboard {
     if (id !== null) this.#connection.send({ type: 'subscribe', id });
   }
 
+  /** Which groupings to send, in place of those before. */
+  group(groupings: readonly WantedGrouping[]): void {
+    this.groups.want(groupings);
+    this.#connection.send({ type: 'group', groupings: this.groups.wanted });
+  }
+
   /**
    * Reports which rows are wanted. The page filters by itself; only when the daemon
    * has more flows than the page holds is the daemon asked to choose.
@@ -102,6 +110,7 @@ export class Dashboard {
         if (this.detail !== null && !(this.paused && this.detail.received)) {
           this.#connection.send({ type: 'subscribe', id: this.detail.id });
         }
+        if (this.groups.wanted.length > 0) this.group(this.groups.wanted);
         if (this.#narrowed) this.#narrow(true);
         break;
       case 'flows':
@@ -121,6 +130,12 @@ export class Dashboard {
           this.detail.apply(message);
           this.#connection.send({ type: 'unsubscribe', id: message.id });
         }
+        break;
+      case 'history':
+        if (message.id === this.detail?.id) this.detail.fill(message.history);
+        break;
+      case 'groups':
+        if (!this.paused) this.groups.apply(message);
         break;
       case 'quality':
         this.quality.apply(message);

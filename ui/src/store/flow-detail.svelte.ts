@@ -1,4 +1,5 @@
 import {
+  type FlowHistoryRecord,
   type FlowMessage,
   type FlowRecord,
   type FlowRow,
@@ -62,6 +63,41 @@ export class FlowDetailStore {
     const known = new Map([...this.paths, ...message.paths].map((path) => [path.id, path]));
     this.paths = message.pathIds.map((id) => known.get(id)).filter((path) => path !== undefined);
     this.#record(message.flow, message);
+  }
+
+  /** What was before the page looked at the flow: the coarse steps, then the fine ones. */
+  fill(history: FlowHistoryRecord | null): void {
+    if (history === null) return;
+    const keys = (['original', 'reply'] as const).flatMap((direction) =>
+      placeKeys(
+        direction,
+        history.legs.filter((leg) => leg.direction === direction),
+      ),
+    );
+    const order = (['original', 'reply'] as const).flatMap((direction) =>
+      history.legs.flatMap((leg, at) => (leg.direction === direction ? [at] : [])),
+    );
+    const fineFrom = history.fine[0]?.at ?? Number.POSITIVE_INFINITY;
+    const points = [
+      ...history.coarse
+        .filter(({ at }) => at + history.coarseSeconds <= fineFrom)
+        .map((point) => ({ point, seconds: history.coarseSeconds })),
+      ...history.fine.map((point) => ({ point, seconds: history.fineSeconds })),
+    ].map(({ point, seconds }) => {
+      const values = new Map<string, number | null>();
+      for (const [at, direction] of (['original', 'reply'] as const).entries()) {
+        values.set(`packets|${direction}`, (point.packets[at] ?? 0) / seconds);
+        values.set(`bytes|${direction}`, (point.bytes[at] ?? 0) / seconds);
+      }
+      for (const [index, key] of keys.entries()) {
+        const leg = order[index] ?? 0;
+        values.set(`p50|${key}`, point.p50[leg] ?? null);
+        values.set(`p99|${key}`, point.p99[leg] ?? null);
+      }
+      return { time: point.at + seconds / 2, values };
+    });
+    this.history.fill(points);
+    this.ticks += 1;
   }
 
   #record(flow: FlowRecord, message: FlowMessage): void {

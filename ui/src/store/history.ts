@@ -1,5 +1,7 @@
-/** Points kept: five minutes of ticks. */
-export const HISTORY_LIMIT = 300;
+import { HISTORY_POINT_LIMIT } from 'hopscope-protocol';
+
+/** Points kept: five minutes of ticks, and all that the daemon has of before. */
+export const HISTORY_LIMIT = 300 + 2 * HISTORY_POINT_LIMIT;
 /** Series kept; more are refused and counted. */
 export const SERIES_LIMIT = 160;
 
@@ -33,6 +35,34 @@ export class History {
     this.#times.push(time);
     for (const [name, points] of this.#series) points.push(values.get(name) ?? null);
     if (this.#times.length > HISTORY_LIMIT) this.#dropOldest();
+  }
+
+  /** Puts points before those that are here; those that are not older are left out. */
+  fill(
+    points: readonly {
+      readonly time: number;
+      readonly values: ReadonlyMap<string, number | null>;
+    }[],
+  ): void {
+    const first = this.#times[0] ?? Number.POSITIVE_INFINITY;
+    const older = points.filter(({ time }) => time < first);
+    const room = Math.max(0, HISTORY_LIMIT - this.#times.length);
+    const kept = older.slice(Math.max(0, older.length - room));
+    const names = new Set([
+      ...this.#series.keys(),
+      ...kept.flatMap(({ values }) => [...values.keys()]),
+    ]);
+    const times = this.#times;
+    for (const name of names) {
+      const before = this.#series.get(name);
+      if (before === undefined && this.#series.size >= SERIES_LIMIT) {
+        this.refused += 1;
+        continue;
+      }
+      const now = before ?? times.map(() => null);
+      this.#series.set(name, [...kept.map(({ values }) => values.get(name) ?? null), ...now]);
+    }
+    this.#times = [...kept.map(({ time }) => time), ...times];
   }
 
   #dropOldest(): void {

@@ -1,0 +1,166 @@
+import {
+  CONNECTION_SECONDS,
+  GROUP_LIMIT,
+  type Group,
+  type Grouping,
+  type GroupKey,
+  type GroupsAnswer,
+  groupKeys,
+  hasFailed,
+  matchesFilter,
+  parseFilter,
+  SPARK_STEP_SECONDS,
+  SPARK_STEPS,
+} from 'hopscope-protocol';
+import { ORIGINAL, REPLY } from '../flow/direction-index.js';
+import type { Flow } from '../flow/flow.js';
+import { FINE_NS } from '../flow/flow-history.js';
+import type { FlowTable } from '../flow/flow-table.js';
+import { Histogram } from '../flow/histogram.js';
+import type { Names } from '../name/names.js';
+import { GROUPED_FLOWS, SLOTS_PER_ANSWER } from './limits.js';
+import { rowOfFlow } from './row-reader.js';
+
+const SPARK_NS = SPARK_STEP_SECONDS * 1e9;
+
+/** What is known of a group while flows are looked at. */
+class Sums {
+  flows = 0;
+  ended = 0;
+  begun = 0;
+  failed = 0;
+  packets = 0;
+  bytes = 0;
+  drops = 0;
+  readonly latency = new Histogram();
+  readonly spark = new Float64Array(SPARK_STEPS);
+  readonly key: GroupKey | null;
+
+  constructor(key: GroupKey | null) {
+    this.key = key;
+  }
+
+  group(): Group {
+    const { latency } = this;
+    const has = latency.count > 0;
+    return {
+      key: this.key,
+      flows: this.flows,
+      ended: this.ended,
+      connectionsPerSecond: this.begun / CONNECTION_SECONDS,
+      failed: this.failed,
+      packets: this.packets,
+      bytes: this.bytes,
+      drops: this.drops,
+      p50: has ? latency.quantile(0.5) : null,
+      p99: has ? latency.quantile(0.99) : null,
+      measured: latency.count,
+      spark: [...this.spark],
+    };
+  }
+}
+
+export interface ScannedFlows {
+  readonly flows: FlowTable;
+  readonly names: Names;
+  readonly epochNs: bigint;
+}
+
+/**
+ * Puts the flows of the table together, so many in a call: nobody waits while a million of them
+ * is looked at. It looks at all flows anew each time, so nothing is kept of a flow for it; what
+ * comes and goes meanwhile is in or not.
+ */
+export class GroupScan {
+  /** The newest answer that is whole. */
+  answer: GroupsAnswer | null = null;
+  readonly by: Grouping;
+  readonly filter: string;
+  readonly #from: ScannedFlows;
+  readonly #parsed: ReturnType<typeof parseFilter>;
+  #sums = new Map<string, Sums>();
+  #other = new Sums(null);
+  #slot = 0;
+  #looked = 0;
+  #now = 0;
+
+  constructor(from: ScannedFlows, by: Grouping, filter: string) {
+    this.#from = from;
+    this.by = by;
+    this.filter = filter;
+    this.#parsed = parseFilter(filter);
+  }
+
+  /** Looks at some more. @returns whether the answer is new and whole */
+  advance(): boolean {
+    const { flows } = this.#from;
+    if (this.#slot === 0) this.#begin();
+    const end = Math.min(flows.slots, this.#slot + SLOTS_PER_ANSWER);
+    for (; this.#slot < end && this.#looked < GROUPED_FLOWS; this.#slot++) {
+      const flow = flows.at(this.#slot);
+      if (flow !== null) this.#add(flow);
+    }
+    if (this.#slot < flows.slots && this.#looked < GROUPED_FLOWS) return false;
+    this.#slot = 0;
+    const groups = [...this.#sums.values()].map((sums) => sums.group());
+    groups.sort((a, b) => b.bytes - a.bytes || (labelOf(a) < labelOf(b) ? -1 : 1));
+    this.answer = {
+      groups,
+      other: this.#other.flows === 0 ? null : this.#other.group(),
+      flows: this.#looked,
+      total: flows.size + flows.ended,
+    };
+    this.#sums = new Map();
+    return true;
+  }
+
+  #begin(): void {
+    this.#looked = 0;
+    this.#sums = new Map();
+    this.#other = new Sums(null);
+    this.#now = this.#from.flows.newest?.last ?? 0;
+  }
+
+  #add(flow: Flow): void {
+    const { names, epochNs } = this.#from;
+    this.#looked += 1;
+    const row = rowOfFlow(flow, names, epochNs);
+    const wall = Number(names.wallClock(epochNs + BigInt(Math.round(this.#now))));
+    if (!matchesFilter(row, this.#parsed, wall)) return;
+    const failed = hasFailed(row);
+    for (const key of groupKeys(row, this.by)) {
+      let sums = this.#sums.get(key.label);
+      if (sums === undefined) {
+        if (this.#sums.size >= GROUP_LIMIT) sums = this.#other;
+        else {
+          sums = new Sums(key);
+          this.#sums.set(key.label, sums);
+        }
+      }
+      this.#put(sums, flow, failed);
+    }
+  }
+
+  #put(sums: Sums, flow: Flow, failed: boolean): void {
+    sums.flows += 1;
+    sums.ended += flow.hasEnded ? 1 : 0;
+    sums.begun += flow.start > this.#now - CONNECTION_SECONDS * 1e9 ? 1 : 0;
+    sums.failed += failed ? 1 : 0;
+    sums.packets += flow.packets(ORIGINAL) + flow.packets(REPLY);
+    sums.bytes += flow.bytes(ORIGINAL) + flow.bytes(REPLY);
+    sums.drops += flow.drops(ORIGINAL) + flow.drops(REPLY);
+    const latency = flow.latency(ORIGINAL);
+    if (latency !== null) sums.latency.merge(latency);
+    const last = Math.floor(this.#now / SPARK_NS);
+    for (const { step, bytes } of this.#from.flows.historyOf(flow)?.fine ?? []) {
+      const at = SPARK_STEPS - 1 - (last - Math.floor((step * FINE_NS) / SPARK_NS));
+      if (at >= 0 && at < SPARK_STEPS) {
+        sums.spark[at] = (sums.spark[at] as number) + bytes[0] + bytes[1];
+      }
+    }
+  }
+}
+
+function labelOf({ key }: Group): string {
+  return key?.label ?? '';
+}
