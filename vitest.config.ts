@@ -38,6 +38,13 @@ export default defineConfig({
   test: {
     // Node loads the native package itself, as it does in production.
     server: { deps: { external: [/\/native\/dist\//] } },
+    coverage: {
+      provider: 'v8',
+      include: ['src/**/*.ts', 'ui/src/**/*.ts'],
+      exclude: ['**/*.gen.ts', '**/dist/**', '**/*.d.ts'],
+      reporter: ['text', 'json-summary'],
+      reportsDirectory: 'test-results/coverage',
+    },
     projects: [
       {
         extends: true,
@@ -45,6 +52,8 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: [...Object.values(PRIVILEGED).flat(), ...FUZZ],
+          // For one that does not end: a machine may do other work.
+          testTimeout: 60_000,
           pool: 'forks',
         },
       },

@@ -4,9 +4,9 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { argv, execPath, stderr, version } from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { withBuildLock } from './build-lock.mjs';
 import { build, STATE_FOLDER } from './build-steps.mjs';
 import { provideSystemPackages } from './debian-packages.mjs';
+import { withFileLock } from './file-lock.mjs';
 import { provideNpmPackages } from './npm-packages.mjs';
 import { SetupError } from './setup-error.mjs';
 
@@ -30,7 +30,7 @@ function report(line) {
  */
 export async function bootstrap(options = {}) {
   checkPlatform();
-  await withBuildLock(join(ROOT, STATE_FOLDER, 'lock'), report, async () => {
+  await withFileLock(join(ROOT, STATE_FOLDER, 'lock'), report, async () => {
     await provideSystemPackages(options.test ? ['build', 'run', 'test'] : ['build', 'run'], report);
     await provideNpmPackages(ROOT, report);
     await build(ROOT, report, options.steps);

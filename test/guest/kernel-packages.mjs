@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { env } from 'node:process';
-import { withBuildLock } from '../../src/setup/build-lock.mjs';
 import { runChild } from '../../src/setup/child-process.mjs';
+import { withFileLock } from '../../src/setup/file-lock.mjs';
 import { SetupError } from '../../src/setup/setup-error.mjs';
 import { provideUnpacked } from './kernel-image.mjs';
 
@@ -47,7 +47,7 @@ export const CACHE_FOLDER = join(
  */
 export async function provideKernel(name, report) {
   mkdirSync(CACHE_FOLDER, { recursive: true });
-  return withBuildLock(join(CACHE_FOLDER, `lock-${name}`), report, async () => {
+  return withFileLock(join(CACHE_FOLDER, `lock-${name}`), report, async () => {
     const newest = await newestPackage(name);
     const kept = readdirSync(CACHE_FOLDER).filter((entry) => PACKAGE_NAMES[name].test(entry));
     // Without the package lists (an unpacked kernel needs no network), what is there will do.

@@ -79,7 +79,7 @@ function cellOf(id, run) {
       if (!scenariosOf(test.title ?? '').includes(id)) continue;
       if (test.status === 'passed') passed.add(configuration);
       else if (test.status === 'failed') failed.add(configuration);
-      else if (isForWantOfKernel(test)) lacking.add(configuration);
+      else if (isLackedByKernel(test)) lacking.add(configuration);
     }
   }
   if (failed.size > 0) return { text: `**fails**: ${list(failed)}`, holds: false };
@@ -94,7 +94,7 @@ function cellOf(id, run) {
  *
  * @param {FileReport['assertionResults'][number]} test
  */
-function isForWantOfKernel({ ancestorTitles = [] }) {
+function isLackedByKernel({ ancestorTitles = [] }) {
   return ancestorTitles.some((title) => title.startsWith('this kernel cannot'));
 }
 
@@ -119,7 +119,7 @@ function list(configurations) {
   return [...configurations].sort((a, b) => place(a) - place(b) || (a < b ? -1 : 1)).join(', ');
 }
 
-const BEGIN = '<!-- scenarios: written by npm test -->';
+const BEGIN = '<!-- scenarios: written by npm run scenarios -->';
 const END = '<!-- /scenarios -->';
 
 /**

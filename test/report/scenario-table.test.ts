@@ -82,7 +82,8 @@ describe('a cell', () => {
 });
 
 describe('the table in a document', () => {
-  const DOCUMENT = 'a\n<!-- scenarios: written by npm test -->\nold\n<!-- /scenarios -->\nb\n';
+  const DOCUMENT =
+    'a\n<!-- scenarios: written by npm run scenarios -->\nold\n<!-- /scenarios -->\nb\n';
   const TABLE = '| | scenario | Linux 6.1 | Linux 6.18 |\n| --- |\n| S1 | one | ipip | bgp |';
 
   test('is put in its place, and found there', () => {

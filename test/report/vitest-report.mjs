@@ -5,6 +5,7 @@
  * @property {number} passed
  * @property {number} failed
  * @property {number} skipped
+ * @property {number} flaky passed at a later try only: among neither of the others
  *
  * @typedef {object} FileReport what vitest's JSON reporter writes for a file
  * @property {string} name
@@ -15,7 +16,7 @@
 
 /** @returns {Sum} */
 export function emptySum() {
-  return { passed: 0, failed: 0, skipped: 0 };
+  return { passed: 0, failed: 0, skipped: 0, flaky: 0 };
 }
 
 /** @param {Sum} a @param {Sum} b @returns {Sum} */
@@ -24,13 +25,19 @@ export function addSums(a, b) {
     passed: a.passed + b.passed,
     failed: a.failed + b.failed,
     skipped: a.skipped + b.skipped,
+    flaky: a.flaky + b.flaky,
   };
 }
 
-/** @param {Sum} sum */
+/** The sum, without what was flaky: see `flakyNote`. @param {Sum} sum */
 export function sumLine(sum) {
   const skipped = sum.skipped > 0 ? `, ${sum.skipped} skipped` : '';
   return `${sum.passed} passed, ${sum.failed} failed${skipped}`;
+}
+
+/** What to add where tests passed at a later try only. @param {Sum} sum */
+export function flakyNote(sum) {
+  return sum.flaky > 0 ? `, ${sum.flaky} flaky` : '';
 }
 
 /**
@@ -40,8 +47,8 @@ export function sumLine(sum) {
  *
  * @param {unknown} report parsed JSON, or `null` when there is none
  * @param {number} status exit status of the run
- * @returns {{ sum: Sum, problems: string[], remarks: string[] }} a line each: what failed,
- * and what passed at a later try
+ * @returns {{ sum: Sum, problems: string[], remarks: string[], skipped: string[] }} a line each:
+ * what failed, and what passed at a later try; and the names of tests that were skipped
  */
 export function sumReport(report, status) {
   const sum = emptySum();
@@ -49,18 +56,23 @@ export function sumReport(report, status) {
   const problems = [];
   /** @type {string[]} */
   const remarks = [];
+  /** @type {string[]} */
+  const skipped = [];
   for (const file of fileReports(report)) {
     let failedHere = 0;
     for (const test of file.assertionResults) {
       if (test.status === 'passed') {
-        sum.passed += 1;
         if ((test.failureMessages ?? []).length > 0) {
-          remarks.push(`passed at a later try: ${nameOf(test)}: ${reasonOf(test)}`);
-        }
+          sum.flaky += 1;
+          remarks.push(`flaky, passed at a later try: ${nameOf(test)}: ${reasonOf(test)}`);
+        } else sum.passed += 1;
       } else if (test.status === 'failed') {
         failedHere += 1;
         problems.push(`failed: ${nameOf(test)}: ${reasonOf(test)}`);
-      } else sum.skipped += 1;
+      } else {
+        sum.skipped += 1;
+        skipped.push(nameOf(test));
+      }
     }
     if (file.status === 'failed' && failedHere === 0) {
       failedHere = 1;
@@ -69,10 +81,10 @@ export function sumReport(report, status) {
     sum.failed += failedHere;
   }
   if (report === null) problems.push('the suite ended without a report');
-  else if (sum.passed + sum.failed === 0) problems.push('the suite ran no test');
+  else if (sum.passed + sum.failed + sum.flaky === 0) problems.push('the suite ran no test');
   if (status !== 0) problems.push(`the suite ended with status ${status}`);
   if (sum.failed === 0 && problems.length > 0) sum.failed = 1;
-  return { sum, problems, remarks };
+  return { sum, problems, remarks, skipped };
 }
 
 /** Of a failure's text, for a line that is read after the whole output is gone. */

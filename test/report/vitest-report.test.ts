@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ROOT } from '../../src/setup/bootstrap.mjs';
-import { addSums, emptySum, sumLine, sumReport } from './vitest-report.mjs';
+import { addSums, emptySum, flakyNote, sumLine, sumReport } from './vitest-report.mjs';
 
 /** Real suites, run by the real runner: what its report says is what must be summed. */
 const SUITES = {
@@ -50,23 +50,25 @@ describe('the reports of real runs', () => {
 
   test('passed, skipped and still to do', () => {
     expect(run('good')).toEqual({
-      sum: { passed: 1, failed: 0, skipped: 2 },
+      sum: { passed: 1, failed: 0, skipped: 2, flaky: 0 },
       problems: [],
       remarks: [],
+      skipped: ['b', 'c'],
     });
   });
 
   test('a failed test is one failure', () => {
     const { sum, problems } = run('bad');
-    expect(sum).toEqual({ passed: 1, failed: 1, skipped: 0 });
+    expect(sum).toEqual({ passed: 1, failed: 1, skipped: 0, flaky: 0 });
     expect(problems).toContain('failed: b: Error: no');
   });
 
-  test('a test that passed at its second try is one that passed, and is mentioned', () => {
+  test('a test that passed at its second try is flaky, not passed, and is named', () => {
     expect(run('flaky')).toEqual({
-      sum: { passed: 1, failed: 0, skipped: 0 },
+      sum: { passed: 0, failed: 0, skipped: 0, flaky: 1 },
       problems: [],
-      remarks: ['passed at a later try: a: Error: no'],
+      remarks: ['flaky, passed at a later try: a: Error: no'],
+      skipped: [],
     });
   });
 
@@ -85,12 +87,12 @@ describe('the reports of real runs', () => {
 
   test('a file that does not load fails', () => {
     const { sum } = run('broken');
-    expect(sum).toEqual({ passed: 0, failed: 1, skipped: 0 });
+    expect(sum).toEqual({ passed: 0, failed: 1, skipped: 0, flaky: 0 });
   });
 
   test('an unhandled rejection fails though every test passed', () => {
     const { sum, problems } = run('rejection');
-    expect(sum).toEqual({ passed: 1, failed: 1, skipped: 0 });
+    expect(sum).toEqual({ passed: 1, failed: 1, skipped: 0, flaky: 0 });
     expect(problems).toEqual(['the suite ended with status 1']);
   });
 });
@@ -102,10 +104,11 @@ test('no report is a failure, whatever the status', () => {
 });
 
 test('the last line', () => {
-  const one = { passed: 2, failed: 0, skipped: 0 };
+  const one = { passed: 2, failed: 0, skipped: 0, flaky: 0 };
   expect(sumLine(one)).toBe('2 passed, 0 failed');
-  expect(sumLine(addSums(one, { passed: 1, failed: 3, skipped: 4 }))).toBe(
+  expect(sumLine(addSums(one, { passed: 1, failed: 3, skipped: 4, flaky: 1 }))).toBe(
     '3 passed, 3 failed, 4 skipped',
   );
   expect(sumLine(emptySum())).toBe('0 passed, 0 failed');
+  expect([flakyNote(one), flakyNote({ ...one, flaky: 2 })]).toEqual(['', ', 2 flaky']);
 });

@@ -1,11 +1,11 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { withBuildLock } from '../../src/setup/build-lock.mjs';
+import { withFileLock } from '../../src/setup/file-lock.mjs';
 
 let folder: string;
 let file: string;
@@ -15,15 +15,20 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
+/** Whether another process could have the lock now. */
+function isFree(): boolean {
+  return spawnSync('flock', ['-n', file, 'true']).status === 0;
+}
+
 test('holds the lock for the work and no longer, also when the work fails', async () => {
-  const held = await withBuildLock(
+  const free = await withFileLock(
     file,
     () => {},
-    async () => readFileSync(file, 'utf8'),
+    async () => isFree(),
   );
-  expect(Number(held)).toBe(process.pid);
-  expect(existsSync(file)).toBe(false);
-  const failing = withBuildLock(
+  expect(free).toBe(false);
+  expect(isFree()).toBe(true);
+  const failing = withFileLock(
     file,
     () => {},
     async () => {
@@ -31,13 +36,13 @@ test('holds the lock for the work and no longer, also when the work fails', asyn
     },
   );
   await expect(failing).rejects.toThrow('on purpose');
-  expect(existsSync(file)).toBe(false);
+  expect(isFree()).toBe(true);
 });
 
 test('two take turns, and the second says that it waits', async () => {
   const order: string[] = [];
   const said: string[] = [];
-  const first = withBuildLock(
+  const first = withFileLock(
     file,
     () => {},
     async () => {
@@ -46,7 +51,7 @@ test('two take turns, and the second says that it waits', async () => {
       order.push('first ends');
     },
   );
-  const second = withBuildLock(
+  const second = withFileLock(
     file,
     (line) => said.push(line),
     async () => {
@@ -55,25 +60,20 @@ test('two take turns, and the second says that it waits', async () => {
   );
   await Promise.all([first, second]);
   expect(order).toEqual(['first begins', 'first ends', 'second begins']);
-  expect(said).toEqual([`waiting for another build (process ${process.pid})`]);
+  expect(said).toEqual([`waiting for another build, which holds ${file}`]);
 });
 
-test('takes over from a process that is gone', async () => {
-  const child = spawn('true');
+test('is free again when the process that held it is killed', async () => {
+  const module = new URL('../../src/setup/file-lock.mjs', import.meta.url).href;
+  const script = `import { withFileLock } from ${JSON.stringify(module)};
+    await withFileLock(${JSON.stringify(file)}, () => {}, () => {
+      process.stdout.write('held');
+      return new Promise((resolve) => setTimeout(resolve, 60_000));
+    });`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script]);
+  await once(child.stdout, 'data');
+  expect(isFree()).toBe(false);
+  child.kill('SIGKILL');
   await once(child, 'exit');
-  await withBuildLock(
-    file,
-    () => {},
-    async () => {},
-  );
-  writeFileSync(file, `${child.pid}\n`);
-  let ran = false;
-  await withBuildLock(
-    file,
-    () => {},
-    async () => {
-      ran = true;
-    },
-  );
-  expect(ran).toBe(true);
+  expect(isFree()).toBe(true);
 });
