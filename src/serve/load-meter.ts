@@ -1,4 +1,5 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
+import { type GcLoad, GcMeter } from './gc-meter.js';
 
 /** Delays are those of one to two of these. */
 const SPAN_MS = 30_000;
@@ -14,6 +15,8 @@ export interface Load {
   readonly delayP50: number;
   readonly delayP99: number;
   readonly delayMax: number;
+  /** Garbage collections since the start. */
+  readonly gc: GcLoad;
 }
 
 type Delay = Pick<Load, 'delayP50' | 'delayP99' | 'delayMax'>;
@@ -23,6 +26,7 @@ const NO_DELAY: Delay = { delayP50: 0, delayP99: 0, delayMax: 0 };
 /** Measures the process it is in. */
 export class LoadMeter {
   readonly #histogram: RecordableHistogram = createHistogram();
+  readonly #gc = new GcMeter();
   #before: Delay = NO_DELAY;
   #since = performance.now();
 
@@ -53,7 +57,12 @@ export class LoadMeter {
       heapTotalBytes: heapTotal,
       externalBytes: external,
       ...delay,
+      gc: this.#gc.read(),
     };
+  }
+
+  close(): void {
+    this.#gc.close();
   }
 
   #delay(): Delay {

@@ -78,6 +78,7 @@ export function renderMetrics(figures: Figures): string {
     counter('clients_held_back_total', 'Pauses in reading a client.', counters.clientsHeldBack),
     counter('ticks_delayed_total', 'Messages a tick late.', counters.ticksDelayed),
     counter('connections_idle_total', 'Idle connections cut off.', counters.connectionsIdle),
+    counter('connections_failed_total', 'Connections not accepted.', counters.connectionsFailed),
     counter('connections_refused_total', 'Connections refused.', counters.connectionsRefused),
     counter(
       'connections_pipelined_total',
@@ -189,6 +190,19 @@ function loadMetrics(loads: Figures['loads']): string[] {
       of((l) => l.externalBytes),
     ),
     metric('gauge', 'event_loop_delay_seconds', 'Event loop delay, half a minute.', delay),
+    summary(
+      'gc_duration_seconds',
+      'Garbage collections, by kind: time in them, and how many.',
+      known.flatMap(([process, { gc }]) =>
+        Object.entries(gc).map(
+          ([kind, { seconds, count }]) =>
+            [
+              { process, kind },
+              { sum: seconds, count },
+            ] as const,
+        ),
+      ),
+    ),
   ];
 }
 
@@ -203,6 +217,20 @@ function gauge(name: string, help: string, value: number | readonly Sample[]): s
 /** Without a sample while it is not known. */
 function optional(name: string, help: string, value: number | null): string {
   return metric('gauge', name, help, value ?? []);
+}
+
+/** Of Prometheus' type `summary`, without quantiles. */
+function summary(
+  name: string,
+  help: string,
+  values: readonly (readonly [Sample[0], { readonly sum: number; readonly count: number }])[],
+): string {
+  const full = `hopscope_${name}`;
+  const lines = values.map(([labels, { sum, count }]) => {
+    const text = labelText(labels);
+    return `${full}_sum${text} ${sum}\n${full}_count${text} ${count}\n`;
+  });
+  return `# HELP ${full} ${help}\n# TYPE ${full} summary\n${lines.join('')}`;
 }
 
 function metric(

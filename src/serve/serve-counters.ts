@@ -10,7 +10,9 @@ export class ServeCounters {
   clientsHeldBack = 0;
   /** Messages that clients got a tick later since others took the time of one. */
   ticksDelayed = 0;
-  /** Idle connections that gave way to new ones, and new ones that found no idle one. */
+  /** Connections that accept(2) refused. */
+  connectionsFailed = 0;
+  /** Idle connections closed for new ones, and new ones that found no idle one. */
   connectionsIdle = 0;
   connectionsRefused = 0;
   /** Connections ended for requests sent before others were answered, and for not reading answers. */

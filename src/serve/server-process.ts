@@ -130,6 +130,7 @@ export class ServerProcess {
   async close(): Promise<void> {
     this.#stopped = true;
     this.#stopTicking();
+    this.#meter.close();
     if (this.#restart !== null) clearTimeout(this.#restart);
     const child = this.#child;
     if (child === null) return;

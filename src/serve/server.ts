@@ -11,6 +11,7 @@ import {
   TICK_MS,
 } from 'hopscope-protocol';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { surviveAcceptFailures } from './accept-failures.js';
 import { DEFAULT_HOST, DEFAULT_PORT } from './address.js';
 import type { HelloInfo } from './channel-messages.js';
 import { ClientSession, type SessionContext } from './client-session.js';
@@ -105,6 +106,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   refuseBroken(server, counters, (socket) => connections.isBusy(socket));
   const turns = new RequestTurns(counters);
   const port = await listen(server, host, options.port ?? DEFAULT_PORT);
+  surviveAcceptFailures(server, counters);
   const guard = createHostGuard(port, host, options.allowHosts);
   const routes = new Routes({
     collector,
@@ -226,6 +228,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       server.closeIdleConnections();
       setTimeout(() => server.closeAllConnections(), 500).unref();
       await closed;
+      meter.close();
     },
   };
 }

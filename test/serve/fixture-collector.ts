@@ -45,6 +45,12 @@ export class FixtureCollector implements Collector {
         delayP50: 0.001,
         delayP99: 0.002,
         delayMax: 0.003,
+        gc: {
+          minor: { count: 3, seconds: 0.01 },
+          major: { count: 1, seconds: 0.02 },
+          incremental: { count: 0, seconds: 0 },
+          weakcb: { count: 0, seconds: 0 },
+        },
       },
       channel: {
         ticksSkipped: 1,
