@@ -10,8 +10,10 @@ import { ROOT } from '../../src/setup/bootstrap.mjs';
  * AddressSanitizer and UndefinedBehaviorSanitizer. In a mount namespace of its own that
  * addon lies where the other one does, so that everything loads it, child processes too.
  *
- * node test/fuzz/asan.mjs [SECONDS]   of the campaign; 60 without
+ * node test/fuzz/asan.mjs [SECONDS]       of the campaign; 60 without
+ * node test/fuzz/asan.mjs --report FILE   the tests alone, with vitest's JSON report
  */
+const REPORT = argv[2] === '--report' ? (argv[3] ?? '') : null;
 const SECONDS = argv[2] ?? '60';
 const RELEASE = join('native', 'build', 'Release');
 const SANITIZED = join('native', 'build', 'asan', RELEASE.slice('native/'.length));
@@ -52,9 +54,13 @@ function main() {
       ...[execPath, vitest, 'run', '--project', 'native'],
       ...FILES_LEFT_OUT.flatMap((file) => ['--exclude', file]),
       ...['--testNamePattern', `^(?!.*(${TESTS_LEFT_OUT.join('|')}))`],
+      // Everything takes several times as long.
+      ...['--testTimeout=240000', '--hookTimeout=240000', '--reporter=default'],
+      ...(REPORT === null ? [] : ['--reporter=json', `--outputFile.json=${REPORT}`]),
     ],
     { LD_PRELOAD: library },
   );
+  if (REPORT !== null) return tests ? 0 : 1;
   stdout.write('== the campaign on the addon ==\n');
   const campaign = inNamespace(
     [execPath, join('test', 'fuzz', 'run.mjs'), '--target', 'addon', '--seconds', SECONDS],
