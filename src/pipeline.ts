@@ -27,6 +27,7 @@ import type { NameChange } from './name/cluster-names.js';
 import { Names } from './name/names.js';
 import { packetErrorName } from './packet/packet-error.js';
 import { lossesOf } from './pipeline-losses.js';
+import { MtuReporting } from './pipeline-mtu.js';
 import { PipelineRate } from './pipeline-rate.js';
 import { RuleReading, type ToExplain } from './pipeline-rules.js';
 import type { RulesNews } from './rules/rule-text.js';
@@ -86,6 +87,7 @@ export class Pipeline implements FlowFeed, SourceSink {
   /** What rules were in force when. */
   readonly ruleReading: RuleReading;
   readonly joiner: PathJoiner;
+  readonly mtu: FlowFeed['mtu'];
   readonly #source: Source;
   readonly #options: PipelineOptions;
   /** What else this machine lacks, for `quality`; added to what the source lacks. */
@@ -137,6 +139,8 @@ export class Pipeline implements FlowFeed, SourceSink {
       ...(options.keepEnded === true ? { ended: {} } : {}),
       ...(options.onFlowEnd === undefined ? {} : { onRemove: options.onFlowEnd }),
     });
+    const mtu = new MtuReporting(this.flows, (flow) => this.flowRecord(flow));
+    this.mtu = () => mtu.report(source.configuredMtu ?? null);
     // A filter, and namespaces left out, keep packets from being traced: none of them is lost.
     const isWhole = options.filter == null && options.namespaceFiltered !== true;
     this.flows.sampling = isWhole && source.sampling?.()?.mode === 'all' ? 'all' : 'part';

@@ -37,6 +37,13 @@ export interface ParsedNames {
   readonly 'node-name'?: string;
 }
 
+/** The same options for another command of hopscope. */
+export function namesGiven({ names, cri, kubernetes, 'node-name': node }: ParsedNames): string[] {
+  return Object.entries({ names, cri, kubernetes, 'node-name': node }).flatMap(([option, value]) =>
+    value === undefined ? [] : [`--${option}`, value],
+  );
+}
+
 export function nameOptions({
   names,
   cri = 'auto',

@@ -14,6 +14,8 @@ interface SourceChoices extends Pick<ObservedSourceOptions, 'onMode'> {
   readonly filter?: PacketFilter | null;
   /** Whether rules are read. */
   readonly rules?: boolean;
+  /** Whether MTUs are audited. */
+  readonly audit?: boolean;
 }
 
 /** The compiled tracer, beside the compiled TypeScript. */
@@ -28,7 +30,7 @@ export const UI_DIRECTORY = fileURLToPath(new URL('../ui', import.meta.url));
 /** The running kernel, of the process that joins. */
 export function observedSource(
   options: CommonOptions,
-  { onMode, filter = options.filter, rules = false }: SourceChoices = {},
+  { onMode, filter = options.filter, rules = false, audit = false }: SourceChoices = {},
 ): ObservedSource {
   requireMemory(options.memory.total);
   boundUnusedMemory(options.memory.slack);
@@ -40,6 +42,7 @@ export function observedSource(
     filter: filter?.expression ?? null,
     ringBytes: options.memory.ring,
     rules,
+    audit,
     names: options.names,
     // A filter is asked of packets, and the counter does not know it.
     count: options.filter === null,

@@ -1,38 +1,8 @@
-import type { FaultRecord } from '../model/fault.js';
+import type { FaultRecord, WayLimitRecord, WayRecord } from 'hopscope-protocol';
 import type { Finding } from '../mtu/faults/finding.js';
 import type { Step } from '../mtu/step.js';
 import { sentBy, type Way } from '../mtu/ways.js';
 import { addressText, prefixText } from '../network/ip-address.js';
-
-/** What limits a way at one place. */
-export interface WayLimitRecord {
-  readonly netns: string;
-  readonly dev: string;
-  /** rtnetlink link kind, `null` for hardware. */
-  readonly kind: string | null;
-  readonly by: Step['kind'];
-  /** Bytes of the largest IP packet of the pod that passes whole. */
-  readonly room: number;
-  /** Names of the tunnels that it is inside of here. */
-  readonly tunnels: readonly string[];
-}
-
-/** A pod's device, a route of its node, and what fits between. */
-export interface WayRecord {
-  readonly type: 'way';
-  readonly netns: string;
-  readonly dev: string;
-  /** As iproute2 writes it. */
-  readonly route: string;
-  /** The address of it that was followed. */
-  readonly towards: string;
-  readonly mtu: number;
-  /** Bytes of the largest packet that the pod sends there; what is above `mtu` does not fit. */
-  readonly sent: number;
-  readonly setBy: WayLimitRecord;
-  readonly hops: readonly WayLimitRecord[];
-  readonly end: Way['trace']['end'];
-}
 
 export function faultRecord(finding: Finding): FaultRecord {
   const { id, severity, netns, dev, peer, found, expected, because, evidence, remedy } = finding;

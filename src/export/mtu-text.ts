@@ -1,6 +1,5 @@
-import type { FaultRecord, Severity } from '../model/fault.js';
+import type { FaultRecord, Severity, WayLimitRecord, WayRecord } from 'hopscope-protocol';
 import type { Colour, Paint } from './colour.js';
-import type { WayLimitRecord, WayRecord } from './mtu-record.js';
 
 const COLOURS: Readonly<Record<Severity, Colour>> = {
   error: 'red',

@@ -1,4 +1,10 @@
-import type { FlowHistoryRecord, FlowRecord, PathRecord, QualityRecord } from 'hopscope-protocol';
+import type {
+  FlowHistoryRecord,
+  FlowRecord,
+  MtuReport,
+  PathRecord,
+  QualityRecord,
+} from 'hopscope-protocol';
 
 export interface NamespaceRecord {
   readonly name: string;
@@ -25,6 +31,8 @@ export interface FlowFeed {
   history(id: string): FlowHistoryRecord | null;
   quality(): QualityRecord;
   namespaces(): readonly NamespaceRecord[];
+  /** What is known of encapsulation and MTUs. */
+  mtu(): MtuReport;
   /** Asks to see everything for a moment: somebody looks at a flow. */
   request(): void;
 }

@@ -1,4 +1,5 @@
 import type { Seen } from 'hopscope-protocol';
+import { jsonOf } from '../channel/frame.js';
 import {
   decimal,
   list,
@@ -10,10 +11,10 @@ import {
   short,
   string,
 } from '../channel/untrusted-value.js';
-import { jsonOf } from '../channel/frame.js';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../logger.js';
 import type { DecimalCounts } from '../model/decimal-counts.js';
 import type { Sampling } from '../model/sampling.js';
+import type { ConfiguredMtu } from '../mtu/configured-mtu.js';
 import type { Catalog } from '../name/catalog.js';
 import type { NameChange } from '../name/cluster-names.js';
 import type { NameChoice } from '../provide/name-choice.js';
@@ -42,6 +43,8 @@ export interface Observation {
   readonly count: boolean;
   /** Whether rules are read. */
   readonly rules: boolean;
+  /** Whether MTUs are audited. */
+  readonly audit: boolean;
 }
 
 /** The first message. It is taken once. */
@@ -115,6 +118,7 @@ export type ToJoiner =
   | { readonly type: 'catalog'; readonly catalog: Catalog }
   | { readonly type: 'cluster-names'; readonly change: NameChange }
   | RulesMessage
+  | { readonly type: 'audit'; readonly configured: ConfiguredMtu }
   | { readonly type: 'status'; readonly status: SourceStatus }
   | { readonly type: 'mode'; readonly mode: 'open' | 'windows' }
   /** All has been given. */
@@ -190,6 +194,7 @@ export function parseToObserver(payload: Uint8Array): ToObserver {
         names: names(given['names'], 'names'),
         count: given['count'] === true,
         rules: given['rules'] === true,
+        audit: given['audit'] === true,
         epochNs: decimal(given['epochNs'], 'epochNs'),
         hasServer: given['hasServer'] === true,
         log: {

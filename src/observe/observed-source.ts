@@ -2,6 +2,7 @@ import { closeSync } from 'node:fs';
 import { adoptMap, RingBuffer } from 'ebpf-ts';
 import { log } from '../logger.js';
 import { bigintCounts } from '../model/decimal-counts.js';
+import type { ConfiguredMtu } from '../mtu/configured-mtu.js';
 import { type Catalog, EMPTY_CATALOG } from '../name/catalog.js';
 import { giveCounts } from '../source/count-entries.js';
 import { KernelFunctionLookup } from '../source/kernel-function-lookup.js';
@@ -38,6 +39,7 @@ export class ObservedSource implements RecordedSource {
   /** Starts the server and gives its port, whose traffic is left out; null where there is none. */
   ownPort: (() => Promise<number>) | null = null;
   catalog: Catalog = EMPTY_CATALOG;
+  configuredMtu: ConfiguredMtu | null = null;
   onSymbol: (address: bigint, name: string) => void = () => undefined;
   readonly #options: ObservedSourceOptions;
   readonly #functions = new KernelFunctions({
@@ -229,6 +231,9 @@ export class ObservedSource implements RecordedSource {
         if (news !== null) sink.rules?.(news);
         break;
       }
+      case 'audit':
+        this.configuredMtu = message.configured;
+        break;
       case 'status':
         this.#status = message.status;
         break;

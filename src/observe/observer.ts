@@ -15,6 +15,7 @@ import { countEntry } from '../source/count-entries.js';
 import type { HookDetail } from '../source/hook-places.js';
 import type { KernelFunctionLookup } from '../source/kernel-function-lookup.js';
 import { KernelSource } from '../source/kernel-source.js';
+import { MtuAuditor } from '../source/mtu-auditor.js';
 import type { RemoteReader } from '../source/remote-reader.js';
 import type { SourceSink } from '../source/source.js';
 import type { CountCursor } from '../wire/count-cursor.js';
@@ -68,6 +69,7 @@ export class Observer implements RemoteReader, SourceSink {
   #onRead: ((records: number) => void) | null = null;
   #onPort: ((port: number) => void) | null = null;
   #isClosed = false;
+  #auditor: MtuAuditor | null = null;
   /** Rules cross one after the other. */
   #sending: Promise<void> = Promise.resolve();
 
@@ -101,6 +103,7 @@ export class Observer implements RemoteReader, SourceSink {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#stopReporting();
+    this.#auditor?.stop();
     this.#onRead?.(0);
     await this.#source?.stop();
   }
@@ -233,6 +236,12 @@ export class Observer implements RemoteReader, SourceSink {
     this.#stopReporting = heartbeat.every(STATUS_BEATS, () => this.#report());
     this.#send({ type: 'started' });
     this.#options.onBegun?.(null);
+    if (message.audit) {
+      this.#auditor = new MtuAuditor(netns, (configured) =>
+        this.#send({ type: 'audit', configured }),
+      );
+      this.#auditor.start();
+    }
     if (hasServer) this.#examined = await this.#options.examine();
   }
 

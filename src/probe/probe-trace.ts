@@ -1,67 +1,35 @@
-import { spawn } from 'node:child_process';
-import { createInterface, type Interface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { PathRecord } from 'hopscope-protocol';
-import { HopscopeError, UnsupportedError } from '../model/errors.js';
+import { ObservingCommand } from './observing-command.js';
 
-/** Probes whose paths are kept: more are not sent. */
+/** Probes whose paths are kept: no search sends more. */
 export const PATHS_LIMIT = 256;
 const LOOK_MS = 20;
-/** For attaching the programs. */
-const READY_MS = 60_000;
 const ECHO_TYPES: ReadonlySet<number | undefined> = new Set([8, 128]);
+/** Probes and ICMP errors, and nothing of them is left out inside tunnels. */
+const TRACED = 'icmp or icmp6';
 
-/** A line of the log of `hopscope trace`, in JSON. */
-interface LogLine {
-  readonly event?: unknown;
-  readonly message?: unknown;
-  readonly code?: unknown;
-  readonly remedy?: unknown;
-}
-
-/**
- * Paths of the probes of one identifier, as `hopscope trace` shows them: a process of its own, since
- * what parses packets has no privileges.
- */
+/** Paths of the probes of one identifier, as `hopscope trace` shows them. */
 export class ProbeTrace {
-  readonly #child: ReturnType<typeof spawn>;
-  readonly #lines: Interface[] = [];
   readonly #identifier: number;
   readonly #paths = new Map<number, PathRecord>();
-  #isReady = false;
-  #error: HopscopeError | null = null;
-  #ended: Promise<number | null>;
+  #command: ObservingCommand | null = null;
 
-  private constructor(program: readonly string[], identifier: number) {
-    const [command = '', ...args] = program;
+  private constructor(identifier: number) {
     this.#identifier = identifier;
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-    this.#child = child;
-    const { stdout, stderr } = child;
-    if (stdout !== null) this.#read(stdout, (line) => this.#takePath(line));
-    if (stderr !== null) this.#read(stderr, (line) => this.#takeLog(line));
-    this.#ended = new Promise((resolve) => {
-      child.once('error', () => resolve(null));
-      child.once('close', resolve);
-    });
   }
 
   /**
    * Begins, and waits until every program is attached.
    *
-   * @param program command line of `hopscope trace` that writes JSON Lines, and its log in JSON
-   * @throws UnsupportedError, HopscopeError as the command does; `PROBE_NOT_TRACED`
+   * @param options further options of `hopscope trace`
+   * @throws as ObservingCommand
    */
-  static async start(program: readonly string[], identifier: number): Promise<ProbeTrace> {
-    const trace = new ProbeTrace(program, identifier);
-    let isOver = false;
-    void trace.#ended.then(() => {
-      isOver = true;
-    });
-    const end = Date.now() + READY_MS;
-    while (!trace.#isReady && !isOver && Date.now() < end) await pause();
-    if (trace.#isReady) return trace;
-    await trace.stop();
-    throw trace.#error ?? new HopscopeError('PROBE_NOT_TRACED', 'hopscope trace did not begin');
+  static async start(options: readonly string[], identifier: number): Promise<ProbeTrace> {
+    const trace = new ProbeTrace(identifier);
+    const command = ['trace', '--sample', 'all', '--filter', TRACED, ...options];
+    trace.#command = await ObservingCommand.start(command, (record) => trace.#take(record));
+    return trace;
   }
 
   /** What the trace has of a probe; null where it has nothing within the time. */
@@ -70,26 +38,18 @@ export class ProbeTrace {
     for (;;) {
       const path = this.#paths.get(sequence);
       if (path !== undefined || Date.now() >= end) return path ?? null;
-      await pause();
+      await delay(LOOK_MS);
     }
   }
 
   async stop(): Promise<void> {
-    this.#child.kill('SIGTERM');
-    await this.#ended;
-    for (const each of this.#lines) each.close();
+    await this.#command?.stop();
   }
 
-  #read(stream: NodeJS.ReadableStream, take: (line: string) => void): void {
-    const lines = createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY });
-    lines.on('line', take);
-    this.#lines.push(lines);
-  }
-
-  #takePath(line: string): void {
-    const path = parsed<PathRecord>(line);
-    const icmp = path?.hops[0]?.tuple?.icmp;
-    if (path === null || icmp?.id !== this.#identifier || !ECHO_TYPES.has(icmp.type)) return;
+  #take(record: unknown): void {
+    const path = record as PathRecord;
+    const icmp = path.hops[0]?.tuple?.icmp;
+    if (icmp?.id !== this.#identifier || !ECHO_TYPES.has(icmp.type)) return;
     const { seq } = icmp;
     if (seq === null || path.branch !== undefined) return;
     const known = this.#paths.get(seq);
@@ -103,28 +63,4 @@ export class ProbeTrace {
       this.#paths.set(seq, path);
     }
   }
-
-  #takeLog(line: string): void {
-    const said = parsed<LogLine>(line);
-    if (said?.event === 'ready') this.#isReady = true;
-    if (said?.event !== 'failed') return;
-    const code = String(said.code ?? 'PROBE_NOT_TRACED');
-    const message = String(said.message ?? line);
-    this.#error =
-      typeof said.remedy === 'string'
-        ? new UnsupportedError(code, message, said.remedy)
-        : new HopscopeError(code, message);
-  }
-}
-
-function parsed<T>(line: string): T | null {
-  try {
-    return JSON.parse(line) as T;
-  } catch {
-    return null;
-  }
-}
-
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, LOOK_MS));
 }

@@ -1,5 +1,6 @@
 export * from './endpoint-text.js';
 export * from './enumerations.js';
+export * from './fault-record.js';
 export * from './filter-completion.js';
 export * from './filter-fields.js';
 export * from './filter-node.js';
@@ -15,6 +16,7 @@ export * from './limits.js';
 export * from './match-filter.js';
 export * from './messages.js';
 export * from './mtu-record.js';
+export * from './mtu-report.js';
 export * from './parse.js';
 export * from './parse-filter.js';
 export * from './path-direction.js';

@@ -104,6 +104,8 @@ export class Answers {
         return this.#feed.history(question.id);
       case 'groups':
         return this.#groups(question.by, question.filter);
+      case 'mtu':
+        return this.#feed.mtu();
       case 'namespaces':
         return this.#feed.namespaces();
     }

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import type { FlowHistoryRecord, Grouping } from 'hopscope-protocol';
+import type { FlowHistoryRecord, Grouping, MtuReport } from 'hopscope-protocol';
 import {
   ChannelError,
   FRAME_JSON,
@@ -99,6 +99,10 @@ export class ChannelCollector implements Collector {
 
   namespaces(): Promise<readonly NamespaceRecord[]> {
     return this.#ask({ about: 'namespaces' }) as Promise<readonly NamespaceRecord[]>;
+  }
+
+  mtu(): Promise<MtuReport> {
+    return this.#ask({ about: 'mtu' }) as Promise<MtuReport>;
   }
 
   send(message: ToCollector): void {

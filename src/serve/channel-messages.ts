@@ -7,6 +7,7 @@ import {
   type Grouping,
   type GroupsAnswer,
   type HelloMessage,
+  type MtuReport,
   PATHS_PER_FLOW,
   type PathRecord,
   type QualityRecord,
@@ -114,6 +115,7 @@ export interface AnswerMessage {
     | FlowsPart
     | GroupsPart
     | FlowHistoryRecord
+    | MtuReport
     | null
     | readonly NamespaceRecord[];
 }
@@ -162,7 +164,8 @@ export type Question =
   | { readonly about: 'history'; readonly id: string }
   /** Of flows that match the filter. */
   | { readonly about: 'groups'; readonly by: Grouping; readonly filter: string }
-  | { readonly about: 'namespaces' };
+  | { readonly about: 'namespaces' }
+  | { readonly about: 'mtu' };
 
 export interface AskMessage {
   readonly type: 'ask';
@@ -243,7 +246,8 @@ function question(asked: Fields): Question {
       return { about: 'groups', by, filter: text(asked['filter'], FILTER_TEXT_LIMIT) };
     }
     case 'namespaces':
-      return { about: 'namespaces' };
+    case 'mtu':
+      return { about: asked['about'] };
     default:
       throw bad('it is a question about nothing known');
   }

@@ -1,4 +1,4 @@
-import type { FlowHistoryRecord, Grouping } from 'hopscope-protocol';
+import type { FlowHistoryRecord, Grouping, MtuReport } from 'hopscope-protocol';
 import { HopscopeError } from '../model/errors.js';
 import type { NamespaceRecord } from '../model/feed.js';
 import type {
@@ -37,4 +37,6 @@ export interface Collector {
   groups(by: Grouping, filter: string): Promise<GroupsPart>;
   /** Rejects with CollectorError. */
   namespaces(): Promise<readonly NamespaceRecord[]>;
+  /** Rejects with CollectorError. */
+  mtu(): Promise<MtuReport>;
 }

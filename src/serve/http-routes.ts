@@ -120,6 +120,8 @@ export class Routes {
     } else if (path === '/api/namespaces') {
       const namespaces = await this.#ask(() => collector.namespaces());
       sendJson(response, 200, { namespaces });
+    } else if (path === '/api/mtu') {
+      sendJson(response, 200, await this.#ask(() => collector.mtu()));
     } else if (path === '/api/flows') {
       const limit = readLimit(url.searchParams.get('limit'));
       const from = readCursor(url.searchParams.get('cursor'));

@@ -1,4 +1,5 @@
 import type { SamplingRecord, Seen } from 'hopscope-protocol';
+import type { ConfiguredMtu } from '../mtu/configured-mtu.js';
 import type { Catalog } from '../name/catalog.js';
 import type { NameChange } from '../name/cluster-names.js';
 import type { RulesNews } from '../rules/rule-text.js';
@@ -79,6 +80,8 @@ export interface Source {
   readonly isThinned?: boolean;
   /** Seconds since the names that each provider gives were certain; null while they never were. */
   nameAges?(): Readonly<Record<string, number | null>>;
+  /** What the newest audit of MTUs says; null before the first, absent where there is none. */
+  readonly configuredMtu?: ConfiguredMtu | null;
   /** Says that a packet was met in a namespace, by its number: it may be one that is not known. */
   met?(netns: number): void;
   /** Whether `rules` is called; absent: no. */

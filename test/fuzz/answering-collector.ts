@@ -58,5 +58,6 @@ export function answeringCollector(): Collector {
       };
     },
     namespaces: async () => feed.namespaces(),
+    mtu: async () => feed.mtu(),
   };
 }

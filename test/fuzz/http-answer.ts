@@ -26,6 +26,7 @@ export const HTTP_WORDS: readonly string[] = [
     '/api/flows/',
     '/api/quality',
     '/api/namespaces',
+    '/api/mtu',
     '/ws',
   ],
   ...[

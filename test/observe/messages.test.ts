@@ -11,6 +11,7 @@ const OBSERVE: ObserveMessage = {
   ringBytes: 1 << 24,
   count: true,
   rules: true,
+  audit: true,
   epochNs: '123456789012345',
   hasServer: true,
   log: { level: 'info', format: 'json' },

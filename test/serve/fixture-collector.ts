@@ -128,6 +128,11 @@ export class FixtureCollector implements Collector {
     return this.#feed.namespaces();
   }
 
+  async mtu(): ReturnType<Collector['mtu']> {
+    await this.#turn();
+    return this.#feed.mtu();
+  }
+
   #turn(): Promise<void> {
     this.asked += 1;
     return new Promise((resolve) => {

@@ -1,16 +1,19 @@
 import type {
   Direction,
   DropRecord,
+  FaultRecord,
   FlowHistoryRecord,
   FlowRecord,
   HopRecord,
   LegRecord,
+  MtuReport,
   OuterRecord,
   PathRecord,
   QualityRecord,
   TupleRecord,
 } from 'hopscope-protocol';
 import type { FlowFeed, NamespaceRecord, RecentPath } from '../../src/model/feed.js';
+import { liveReport } from '../../src/mtu/report.js';
 
 /** Wall-clock nanoseconds all fixture times start from. */
 export const FIXTURE_EPOCH = 1_795_209_669_857_750_123n;
@@ -406,6 +409,7 @@ export class FixtureFeed implements FlowFeed {
   #removed: { id: string; at: number }[] = [];
   #cursor = 0;
   missing: readonly string[] = [];
+  configuredFaults: readonly FaultRecord[] = [];
   /** Times that everything was asked for. */
   requests = 0;
 
@@ -476,5 +480,11 @@ export class FixtureFeed implements FlowFeed {
 
   namespaces(): readonly NamespaceRecord[] {
     return [{ name: 'pod1', node: 'node111', inode: 4_026_531_840 }];
+  }
+
+  mtu(): MtuReport {
+    const flows = this.newestFirst().map(({ flow }) => flow);
+    const report = liveReport(this.configuredFaults, flows, () => null);
+    return { type: 'mtu', ...report, ways: [], isAudited: true, flows: flows.length };
   }
 }

@@ -118,7 +118,7 @@ export class Watch {
     return this.#pipeline.flows
       .changedSince(begin)
       .map((flow) => this.#pipeline.flowRecord(flow))
-      .filter(({ original }) => original.src.startsWith('10.31.') && original.proto !== 'arp');
+      .filter(({ original }) => /^10\.(?:31|20)\./u.test(original.src) && original.proto !== 'arp');
   }
 
   /** The one flow that changed. */

@@ -44,7 +44,10 @@ export async function runDemoDashboard([given = '', ...args]: string[]): Promise
   try {
     if (lack !== null) throw new UnsupportedError(lack.code, lack.message, lack.remedy);
     // The machine's own traffic would only stand in the way.
-    const source = observedSource({ ...options, netns: options.netns ?? netns }, { rules: true });
+    const source = observedSource(
+      { ...options, netns: options.netns ?? netns },
+      { rules: true, audit: true },
+    );
     dashboard = await startDashboard({
       source,
       options,

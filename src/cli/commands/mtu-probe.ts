@@ -13,13 +13,10 @@ import { CatalogReader } from '../../source/catalog-reader.js';
 import { readMachine } from '../../source/machine-reader.js';
 import { NamespaceWatcher } from '../../source/namespace-watcher.js';
 import { EXIT } from '../exit-status.js';
-import { nameOptions, type ParsedNames } from '../name-options.js';
+import { nameOptions, namesGiven, type ParsedNames } from '../name-options.js';
 import { nameProviders } from '../name-providers.js';
 import { stopRequest } from '../observe.js';
 import { LineOutput } from '../output.js';
-
-/** What a probe and its errors are, and nothing of it is left out inside tunnels. */
-const TRACED = 'icmp or icmp6';
 
 export interface ProbeOptions extends ParsedNames {
   readonly json?: boolean;
@@ -44,7 +41,7 @@ export async function runProbe(ends: readonly string[], options: ProbeOptions): 
   const { src, dst } = findProbeEnds(machine, names, from, to);
   const stop = stopRequest();
   const identifier = randomInt(1, 0x10000);
-  const trace = await ProbeTrace.start(traceCommand(options), identifier);
+  const trace = await ProbeTrace.start(namesGiven(options), identifier);
   try {
     const prober = new Prober({
       ...{ machine, byName, trace, identifier, stop: stop.signal },
@@ -81,20 +78,6 @@ async function readNames(machine: Machine, options: ProbeOptions) {
   } finally {
     reader.close();
   }
-}
-
-/** This program once more, to trace what this one sends. */
-function traceCommand(options: ProbeOptions): string[] {
-  const { names, cri, kubernetes, 'node-name': node } = options;
-  const given = { names, cri, kubernetes, 'node-name': node };
-  return [
-    ...[process.execPath, ...process.execArgv, process.argv[1] ?? ''],
-    ...['trace', '--json', '--sample', 'all', '--log-format', 'json', '--log-level', 'info'],
-    ...Object.entries(given).flatMap(([option, value]) =>
-      value === undefined ? [] : [`--${option}`, value],
-    ),
-    ...['--filter', TRACED],
-  ];
 }
 
 async function show(records: readonly ProbeRecord[], isJson: boolean): Promise<void> {

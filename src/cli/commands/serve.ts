@@ -27,7 +27,7 @@ export async function runServe(args: string[]): Promise<number> {
   const listen = listenOptions(values);
   const joiner = Joiner.own;
   const { stop } = joiner;
-  const source = observedSource(options, { rules: true });
+  const source = observedSource(options, { rules: true, audit: true });
   // The service manager knows the process that observes, which passes on what is reported to it.
   const request = takeServiceRequest(process.env, process.ppid);
   const manager = new ServiceManager(request, (state) =>

@@ -1,4 +1,4 @@
-import type { FaultDevice, FaultRecord } from '../../model/fault.js';
+import type { FaultDevice, FaultRecord } from 'hopscope-protocol';
 import type { Device } from '../../network/machine.js';
 import type { AuditInput } from '../input.js';
 

@@ -52,6 +52,8 @@ export interface FaultRecord {
   readonly evidence: readonly Evidence[];
   /** Flows that it hits; null where no flows were watched. */
   readonly flows: number | null;
+  /** Ids of some of them; absent where no flows were watched. */
+  readonly flowIds?: readonly string[];
   /** The command that corrects it, for a POSIX shell. */
   readonly remedy: string;
 }
