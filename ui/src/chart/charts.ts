@@ -5,6 +5,7 @@ import { formatBytes, formatCount, formatDuration } from '../format/quantity.js'
 export interface Series {
   readonly key: string;
   readonly label: string;
+  /** A variable of base.css: `var(--series-1)`. */
   readonly color: string;
 }
 
@@ -31,26 +32,14 @@ export interface Chart {
   readonly series: (context: ChartContext) => readonly Series[];
 }
 
-const ORIGINAL = '#5cc8ff';
-const REPLY = '#f2b84b';
+const ORIGINAL = 'var(--series-1)';
+const REPLY = 'var(--series-2)';
 
-const PALETTE = [
-  '#5cc8ff',
-  '#f2b84b',
-  '#4fd18b',
-  '#ff8f8f',
-  '#c9a6ff',
-  '#e6e36a',
-  '#5ce0d0',
-  '#ff9ed8',
-  '#9fb4ff',
-  '#d6a77a',
-  '#a8d86e',
-  '#b9c3d4',
-] as const;
+/** Colours of lines that CSS has, for light and for dark. */
+const SERIES_COLOURS = 12;
 
 export function colorOf(index: number): string {
-  return PALETTE[index % PALETTE.length] ?? PALETTE[0];
+  return `var(--series-${(index % SERIES_COLOURS) + 1})`;
 }
 
 function directions(quantity: string): readonly Series[] {

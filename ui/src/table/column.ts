@@ -24,6 +24,8 @@ export interface Column {
   readonly grow: number;
   readonly width: number;
   readonly numeric?: boolean;
+  /** Not shown before somebody chooses it. */
+  readonly optional?: boolean;
   /** Columns of a higher number are left out first in a narrow window. */
   readonly rank: number;
   /** What it is ordered by; `null` sorts last either way. */

@@ -42,7 +42,7 @@ export const COLUMNS: readonly Column[] = [
     grow: 0,
     width: 46,
     numeric: true,
-    rank: 5,
+    rank: 12,
     descending: true,
     key: (row) => time(row.last),
     parts: (row, { now }) => {
@@ -89,7 +89,7 @@ export const COLUMNS: readonly Column[] = [
     help: 'Addresses after translation (NAT); “as sent” where nothing changed',
     grow: 3,
     width: 234,
-    rank: 1,
+    rank: 2,
     key: (row) => (row.dnat === null ? null : (row.dstName ?? row.dnat.address)),
     parts: (row) => {
       if (!row.answered) {
@@ -119,7 +119,7 @@ export const COLUMNS: readonly Column[] = [
     help: 'Transport protocol',
     grow: 0,
     width: 44,
-    rank: 2,
+    rank: 5,
     key: (row) => row.proto,
     parts: (row) => [{ text: row.proto, term: fieldTerm('proto', row.proto) }],
   },
@@ -129,7 +129,7 @@ export const COLUMNS: readonly Column[] = [
     help: 'State of the connection',
     grow: 0,
     width: 50,
-    rank: 4,
+    rank: 10,
     key: (row) => row.state,
     parts: (row) =>
       row.ended === true
@@ -148,7 +148,7 @@ export const COLUMNS: readonly Column[] = [
     label: 'Verdict',
     help: 'What became of the packets, with the reason where some were dropped',
     grow: 2,
-    width: 156,
+    width: 230,
     rank: 0,
     key: (row) => row.verdict,
     parts: (row) => {
@@ -185,7 +185,7 @@ export const COLUMNS: readonly Column[] = [
     help: 'Encapsulation on the way and the bytes it adds to each packet',
     grow: 0,
     width: 74,
-    rank: 2,
+    rank: 6,
     key: (row) => row.encapsulation[0]?.type ?? null,
     parts: (row) =>
       row.encapsulation.length === 0
@@ -203,7 +203,7 @@ export const COLUMNS: readonly Column[] = [
     grow: 0,
     width: 46,
     numeric: true,
-    rank: 1,
+    rank: 4,
     descending: true,
     key: (row) => row.packetsPerSecond,
     parts: (row) => [
@@ -221,7 +221,7 @@ export const COLUMNS: readonly Column[] = [
     grow: 0,
     width: 60,
     numeric: true,
-    rank: 3,
+    rank: 8,
     descending: true,
     key: (row) => row.bytesPerSecond,
     parts: (row) => [
@@ -239,7 +239,7 @@ export const COLUMNS: readonly Column[] = [
     grow: 0,
     width: 58,
     numeric: true,
-    rank: 3,
+    rank: 7,
     descending: true,
     key: (row) => row.p50,
     parts: (row) => [{ text: formatDuration(row.p50), tone: row.p50 === null ? 'dim' : 'plain' }],
@@ -251,7 +251,7 @@ export const COLUMNS: readonly Column[] = [
     grow: 0,
     width: 64,
     numeric: true,
-    rank: 2,
+    rank: 3,
     descending: true,
     key: (row) => row.p99,
     parts: (row) => [{ text: formatDuration(row.p99), tone: row.p99 === null ? 'dim' : 'plain' }],

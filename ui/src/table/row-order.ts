@@ -1,4 +1,4 @@
-import type { FlowRow } from 'hopscope-protocol';
+import type { RowCell } from '../store/flow-table.svelte.js';
 import { COLUMNS } from './columns.js';
 
 export interface Order {
@@ -20,18 +20,19 @@ export function formatOrder({ column, descending }: Order): string {
   return `${descending ? '-' : ''}${column}`;
 }
 
-export function compareRows(order: Order): (a: FlowRow, b: FlowRow) => number {
+/** In order. Each key is made once: it may be the text of an address. */
+export function sortedCells(cells: readonly RowCell[], order: Order): RowCell[] {
   const key = COLUMNS.find(({ id }) => id === order.column)?.key ?? (() => null);
   const sign = order.descending ? -1 : 1;
-  return (a, b) => {
-    const left = key(a);
-    const right = key(b);
-    if (left !== right) {
-      if (left === null) return 1;
-      if (right === null) return -1;
-      return left < right ? -sign : sign;
+  const keyed = cells.map((cell) => ({ cell, key: key(cell.row), id: cell.row.id }));
+  keyed.sort((a, b) => {
+    if (a.key !== b.key) {
+      if (a.key === null) return 1;
+      if (b.key === null) return -1;
+      return a.key < b.key ? -sign : sign;
     }
     // Equal rows keep a fixed order, or they would jump at every tick.
     return a.id < b.id ? -1 : 1;
-  };
+  });
+  return keyed.map(({ cell }) => cell);
 }

@@ -1,9 +1,12 @@
 import { type FilterTerm, matchesFilter, type ParsedFilter } from 'hopscope-protocol';
-import { createContext } from 'svelte';
+import { createContext, untrack } from 'svelte';
 import { parseFilter, toggleTerm } from '../filter/grammar.js';
 import type { Router } from '../route/route.svelte.js';
 import type { FlowTableStore, RowCell } from '../store/flow-table.svelte.js';
-import { compareRows, DEFAULT_ORDER, formatOrder, parseOrder } from './row-order.js';
+import { DEFAULT_ORDER, formatOrder, parseOrder, sortedCells } from './row-order.js';
+
+/** Why rows stay where they are: somebody is about to read, choose or open one. */
+export type HoldReason = 'pointer' | 'focus' | 'scroll' | 'flow';
 
 /**
  * What of the table is seen, in what order, and which row is marked. Filter and
@@ -14,7 +17,8 @@ export class TableView {
   readonly #router: Router;
   /** The row the keyboard is on. */
   selected = $state<string | null>(null);
-  /** Ids in the order they had when a flow was opened; `null` when not held. */
+  readonly #reasons = new Set<HoldReason>();
+  /** Ids in the order they had when it was first held; `null` when it is not. */
   #held = $state.raw<readonly string[] | null>(null);
 
   constructor(store: FlowTableStore, router: Router) {
@@ -28,8 +32,7 @@ export class TableView {
   applied = $derived.by(() => (this.filter.node === null ? '' : this.text));
   order = $derived.by(() => parseOrder(this.#router.param('sort')));
 
-  /** Rows that match, in order. */
-  rows: readonly RowCell[] = $derived.by(() => {
+  readonly #matching = $derived.by((): readonly RowCell[] => {
     // Rows change in place: the version stands for all of them.
     void this.#store.version;
     const now = Number(this.#store.now);
@@ -37,29 +40,52 @@ export class TableView {
     for (const cell of this.#store.cells()) {
       if (matchesFilter(cell.row, this.filter, now)) matching.push(cell);
     }
-    const compare = compareRows(this.order);
-    matching.sort((a, b) => compare(a.row, b.row));
-    if (this.#held === null) return matching;
-    const position = new Map(this.#held.map((id, index) => [id, index]));
-    const at = (cell: RowCell): number => position.get(cell.row.id) ?? position.size;
-    return matching.sort((a, b) => at(a) - at(b));
+    return matching;
+  });
+
+  /**
+   * Rows in order: those that match, or while the order is held those that it was held with,
+   * whatever becomes of them.
+   */
+  readonly rows: readonly RowCell[] = $derived.by(() => {
+    void this.#store.version;
+    const held = this.#held?.flatMap((id) => this.#store.cell(id) ?? []) ?? [];
+    // Of another filter, or another run of the daemon, none may be left.
+    return held.length === 0 ? sortedCells(this.#matching, this.order) : held;
+  });
+
+  /** Rows that match and are not among those held. */
+  readonly waiting = $derived.by(() => {
+    if (this.#held === null) return 0;
+    const held = new Set(this.#held);
+    return this.#matching.reduce((count, { row }) => count + (held.has(row.id) ? 0 : 1), 0);
   });
 
   get held(): boolean {
     return this.#held !== null;
   }
 
-  /** Keeps the rows where they are: what appears goes to the end. */
-  hold(): void {
-    this.#held ??= this.rows.map((cell) => cell.row.id);
+  /** Keeps the rows where they are, for as long as any reason to is left. */
+  hold(reason: HoldReason): void {
+    this.#reasons.add(reason);
+    this.#held ??= untrack(() => this.rows.map((cell) => cell.row.id));
   }
 
-  release(): void {
+  release(reason: HoldReason): void {
+    this.#reasons.delete(reason);
+    if (this.#reasons.size === 0) this.#held = null;
+  }
+
+  /** Puts the rows in order once, with all that wait; then they are held again. */
+  settle(): void {
     this.#held = null;
+    if (this.#reasons.size === 0) return;
+    this.#held = untrack(() => this.rows.map((cell) => cell.row.id));
   }
 
   setText(text: string): void {
     this.#router.setParams({ q: text });
+    this.settle();
   }
 
   toggle(term: FilterTerm): void {
@@ -71,10 +97,7 @@ export class TableView {
     const order = { column, descending };
     const isDefault = formatOrder(order) === formatOrder(DEFAULT_ORDER);
     this.#router.setParams({ sort: isDefault ? '' : formatOrder(order) });
-    if (this.#held !== null) {
-      this.#held = null;
-      this.hold();
-    }
+    this.settle();
   }
 
   /** Moves the mark by `step` rows and returns the id it is then on. */
