@@ -23,5 +23,6 @@ export * from './path-direction.js';
 export * from './path-record.js';
 export * from './problem.js';
 export * from './quality-record.js';
+export * from './row-order.js';
 export * from './scalars.js';
 export * from './tcp-record.js';

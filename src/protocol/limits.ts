@@ -17,6 +17,8 @@ export const SLOW_TICK_MS = 1000;
 export const ROWS_PER_MESSAGE = 1000;
 /** Rows a client is sent when it starts anew, those that changed last, and keeps at most. */
 export const ROW_WINDOW = 5000;
+/** Rows that a client may have besides, while another order of them is looked for. */
+export const ORDER_SLACK = 1000;
 /** Flows whose detail one client may follow at a time. */
 export const SUBSCRIPTION_LIMIT = 4;
 /** Groupings that one client may look at at a time. */

@@ -14,6 +14,7 @@ import {
 } from './limits.js';
 import { pathRecordSchema } from './path-record.js';
 import { qualityRecordSchema } from './quality-record.js';
+import { rowOrderSchema } from './row-order.js';
 import { boolean, decimal, type Infer, list, longest, number, short, string } from './scalars.js';
 
 /*
@@ -137,6 +138,11 @@ export type UnsubscribeMessage = Infer<typeof unsubscribeMessageSchema>;
 export const filterMessageSchema = v.object({
   type: v.literal('filter'),
   text: longest(FILTER_TEXT_LIMIT),
+  /**
+   * Send the ROW_WINDOW rows that come first in this order, over all flows; without it those that
+   * changed last. What comes into them, or leaves them, follows.
+   */
+  order: v.exactOptional(rowOrderSchema),
 });
 export type FilterMessage = Infer<typeof filterMessageSchema>;
 

@@ -1,12 +1,18 @@
 import {
+  compareKeys,
   type FlowRow,
   matchesFilter,
+  ORDER_SLACK,
   type ParsedFilter,
   parseFilter,
+  ROW_KEYS,
   ROW_WINDOW,
+  type RowKey,
+  type RowOrder,
   topLevel,
 } from 'hopscope-protocol';
-import { CLIENT_REMOVED_LIMIT, FILTERED_ROW_COST } from './limits.js';
+import { bestFirst, type Candidate, lastKey } from './best-rows.js';
+import { CLIENT_REMOVED_LIMIT, FILTERED_ROW_COST, REORDER_MS } from './limits.js';
 import type { RowListener, RowTable } from './row-table.js';
 import { SlotSet } from './slot-set.js';
 
@@ -45,6 +51,13 @@ export class ClientRows implements RowListener {
   /** Slots to look through for rows to begin with, the newest change first. */
   #scan: Uint32Array | null = null;
   #scanned = 0;
+  /** What comes first of all that match; null for what changed last. */
+  #order: RowOrder | null = null;
+  #candidates: Candidate[] = [];
+  /** The last key that the page is to have; null while it has all that match. */
+  #bound: { readonly key: RowKey } | null = null;
+  #rankedAt = 0;
+  #isReordering = false;
   /** Slots to begin with, the newest change first; sent from the other end. */
   #window: number[] = [];
   /** At rows, that `next` has left. */
@@ -64,11 +77,22 @@ export class ClientRows implements RowListener {
     this.#table.unlisten(this);
   }
 
-  /** Begins anew with what matches: the ROW_WINDOW rows that changed last, then what changes. */
-  restart(filter: ParsedFilter): void {
+  /** Begins anew with what matches: the ROW_WINDOW rows that come first, or changed last; then what changes. */
+  restart(filter: ParsedFilter, order: RowOrder | null = null): void {
     this.#filter = filter;
+    this.#order = order;
     this.cleared();
     this.#scan = this.#table.byRecency();
+  }
+
+  /** Looks anew which rows come first, where there is an order and more rows than the page holds. */
+  reorder(): void {
+    if (this.#bound === null || this.#scan !== null) return;
+    if (this.#table.now - this.#rankedAt < REORDER_MS) return;
+    this.#scan = this.#table.byRecency();
+    this.#scanned = 0;
+    this.#candidates = [];
+    this.#isReordering = true;
   }
 
   cleared(): void {
@@ -80,6 +104,9 @@ export class ClientRows implements RowListener {
     this.#freshAt = 0;
     this.#scan = null;
     this.#scanned = 0;
+    this.#candidates = [];
+    this.#bound = null;
+    this.#isReordering = false;
     this.#reset = true;
   }
 
@@ -87,6 +114,7 @@ export class ClientRows implements RowListener {
     const known = this.#known.has(slot);
     // A page that is full has no use for rows older than all it has.
     if (old && !known && this.#known.size >= ROW_WINDOW) return;
+    if (!known && this.#isPastBound(slot)) return;
     if (!this.#changed.add(slot)) return;
     if (known || old) return;
     // While nothing is sent, slots may be used again and again: then all wait in their order.
@@ -101,7 +129,7 @@ export class ClientRows implements RowListener {
     this.#changed.delete(slot);
     if (!this.#known.delete(slot)) return;
     this.#removed.push(id);
-    if (this.#removed.length > CLIENT_REMOVED_LIMIT) this.restart(this.#filter);
+    if (this.#removed.length > CLIENT_REMOVED_LIMIT) this.restart(this.#filter, this.#order);
   }
 
   /**
@@ -113,7 +141,14 @@ export class ClientRows implements RowListener {
     const conditions = topLevel(this.#filter).length;
     const filtered = conditions === 0 ? 1 : FILTERED_ROW_COST + conditions;
     this.#looks = Math.max(1, Math.floor(looks / filtered));
-    if (this.#scan !== null && !this.#lookThrough(this.#scan)) return null;
+    if (this.#scan !== null) {
+      // While it only looks for another order, what is known is sent as ever.
+      const all = this.#looks;
+      if (this.#isReordering) this.#looks = all >> 1;
+      const isThrough = this.#lookThrough(this.#scan);
+      if (!isThrough && !this.#isReordering) return null;
+      if (!isThrough) this.#looks = all - (all >> 1);
+    }
     const rows: string[] = [];
     while (rows.length < limit && this.#looks > 0) {
       const slot = this.#window.pop();
@@ -140,19 +175,61 @@ export class ClientRows implements RowListener {
 
   /** True when it is through, or has found as many as the page holds. */
   #lookThrough(slots: Uint32Array): boolean {
-    while (this.#scanned < slots.length && this.#looks > 0 && this.#window.length < ROW_WINDOW) {
+    const isAll = this.#order !== null;
+    const isWanted = (): boolean => isAll || this.#window.length < ROW_WINDOW;
+    while (this.#scanned < slots.length && this.#looks > 0 && isWanted()) {
       this.#looks -= 1;
       const slot = slots[this.#scanned++] as number;
       const row = this.#table.row(slot);
-      if (row !== null && this.#matches(row)) this.#window.push(slot);
+      if (row === null || !this.#matches(row)) continue;
+      if (this.#order === null) this.#window.push(slot);
+      else this.#candidates.push({ slot, key: ROW_KEYS[this.#order.column](row) });
     }
-    if (this.#scanned < slots.length && this.#window.length < ROW_WINDOW) return false;
+    if (this.#scanned < slots.length && isWanted()) return false;
     this.#scan = null;
+    if (this.#order !== null) this.#rank(this.#order);
     return true;
   }
 
   #matches(row: FlowRow): boolean {
     return this.#filter === ALL || matchesFilter(row, this.#filter, Number(this.#now()));
+  }
+
+  /** Of all that match, those that come first are what the page is to have. */
+  #rank({ descending }: RowOrder): void {
+    const found = this.#candidates;
+    const isFull = found.length > ROW_WINDOW;
+    if (isFull) bestFirst(found, ROW_WINDOW, descending);
+    this.#bound = isFull ? { key: lastKey(found, ROW_WINDOW, descending) } : null;
+    this.#rankedAt = this.#table.now;
+    const best = found.slice(0, ROW_WINDOW);
+    this.#candidates = [];
+    if (!this.#isReordering) {
+      this.#window = best.map(({ slot }) => slot);
+      return;
+    }
+    this.#isReordering = false;
+    const first = new Set(best.map(({ slot }) => slot));
+    for (const slot of this.#table.byRecency()) {
+      if (!this.#known.has(slot)) {
+        if (first.has(slot)) this.#changed.add(slot);
+      } else if (!first.has(slot)) {
+        const row = this.#table.row(slot);
+        this.#known.delete(slot);
+        this.#changed.delete(slot);
+        if (row !== null) this.#removed.push(row.id);
+      }
+    }
+  }
+
+  /** Whether a row that the page does not have comes after all that it has. */
+  #isPastBound(slot: number): boolean {
+    if (this.#bound === null || this.#order === null) return false;
+    if (this.#known.size >= ROW_WINDOW + ORDER_SLACK) return true;
+    const row = this.#table.row(slot);
+    if (row === null) return false;
+    const { column, descending } = this.#order;
+    return compareKeys(ROW_KEYS[column](row), this.#bound.key, descending) > 0;
   }
 
   #addFresh(rows: string[], limit: number): void {

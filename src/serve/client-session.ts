@@ -14,6 +14,7 @@ import {
   parseClientMessage,
   parseFilter,
   ROWS_PER_MESSAGE,
+  type RowOrder,
   SUBSCRIPTION_LIMIT,
 } from 'hopscope-protocol';
 import type { RawData, WebSocket } from 'ws';
@@ -76,8 +77,8 @@ export class ClientSession {
   readonly #socket: WebSocket;
   readonly #context: SessionContext;
   readonly #rows: ClientRows;
-  /** The filter it asked for last, until the next tick. */
-  #wanted: ParsedFilter | null = null;
+  /** The filter and order it asked for last, until the next tick. */
+  #wanted: { readonly filter: ParsedFilter; readonly order: RowOrder | null } | null = null;
   #paused = false;
   readonly #followed = new Map<string, Following>();
   #grouped: readonly GroupFollowing[] = [];
@@ -118,9 +119,10 @@ export class ClientSession {
     }
     if (tick.quality !== null) this.#send(tick.quality);
     if (this.#wanted !== null) {
-      this.#rows.restart(this.#wanted);
+      this.#rows.restart(this.#wanted.filter, this.#wanted.order);
       this.#wanted = null;
     }
+    if (tick.quality !== null) this.#rows.reorder();
     if (!this.#paused) this.#sendFlows(tick);
   }
 
@@ -206,7 +208,7 @@ export class ClientSession {
         this.#unfollow(message.id);
         break;
       case 'filter':
-        this.#filter(message.text);
+        this.#filter(message.text, message.order ?? null);
         break;
       case 'group':
         this.#group(message.groupings);
@@ -218,9 +220,10 @@ export class ClientSession {
   }
 
   /** What cannot be read of it is left out, and said. */
-  #filter(text: string): void {
-    this.#wanted = parseFilter(text);
-    const [problem] = this.#wanted.problems;
+  #filter(text: string, order: RowOrder | null): void {
+    const filter = parseFilter(text);
+    this.#wanted = { filter, order };
+    const [problem] = filter.problems;
     if (problem !== undefined) {
       this.#refuse(problem.code, `the filter, at ${problem.at}: ${problem.message}`);
     }

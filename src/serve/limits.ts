@@ -49,6 +49,8 @@ export const ROW_HELD_BYTES = 3_072;
 /** Looks at rows in one tick, of all clients together; each has its part, and this at least. */
 export const LOOKS_PER_TICK = 131_072;
 export const LOOKS_LEAST = 2_048;
+/** How often the rows that come first in a client's order are looked for anew, milliseconds. */
+export const REORDER_MS = 3_000;
 /** Looks that a row takes where there is a filter, besides one for each of its terms. */
 export const FILTERED_ROW_COST = 8;
 /** Clients get their messages for so long, then others have their turn; the rest at the next tick. */

@@ -81,6 +81,11 @@ export class RowTable {
     return this.#limit;
   }
 
+  /** The collector's monotonic milliseconds, of the newest batch; 0 before the first. */
+  get now(): number {
+    return this.#timeMs ?? 0;
+  }
+
   listen(listener: RowListener): void {
     this.#listeners.add(listener);
   }

@@ -137,3 +137,29 @@ test('names that came from the network are text, not markup', async () => {
     .toContain(name);
   expect(await page.locator('img').count()).toBe(0);
 });
+
+test('the order is of all flows, not of those that the page holds', async () => {
+  const { page } = window;
+  const { id } = serviceFlow('slow', 2, 9_999);
+  const slow = serviceFlow('slow', 2, 9_999);
+  feed.put({
+    ...slow,
+    latencyNs: { original: { count: '2', p50: 9e9, p90: 9e9, p99: 9e9, max: 9e9 }, reply: null },
+  });
+  // Changed longest ago of all: what changed last fills the page without it.
+  for (let index = 0; index < FLOWS; index++) {
+    feed.put(serviceFlow(`flow${index}`, 20_000 + index, port(index)));
+  }
+  await page.goto(`${server.url}/#/flows?sort=-p99`);
+  await expect
+    .poll(() => page.locator('tr[data-flow]').first().getAttribute('data-flow'), {
+      timeout: 30_000,
+    })
+    .toBe(id);
+  await page.goto(`${server.url}/#/flows?sort=p99`);
+  await expect
+    .poll(() => page.locator('tr[data-flow]').first().getAttribute('data-flow'), {
+      timeout: 30_000,
+    })
+    .not.toBe(id);
+});

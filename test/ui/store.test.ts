@@ -77,7 +77,11 @@ describe('latency of the last seconds', () => {
     const times = [0, 1, 2]
       .map((index) => legTimes(servicePath('a', index, 'original', 1), 'original').get(key) ?? -1)
       .sort((a, b) => a - b);
-    expect(window.quantiles(101).get(key)).toMatchObject({ p50: times[1], p99: times[2], count: 3 });
+    expect(window.quantiles(101).get(key)).toMatchObject({
+      p50: times[1],
+      p99: times[2],
+      count: 3,
+    });
     expect(window.quantiles(100 + WINDOW_SECONDS).size).toBe(0);
   });
 });

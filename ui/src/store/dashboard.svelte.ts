@@ -1,4 +1,4 @@
-import { ROW_WINDOW, type ServerMessage } from 'hopscope-protocol';
+import { ROW_WINDOW, type RowOrder, type ServerMessage } from 'hopscope-protocol';
 import { createContext } from 'svelte';
 import { Connection, type ConnectionState } from '../stream/connection.js';
 import { FlowDetailStore } from './flow-detail.svelte.js';
@@ -21,9 +21,10 @@ export class Dashboard {
   readonly #connection: Connection;
   /** The filter's text; empty for all. */
   #filter = '';
-  /** Whether the daemon was asked to send matching rows only. */
+  #order: RowOrder = { column: 'start', descending: true };
+  /** Whether the daemon was asked to choose the rows. */
   #narrowed = false;
-  /** The filter that the daemon was last sent. */
+  /** The filter and order that the daemon was last sent. */
   #sent = '';
   /** Whether rows came while paused and were dropped. */
   #missed = false;
@@ -76,25 +77,33 @@ export class Dashboard {
 
   /**
    * Reports which rows are wanted. The page filters by itself; only when the daemon
-   * has more flows than the page holds is the daemon asked to choose.
+   * has more flows than the page holds is the daemon asked to choose and to order.
    */
-  want(filter: string): void {
+  want(filter: string, order: RowOrder): void {
     this.#filter = filter;
+    this.#order = order;
     this.#narrow();
   }
 
   #narrow(force = false): void {
-    const wanted = this.#filter !== '' && (this.#narrowed || this.table.total > ROW_WINDOW);
+    const isMore = this.table.total > ROW_WINDOW;
+    const wanted = isMore || (this.#narrowed && this.#filter !== '');
     if (!wanted && !this.#narrowed) return;
-    if (!force && wanted === this.#narrowed && this.#sent === this.#filter) return;
+    const { column, descending } = this.#order;
+    const asked = `${descending} ${column} ${this.#filter}`;
+    if (!force && wanted === this.#narrowed && this.#sent === asked) return;
     this.#narrowed = wanted;
-    this.#sent = this.#filter;
+    this.#sent = asked;
     this.#sendFilter();
   }
 
   /** The daemon answers with all rows that match. */
   #sendFilter(): void {
-    this.#connection.send({ type: 'filter', text: this.#narrowed ? this.#filter : '' });
+    this.#connection.send(
+      this.#narrowed
+        ? { type: 'filter', text: this.#filter, order: this.#order }
+        : { type: 'filter', text: '' },
+    );
   }
 
   #onState(state: ConnectionState): void {

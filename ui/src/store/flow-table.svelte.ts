@@ -1,4 +1,7 @@
-import { type FlowRow, type FlowsMessage, ROW_WINDOW } from 'hopscope-protocol';
+import { type FlowRow, type FlowsMessage, ORDER_SLACK, ROW_WINDOW } from 'hopscope-protocol';
+
+/** Rows kept at most: the daemon takes back those that come after ROW_WINDOW others. */
+export const ROW_LIMIT = ROW_WINDOW + ORDER_SLACK;
 
 /** Holds one row, so that a change of it redraws that row alone. */
 export class RowCell {
@@ -9,7 +12,7 @@ export class RowCell {
   }
 }
 
-/** The rows known to the page, at most ROW_WINDOW: those that changed last. */
+/** The rows known to the page, at most ROW_LIMIT: those that changed last. */
 export class FlowTableStore {
   /** In the order of changes: a changed row moves to the end. */
   readonly #cells = new Map<string, RowCell>();
@@ -45,7 +48,7 @@ export class FlowTableStore {
       this.#cells.delete(row.id);
       this.#cells.set(row.id, cell);
     }
-    if (this.#cells.size > ROW_WINDOW) {
+    if (this.#cells.size > ROW_LIMIT) {
       this.#shorten((row) => row.ended === true);
       this.#shorten(() => true);
     }
@@ -59,7 +62,7 @@ export class FlowTableStore {
   /** Removes those that changed longest ago, of what may go, down to the limit. */
   #shorten(mayGo: (row: FlowRow) => boolean): void {
     for (const [id, { row }] of this.#cells) {
-      if (this.#cells.size <= ROW_WINDOW) return;
+      if (this.#cells.size <= ROW_LIMIT) return;
       if (mayGo(row)) this.#cells.delete(id);
     }
   }

@@ -17,6 +17,7 @@ export interface CellContext {
 
 /** A column is data: adding one to `COLUMNS` is all it takes to have it in the table. */
 export interface Column {
+  /** Of a column that rows can be ordered by, its name in ORDER_COLUMNS. */
   readonly id: string;
   readonly label: string;
   readonly help: string;
@@ -28,8 +29,6 @@ export interface Column {
   readonly optional?: boolean;
   /** Columns of a higher number are left out first in a narrow window. */
   readonly rank: number;
-  /** What it is ordered by; `null` sorts last either way. */
-  readonly key: (row: FlowRow) => string | number | null;
   /** Large values first when first clicked. */
   readonly descending?: boolean;
   readonly parts: (row: FlowRow, context: CellContext) => readonly Part[];

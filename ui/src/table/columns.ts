@@ -19,10 +19,6 @@ function place(name: string | null, field: TextField, endpoint: Endpoint): Part[
   return parts;
 }
 
-function time(nanoseconds: string): number {
-  return Number(nanoseconds);
-}
-
 export const COLUMNS: readonly Column[] = [
   {
     id: 'start',
@@ -32,7 +28,6 @@ export const COLUMNS: readonly Column[] = [
     width: 74,
     rank: 0,
     descending: true,
-    key: (row) => time(row.start),
     parts: (row) => [{ text: clockTime(row.start), title: dateTime(row.start) }],
   },
   {
@@ -44,7 +39,6 @@ export const COLUMNS: readonly Column[] = [
     numeric: true,
     rank: 12,
     descending: true,
-    key: (row) => time(row.last),
     parts: (row, { now }) => {
       const ago = elapsed(row.last, now);
       return [{ text: ago < 2e9 ? 'now' : shortAge(ago), tone: 'dim', title: dateTime(row.last) }];
@@ -57,7 +51,6 @@ export const COLUMNS: readonly Column[] = [
     grow: 2,
     width: 172,
     rank: 0,
-    key: (row) => sourceLabel(row),
     parts: (row) => place(row.srcName, 'src', row.src),
   },
   {
@@ -67,7 +60,6 @@ export const COLUMNS: readonly Column[] = [
     grow: 2,
     width: 238,
     rank: 0,
-    key: (row) => destinationLabel(row),
     parts: (row) => {
       if (row.service !== null) {
         return [
@@ -90,7 +82,6 @@ export const COLUMNS: readonly Column[] = [
     grow: 3,
     width: 234,
     rank: 2,
-    key: (row) => (row.dnat === null ? null : (row.dstName ?? row.dnat.address)),
     parts: (row) => {
       if (!row.answered) {
         const title = 'no answer was seen, so whether it was translated is not known';
@@ -120,7 +111,6 @@ export const COLUMNS: readonly Column[] = [
     grow: 0,
     width: 44,
     rank: 5,
-    key: (row) => row.proto,
     parts: (row) => [{ text: row.proto, term: fieldTerm('proto', row.proto) }],
   },
   {
@@ -130,7 +120,6 @@ export const COLUMNS: readonly Column[] = [
     grow: 0,
     width: 50,
     rank: 10,
-    key: (row) => row.state,
     parts: (row) =>
       row.ended === true
         ? [
@@ -150,7 +139,6 @@ export const COLUMNS: readonly Column[] = [
     grow: 2,
     width: 230,
     rank: 0,
-    key: (row) => row.verdict,
     parts: (row) => {
       const tone = VERDICT_TONE[row.verdict];
       const parts: Part[] = [
@@ -186,7 +174,6 @@ export const COLUMNS: readonly Column[] = [
     grow: 0,
     width: 74,
     rank: 6,
-    key: (row) => row.encapsulation[0]?.type ?? null,
     parts: (row) =>
       row.encapsulation.length === 0
         ? [{ text: 'none', tone: 'dim', term: fieldTerm('encap', 'none') }]
@@ -205,7 +192,6 @@ export const COLUMNS: readonly Column[] = [
     numeric: true,
     rank: 4,
     descending: true,
-    key: (row) => row.packetsPerSecond,
     parts: (row) => [
       {
         text: formatCount(row.packetsPerSecond),
@@ -223,7 +209,6 @@ export const COLUMNS: readonly Column[] = [
     numeric: true,
     rank: 8,
     descending: true,
-    key: (row) => row.bytesPerSecond,
     parts: (row) => [
       {
         text: formatBytes(row.bytesPerSecond),
@@ -241,7 +226,6 @@ export const COLUMNS: readonly Column[] = [
     numeric: true,
     rank: 7,
     descending: true,
-    key: (row) => row.p50,
     parts: (row) => [{ text: formatDuration(row.p50), tone: row.p50 === null ? 'dim' : 'plain' }],
   },
   {
@@ -253,8 +237,45 @@ export const COLUMNS: readonly Column[] = [
     numeric: true,
     rank: 3,
     descending: true,
-    key: (row) => row.p99,
     parts: (row) => [{ text: formatDuration(row.p99), tone: row.p99 === null ? 'dim' : 'plain' }],
+  },
+  {
+    id: 'packets',
+    label: 'Packets',
+    help: 'Packets of both directions since it began',
+    optional: true,
+    grow: 0,
+    width: 64,
+    numeric: true,
+    rank: 13,
+    descending: true,
+    parts: (row) => [{ text: formatCount(Number(row.packets)), title: formatExact(row.packets) }],
+  },
+  {
+    id: 'bytes',
+    label: 'Bytes',
+    help: 'IP bytes of both directions since it began',
+    optional: true,
+    grow: 0,
+    width: 70,
+    numeric: true,
+    rank: 14,
+    descending: true,
+    parts: (row) => [{ text: formatBytes(Number(row.bytes)), title: formatExact(row.bytes) }],
+  },
+  {
+    id: 'drops',
+    label: 'Drops',
+    help: 'Packets dropped; copies of what had arrived are not among them',
+    optional: true,
+    grow: 0,
+    width: 56,
+    numeric: true,
+    rank: 15,
+    descending: true,
+    parts: (row) => [
+      { text: formatCount(Number(row.drops)), tone: row.drops === '0' ? 'dim' : 'bad' },
+    ],
   },
 ];
 
@@ -267,7 +288,6 @@ export const RAIL_COLUMNS: readonly Column[] = [
     grow: 1,
     width: 200,
     rank: 0,
-    key: (row) => sourceLabel(row),
     parts: (row) => [
       {
         text: VERDICT_SIGN[row.verdict],
@@ -286,7 +306,6 @@ export const RAIL_COLUMNS: readonly Column[] = [
     width: 66,
     numeric: true,
     rank: 0,
-    key: (row) => row.p99,
     parts: (row) => [{ text: formatDuration(row.p99), tone: 'dim' }],
   },
 ];
@@ -301,7 +320,6 @@ export const NARROW_COLUMNS: readonly Column[] = [
     grow: 9,
     width: 150,
     rank: 0,
-    key: (row) => sourceLabel(row),
     parts: (row) => [
       { text: `${sourceLabel(row)} → ${destinationLabel(row)}`, tone: 'name' },
       { text: row.proto, tone: 'dim' },

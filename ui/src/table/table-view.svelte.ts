@@ -1,4 +1,9 @@
-import { type FilterTerm, matchesFilter, type ParsedFilter } from 'hopscope-protocol';
+import {
+  type FilterTerm,
+  matchesFilter,
+  ORDER_COLUMNS,
+  type ParsedFilter,
+} from 'hopscope-protocol';
 import { createContext, untrack } from 'svelte';
 import { parseFilter, toggleTerm } from '../filter/grammar.js';
 import type { Router } from '../route/route.svelte.js';
@@ -92,7 +97,9 @@ export class TableView {
     this.setText(toggleTerm(this.text, term));
   }
 
-  sortBy(column: string, descendingFirst: boolean): void {
+  sortBy(id: string, descendingFirst: boolean): void {
+    const column = ORDER_COLUMNS.find((one) => one === id);
+    if (column === undefined) return;
     const descending = this.order.column === column ? !this.order.descending : descendingFirst;
     const order = { column, descending };
     const isDefault = formatOrder(order) === formatOrder(DEFAULT_ORDER);

@@ -1,0 +1,45 @@
+import { compareKeys, type RowKey } from 'hopscope-protocol';
+
+export interface Candidate {
+  readonly slot: number;
+  readonly key: RowKey;
+}
+
+/**
+ * Puts the `count` first of an order to the front, in any order among themselves: a choice takes
+ * a step for each candidate, where sorting all would take many (Hoare's selection).
+ */
+export function bestFirst(candidates: Candidate[], count: number, descending: boolean): void {
+  let [low, high] = [0, candidates.length - 1];
+  while (low < high) {
+    const pivot = (candidates[(low + high) >> 1] as Candidate).key;
+    let [left, right] = [low, high];
+    while (left <= right) {
+      while (compareKeys((candidates[left] as Candidate).key, pivot, descending) < 0) left += 1;
+      while (compareKeys((candidates[right] as Candidate).key, pivot, descending) > 0) right -= 1;
+      if (left > right) break;
+      const moved = candidates[left] as Candidate;
+      candidates[left] = candidates[right] as Candidate;
+      candidates[right] = moved;
+      left += 1;
+      right -= 1;
+    }
+    if (count <= right) high = right;
+    else if (count >= left) low = left;
+    else return;
+  }
+}
+
+/** The key of the last among the first `count`. */
+export function lastKey(
+  candidates: readonly Candidate[],
+  count: number,
+  descending: boolean,
+): RowKey {
+  let last = candidates[0]?.key ?? null;
+  for (let at = 1; at < count; at++) {
+    const { key } = candidates[at] as Candidate;
+    if (compareKeys(key, last, descending) > 0) last = key;
+  }
+  return last;
+}
