@@ -1,4 +1,6 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { boolean, type Infer, problemOf, whole } from 'hopscope-protocol';
+import * as v from 'valibot';
 import { HopscopeError } from '../model/errors.js';
 import { tunnelIp } from './node-address.js';
 import {
@@ -18,6 +20,18 @@ import { tunnelsOf } from './tunnels.js';
 export const LAB_DIRECTORY = '/run/hopscope/lab';
 const STATE_FILE = `${LAB_DIRECTORY}/state.json`;
 const STATE_VERSION = 1;
+
+/** What a state file is read for. */
+const shapeSchema = v.object({
+  encap: v.picklist(ENCAPS),
+  proxy: v.picklist(PROXIES),
+  iptables: v.picklist(IPTABLES_BACKENDS),
+  crossSubnet: boolean,
+  subnets: v.picklist(SUBNET_COUNTS),
+  podMtu: v.optional(v.nullable(whole()), null),
+  policy: boolean,
+  dualStack: boolean,
+}) satisfies v.GenericSchema<unknown, LabShape>;
 
 export type NetnsRole = 'node' | 'pod' | 'client' | 'wire';
 
@@ -146,48 +160,21 @@ export function parseLabState(text: string): LabState {
   } catch (cause) {
     throw new LabStateError('LAB_STATE_MALFORMED', `${STATE_FILE} is not JSON`, { cause });
   }
-  if (!isRecord(value)) throw malformed('an object');
-  if (value['version'] !== STATE_VERSION) {
+  const version = checked(v.object({ version: v.optional(v.unknown()) }), value).version;
+  if (version !== STATE_VERSION) {
     throw new LabStateError(
       'LAB_STATE_VERSION',
-      `${STATE_FILE} has version ${String(value['version'])}, this program reads ` +
+      `${STATE_FILE} has version ${String(version)}, this program reads ` +
         `${STATE_VERSION}: run lab down and lab up again`,
     );
   }
-  const podMtu = value['podMtu'];
-  // The rest follows from these: a file cannot claim pods the lab does not have.
-  return describeLab({
-    encap: oneOf(value, 'encap', ENCAPS),
-    proxy: oneOf(value, 'proxy', PROXIES),
-    iptables: oneOf(value, 'iptables', IPTABLES_BACKENDS),
-    crossSubnet: flag(value, 'crossSubnet'),
-    subnets: oneOf(value, 'subnets', SUBNET_COUNTS),
-    podMtu: typeof podMtu === 'number' ? podMtu : null,
-    policy: flag(value, 'policy'),
-    dualStack: flag(value, 'dualStack'),
-  });
+  // The rest follows from its shape: a file cannot claim pods the lab does not have.
+  return describeLab(checked(shapeSchema, value));
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function malformed(expected: string): LabStateError {
-  return new LabStateError('LAB_STATE_MALFORMED', `${STATE_FILE}: expected ${expected}`);
-}
-
-function flag(value: Record<string, unknown>, key: string): boolean {
-  const found = value[key];
-  if (typeof found !== 'boolean') throw malformed(`${key} to be true or false`);
-  return found;
-}
-
-function oneOf<T extends string | number>(
-  value: Record<string, unknown>,
-  key: string,
-  allowed: readonly T[],
-): T {
-  const found = allowed.find((candidate) => candidate === value[key]);
-  if (found === undefined) throw malformed(`${key} to be one of ${allowed.join(', ')}`);
-  return found;
+function checked<Schema extends v.GenericSchema>(schema: Schema, value: unknown): Infer<Schema> {
+  const result = v.safeParse(schema, value, { abortEarly: true });
+  if (result.success) return result.output as Infer<Schema>;
+  const problem = problemOf(result.issues, STATE_FILE);
+  throw new LabStateError('LAB_STATE_MALFORMED', problem);
 }

@@ -1,17 +1,7 @@
-import type { Seen } from 'hopscope-protocol';
-import { jsonOf } from '../channel/frame.js';
-import {
-  decimal,
-  list,
-  Mismatch,
-  nullable,
-  number,
-  object,
-  oneOf,
-  short,
-  string,
-} from '../channel/untrusted-value.js';
-import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../logger.js';
+import { boolean, decimal, type Infer, list, type Seen, short, whole } from 'hopscope-protocol';
+import * as v from 'valibot';
+import { readMessage } from '../channel/message.js';
+import { LOG_FORMATS, LOG_LEVELS } from '../logger.js';
 import type { DecimalCounts } from '../model/decimal-counts.js';
 import type { Sampling } from '../model/sampling.js';
 import type { ConfiguredMtu } from '../mtu/configured-mtu.js';
@@ -30,45 +20,100 @@ import type { RulesMessage } from './rules-crossing.js';
 
 // ---------------------------------------------------------------- to the observer
 
-/** What is observed, and how. */
-export interface Observation {
-  /** Names of the namespaces; null for all. */
-  readonly netns: readonly string[] | null;
-  readonly sampling: Sampling;
-  /** In pcap-filter syntax; null for none. */
-  readonly filter: string | null;
-  readonly ringBytes: number;
-  readonly names: NameChoice;
-  /** Whether every flow is counted. */
-  readonly count: boolean;
-  /** Whether rules are read. */
-  readonly rules: boolean;
-  /** Whether MTUs are audited. */
-  readonly audit: boolean;
+/** Bytes of one frame to the observer: it needs no large ones. */
+export const OBSERVER_FRAME_LIMIT = 256 << 10;
+
+const NAMES_LIMIT = 4_096;
+const NAME_LENGTH = 256;
+const PATH_LENGTH = 4_096;
+const FILTER_LENGTH = 4_096;
+const STATE_LENGTH = 4_096;
+const RING_MOST = 1 << 30;
+const U32_MOST = 2 ** 32 - 1;
+/** What a service manager is told, as sd_notify(3) has it. */
+const NOTIFICATION = /^(?:(?:READY=1|STOPPING=1|WATCHDOG=1|STATUS=[^\n]*)(?:\n|$))+$/u;
+
+function upTo(most: number) {
+  return v.custom<number>(
+    (value) => typeof value === 'number' && value >= 0 && value <= most,
+    `a number from 0 to ${most}`,
+  );
 }
+
+const samplingSchema = v.variant('mode', [
+  v.object({ mode: v.literal('all') }),
+  v.object({ mode: v.literal('auto'), budget: upTo(100) }),
+  v.object({ mode: v.literal('one-in'), oneIn: upTo(U32_MOST) }),
+]) satisfies v.GenericSchema<unknown, Sampling>;
+
+const nameChoiceSchema = v.object({
+  file: v.nullable(short(PATH_LENGTH)),
+  cri: v.nullable(list(short(PATH_LENGTH), NAMES_LIMIT)),
+  kubernetes: short(PATH_LENGTH),
+  node: short(NAME_LENGTH),
+}) satisfies v.GenericSchema<unknown, NameChoice>;
+
+/** What is observed, and how. */
+const OBSERVATION = {
+  /** Names of the namespaces; null for all. */
+  netns: v.nullable(list(short(NAME_LENGTH), NAMES_LIMIT)),
+  sampling: samplingSchema,
+  /** In pcap-filter syntax; null for none. */
+  filter: v.nullable(short(FILTER_LENGTH)),
+  ringBytes: upTo(RING_MOST),
+  names: nameChoiceSchema,
+  /** Whether every flow is counted. */
+  count: boolean,
+  /** Whether rules are read. */
+  rules: boolean,
+  /** Whether MTUs are audited. */
+  audit: boolean,
+};
+const observationSchema = v.object(OBSERVATION);
+export type Observation = Infer<typeof observationSchema>;
 
 /** The first message. It is taken once. */
-export interface ObserveMessage extends Observation {
-  readonly type: 'observe';
+const observeMessageSchema = v.object({
+  type: v.literal('observe'),
+  ...OBSERVATION,
   /** CLOCK_MONOTONIC, ns. */
-  readonly epochNs: string;
+  epochNs: decimal,
   /** Whether there will be a server, whose own traffic is left out. */
-  readonly hasServer: boolean;
-  readonly log: { readonly level: LogLevel; readonly format: LogFormat };
-}
+  hasServer: boolean,
+  log: v.object({ level: v.picklist(LOG_LEVELS), format: v.picklist(LOG_FORMATS) }),
+});
+export type ObserveMessage = Infer<typeof observeMessageSchema>;
 
-export type ToObserver =
-  | ObserveMessage
+const toObserverSchema = v.variant('type', [
+  observeMessageSchema,
   /** The server's, once it was asked for. */
-  | { readonly type: 'port'; readonly port: number }
+  v.object({ type: v.literal('port'), port: whole(65_535) }),
   /** Of a turn: what it brought has been dealt with. */
-  | { readonly type: 'read'; readonly records: number; readonly cpuMs: number }
-  | { readonly type: 'met'; readonly netns: number }
-  | { readonly type: 'request' }
+  v.object({ type: v.literal('read'), records: whole(), cpuMs: upTo(Number.MAX_SAFE_INTEGER) }),
+  v.object({ type: v.literal('met'), netns: whole(U32_MOST) }),
+  v.object({ type: v.literal('request') }),
   /** For the service manager. */
-  | { readonly type: 'notify'; readonly state: string }
+  v.object({
+    type: v.literal('notify'),
+    state: v.custom<string>(
+      (value) =>
+        typeof value === 'string' && value.length <= STATE_LENGTH && NOTIFICATION.test(value),
+      'what goes to a service manager',
+    ),
+  }),
   /** Detach, and give what is left. */
-  | { readonly type: 'finish' };
+  v.object({ type: v.literal('finish') }),
+]);
+export type ToObserver = Infer<typeof toObserverSchema>;
+
+/**
+ * Reads what the joiner sent, which parses what strangers send to this machine.
+ *
+ * @throws ChannelError `bad-message`
+ */
+export function parseToObserver(payload: Uint8Array): ToObserver {
+  return readMessage(toObserverSchema, payload, 'the joiner');
+}
 
 // ---------------------------------------------------------------- to the joiner
 
@@ -126,102 +171,5 @@ export type ToJoiner =
   /** The command is asked to stop. */
   | { readonly type: 'stop'; readonly signal: string };
 
-/** Bytes of one frame to the observer: it needs no large ones. */
-export const OBSERVER_FRAME_LIMIT = 256 << 10;
-/** The other way catalogs cross, and counts. */
+/** Bytes of one frame to the joiner: catalogs cross, and counts. */
 export const JOINER_FRAME_LIMIT = 256 << 20;
-
-const NAMES_LIMIT = 4_096;
-const NAME_LENGTH = 256;
-const PATH_LENGTH = 4_096;
-const FILTER_LENGTH = 4_096;
-const STATE_LENGTH = 4_096;
-const RING_MOST = 1 << 30;
-const NUMBER_MOST = 2 ** 53 - 1;
-
-function upTo(most: number) {
-  return (value: unknown, at: string): number => {
-    const given = number(value, at);
-    if (given < 0 || given > most) throw new Mismatch(`${at} is not from 0 to ${most}`);
-    return given;
-  };
-}
-
-function sampling(value: unknown, at: string): Sampling {
-  const given = object(value, at);
-  const mode = oneOf('all', 'auto', 'one-in')(given['mode'], `${at}.mode`);
-  if (mode === 'all') return { mode };
-  if (mode === 'auto') return { mode, budget: upTo(100)(given['budget'], `${at}.budget`) };
-  return { mode, oneIn: upTo(2 ** 32 - 1)(given['oneIn'], `${at}.oneIn`) };
-}
-
-function names(value: unknown, at: string): NameChoice {
-  const { file, cri, kubernetes, node } = object(value, at);
-  return {
-    file: nullable(short(PATH_LENGTH))(file, `${at}.file`),
-    cri: nullable(list(short(PATH_LENGTH), NAMES_LIMIT))(cri, `${at}.cri`),
-    kubernetes: short(PATH_LENGTH)(kubernetes, `${at}.kubernetes`),
-    node: short(NAME_LENGTH)(node, `${at}.node`),
-  };
-}
-
-/**
- * Reads what the joiner sent: it parses what strangers send to this machine, and may one day be
- * theirs, so nothing is taken on trust.
- *
- * @throws Mismatch
- */
-export function parseToObserver(payload: Uint8Array): ToObserver {
-  let value: unknown;
-  try {
-    value = jsonOf(payload);
-  } catch {
-    throw new Mismatch('it is not JSON');
-  }
-  const given = object(value, 'it');
-  const types = ['observe', 'port', 'read', 'met', 'request', 'notify', 'finish'] as const;
-  const type = oneOf(...types)(given['type'], 'type');
-  switch (type) {
-    case 'observe': {
-      const { netns, filter, log } = given;
-      const logging = object(log, 'log');
-      return {
-        type,
-        netns: nullable(list(short(NAME_LENGTH), NAMES_LIMIT))(netns, 'netns'),
-        sampling: sampling(given['sampling'], 'sampling'),
-        filter: nullable(short(FILTER_LENGTH))(filter, 'filter'),
-        ringBytes: upTo(RING_MOST)(given['ringBytes'], 'ringBytes'),
-        names: names(given['names'], 'names'),
-        count: given['count'] === true,
-        rules: given['rules'] === true,
-        audit: given['audit'] === true,
-        epochNs: decimal(given['epochNs'], 'epochNs'),
-        hasServer: given['hasServer'] === true,
-        log: {
-          level: oneOf(...LOG_LEVELS)(logging['level'], 'log.level'),
-          format: oneOf(...LOG_FORMATS)(logging['format'], 'log.format'),
-        },
-      };
-    }
-    case 'port':
-      return { type, port: upTo(65_535)(given['port'], 'port') };
-    case 'read':
-      return {
-        type,
-        records: upTo(NUMBER_MOST)(given['records'], 'records'),
-        cpuMs: upTo(NUMBER_MOST)(given['cpuMs'], 'cpuMs'),
-      };
-    case 'met':
-      return { type, netns: upTo(2 ** 32 - 1)(given['netns'], 'netns') };
-    case 'notify': {
-      const state = string(given['state'], 'state');
-      const known = /^(?:(?:READY=1|STOPPING=1|WATCHDOG=1|STATUS=[^\n]*)(?:\n|$))+$/u;
-      if (state.length > STATE_LENGTH || !known.test(state)) {
-        throw new Mismatch('state is nothing that goes to a service manager');
-      }
-      return { type, state };
-    }
-    default:
-      return { type };
-  }
-}

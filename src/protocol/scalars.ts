@@ -3,17 +3,26 @@ import * as v from 'valibot';
 /** What a schema stands for. Nothing that was read is changed afterwards. */
 export type Infer<Schema extends v.GenericSchema> = DeepReadonly<v.InferOutput<Schema>>;
 
-type DeepReadonly<T> = T extends readonly (infer Item)[]
-  ? readonly DeepReadonly<Item>[]
-  : T extends object
-    ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
-    : T;
+type DeepReadonly<T> = T extends object ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> } : T;
 
 export const string = v.string();
 export const boolean = v.boolean();
 
 /** JSON has no other numbers, but `1e999` becomes infinite. */
 export const number = v.custom<number>(Number.isFinite, 'a finite number');
+
+export const integer = v.custom<number>(Number.isSafeInteger, 'an integer');
+
+/** From 0 to `most`. */
+export function whole(most: number = Number.MAX_SAFE_INTEGER) {
+  return v.custom<number>(
+    (value) => Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= most,
+    most === Number.MAX_SAFE_INTEGER ? 'a whole number' : `a whole number up to ${most}`,
+  );
+}
+
+/** Set, or absent. */
+export const mark = v.exactOptional(v.literal(true));
 
 const DECIMAL = /^-?\d{1,20}$/;
 

@@ -1,18 +1,23 @@
 import {
+  boolean,
   FILTER_TEXT_LIMIT,
   type FlowHistoryRecord,
   type FlowRecord,
   type FlowRow,
   GROUPINGS,
-  type Grouping,
   type GroupsAnswer,
   type HelloMessage,
+  type Infer,
+  list,
+  longest,
   type MtuReport,
   PATHS_PER_FLOW,
   type PathRecord,
   type QualityRecord,
+  whole,
 } from 'hopscope-protocol';
-import { ChannelError, jsonOf } from '../channel/frame.js';
+import * as v from 'valibot';
+import { readMessage } from '../channel/message.js';
 import type { NamespaceRecord } from '../model/feed.js';
 import type { Catalog } from '../name/catalog.js';
 import type { NameChange } from '../name/cluster-names.js';
@@ -84,14 +89,6 @@ export interface FlowDetail {
   readonly paths: readonly PathRecord[];
 }
 
-/** Where a page of flows begins: after this flow, in the order of change, the newest first. */
-export interface PagePosition {
-  /** Flows changed before this one are meant: its number of change. */
-  readonly before: number;
-  /** Where the look-up goes on. */
-  readonly id: string;
-}
-
 export interface FlowsPart {
   readonly records: readonly FlowRecord[];
   /** Where the next part begins; `null` at the end. */
@@ -134,151 +131,85 @@ export type ToServer =
 
 // ---------------------------------------------------------------- to the collector
 
-export interface ListeningMessage {
-  readonly type: 'listening';
-  readonly url: string;
-  readonly port: number;
-}
-
-/** It could not start, and ends. */
-export interface FailedMessage {
-  readonly type: 'failed';
-  readonly code: string;
-  readonly message: string;
-}
-
-/** Whether rows are wanted; each time they are, all are sent anew. */
-export interface WatchMessage {
-  readonly type: 'watch';
-  readonly watching: boolean;
-}
-
-export type Question =
-  | { readonly about: 'flow'; readonly id: string; readonly have: readonly string[] }
-  | {
-      readonly about: 'flows';
-      readonly from: PagePosition | null;
-      /** At most RECORDS_PER_ANSWER. */
-      readonly limit: number;
-    }
-  | { readonly about: 'history'; readonly id: string }
-  /** Of flows that match the filter. */
-  | { readonly about: 'groups'; readonly by: Grouping; readonly filter: string }
-  | { readonly about: 'namespaces' }
-  | { readonly about: 'mtu' };
-
-export interface AskMessage {
-  readonly type: 'ask';
-  readonly number: number;
-  readonly question: Question;
-}
-
-export type ToCollector = ListeningMessage | FailedMessage | WatchMessage | AskMessage;
-
 const ID_LENGTH = 128;
 const TEXT_LENGTH = 1024;
 
-type Fields = Readonly<Record<string, unknown>>;
+const idSchema = longest(ID_LENGTH);
+
+const listeningMessageSchema = v.object({
+  type: v.literal('listening'),
+  url: longest(TEXT_LENGTH),
+  port: whole(65_535),
+});
+export type ListeningMessage = Infer<typeof listeningMessageSchema>;
+
+/** It could not start, and ends. */
+const failedMessageSchema = v.object({
+  type: v.literal('failed'),
+  code: idSchema,
+  message: longest(TEXT_LENGTH),
+});
+export type FailedMessage = Infer<typeof failedMessageSchema>;
+
+/** Whether rows are wanted; each time they are, all are sent anew. */
+const watchMessageSchema = v.object({
+  type: v.literal('watch'),
+  watching: boolean,
+});
+export type WatchMessage = Infer<typeof watchMessageSchema>;
+
+/** Where a page of flows begins: after this flow, in the order of change, the newest first. */
+const pagePositionSchema = v.object({
+  /** Flows changed before this one are meant: its number of change. */
+  before: whole(),
+  /** Where the look-up goes on. */
+  id: idSchema,
+});
+export type PagePosition = Infer<typeof pagePositionSchema>;
+
+const questionSchema = v.variant('about', [
+  v.object({
+    about: v.literal('flow'),
+    id: idSchema,
+    have: list(idSchema, PATHS_PER_FLOW),
+  }),
+  v.object({
+    about: v.literal('flows'),
+    from: v.nullable(pagePositionSchema),
+    limit: whole(RECORDS_PER_ANSWER),
+  }),
+  v.object({ about: v.literal('history'), id: idSchema }),
+  /** Of flows that match the filter. */
+  v.object({
+    about: v.literal('groups'),
+    by: v.picklist(GROUPINGS),
+    filter: longest(FILTER_TEXT_LIMIT),
+  }),
+  v.object({ about: v.literal('namespaces') }),
+  v.object({ about: v.literal('mtu') }),
+]);
+export type Question = Infer<typeof questionSchema>;
+
+const askMessageSchema = v.object({
+  type: v.literal('ask'),
+  number: whole(),
+  question: questionSchema,
+});
+export type AskMessage = Infer<typeof askMessageSchema>;
+
+const toCollectorSchema = v.variant('type', [
+  listeningMessageSchema,
+  failedMessageSchema,
+  watchMessageSchema,
+  askMessageSchema,
+]);
+export type ToCollector = Infer<typeof toCollectorSchema>;
 
 /**
- * Reads what the server process sent. It answers the network and may one day be
- * somebody else's, so nothing is taken on trust.
+ * Reads what the server process sent. It answers the network.
  *
  * @throws ChannelError `bad-message`
  */
 export function parseToCollector(payload: Uint8Array): ToCollector {
-  let value: unknown;
-  try {
-    value = jsonOf(payload);
-  } catch {
-    throw bad('it is not JSON');
-  }
-  const message = fields(value);
-  switch (message['type']) {
-    case 'listening':
-      return {
-        type: 'listening',
-        url: text(message['url'], TEXT_LENGTH),
-        port: whole(message['port'], 65_535),
-      };
-    case 'failed':
-      return {
-        type: 'failed',
-        code: text(message['code'], ID_LENGTH),
-        message: text(message['message'], TEXT_LENGTH),
-      };
-    case 'watch':
-      if (typeof message['watching'] !== 'boolean') throw bad('watching is not a boolean');
-      return { type: 'watch', watching: message['watching'] };
-    case 'ask':
-      return {
-        type: 'ask',
-        number: whole(message['number'], Number.MAX_SAFE_INTEGER),
-        question: question(fields(message['question'])),
-      };
-    default:
-      throw bad('its type is not known');
-  }
-}
-
-function question(asked: Fields): Question {
-  switch (asked['about']) {
-    case 'flow': {
-      const have = asked['have'];
-      if (!Array.isArray(have) || have.length > PATHS_PER_FLOW) throw bad('have is not a list');
-      return {
-        about: 'flow',
-        id: text(asked['id'], ID_LENGTH),
-        have: have.map((id) => text(id, ID_LENGTH)),
-      };
-    }
-    case 'flows':
-      return {
-        about: 'flows',
-        from: asked['from'] === null ? null : position(fields(asked['from'])),
-        limit: whole(asked['limit'], RECORDS_PER_ANSWER),
-      };
-    case 'history':
-      return { about: 'history', id: text(asked['id'], ID_LENGTH) };
-    case 'groups': {
-      const by = GROUPINGS.find((one) => one === asked['by']);
-      if (by === undefined) throw bad('it groups by nothing known');
-      return { about: 'groups', by, filter: text(asked['filter'], FILTER_TEXT_LIMIT) };
-    }
-    case 'namespaces':
-    case 'mtu':
-      return { about: asked['about'] };
-    default:
-      throw bad('it is a question about nothing known');
-  }
-}
-
-function position(from: Fields): PagePosition {
-  return {
-    before: whole(from['before'], Number.MAX_SAFE_INTEGER),
-    id: text(from['id'], ID_LENGTH),
-  };
-}
-
-function fields(value: unknown): Fields {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw bad('it is not an object');
-  }
-  return value as Fields;
-}
-
-function text(value: unknown, limit: number): string {
-  if (typeof value !== 'string' || value.length > limit) throw bad('it has no proper text');
-  return value;
-}
-
-function whole(value: unknown, limit: number): number {
-  if (!Number.isSafeInteger(value) || (value as number) < 0 || (value as number) > limit) {
-    throw bad('it has no proper number');
-  }
-  return value as number;
-}
-
-function bad(why: string): ChannelError {
-  return new ChannelError('bad-message', `a message of the server process: ${why}`);
+  return readMessage(toCollectorSchema, payload, 'the server process');
 }

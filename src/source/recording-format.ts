@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { Seen } from 'hopscope-protocol';
+import { boolean, type Infer, problemOf, type Seen, string } from 'hopscope-protocol';
+import * as v from 'valibot';
 import { HopscopeError } from '../model/errors.js';
 import { type Catalog, CatalogError, parseCatalog } from '../name/catalog.js';
 import { type NameChange, parseNameChange } from '../name/cluster-names.js';
@@ -47,31 +48,49 @@ export const CHUNK_LIMIT = 64 << 20;
 /** Largest recording taken, bytes: it is held in memory, and a small file may unpack to more. */
 export const RECORDING_LIMIT = 1 << 30;
 
-export interface RecordingHeader {
-  readonly format: 1;
-  /** Version of hopscope that wrote it; absent in recordings of older versions. */
-  readonly version?: string;
-  /** Fingerprint of the wire layout the records were written with. */
-  readonly layout: string;
-  readonly epochNs: string;
-  readonly kernel: string;
-  readonly missing: readonly string[];
-  /** Whether some packets only were traced, and all drops; absent: no. */
-  readonly thinned?: boolean;
-  /** Whether some namespaces were left out on purpose; absent: no. */
-  readonly namespaceFiltered?: boolean;
-}
+/** As text, without a sign. */
+const countSchema = v.custom<string>(
+  (value) => typeof value === 'string' && /^\d{1,20}$/u.test(value),
+  'a decimal string',
+);
+const symbolsSchema = v.array(v.tuple([countSchema, string]));
 
-export interface RecordingFooter {
+/** What an older version wrote as well; read before the rest, to say who wrote it. */
+const headerOfAnySchema = v.object({
+  format: v.optional(v.unknown()),
+  layout: v.optional(v.unknown()),
+  version: v.optional(v.unknown()),
+});
+
+const headerSchema = v.object({
+  format: v.literal(1),
+  /** Version of hopscope that wrote it; absent in recordings of older versions. */
+  version: v.exactOptional(string),
+  /** Fingerprint of the wire layout the records were written with. */
+  layout: string,
+  epochNs: countSchema,
+  kernel: string,
+  missing: v.array(string),
+  /** Whether some packets only were traced, and all drops; absent: no. */
+  thinned: v.exactOptional(boolean),
+  /** Whether some namespaces were left out on purpose; absent: no. */
+  namespaceFiltered: v.exactOptional(boolean),
+  /** What older versions call it. */
+  limited: v.exactOptional(boolean),
+});
+export type RecordingHeader = Omit<Infer<typeof headerSchema>, 'limited'>;
+
+const footerSchema = v.object({
   /** What could not be seen, as known at the end; absent in recordings of older versions. */
-  readonly missing?: readonly string[];
-  readonly lost: string;
+  missing: v.exactOptional(v.array(string)),
+  lost: countSchema,
   /** What `lost` is the sum of, by cause; absent in recordings of older versions. */
-  readonly losses?: Readonly<Record<string, string>>;
-  readonly own: string;
+  losses: v.exactOptional(v.record(string, countSchema)),
+  own: countSchema,
   /** Functions found for addresses that drops came from; see SYMBOLS for those before. */
-  readonly symbols: readonly (readonly [string, string])[];
-}
+  symbols: symbolsSchema,
+});
+export type RecordingFooter = Infer<typeof footerSchema>;
 
 export class RecordingError extends HopscopeError {}
 
@@ -93,14 +112,14 @@ function madeFingerprint(): string {
 }
 
 export function parseHeader(payload: Uint8Array): RecordingHeader {
-  const header = parseObject(payload, 'header');
-  const { epochNs, kernel, missing, layout, version } = header;
+  const given = parse(payload);
+  const { format, layout, version } = checked(headerOfAnySchema, given, 'header');
   const writer = typeof version === 'string' ? `hopscope ${version}` : 'an older hopscope';
   const remedy = 'replay it with that version, or record it again with this one';
-  if (header['format'] !== 1) {
+  if (format !== 1) {
     throw new RecordingError(
       'RECORDING_VERSION',
-      `the recording has format ${String(header['format'])} of ${writer}, not 1; ${remedy}`,
+      `the recording has format ${String(format)} of ${writer}, not 1; ${remedy}`,
     );
   }
   if (layout !== layoutFingerprint()) {
@@ -109,45 +128,20 @@ export function parseHeader(payload: Uint8Array): RecordingHeader {
       `the recording has record layout ${String(layout)} of ${writer}, not ${layoutFingerprint()}; ${remedy}`,
     );
   }
-  if (!isDecimal(epochNs) || typeof kernel !== 'string' || !isTextList(missing)) {
-    throw new RecordingError('RECORDING_DAMAGED', 'the header of the recording is not whole');
-  }
+  const { limited, ...header } = checked(headerSchema, given, 'header');
   return {
-    format: 1,
-    ...(typeof version === 'string' ? { version } : {}),
-    ...{ layout, epochNs, kernel, missing },
-    thinned: header['thinned'] === true,
-    // Older versions wrote `limited`.
-    namespaceFiltered: header['namespaceFiltered'] === true || header['limited'] === true,
+    ...header,
+    thinned: header.thinned === true,
+    namespaceFiltered: header.namespaceFiltered === true || limited === true,
   };
 }
 
 export function parseFooter(payload: Uint8Array): RecordingFooter {
-  const { lost, losses, own, symbols, missing } = parseObject(payload, 'footer');
-  if (
-    !isDecimal(lost) ||
-    !isDecimal(own) ||
-    !isSymbolList(symbols) ||
-    !(missing === undefined || isTextList(missing)) ||
-    !(losses === undefined || isCounts(losses))
-  ) {
-    throw new RecordingError('RECORDING_DAMAGED', 'the footer of the recording is not whole');
-  }
-  return {
-    lost,
-    own,
-    symbols,
-    ...(missing === undefined ? {} : { missing }),
-    ...(losses === undefined ? {} : { losses }),
-  };
+  return checked(footerSchema, parse(payload), 'footer');
 }
 
 export function parseSymbols(payload: Uint8Array): readonly (readonly [string, string])[] {
-  const symbols = parse(payload);
-  if (!isSymbolList(symbols)) {
-    throw new RecordingError('RECORDING_DAMAGED', 'functions in the recording are not whole');
-  }
-  return symbols;
+  return checked(symbolsSchema, parse(payload), 'functions');
 }
 
 export function catalogOf(payload: Uint8Array): Catalog {
@@ -170,43 +164,15 @@ function namesOf<T>(payload: Uint8Array, read: (value: unknown) => T): T {
   }
 }
 
-/** A count or a time as text, 64 bits wide. */
-function isDecimal(value: unknown): value is string {
-  return typeof value === 'string' && /^\d{1,20}$/u.test(value);
-}
-
-function isCounts(value: unknown): value is Readonly<Record<string, string>> {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    !Array.isArray(value) &&
-    Object.values(value).every(isDecimal)
-  );
-}
-
-function isTextList(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((each) => typeof each === 'string');
-}
-
-function isSymbolList(value: unknown): value is readonly (readonly [string, string])[] {
-  return (
-    Array.isArray(value) &&
-    value.every(
-      (each) =>
-        Array.isArray(each) &&
-        each.length === 2 &&
-        isDecimal(each[0]) &&
-        typeof each[1] === 'string',
-    )
-  );
-}
-
-function parseObject(payload: Uint8Array, what: string): Readonly<Record<string, unknown>> {
-  const value = parse(payload);
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new RecordingError('RECORDING_DAMAGED', `the ${what} of the recording is not an object`);
-  }
-  return value as Readonly<Record<string, unknown>>;
+function checked<Schema extends v.GenericSchema>(
+  schema: Schema,
+  value: unknown,
+  name: string,
+): Infer<Schema> {
+  const result = v.safeParse(schema, value, { abortEarly: true });
+  if (result.success) return result.output as Infer<Schema>;
+  const problem = problemOf(result.issues, name);
+  throw new RecordingError('RECORDING_DAMAGED', `the recording is damaged: ${problem}`);
 }
 
 function parse(payload: Uint8Array): unknown {

@@ -29,16 +29,15 @@ it('knows of no chains where an earlier version wrote it', () => {
 
 describe('refuses, with the place of the fault,', () => {
   it.each([null, undefined, 7, 'text', [CLUSTER]])('%j in place of a catalog', (value) => {
-    expect(fault(value)).toEqual({
-      code: 'CATALOG_INVALID',
-      message: 'catalog is not an object',
-    });
+    const { code, message } = fault(value);
+    expect(code).toBe('CATALOG_INVALID');
+    expect(message).toMatch(/^catalog(?:\.host)? is (?:not an object|missing)$/u);
   });
 
   it.each(Object.keys(CLUSTER).filter((key) => key !== 'chains'))('a catalog without %s', (key) => {
     const { code, message } = fault({ ...CLUSTER, [key]: undefined });
     expect(code).toBe('CATALOG_INVALID');
-    expect(message).toMatch(new RegExp(`^${key} is not `));
+    expect(message).toBe(`catalog.${key} is missing`);
   });
 
   it.each([
@@ -64,13 +63,13 @@ describe('refuses, with the place of the fault,', () => {
     ['chains[0].priority', [{ netns: 1, family: 'ipv4', hook: 'input', priority: 0.5, table: '' }]],
     ['chains[0].table', [{ netns: 1, family: 'ipv4', hook: 'input', priority: -1 }]],
     ['dropReasons[0]', [{}]],
-    ['dropReasons[0]', [[1]]],
+    ['dropReasons[0][1]', [[1]]],
     ['dropReasons[0][0]', [['1', 'NAME']]],
     ['dropReasons[0][1]', [[1, 2]]],
   ])('%s', (place, value) => {
     const key = /^\w+/.exec(place)?.[0] ?? '';
     const { code, message } = fault({ ...CLUSTER, [key]: value });
     expect(code).toBe('CATALOG_INVALID');
-    expect(message.slice(0, message.indexOf(' is not '))).toBe(place);
+    expect(message.slice(0, message.search(/ is (?:not|missing)/u))).toBe(`catalog.${place}`);
   });
 });

@@ -1,5 +1,5 @@
-import { Mismatch } from '../../src/channel/untrusted-value.js';
 import { expect, it } from 'vitest';
+import { ChannelError } from '../../src/channel/frame.js';
 import { type ObserveMessage, parseToObserver } from '../../src/observe/messages.js';
 
 const OBSERVE: ObserveMessage = {
@@ -54,9 +54,9 @@ it.each([
   { type: 'notify', state: 'READY=1\nFDSTORE=1' },
   { type: 'notify', state: '' },
 ])('refuses what it has no reason to send: %j', (message) => {
-  expect(() => parsed(message)).toThrow(Mismatch);
+  expect(() => parsed(message)).toThrow(ChannelError);
 });
 
 it('refuses what is not JSON', () => {
-  expect(() => parseToObserver(Buffer.from('{'))).toThrow(Mismatch);
+  expect(() => parseToObserver(Buffer.from('{'))).toThrow(ChannelError);
 });
