@@ -4,7 +4,8 @@ export interface ReasonWords {
   readonly next: string;
 }
 
-const RULES = 'The rules that the packet met are listed at its last hops; `hopscope explain` says them too.';
+const RULES =
+  'The rules that the packet met are listed at its last hops; `hopscope explain` says them too.';
 
 /** By the name of enum skb_drop_reason (include/net/dropreason-core.h), without its prefix. */
 const WORDS: Readonly<Record<string, ReasonWords>> = {
@@ -57,8 +58,14 @@ const WORDS: Readonly<Record<string, ReasonWords>> = {
     meaning: 'The queueing discipline of a device dropped it.',
     next: '`tc -s qdisc show` of the device.',
   },
-  TC_INGRESS: { meaning: 'A tc program or filter dropped it.', next: '`tc filter show` and `bpftool net`.' },
-  TC_EGRESS: { meaning: 'A tc program or filter dropped it.', next: '`tc filter show` and `bpftool net`.' },
+  TC_INGRESS: {
+    meaning: 'A tc program or filter dropped it.',
+    next: '`tc filter show` and `bpftool net`.',
+  },
+  TC_EGRESS: {
+    meaning: 'A tc program or filter dropped it.',
+    next: '`tc filter show` and `bpftool net`.',
+  },
   CPU_BACKLOG: {
     meaning: 'The backlog of a CPU is full.',
     next: 'net.core.netdev_max_backlog, and which CPU takes the packets.',

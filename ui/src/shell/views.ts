@@ -1,4 +1,5 @@
 import type { Component } from 'svelte';
+import DropsView from '../drops/drops-view.svelte';
 import FlowPage from '../flow/flow-page.svelte';
 import GroupsView from '../group/groups-view.svelte';
 import OverviewView from '../overview/overview-view.svelte';
@@ -37,6 +38,12 @@ const VIEWS: readonly View[] = [
     match: ([first]) => (first === 'groups' ? {} : null),
     title: () => 'Groups',
     component: GroupsView as Component<Params>,
+  },
+  {
+    name: 'drops',
+    match: ([first]) => (first === 'drops' ? {} : null),
+    title: () => 'Drops',
+    component: DropsView as Component<Params>,
   },
   {
     name: 'flow',
