@@ -170,9 +170,10 @@ export class Pipeline implements FlowFeed, SourceSink {
 
   /** All that began before `now` has come. */
   tick(now: bigint, relieve?: () => void): void {
+    const time = this.epoch.since(now);
+    if (this.#drained === 0n) this.flows.tracedSince = time;
     this.#drained = now;
     this.#options.tap?.tick(now);
-    const time = this.epoch.since(now);
     while ((this.#windows[0]?.at ?? Number.POSITIVE_INFINITY) <= time) this.#changeWindow();
     this.#release(time, relieve);
     if (time - this.#lastSweep >= SWEEP_NS) {

@@ -6,8 +6,10 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "failure.h"
 #include "promise-worker.h"
@@ -18,7 +20,7 @@ namespace {
 
 constexpr const char* kOperation = "sendUnixDatagram";
 
-// (address, bytes). unix(7): a path ends with a NUL; an abstract name begins with one, and its
+// (address, bytes, descriptors: Int32Array). unix(7): a path ends with a NUL; an abstract name begins with one, and its
 // end is the address's.
 Napi::Value Send(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -34,8 +36,25 @@ Napi::Value Send(const Napi::CallbackInfo& info) {
   OwnedFd socket_fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (socket_fd.get() < 0) ThrowErrno(env, kOperation, errno, "socket");
   auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length);
-  ssize_t sent = sendto(socket_fd.get(), bytes.Data(), bytes.ByteLength(),
-                        MSG_DONTWAIT | MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&address), size);
+  auto descriptors = info[2].As<Napi::Int32Array>();
+  std::size_t descriptor_bytes = descriptors.ElementLength() * sizeof(std::int32_t);
+  std::vector<char> control(descriptor_bytes == 0 ? 0 : CMSG_SPACE(descriptor_bytes));
+  iovec part = {bytes.Data(), bytes.ByteLength()};
+  msghdr message = {};
+  message.msg_name = &address;
+  message.msg_namelen = size;
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control.empty() ? nullptr : control.data();
+  message.msg_controllen = control.size();
+  if (!control.empty()) {
+    cmsghdr* head = CMSG_FIRSTHDR(&message);
+    head->cmsg_level = SOL_SOCKET;
+    head->cmsg_type = SCM_RIGHTS;
+    head->cmsg_len = CMSG_LEN(descriptor_bytes);
+    std::memcpy(CMSG_DATA(head), descriptors.Data(), descriptor_bytes);
+  }
+  ssize_t sent = sendmsg(socket_fd.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
   if (sent < 0) ThrowErrno(env, kOperation, errno, name);
   return env.Undefined();
 }

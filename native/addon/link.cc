@@ -20,21 +20,47 @@ Napi::Value Close(const Napi::CallbackInfo& info) {
 
 class CloseWorker final : public PromiseWorker {
  public:
-  CloseWorker(Napi::Env env, Attachment attachment)
-      : PromiseWorker(env), attachment_(std::move(attachment)) {}
+  CloseWorker(Napi::Env env, Attachment attachment, bool detach)
+      : PromiseWorker(env), attachment_(std::move(attachment)), detach_(detach) {}
 
  protected:
-  void Execute() override { attachment_.Reset(); }
+  void Execute() override {
+    // Fails where the device is gone, and with it the attachment.
+    if (detach_) bpf_link_detach(attachment_.fd());
+    attachment_.Reset();
+  }
   Napi::Value Finish(Napi::Env env) override { return env.Undefined(); }
 
  private:
   Attachment attachment_;
+  bool detach_;
 };
 
-// (link)
+// (link, detach: also where others have a descriptor of it)
 Napi::Value CloseAsync(const Napi::CallbackInfo& info) {
   auto& link = Unwrap<LinkHandle>(info[0], "close");
-  return PromiseWorker::Start(std::make_unique<CloseWorker>(info.Env(), link.Take()));
+  bool detach = info[1].ToBoolean();
+  return PromiseWorker::Start(std::make_unique<CloseWorker>(info.Env(), link.Take(), detach));
+}
+
+// (descriptor) -> [link, enum bpf_link_type]; with a descriptor of its own
+Napi::Value Adopt(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  OwnedFd own = OwnedFd::Duplicate(env, "adoptLink", info[0].ToNumber().Int32Value());
+  LinkInfo raw = {};
+  __u32 length = sizeof(raw);
+  // The kernel describes a map or a program just as gladly.
+  if (!own.Is("bpf_link")) ThrowErrno(env, "adoptLink", EINVAL, "no link");
+  if (bpf_obj_get_info_by_fd(own.get(), &raw, &length) != 0) ThrowErrno(env, "adoptLink", errno);
+  auto out = Napi::Array::New(env, 2);
+  out.Set(1u, raw.type);
+  out.Set(0u, Wrap(env, std::make_unique<LinkHandle>(env, own.Take())));
+  return out;
+}
+
+// (link) -> its descriptor, which stays the link's
+Napi::Value Descriptor(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), Unwrap<LinkHandle>(info[0], "descriptor").fd());
 }
 
 Napi::Value InfoObject(Napi::Env env, const LinkInfo& raw) {
@@ -124,6 +150,8 @@ Napi::Value EnableStats(const Napi::CallbackInfo& info) {
 
 void InitLink(Napi::Env env, Napi::Object exports) {
   exports.Set("close", Napi::Function::New(env, Close));
+  exports.Set("linkAdopt", Napi::Function::New(env, Adopt));
+  exports.Set("linkDescriptor", Napi::Function::New(env, Descriptor));
   exports.Set("linkCloseAsync", Napi::Function::New(env, CloseAsync));
   exports.Set("linkInfo", Napi::Function::New(env, Info));
   exports.Set("linkInfoAsync", Napi::Function::New(env, InfoAsync));

@@ -74,6 +74,8 @@ Napi::Value Adopt(const Napi::CallbackInfo& info) {
   OwnedFd own = OwnedFd::Duplicate(env, "adoptMap", info[0].ToNumber().Int32Value());
   bpf_map_info raw = {};
   __u32 length = sizeof(raw);
+  // The kernel describes a link or a program just as gladly.
+  if (!own.Is("bpf-map")) ThrowErrno(env, "adoptMap", EINVAL, "no map");
   if (bpf_obj_get_info_by_fd(own.get(), &raw, &length) != 0) ThrowErrno(env, "adoptMap", errno);
   auto out = Napi::Array::New(env, 6);
   out.Set(1u, Napi::String::New(env, raw.name, strnlen(raw.name, sizeof(raw.name))));

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <string>
 
 #include "failure.h"
 
@@ -45,6 +46,13 @@ OwnedFd OwnedFd::Duplicate(Napi::Env env, const char* operation, int fd) {
   int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
   if (copy < 0) ThrowErrno(env, operation, errno, "duplicating a descriptor");
   return OwnedFd(copy);
+}
+
+bool OwnedFd::Is(const char* kind) const {
+  char target[64] = {};
+  std::string path = "/proc/self/fd/" + std::to_string(fd_);
+  if (readlink(path.c_str(), target, sizeof(target) - 1) < 0) return false;
+  return std::string(target).find(std::string("anon_inode:") + kind) == 0;
 }
 
 void OwnedFd::Reset() {

@@ -39,6 +39,8 @@ class OwnedFd {
   // Of a descriptor that stays its owner's. Throws BpfError.
   static OwnedFd Duplicate(Napi::Env env, const char* operation, int fd);
   int get() const { return fd_; }
+  // Whether it is of such a file without a name, as /proc/self/fd has it: "bpf-map", "bpf_link".
+  bool Is(const char* kind) const;
   int Take() {
     int fd = fd_;
     fd_ = -1;

@@ -173,7 +173,10 @@ interface Addon {
     category: string,
     name: string,
   ): NativeLink;
-  linkCloseAsync(link: NativeLink): Promise<void>;
+  /** `detach`: also where other descriptors of it are open. */
+  linkCloseAsync(link: NativeLink, detach: boolean): Promise<void>;
+  linkAdopt(descriptor: number): [handle: NativeLink, type: number];
+  linkDescriptor(link: NativeLink): number;
   linkInfo(link: NativeLink): NativeLinkInfo;
   linkInfoAsync(link: NativeLink): Promise<NativeLinkInfo>;
   linkUpdate(link: NativeLink, object: NativeObject, program: number): void;
@@ -267,7 +270,7 @@ interface Addon {
   sendDescriptors(socket: number, descriptors: Int32Array): void;
   receiveDescriptors(socket: number): number[];
   confine(user: number, capabilities: bigint, filter: boolean): void;
-  sendUnixDatagram(address: string, data: Uint8Array): void;
+  sendUnixDatagram(address: string, data: Uint8Array, descriptors: Int32Array): void;
   sendEchoProbe(
     path: string,
     source: string,

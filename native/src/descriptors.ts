@@ -26,14 +26,20 @@ export function socketPair(): readonly [number, number] {
  */
 export function sendDescriptors(socket: number, descriptors: readonly number[]): void {
   const operation = 'sendDescriptors';
+  const checked = checkDescriptors(operation, descriptors, 1);
+  addon.sendDescriptors(checkInteger(operation, 'socket', socket, 0, MOST), checked);
+}
+
+/** @internal `least` to 253 descriptors. */
+export function checkDescriptors(
+  operation: string,
+  descriptors: readonly number[],
+  least: number,
+): Int32Array {
   if (!Array.isArray(descriptors)) throw badArgument(operation, 'descriptors must be an array');
-  checkInteger(operation, 'the number of descriptors', descriptors.length, 1, DESCRIPTORS_MAX);
-  const checked = descriptors.map((each: unknown) =>
-    checkInteger(operation, 'a descriptor', each, 0, MOST),
-  );
-  addon.sendDescriptors(
-    checkInteger(operation, 'socket', socket, 0, MOST),
-    Int32Array.from(checked),
+  checkInteger(operation, 'the number of descriptors', descriptors.length, least, DESCRIPTORS_MAX);
+  return Int32Array.from(
+    descriptors.map((each: unknown) => checkInteger(operation, 'a descriptor', each, 0, MOST)),
   );
 }
 

@@ -27,7 +27,7 @@ export type {
   MapTypeName,
   ProgramTypeName,
 } from './kernel-names.js';
-export { enableStats, Link, type LinkInfo } from './link.js';
+export { adoptLink, enableStats, Link, type LinkInfo } from './link.js';
 export {
   adoptMap,
   type Batch,

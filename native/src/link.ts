@@ -1,5 +1,6 @@
 /** Attachments. */
 import { addon, type NativeLink } from './addon.js';
+import { checkInteger } from './argument.js';
 import { closedError } from './error.js';
 
 /** What the kernel reports of a link. */
@@ -28,7 +29,7 @@ export interface LinkInfo {
 export class Link {
   /**
    * How it was made: `tracepoint`, `raw_tracepoint`, `btf`, `netfilter`, `tcx`, `packet`
-   * or `stats`.
+   * or `stats`; an adopted one that is neither `netfilter` nor `tcx` is `other`.
    */
   readonly kind: string;
   #handle: NativeLink | null;
@@ -59,6 +60,11 @@ export class Link {
     return addon.linkInfoAsync(this.#handle);
   }
 
+  /** Its descriptor, for `sendDescriptors`: it stays the link's. */
+  descriptor(): number {
+    return addon.linkDescriptor(this.nativeHandle('descriptor'));
+  }
+
   /** @internal the native handle of an open link. */
   nativeHandle(operation: string): NativeLink {
     if (this.#handle === null) throw closedError(operation, 'link');
@@ -79,8 +85,21 @@ export class Link {
    * resolves with the first call; after `close()` at once.
    */
   closeAsync(): Promise<void> {
+    return this.#closeAsync(false);
+  }
+
+  /**
+   * The same, also where others have a descriptor of the link, for whom it is attached to nothing
+   * from then on (BPF_LINK_DETACH, Linux 5.9). Not every kind can be detached so: of those that
+   * cannot, this descriptor is closed.
+   */
+  detachForAll(): Promise<void> {
+    return this.#closeAsync(true);
+  }
+
+  #closeAsync(detach: boolean): Promise<void> {
     if (this.#handle !== null) {
-      this.#closing = addon.linkCloseAsync(this.#handle);
+      this.#closing = addon.linkCloseAsync(this.#handle, detach);
       this.#handle = null;
     }
     return this.#closing ?? Promise.resolve();
@@ -94,6 +113,21 @@ export class Link {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+const KINDS: Readonly<Record<number, string>> = { 10: 'netfilter', 11: 'tcx' };
+
+/**
+ * A link that another process has handed over; it has a descriptor of its own from then on. The
+ * program stays attached until the last descriptor of the link is closed.
+ *
+ * @throws BpfError `BPF_BAD_ARGUMENT`; `EBADF`, `EINVAL` when it is no link
+ */
+export function adoptLink(descriptor: number): Link {
+  const [handle, type] = addon.linkAdopt(
+    checkInteger('adoptLink', 'descriptor', descriptor, 0, 2 ** 31 - 1),
+  );
+  return new Link(KINDS[type] ?? 'other', handle);
 }
 
 /**

@@ -1,9 +1,9 @@
 import { fileURLToPath } from 'node:url';
-import { sendUnixDatagram } from 'ebpf-ts';
 import { log } from '../logger.js';
 import { confineObserver } from '../observe/confinement.js';
 import { type Ending, JoinerProcess } from '../observe/joiner-process.js';
 import { ObserverError } from '../observe/observer-error.js';
+import { KeptDescriptors, takeStoredDescriptors } from './kept-descriptors.js';
 import { nameProviders } from './name-providers.js';
 import { TRACER_OBJECT } from './observe.js';
 import { takeServiceRequest } from './service-manager.js';
@@ -31,9 +31,11 @@ export async function runObserving(
   args: readonly string[],
   { keepsPrivileges = false, onBegun }: ObservingOptions = {},
 ): Promise<number> {
+  const left = takeStoredDescriptors();
   // It starts while this process loads what observing needs.
   const joiner = new JoinerProcess(JOINER_PROGRAM, [command, ...args]);
-  const { socket: manager } = takeServiceRequest();
+  const { socket: address } = takeServiceRequest();
+  const manager = address === null ? null : new KeptDescriptors(address, left);
   const stopping = new AbortController();
   const signals = onSignals((signal) => {
     stopping.abort(signal);
@@ -48,7 +50,9 @@ export async function runObserving(
     examine: async () => (await import('../doctor/diagnose.js')).missingForTracing(),
     trueCause,
     names: nameProviders,
-    onNotify: (state) => notify(manager, state),
+    // Another command ends by itself, and nothing goes on where it stopped.
+    store: command === 'serve' ? manager : null,
+    onNotify: (state) => manager?.notify(state),
     ...(onBegun === undefined ? {} : { onBegun }),
     onBroken: (why) => {
       log.error('joiner-broken', `the process that joins is ended: ${why}`, { fields: { why } });
@@ -61,6 +65,7 @@ export async function runObserving(
   const ending = await joiner.ended;
   signals.end();
   await observer.close();
+  await manager?.flush();
   return statusOf(ending);
 }
 
@@ -87,18 +92,4 @@ function statusOf({ status, signal }: Ending): number {
   if (status !== null) return status;
   const what = `the process that joins was ended by ${String(signal)}`;
   throw new ObserverError('JOINER_ENDED', what);
-}
-
-let hasFailed = false;
-
-function notify(manager: string | null, state: string): void {
-  if (manager === null) return;
-  try {
-    sendUnixDatagram(manager, Buffer.from(state));
-    hasFailed = false;
-  } catch (error) {
-    // Once: what is sent next will fail like this.
-    if (!hasFailed) log.warn('notify-failed', `the service manager: ${String(error)}`);
-    hasFailed = true;
-  }
 }

@@ -1,6 +1,7 @@
 import { release } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { EXIT } from './exit-status.js';
+import { KEPT_DESCRIPTORS_LIMIT } from './kept-descriptors.js';
 
 /** The program that runs now. */
 const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
@@ -50,6 +51,8 @@ RestartSec=2
 RestartPreventExitStatus=${EXIT.usage} ${EXIT.unsupported}
 TimeoutStartSec=60
 TimeoutStopSec=20
+# What counts is kept across a restart, so that no packet is missing from a flow's counts.
+FileDescriptorStoreMax=${KEPT_DESCRIPTORS_LIMIT}
 # The process that serves is ended by the one that watches.
 KillMode=mixed
 # Its memory is bounded by --memory, 512M by default; this is for what nobody thought of.

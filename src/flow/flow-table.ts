@@ -168,6 +168,11 @@ export class FlowTable {
     this.#losses.isWatching = sampling === 'all';
   }
 
+  /** When tracing began, ns: of earlier packets of a flow nothing is concluded. */
+  set tracedSince(time: number) {
+    this.#losses.since = time;
+  }
+
   get(id: string): Flow | undefined {
     return this.#store.get(id);
   }

@@ -32,8 +32,15 @@ interface Moment {
 export class Losses {
   /** Whether the tracer is to show every packet. */
   isWatching = false;
+  /**
+   * Since when it does, ns: of a flow that was under way by then, earlier packets were counted
+   * and not traced. Which ones were lost before its first comparison, nobody can tell.
+   */
+  since = Number.NEGATIVE_INFINITY;
   /** By the flow's slot, in the order in which they were taken; one for each flow at most. */
   readonly #moments = new Map<number, Moment>();
+  /** By the slot of a flow that was under way: packets that are not compared. */
+  readonly #earlier = new Map<number, readonly [number, number]>();
   readonly #slots: FlowSlots;
   /** Counts of flows that were not watched because so many others were. */
   unwatched = 0;
@@ -81,7 +88,10 @@ export class Losses {
       if (flow === null) {
         continue;
       }
-      const missed = compare(flow, moment);
+      if (this.#isUnderWay(flow)) {
+        this.#earlier.set(slot, [untraced(flow, ORIGINAL), untraced(flow, REPLY)]);
+      }
+      const missed = compare(flow, moment, this.#earlier.get(slot));
       if (missed !== (flow.traced?.missed ?? 0)) {
         flow.makeTraced().missed = missed;
         onChange(flow);
@@ -97,22 +107,38 @@ export class Losses {
     const moment = this.#moments.get(flow.slot);
     if (moment !== undefined) {
       this.#moments.delete(flow.slot);
-      const missed = compare(flow, moment);
+      const missed = this.#isUnderWay(flow)
+        ? 0
+        : compare(flow, moment, this.#earlier.get(flow.slot));
       if (missed > 0) {
         flow.makeTraced().missed = missed;
       }
     }
+    this.#earlier.delete(flow.slot);
+  }
+
+  /** Whether it was when tracing began, and has not been compared since. */
+  #isUnderWay(flow: Flow): boolean {
+    return flow.start < this.since && !this.#earlier.has(flow.slot);
   }
 }
 
-function compare(flow: Flow, { counted, traced }: Moment): number {
+function compare(
+  flow: Flow,
+  { counted, traced }: Moment,
+  earlier: readonly [number, number] = [0, 0],
+): number {
   let missed = 0;
   for (const direction of [ORIGINAL, REPLY] as const) {
     if (flow.isCounted(direction)) {
-      missed += Math.max(0, counted[direction] - traced[direction]);
+      missed += Math.max(0, counted[direction] - traced[direction] - earlier[direction]);
     }
   }
   return missed;
+}
+
+function untraced(flow: Flow, direction: DirectionIndex): number {
+  return Math.max(0, flow.packets(direction) - tracedPackets(flow, direction));
 }
 
 function tracedPackets(flow: Flow, direction: DirectionIndex): number {

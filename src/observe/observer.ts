@@ -12,6 +12,7 @@ import type { NameChoice } from '../provide/name-choice.js';
 import type { NameProvider } from '../provide/name-provider.js';
 import type { RulesNews } from '../rules/rule-text.js';
 import { countEntry } from '../source/count-entries.js';
+import type { DescriptorStore } from '../source/descriptor-store.js';
 import type { HookDetail } from '../source/hook-places.js';
 import type { KernelFunctionLookup } from '../source/kernel-function-lookup.js';
 import { KernelSource } from '../source/kernel-source.js';
@@ -45,6 +46,8 @@ export interface ObserverOptions {
   readonly examine: () => Promise<readonly string[]>;
   /** Finds out what lies under an error, and what to do about it. */
   readonly trueCause: (error: unknown) => Promise<unknown>;
+  /** Where the counter is kept for the process after this one; null: nowhere. */
+  readonly store: DescriptorStore | null;
   /** Called with what the service manager is to hear. */
   readonly onNotify: (state: string) => void;
   /** Called when all is attached, or with why it cannot be. */
@@ -219,6 +222,7 @@ export class Observer implements RemoteReader, SourceSink {
         filter: filter === null ? null : new PacketFilter(filter, compilePacketFilter),
         names: this.#options.names(message.names),
         reader: this,
+        store: this.#options.store,
         epochNs: BigInt(message.epochNs),
         onWarning: (what) => log.warn('source', what),
         onMode: (mode) => this.#send({ type: 'mode', mode }),

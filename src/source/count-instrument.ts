@@ -2,11 +2,9 @@ import { dirname, join } from 'node:path';
 import { BpfError, type BpfMap, BpfObject, Btf, type Link, probeTcx } from 'ebpf-ts';
 import { COUNT_IN, COUNT_OUT } from '../wire/count-layout.gen.js';
 import type { CountedDevice, DevicePlace } from './counted-devices.js';
+import { type KeptCounts, SHARED_MAPS, type SharedMap } from './kept-counts.js';
 import { modulesWithTypes } from './kernel-types.js';
 
-/** Maps that hold what was counted, shared by all objects of one counter. */
-const SHARED_MAPS = ['counts', 'tallies', 'fragments', 'ended'] as const;
-export type CountMap = 'counts' | 'tallies' | 'ended';
 const DIRECTION_BY_PACKET_TYPE = 0;
 
 export interface CountObjects {
@@ -30,9 +28,11 @@ export interface CountInstrument {
   readonly name: 'tcx' | 'packet';
   /** What it cannot see, in words. */
   readonly missing: readonly string[];
-  map(name: CountMap): BpfMap;
+  map(name: SharedMap): BpfMap;
   /** Attaches in both directions. */
   attach(device: CountedDevice): Promise<Link[]>;
+  /** Puts its programs in the place of those of an earlier process, of which no packet is missed. */
+  takeOver(device: CountedDevice, links: readonly Link[]): Promise<void>;
   /** False when what a link was attached to is gone. */
   isAttached(link: Link): Promise<boolean>;
   /**
@@ -44,13 +44,19 @@ export interface CountInstrument {
 }
 
 /** tcx where the kernel has it, else packet sockets. */
+export function bestInstrument(): CountInstrument['name'] {
+  return probeTcx().available ? 'tcx' : 'packet';
+}
+
+/** @param maps of an earlier counter by tcx, to go on with; null to begin anew */
 export function openCountInstrument(
   objects: CountObjects,
   limit: number,
-  name: CountInstrument['name'] = probeTcx().available ? 'tcx' : 'packet',
+  name: CountInstrument['name'],
+  maps: KeptCounts['maps'] | null,
 ): Promise<CountInstrument> {
   return name === 'tcx'
-    ? TcxCount.open(objects.tcx, limit)
+    ? TcxCount.open(objects.tcx, limit, maps)
     : PacketCount.open(objects.packet, limit);
 }
 
@@ -76,8 +82,15 @@ class TcxCount implements CountInstrument {
     this.#missing = missingHere();
   }
 
-  static async open(file: string, limit: number): Promise<TcxCount> {
-    const object = await loadTcx(file, (opened) => opened.setMapMaxEntries('counts', limit));
+  static async open(
+    file: string,
+    limit: number,
+    maps: KeptCounts['maps'] | null,
+  ): Promise<TcxCount> {
+    const object = await loadTcx(file, (opened) => {
+      if (maps === null) opened.setMapMaxEntries('counts', limit);
+      else for (const name of SHARED_MAPS) opened.reuseMap(name, maps[name]);
+    });
     return new TcxCount(file, object);
   }
 
@@ -85,7 +98,7 @@ class TcxCount implements CountInstrument {
     return this.#missing;
   }
 
-  map(name: CountMap): BpfMap {
+  map(name: SharedMap): BpfMap {
     return this.#object.map(name);
   }
 
@@ -102,6 +115,10 @@ class TcxCount implements CountInstrument {
           }),
       ),
     );
+  }
+
+  takeOver(device: CountedDevice, links: readonly Link[]): Promise<void> {
+    return this.#replace(this.#object, device, links);
   }
 
   async isAttached(link: Link): Promise<boolean> {
@@ -197,7 +214,7 @@ class PacketCount implements CountInstrument {
     }
   }
 
-  map(name: CountMap): BpfMap {
+  map(name: SharedMap): BpfMap {
     return this.#maps.map(name);
   }
 
@@ -211,6 +228,11 @@ class PacketCount implements CountInstrument {
             () => this.#attach(device, peer, COUNT_OUT),
           ],
     );
+  }
+
+  takeOver(): Promise<void> {
+    // Sockets are not kept.
+    return Promise.resolve();
   }
 
   isAttached(): Promise<boolean> {

@@ -1,4 +1,4 @@
-import type { CountTallies } from './counter.js';
+import type { CountTallies } from './count-tallies.js';
 
 /** Entries made between two looks that are a burst: a connection has up to four, on two devices. */
 export const BURST_ENTRIES = 8;

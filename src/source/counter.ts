@@ -1,14 +1,26 @@
-import { BpfError, type Link, type MapBatch } from 'ebpf-ts';
+import { adoptMap, BpfError, type BpfMap, type Link, type MapBatch } from 'ebpf-ts';
 import type { Epoch } from '../wire/clock.js';
 import { CountCursor } from '../wire/count-cursor.js';
 import * as layout from '../wire/count-layout.gen.js';
 import {
+  bestInstrument,
   type CountInstrument,
   type CountObjects,
   closeAll,
   openCountInstrument,
 } from './count-instrument.js';
+import { type CountTallies, readTallies, talliesSince } from './count-tallies.js';
 import type { CountedDevice } from './counted-devices.js';
+import type { DescriptorStore } from './descriptor-store.js';
+import {
+  deviceName,
+  discardCounts,
+  type KeptCounts,
+  KeptCountsError,
+  mapName,
+  SHARED_MAPS,
+  takeKept,
+} from './kept-counts.js';
 
 /** Entries: a tuple on a device in one direction. A flow takes two to four. */
 export const COUNT_ENTRIES_LIMIT = 131_072;
@@ -26,30 +38,6 @@ const PRESSED_ABOVE = 3 / 4;
  */
 const CHANGE_MARGIN_NS = 1e9;
 
-/** What the counter did since it began: packets unless said. */
-export interface CountTallies {
-  /** Counted in an entry, and their bytes. */
-  readonly packets: number;
-  readonly bytes: number;
-  /** Of flows for which the table had no room. */
-  readonly uncounted: number;
-  readonly uncountedBytes: number;
-  /** Neither IPv4 nor IPv6. */
-  readonly other: number;
-  /** Too short for their headers. */
-  readonly malformed: number;
-  /** Of tunnels, on uplinks. */
-  readonly encapsulated: number;
-  /** Fragments whose first was not seen, counted without ports. */
-  readonly lostFragments: number;
-  /** Whose conntrack entry was left for a later packet. */
-  readonly conntrackBusy: number;
-  /** Entries made. */
-  readonly begun: number;
-  /** TCP segments with RST, and repeated ones. */
-  readonly trouble: number;
-}
-
 export interface CounterOptions {
   readonly objects: CountObjects;
   readonly epoch: Epoch;
@@ -59,6 +47,11 @@ export interface CounterOptions {
   readonly instrument?: CountInstrument['name'];
   /** CLOCK_MONOTONIC in ns; the machine's when absent. */
   readonly now?: () => bigint;
+  /**
+   * Keeps table and links for the process after this one, and has those of the one before; absent:
+   * nobody. Packet sockets are not kept.
+   */
+  readonly store?: DescriptorStore | null;
 }
 
 interface CountedOn {
@@ -90,7 +83,15 @@ export class Counter {
   #isWalking = false;
   #walkStart = Number.NEGATIVE_INFINITY;
   #changedSince = Number.NEGATIVE_INFINITY;
+  /** Null where nothing is kept. */
+  readonly #store: DescriptorStore | null;
+  /** Devices that there was no room for in the store. */
+  readonly #unkept = new Set<string>();
+  /** What had been counted by earlier processes. */
+  #before: CountTallies | null = null;
 
+  /** What the store keeps, with descriptors of their own: it may copy them late. */
+  keptMaps: readonly BpfMap[] = [];
   /** Entries removed for being idle. */
   removed = 0;
   /** Devices that went while they were attached to; they are tried again. */
@@ -98,6 +99,7 @@ export class Counter {
 
   private constructor(options: CounterOptions, instrument: CountInstrument, limit: number) {
     this.#limit = limit;
+    this.#store = instrument.name === 'tcx' ? (options.store ?? null) : null;
     this.#epoch = options.epoch;
     this.#now = options.now ?? process.hrtime.bigint;
     this.#cursor = new CountCursor(options.epoch);
@@ -107,11 +109,30 @@ export class Counter {
     this.#removed = counts.batch(COUNT_REMOVAL_BATCH);
   }
 
-  /** Loads the programs. Errors: BpfError. */
+  /** Loads the programs; where an earlier process left its counts, they go on. Errors: BpfError. */
   static async open(options: CounterOptions): Promise<Counter> {
     const limit = options.limit ?? COUNT_ENTRIES_LIMIT;
-    const { objects, instrument } = options;
-    return new Counter(options, await openCountInstrument(objects, limit, instrument), limit);
+    const { objects, instrument = bestInstrument(), store = null } = options;
+    const kept = store === null ? null : await takeKept(store, limit);
+    if (store !== null && kept !== null && instrument === 'tcx') {
+      let opened: CountInstrument | null = null;
+      try {
+        opened = await openCountInstrument(objects, limit, instrument, kept.maps);
+        const counter = new Counter(options, opened, limit);
+        await counter.#goOn(kept, store);
+        return counter;
+      } catch (error) {
+        opened?.close();
+        if (!(error instanceof BpfError)) throw error;
+        const message = `the counts that were kept cannot be used: ${error.message}`;
+        store.refused(new KeptCountsError('COUNTS_NOT_WHOLE', message, { cause: error }));
+      }
+    }
+    if (store !== null && kept !== null) await discardCounts(store, kept);
+    const opened = await openCountInstrument(objects, limit, instrument, null);
+    const counter = new Counter(options, opened, limit);
+    counter.#keepMaps();
+    return counter;
   }
 
   /** `tcx`, or `packet` for packet sockets. */
@@ -121,7 +142,16 @@ export class Counter {
 
   /** What it cannot see, in words. */
   get missing(): readonly string[] {
-    return [...this.#instrument.missing, ...this.#failed.values()];
+    const unkept = this.#unkept.size;
+    return [
+      ...this.#instrument.missing,
+      ...this.#failed.values(),
+      ...(unkept === 0
+        ? []
+        : [
+            `packets while hopscope restarts, on ${unkept} devices: the service manager keeps no more`,
+          ]),
+    ];
   }
 
   /** Devices counted on. */
@@ -140,7 +170,7 @@ export class Counter {
    * counted on: one that comes meanwhile is taken up when the device at hand is done.
    */
   countOn(devices: Iterable<CountedDevice>): Promise<void> {
-    this.#wanted = new Map([...devices].map((device) => [nameOf(device), device]));
+    this.#wanted = new Map([...devices].map((device) => [deviceName(device), device]));
     this.#changing ??= this.#change().finally(() => {
       this.#changing = null;
     });
@@ -181,43 +211,26 @@ export class Counter {
     while (!this.read(visit));
   }
 
+  /** What it did, without what earlier processes counted. */
   tallies(): CountTallies {
-    const values = this.#instrument.map('tallies').get(new Uint8Array(4));
-    const words = new BigUint64Array(values?.buffer ?? new ArrayBuffer(0));
-    const sum = (tally: number): number => {
-      let total = 0n;
-      for (let at = tally; at < words.length; at += layout.TALLY_MAX) {
-        total += words[at] ?? 0n;
-      }
-      return Number(total);
-    };
-    return {
-      packets: sum(layout.TALLY_PACKETS),
-      bytes: sum(layout.TALLY_BYTES),
-      uncounted: sum(layout.TALLY_UNCOUNTED),
-      uncountedBytes: sum(layout.TALLY_UNCOUNTED_BYTES),
-      other: sum(layout.TALLY_OTHER),
-      malformed: sum(layout.TALLY_MALFORMED),
-      encapsulated: sum(layout.TALLY_ENCAPSULATED),
-      lostFragments: sum(layout.TALLY_LOST_FRAGMENT),
-      conntrackBusy: sum(layout.TALLY_CT_BUSY),
-      begun: sum(layout.TALLY_BEGUN),
-      trouble: sum(layout.TALLY_TROUBLE),
-    };
+    const all = readTallies(this.#instrument.map('tallies'));
+    return this.#before === null ? all : talliesSince(this.#before, all);
   }
 
   /**
    * Stops counting, everywhere at one moment; when it resolves no program counts any more,
    * and what is read until `close` is final. Detaching goes on for a while after that.
+   * Where the store keeps all, counting goes on, and is whose who takes it over.
    */
   async end(): Promise<void> {
+    const isKept = this.#store !== null;
     if (!this.#isEnded) {
       this.#isEnded = true;
-      const on = new Uint8Array(Uint32Array.of(1).buffer);
-      this.#instrument.map('ended').put(new Uint8Array(4), on);
+      if (!isKept) this.#setEnded(1);
     }
     // Whoever asked for the change has its failure.
     await this.#changing?.catch(() => undefined);
+    if (isKept) return;
     // The kernel waits for programs at work before it says that a link is closed.
     const [first] = this.#devices.entries();
     if (first !== undefined) await this.#detach(first[0], first[1].links);
@@ -228,7 +241,36 @@ export class Counter {
     await this.end();
     this.#instrument.close();
     // From one to the next, so that others have their turn at the kernel's lock.
-    for (const [name, { links }] of this.#devices) await this.#detach(name, links);
+    for (const [name, { links }] of this.#devices) {
+      this.#devices.delete(name);
+      await closeAll(links);
+    }
+  }
+
+  /** With the table and the devices of the process before. Errors: BpfError. */
+  async #goOn({ devices }: KeptCounts, store: DescriptorStore): Promise<void> {
+    this.#setEnded(0);
+    for (const { device, links } of devices) {
+      await this.#instrument.takeOver(device, links);
+      this.#devices.set(deviceName(device), { device, links });
+    }
+    this.#before = readTallies(this.#instrument.map('tallies'));
+    store.continued(devices.length);
+  }
+
+  #keepMaps(): void {
+    const store = this.#store;
+    if (store === null) return;
+    this.keptMaps = SHARED_MAPS.map((name) => {
+      const map = adoptMap(this.#instrument.map(name).descriptor());
+      store.keep(mapName(name), [map.descriptor()]);
+      return map;
+    });
+  }
+
+  #setEnded(ended: 0 | 1): void {
+    const value = new Uint8Array(Uint32Array.of(ended).buffer);
+    this.#instrument.map('ended').put(new Uint8Array(4), value);
   }
 
   /** Takes up the list that is wanted, and each that comes meanwhile. */
@@ -273,7 +315,13 @@ export class Counter {
 
   async #detach(name: string, links: readonly Link[]): Promise<void> {
     this.#devices.delete(name);
-    await closeAll(links);
+    this.#unkept.delete(name);
+    if (this.#store === null) {
+      await closeAll(links);
+      return;
+    }
+    this.#store.forget(name);
+    await Promise.all(links.map((link) => link.detachForAll()));
   }
 
   #idleLimit(): number {
@@ -312,8 +360,11 @@ export class Counter {
 
   async #attach(name: string, device: CountedDevice): Promise<void> {
     try {
-      this.#devices.set(name, { device, links: await this.#instrument.attach(device) });
+      const links = await this.#instrument.attach(device);
+      this.#devices.set(name, { device, links });
       this.#failed.delete(name);
+      const descriptors = this.#store === null ? [] : links.map((link) => link.descriptor());
+      if (this.#store?.keep(name, descriptors) === false) this.#unkept.add(name);
     } catch (error) {
       if (!(error instanceof BpfError)) {
         throw error;
@@ -325,8 +376,4 @@ export class Counter {
       this.#failed.set(name, `flows on device ${device.ifindex} of ${device.path}: ${error.code}`);
     }
   }
-}
-
-function nameOf(device: CountedDevice): string {
-  return `${device.netns} ${device.ifindex} ${device.role}`;
 }

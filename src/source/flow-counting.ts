@@ -5,6 +5,7 @@ import type { CountObjects } from './count-instrument.js';
 import { CountNews } from './count-news.js';
 import { countedDevices, type KnownNamespace } from './counted-devices.js';
 import { Counter } from './counter.js';
+import type { DescriptorStore } from './descriptor-store.js';
 import { readDevices } from './device-reader.js';
 import { type FoundNamespace, NamespaceWatcher } from './namespace-watcher.js';
 import { pauseAfter, READING_REST, type Rest } from './pause.js';
@@ -27,6 +28,8 @@ export interface FlowCountingOptions {
   /** Given each count that has changed; the cursor is reused. */
   readonly onCount: (row: CountCursor) => void;
   readonly onWarning: (message: string) => void;
+  /** See CounterOptions. */
+  readonly store?: DescriptorStore | null;
 }
 
 /** Counts every flow where it is met once, on the devices there are; see counter.ts. */
@@ -124,7 +127,8 @@ export class FlowCounting {
   }
 
   /**
-   * Stops counting and hands on all that has changed; then it resolves. The kernel takes
+   * Stops counting, unless another process is to go on, and hands on all that has changed; then it
+   * resolves. The kernel takes
    * 10 to 25 ms for each link to detach, which goes on without anybody waiting for it: the
    * process ends after that, or, where it is ended, the kernel does the same for it.
    */
@@ -157,6 +161,7 @@ export class FlowCounting {
       this.#counter = await Counter.open({
         objects: this.#options.objects,
         epoch: this.#options.epoch,
+        store: this.#options.store ?? null,
       });
     } catch (error) {
       if (!(error instanceof BpfError)) throw error;

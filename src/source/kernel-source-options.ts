@@ -1,6 +1,7 @@
 import type { PacketFilter } from '../filter/packet-filter.js';
 import type { Sampling } from '../model/sampling.js';
 import type { NameProvider } from '../provide/name-provider.js';
+import type { DescriptorStore } from './descriptor-store.js';
 import type { Plan } from './governor.js';
 import type { RemoteReader } from './remote-reader.js';
 import type { TracerOptions } from './tracer-object.js';
@@ -25,6 +26,8 @@ export interface KernelSourceOptions
   readonly onWarning?: (message: string) => void;
   /** Reads and names in the place of this process, which then sees no record; absent: nobody. */
   readonly reader?: RemoteReader;
+  /** Keeps the counter for the process after this one, and has that of the one before; absent: nobody. */
+  readonly store?: DescriptorStore | null;
   /** CLOCK_MONOTONIC, ns, that counts are timed from; now when absent. */
   readonly epochNs?: bigint;
 }

@@ -7,12 +7,14 @@ import { Epoch } from '../wire/clock.js';
 import { CatalogFollower } from './catalog-follower.js';
 import { CatalogReader } from './catalog-reader.js';
 import { countObjectsBeside } from './count-instrument.js';
+import { COUNT_ENTRIES_LIMIT } from './counter.js';
 import { DetailFollower } from './detail-follower.js';
 import { attachTracer } from './filtered-tracer.js';
 import { FlowCounting } from './flow-counting.js';
 import { Governor } from './governor.js';
 import type { HookDetail } from './hook-places.js';
 import type { HookInstrument } from './hook-programs.js';
+import { discardKept } from './kept-counts.js';
 import { CountReader, countsOf } from './kernel-counters.js';
 import { functionObjectBeside, KernelFunctionLookup } from './kernel-function-lookup.js';
 import { KernelFunctions } from './kernel-functions.js';
@@ -204,7 +206,9 @@ export class KernelSource implements Source {
   async start(sink: SourceSink): Promise<void> {
     this.#sink = sink;
     this.#following.look();
-    if (this.#options.count === true) this.#counting = this.#newCounting(sink);
+    const { count, store } = this.#options;
+    if (count === true) this.#counting = this.#newCounting(sink);
+    else if (store) await discardKept(store, COUNT_ENTRIES_LIMIT);
     const counting = this.#counting?.start();
     let before: Promise<unknown> = Promise.resolve(counting);
     let tracer: Tracer;
@@ -288,6 +292,7 @@ export class KernelSource implements Source {
       epoch: new Epoch(this.epochNs),
       namespaces: () => this.#following.found.values(),
       onCount: (row) => sink.count?.(row),
+      store: this.#options.store ?? null,
       onWarning: (message) => this.#options.onWarning?.(message),
     });
   }

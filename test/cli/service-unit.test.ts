@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it, test } from 'vitest';
+import { KEPT_DESCRIPTORS_LIMIT } from '../../src/cli/kept-descriptors.js';
 import { serviceUnit } from '../../src/cli/service-unit.js';
 import { hopscope, MAIN, run } from './command-line.js';
 
@@ -21,6 +22,7 @@ it('runs this hopscope with this Node, and restarts it where a restart can help'
   expect(setting(unit, 'Type')).toBe('notify');
   expect(Number(setting(unit, 'WatchdogSec'))).toBeGreaterThan(0);
   expect(setting(unit, 'Restart')).toBe('on-failure');
+  expect(Number(setting(unit, 'FileDescriptorStoreMax'))).toBe(KEPT_DESCRIPTORS_LIMIT);
   expect(setting(unit, 'RestartPreventExitStatus')).toBe('2 3');
   expect(setting(serviceUnit({ config: null }), 'ExecStart')).toMatch(/main\.js serve$/);
 });

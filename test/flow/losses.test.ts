@@ -47,6 +47,31 @@ describe('lost', () => {
     expect(it.only.lost).toBe(0);
   });
 
+  test('what was counted before tracing began is not lost, what comes later may be', () => {
+    const it = new Translated();
+    it.table.sampling = 'all';
+    it.table.tracedSince = 2 * SECOND;
+    it.table.count(it.counted(CALI1, 'in', 1_000, { first: SECOND, last: 2 * SECOND }));
+    it.table.age(8 * SECOND);
+    expect(it.only.lost).toBe(0);
+    it.table.count(it.counted(CALI1, 'in', 1_003, { first: SECOND, last: 9 * SECOND }));
+    it.table.add(it.path(false, { start: 9 * SECOND - 10 }));
+    it.table.age(20 * SECOND);
+    expect(it.only.lost).toBe(2);
+  });
+
+  test('of a flow that was under way and leaves too soon nothing is concluded', () => {
+    const it = new Translated();
+    it.table.sampling = 'all';
+    it.table.tracedSince = 2 * SECOND;
+    it.table.count(it.counted(CALI1, 'in', 1_000, { first: SECOND, last: 2 * SECOND }));
+    const { only } = it;
+    it.table.age(7 * SECOND - 1);
+    expect(only.lost).toBe(0);
+    it.table.age(900 * SECOND);
+    expect(only.lost).toBe(0);
+  });
+
   test('of sampled flows nothing is concluded', () => {
     const it = new Translated();
     it.table.sampling = 'part';

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { closeSync, fstatSync, mkdtempSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { sendUnixDatagram } from 'ebpf-ts';
+import { DESCRIPTORS_MAX, sendUnixDatagram } from 'ebpf-ts';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { bpfErrorOf } from './expect-bpf-error.js';
 
@@ -90,6 +90,29 @@ describe('sendUnixDatagram', () => {
   ])('refuses %o with %o', (address, data) => {
     bpfErrorOf(() => sendUnixDatagram(address as string, data as Uint8Array), 'BPF_BAD_ARGUMENT');
   });
+});
+
+test('descriptors go with it, and stay open here', async () => {
+  const address = `@ebpf-ts-with-descriptors-${process.pid}`;
+  const receiver = `
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(chr(0) + sys.argv[1][1:])
+print('bound', flush=True)
+data, fds, _, _ = socket.recv_fds(s, 100, 10)
+print(data.decode(), [os.readlink('/proc/self/fd/%d' % fd) for fd in fds], flush=True)`;
+  const child = spawn('python3', ['-c', receiver, address], { stdio: ['pipe', 'pipe', 'inherit'] });
+  children.push(child);
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  await lines.next();
+  const file = openSync('/etc/hostname', 'r');
+  bpfErrorOf(() => sendUnixDatagram(address, Uint8Array.of(1), [100_000]), 'EBADF');
+  sendUnixDatagram(address, Buffer.from('FDSTORE=1'), [file, file]);
+  expect((await lines.next()).value).toBe("FDSTORE=1 ['/etc/hostname', '/etc/hostname']");
+  expect(fstatSync(file).isFile()).toBe(true);
+  closeSync(file);
+  const tooMany = Array.from({ length: DESCRIPTORS_MAX + 1 }, () => 0);
+  bpfErrorOf(() => sendUnixDatagram(address, Uint8Array.of(1), tooMany), 'BPF_BAD_ARGUMENT');
 });
 
 test('a receiver that ended is refused', async () => {
