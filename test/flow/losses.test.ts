@@ -52,11 +52,11 @@ describe('lost', () => {
     it.table.sampling = 'all';
     it.table.tracedSince = 2 * SECOND;
     it.table.count(it.counted(CALI1, 'in', 1_000, { first: SECOND, last: 2 * SECOND }));
-    it.table.age(8 * SECOND);
+    it.table.expireIdle(8 * SECOND);
     expect(it.only.lost).toBe(0);
     it.table.count(it.counted(CALI1, 'in', 1_003, { first: SECOND, last: 9 * SECOND }));
     it.table.add(it.path(false, { start: 9 * SECOND - 10 }));
-    it.table.age(20 * SECOND);
+    it.table.expireIdle(20 * SECOND);
     expect(it.only.lost).toBe(2);
   });
 
@@ -66,9 +66,9 @@ describe('lost', () => {
     it.table.tracedSince = 2 * SECOND;
     it.table.count(it.counted(CALI1, 'in', 1_000, { first: SECOND, last: 2 * SECOND }));
     const { only } = it;
-    it.table.age(7 * SECOND - 1);
+    it.table.expireIdle(7 * SECOND - 1);
     expect(only.lost).toBe(0);
-    it.table.age(900 * SECOND);
+    it.table.expireIdle(900 * SECOND);
     expect(only.lost).toBe(0);
   });
 
