@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { probeTcx } from 'ebpf-ts';
+import type { FlowRecord } from 'hopscope-protocol';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { runIn } from '../../src/lab/run-command.js';
-import type { FlowRecord } from '../../src/model/records.js';
 import { MAIN } from '../scenario/hopscope-process.js';
 import { heldBy, leftOf } from './attached.js';
 import {
