@@ -12,8 +12,10 @@ import type { NameChoice } from '../provide/name-choice.js';
 import type { NameProvider } from '../provide/name-provider.js';
 import type { RulesNews } from '../rules/rule-text.js';
 import { countEntry } from '../source/count-entries.js';
+import { COUNT_ENTRIES_LIMIT } from '../source/counter.js';
 import type { DescriptorStore } from '../source/descriptor-store.js';
 import type { HookDetail } from '../source/hook-places.js';
+import { discardKept } from '../source/kept-counts.js';
 import type { KernelFunctionLookup } from '../source/kernel-function-lookup.js';
 import { KernelSource } from '../source/kernel-source.js';
 import { MtuAuditor } from '../source/mtu-auditor.js';
@@ -217,12 +219,14 @@ export class Observer implements RemoteReader, SourceSink {
     const { netns, sampling, ringBytes, count, rules, filter, hasServer } = message;
     Object.assign(log, message.log);
     try {
+      const { store } = this.#options;
+      if (!count && store !== null) await discardKept(store, COUNT_ENTRIES_LIMIT);
       const source = new KernelSource({
         ...{ objectFile: this.#options.objectFile, netns, sampling, ringBytes, count, rules },
         filter: filter === null ? null : new PacketFilter(filter, compilePacketFilter),
         names: this.#options.names(message.names),
         reader: this,
-        store: this.#options.store,
+        store,
         epochNs: BigInt(message.epochNs),
         onWarning: (what) => log.warn('source', what),
         onMode: (mode) => this.#send({ type: 'mode', mode }),

@@ -7,14 +7,12 @@ import { Epoch } from '../wire/clock.js';
 import { CatalogFollower } from './catalog-follower.js';
 import { CatalogReader } from './catalog-reader.js';
 import { countObjectsBeside } from './count-instrument.js';
-import { COUNT_ENTRIES_LIMIT } from './counter.js';
 import { DetailFollower } from './detail-follower.js';
 import { attachTracer } from './filtered-tracer.js';
 import { FlowCounting } from './flow-counting.js';
 import { Governor } from './governor.js';
 import type { HookDetail } from './hook-places.js';
 import type { HookInstrument } from './hook-programs.js';
-import { discardKept } from './kept-counts.js';
 import { CountReader, countsOf } from './kernel-counters.js';
 import { functionObjectBeside, KernelFunctionLookup } from './kernel-function-lookup.js';
 import { KernelFunctions } from './kernel-functions.js';
@@ -206,9 +204,7 @@ export class KernelSource implements Source {
   async start(sink: SourceSink): Promise<void> {
     this.#sink = sink;
     this.#following.look();
-    const { count, store } = this.#options;
-    if (count === true) this.#counting = this.#newCounting(sink);
-    else if (store) await discardKept(store, COUNT_ENTRIES_LIMIT);
+    if (this.#options.count === true) this.#counting = this.#newCounting(sink);
     const counting = this.#counting?.start();
     let before: Promise<unknown> = Promise.resolve(counting);
     let tracer: Tracer;
