@@ -24,6 +24,7 @@ export function answeringCollector(): Collector {
     updates: flows.map(({ flow }) => rowUpdate(flow)),
     removed: [],
     total: FLOWS,
+    ended: 0,
     behind: 0,
     reset: true,
     timeMs: 1,
@@ -57,6 +58,11 @@ export function answeringCollector(): Collector {
         total: FLOWS,
       };
     },
+    history: async (id) => feed.history(id),
+    groups: async () => ({
+      groups: { groups: [], other: null, flows: 0, total: 0 },
+      isWhole: true,
+    }),
     namespaces: async () => feed.namespaces(),
     mtu: async () => feed.mtu(),
   };

@@ -107,7 +107,6 @@ export class FixtureCollector implements Collector {
       records: part.map(({ flow }) => flow),
       next: all.length > part.length && last ? { before: last.at, id: last.flow.id } : null,
       total: this.#feed.quality().flows,
-      ended: 0,
     };
   }
 
@@ -148,6 +147,7 @@ export class FixtureCollector implements Collector {
       updates: flows.map((flow) => rowUpdate(flow)),
       removed,
       total: this.#feed.quality().flows,
+      ended: 0,
       behind: 0,
       reset: this.#cursor === 0,
       timeMs: performance.now(),

@@ -14,6 +14,7 @@ import {
 import { type WebSocket, WebSocketServer } from 'ws';
 import { ClientSession, type SessionContext } from '../../../src/serve/client-session.js';
 import { FlowDetails } from '../../../src/serve/flow-details.js';
+import { GroupFeed } from '../../../src/serve/group-feed.js';
 import { CLIENT_READ_LIMIT } from '../../../src/serve/limits.js';
 import { ServeCounters } from '../../../src/serve/serve-counters.js';
 import { answeringCollector, flowId } from '../answering-collector.js';
@@ -91,6 +92,8 @@ class WebSocketEra implements Era {
     this.#context = {
       table: collector.table,
       details: this.#details,
+      groups: new GroupFeed(collector),
+      history: (id) => collector.history(id),
       counters: this.#counters,
       hello: HELLO,
       now: () => '1',
