@@ -70,6 +70,7 @@ export function flowRecord(
       src: e.src,
       dst: e.dst,
       vni: e.vni >= 0 ? e.vni : null,
+      ...(e.greKey >= 0 ? { key: e.greKey } : {}),
       overhead: e.overhead,
     })),
     mtu: flowMtuRecord(flow),

@@ -1,5 +1,5 @@
 /** What a path shows of each netfilter hook, as questions to the rules of its namespace. */
-import { type Conntrack, CT_IS_REPLY } from '../join/conntrack.js';
+import { type Conntrack, CT_IS_REPLY, CT_STATES } from '../join/conntrack.js';
 import type { Hop } from '../join/hop.js';
 import type { Outer } from '../join/outer.js';
 import type { Path } from '../join/path.js';
@@ -9,13 +9,7 @@ import { OUTER_GRE, OUTER_IP6TNL, OUTER_IPIP, OUTER_SIT } from '../packet/decode
 import { PROTO_GRE, PROTO_IPIP, PROTO_IPV6, PROTO_UDP } from '../packet/proto.js';
 import { familyOf, parseAddress } from '../rules/address.js';
 import type { HookQuestion } from '../rules/explain-hook.js';
-import {
-  CONNTRACK_PRIORITY,
-  type ConnectionState,
-  type Endpoints,
-  type Packet,
-  type Tracked,
-} from '../rules/packet.js';
+import { CONNTRACK_PRIORITY, type Endpoints, type Packet, type Tracked } from '../rules/packet.js';
 import * as layout from '../wire/layout.gen.js';
 
 /** Of one hop: where, when, and what is asked. */
@@ -34,10 +28,6 @@ const IPS_SRC_NAT = 1 << 4;
 const IPS_DST_NAT = 1 << 5;
 const IPS_SRC_NAT_DONE = 1 << 7;
 const IPS_DST_NAT_DONE = 1 << 8;
-const STATES: readonly ConnectionState[] = [
-  ...(['established', 'related', 'new', 'established', 'related', 'new'] as const),
-  ...(['invalid', 'untracked'] as const),
-];
 
 /** @param isRuleDrop whether the drop at the end was one of rules */
 export function questionsOf(path: Path, isRuleDrop: boolean): HopQuestion[] {
@@ -69,7 +59,7 @@ function questionOf(
   const later = isSameHook ? next.ct : null;
   const isTrackedHere = begins && hop.ct === null && hop.priority < CONNTRACK_PRIORITY;
   const ct = isTrackedHere ? later : hop.ct;
-  const isFirst = ct !== null && STATES[ct.info] === 'new' && (ct.status & IPS_CONFIRMED) === 0;
+  const isFirst = ct !== null && CT_STATES[ct.info] === 'new' && (ct.status & IPS_CONFIRMED) === 0;
   const after =
     isHere && !isDrop && (hop.outer === null) === (next.outer === null) ? endsOf(next) : null;
   return {
@@ -197,7 +187,7 @@ function trackedOf(
   isLater: boolean,
   hook: HookQuestion['hook'],
 ): Tracked {
-  const state = STATES[info] ?? null;
+  const state = CT_STATES[info] ?? null;
   const isNew = state === 'new';
   const isSource = hook === 'postrouting' || hook === 'input';
   const done = isSource ? IPS_SRC_NAT_DONE : IPS_DST_NAT_DONE;

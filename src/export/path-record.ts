@@ -10,7 +10,7 @@ import type {
 import { ORIGINAL } from '../flow/direction-index.js';
 import type { FinishedPath } from '../flow/finished-path.js';
 import { IdentifierHash } from '../flow/identifier.js';
-import { type Conntrack, CT_IS_REPLY } from '../join/conntrack.js';
+import { type Conntrack, CT_IS_REPLY, CT_STATES } from '../join/conntrack.js';
 import type { Hop } from '../join/hop.js';
 import type { Outer } from '../join/outer.js';
 import { ORIGIN_CLONE, ORIGIN_FRAGMENT, ORIGIN_SEGMENT, type Path } from '../join/path.js';
@@ -30,17 +30,6 @@ const STAGES = new Map<number, Stage>([
   [layout.STAGE_DELIVER, 'deliver'],
   [layout.STAGE_DROP, 'drop'],
 ]);
-
-const CT_STATES: readonly string[] = [
-  'established',
-  'related',
-  'new',
-  'established',
-  'related',
-  'new',
-  'invalid',
-  'untracked',
-];
 
 export function stageName(stage: number): Stage {
   return STAGES.get(stage) ?? 'drop';
@@ -156,6 +145,7 @@ function outerRecord(outer: Outer | null): OuterRecord | null {
     sport: outer.sport >= 0 ? outer.sport : null,
     dport: outer.dport >= 0 ? outer.dport : null,
     vni: outer.vni >= 0 ? outer.vni : null,
+    ...(outer.greKey >= 0 ? { key: outer.greKey } : {}),
     overhead: outer.overhead,
   };
 }

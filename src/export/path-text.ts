@@ -87,7 +87,8 @@ export function changesText(previous: HopRecord | null, hop: HopRecord): string 
   const outer = hop.outer;
   if (outer !== null && previous?.outer == null) {
     const vni = outer.vni === null ? '' : ` vni ${outer.vni}`;
-    parts.push(`+${outer.type} ${outer.src} → ${outer.dst}${vni} (+${outer.overhead})`);
+    const key = outer.key === undefined ? '' : ` key ${outer.key}`;
+    parts.push(`+${outer.type} ${outer.src} → ${outer.dst}${vni}${key} (+${outer.overhead})`);
   }
   const fragment = hop.fragment ?? null;
   const before = previous?.fragment ?? null;

@@ -184,7 +184,11 @@ export class Accounting {
     const known = traced.encapsulations ?? [];
     const isKnown = known.some(
       (e) =>
-        e.type === outer.type && e.src === outer.src && e.dst === outer.dst && e.vni === outer.vni,
+        e.type === outer.type &&
+        e.src === outer.src &&
+        e.dst === outer.dst &&
+        e.vni === outer.vni &&
+        e.greKey === outer.greKey,
     );
     if (isKnown) {
       return;
@@ -193,8 +197,8 @@ export class Accounting {
       this.#counters.encapsulationsRefused += 1;
       return;
     }
-    const { type, src, dst, vni, overhead } = outer;
-    known.push({ type, src, dst, vni, overhead });
+    const { type, src, dst, vni, greKey, overhead } = outer;
+    known.push({ type, src, dst, vni, greKey, overhead });
     traced.encapsulations = known;
     traced.bytes += ENCAPSULATION_BYTES;
   }

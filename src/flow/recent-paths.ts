@@ -1,3 +1,4 @@
+import { PATH_BYTES } from '../join/open-paths.js';
 import type { Path } from '../join/path.js';
 import type { FinishedPath } from './finished-path.js';
 import type { Flow } from './flow.js';
@@ -7,8 +8,6 @@ export const RECENT_PATH_LIMIT = 8_192;
 export const RECENT_PATHS_PER_FLOW = 32;
 /** Bytes that they may take over all flows. */
 export const RECENT_PATH_BYTES = 48 << 20;
-/** A path, and its FinishedPath, besides its columns. */
-const PATH_BYTES = 720;
 
 const NO_PATHS: readonly FinishedPath[] = [];
 

@@ -17,6 +17,7 @@ export interface FlowEncapsulation {
   readonly src: string;
   readonly dst: string;
   readonly vni: number;
+  readonly greKey: number;
   readonly overhead: number;
 }
 

@@ -1,13 +1,11 @@
 import { PROTO_ICMP, PROTO_ICMPV6 } from '../packet/proto.js';
+import { AF_INET, AF_INET6 } from '../wire/address-family.js';
 import * as layout from '../wire/layout.gen.js';
 import type { TrailCursor } from '../wire/trail-cursor.js';
 import type { Conntrack } from './conntrack.js';
 import { NO_CONNTRACK } from './conntrack.js';
 import type { Tuple } from './tuple.js';
 import type { TupleTable } from './tuple-table.js';
-
-const AF_INET = 2;
-const AF_INET6 = 10;
 
 /** Observations without an entry of their own, by `info`: untracked packets, templates. */
 const WITHOUT_ENTRY: readonly Conntrack[] = Array.from({ length: 8 }, (_, info) => ({

@@ -11,6 +11,8 @@ export interface Outer {
   readonly sport: number;
   readonly dport: number;
   readonly vni: number;
+  /** -1 where GRE has none, and for other tunnels. */
+  readonly greKey: number;
   /** Bytes that it adds. */
   readonly overhead: number;
   /** The low words of both addresses and a fold of the rest: distinguishes two without text. */
@@ -35,6 +37,7 @@ export function outerOf(p: DecodedPacket, last: Outer | null, device: Device): O
     sport: p.outerSport,
     dport: p.outerDport,
     vni: p.vni,
+    greKey: p.greKey,
     overhead: p.overhead,
     srcLow: p.outerSrc3,
     dstLow: p.outerDst3,
@@ -49,6 +52,7 @@ function isOf(outer: Outer, p: DecodedPacket, key: number): boolean {
     outer.dstLow === p.outerDst3 &&
     outer.sport === p.outerSport &&
     outer.vni === p.vni &&
+    outer.greKey === p.greKey &&
     outer.type === p.outerType &&
     outer.dport === p.outerDport &&
     outer.key === key

@@ -1,9 +1,9 @@
 import type { PathVerdict } from 'hopscope-protocol';
+import { HOOK_INPUT } from '../packet/netfilter-hook.js';
 import * as layout from '../wire/layout.gen.js';
 import { CUT_END, type Path } from './path.js';
 import type { Place } from './place.js';
 
-const HOOK_INPUT = 1;
 /** After every table of the INPUT hook; see the entry points in bpf/tracer.bpf.c. */
 const LAST_INPUT_PRIORITY = 101;
 

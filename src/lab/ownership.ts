@@ -6,11 +6,11 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { HopscopeError } from '../model/errors.js';
+import { NETNS_DIRECTORY } from '../source/namespace-watcher.js';
 import { LAB_DIRECTORY } from './state.js';
 import { ALL_NETNS } from './topology.js';
 
 const OWNED_FILE = `${LAB_DIRECTORY}/netns`;
-const NETNS_DIRECTORY = '/run/netns';
 
 /** A namespace the lab needs exists and is not the lab's. */
 export class LabNameTakenError extends HopscopeError {}

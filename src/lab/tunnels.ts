@@ -1,4 +1,5 @@
 /** The tunnel of a mode on one node: its devices, addresses and routes. Pure. */
+import { VXLAN_PORT } from '../packet/vxlan.js';
 import { type Family, families, hostPrefix } from './family.js';
 import { lanIp, podBlock, routerIp, tunnelIp } from './node-address.js';
 import { type Encap, ETHERNET_MTU, isRouted, type LabShape } from './options.js';
@@ -6,7 +7,6 @@ import { LAN_DEVICE, type LabNode, otherNode } from './topology.js';
 
 /** Calico's VXLAN network and port. */
 export const VXLAN_VNI = 4096;
-export const VXLAN_PORT = 4789;
 
 /** What WireGuard's own packets carry, so that they are not routed into the tunnel again. */
 export const WIREGUARD_MARK = '0x100000';

@@ -2,6 +2,7 @@ import {
   attributesOf,
   be32,
   messagesOf,
+  NFGENMSG,
   nested,
   requireBytes,
   text,
@@ -41,8 +42,6 @@ const FAMILY_NAMES = new Map([
   [10, 'ip6'],
 ]);
 
-/** struct nfgenmsg: family, version, the generation of the rules in network byte order. */
-const NFGENMSG = 4;
 /** NFTA_CHAIN_*, NFTA_HOOK_* (include/uapi/linux/netfilter/nf_tables.h). */
 const CHAIN = { table: 1, name: 3, hook: 4 } as const;
 const HOOK = { number: 1, priority: 2 } as const;

@@ -42,11 +42,13 @@ const namespaceSchema = v.object({
 });
 export type CatalogNamespace = Infer<typeof namespaceSchema>;
 
+export const ENDPOINT_KINDS = ['pod', 'node', 'external'] as const;
+
 /** Who had an address, and when. Several may have had the same one. */
 const endpointSchema = v.object({
   ip: string,
   name: string,
-  kind: v.picklist(['pod', 'node', 'external']),
+  kind: v.picklist(ENDPOINT_KINDS),
   node: v.nullable(string),
   ...POD_MEMBERS,
   ...LIFETIME_MEMBERS,

@@ -3,6 +3,7 @@ import {
   type CatalogEndpoint,
   type CatalogService,
   EMPTY_CATALOG,
+  ENDPOINT_KINDS,
   parseCatalog,
 } from './catalog.js';
 import { PackedEntries, type Unpacked } from './packed-entries.js';
@@ -30,15 +31,13 @@ export function servicePlace(proto: string, ip: string | null, port: number): st
   return `${proto}:${ip ?? '*'}:${port}`;
 }
 
-const KINDS = ['pod', 'node', 'external'] as const;
-
 const ENDPOINTS: Unpacked<CatalogEndpoint> = {
   pack: ({ name, kind, node, namespace, from, until, workload, labels }) => [
-    ...[name, KINDS.indexOf(kind), node, namespace, from, until, workload, labels],
+    ...[name, ENDPOINT_KINDS.indexOf(kind), node, namespace, from, until, workload, labels],
   ],
   unpack: (ip, [name, kind, node, namespace, from, until, workload, labels]) =>
     ({
-      ...{ ip, name, kind: KINDS[kind as number] ?? 'external', node: node ?? null },
+      ...{ ip, name, kind: ENDPOINT_KINDS[kind as number] ?? 'external', node: node ?? null },
       ...present({ namespace, from, until, workload, labels }),
     }) as CatalogEndpoint,
 };

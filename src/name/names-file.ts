@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { HopscopeError } from '../model/errors.js';
-import type { CatalogEndpoint, CatalogService } from './catalog.js';
+import { type CatalogEndpoint, type CatalogService, ENDPOINT_KINDS } from './catalog.js';
 
 /** Entries of each list. */
 export const NAMES_FILE_ENTRIES = 100_000;
@@ -28,7 +28,6 @@ export interface NamesFile {
 }
 
 const ROLES = ['node', 'pod', 'client', 'wire'] as const;
-const KINDS = ['pod', 'node', 'external'] as const;
 const PROTOCOLS = ['tcp', 'udp', 'sctp'] as const;
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -76,7 +75,7 @@ export function parseNamesFile(text: string): NamesFile {
       return {
         ip: address(endpoint['ip'], `${at}.ip`),
         name: word(endpoint['name'], `${at}.name`),
-        kind: oneOf(KINDS, kind, `${at}.kind`),
+        kind: oneOf(ENDPOINT_KINDS, kind, `${at}.kind`),
         node: node === null ? null : word(node, `${at}.node`),
         ...given('namespace', namespace, (v) => word(v, `${at}.namespace`)),
         ...given('workload', workload, (v) => word(v, `${at}.workload`)),

@@ -28,7 +28,7 @@ const RTA = {
   ...{ table: 15, via: 18 },
 } as const;
 const RTAX = { lock: 1, mtu: 2, advmss: 8 } as const;
-const RTM_F_CLONED = 0x200;
+export const RTM_F_CLONED = 0x200;
 /** Of rta_expires in struct rta_cacheinfo; the kernel counts USER_HZ there. */
 const EXPIRES_AT = 8;
 const USER_HZ = 100;

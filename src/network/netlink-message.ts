@@ -7,6 +7,8 @@ import { HopscopeError } from '../model/errors.js';
 /** What the kernel should not have said; what was decoded before it stands. */
 export class NetlinkError extends HopscopeError {}
 
+/** struct nfgenmsg of nfnetlink: family, version, a number in network byte order. */
+export const NFGENMSG = 4;
 const HEADER = 16;
 const ATTRIBUTE_HEADER = 4;
 /** Without NLA_F_NESTED and NLA_F_NET_BYTEORDER. */

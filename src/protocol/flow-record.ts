@@ -47,6 +47,8 @@ export const encapsulationRecordSchema = v.object({
   src: string,
   dst: string,
   vni: v.nullable(number),
+  /** Of GRE, where it has one (RFC 2890). */
+  key: v.exactOptional(number),
   overhead: number,
 });
 export type EncapsulationRecord = Infer<typeof encapsulationRecordSchema>;

@@ -53,6 +53,8 @@ export const outerRecordSchema = v.object({
   sport: v.nullable(number),
   dport: v.nullable(number),
   vni: v.nullable(number),
+  /** Of GRE, where it has one (RFC 2890). */
+  key: v.exactOptional(number),
   /** Bytes the encapsulation adds to the inner IP packet's frame on this device. */
   overhead: number,
 });

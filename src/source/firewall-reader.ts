@@ -1,7 +1,13 @@
 import type { ReadingProblem } from '../network/description.js';
 import type { FirewallChain } from '../network/firewall.js';
 import type { Family } from '../network/ip-address.js';
-import { attributesOf, messagesOf, requireBytes, text } from '../network/netlink-message.js';
+import {
+  attributesOf,
+  messagesOf,
+  NFGENMSG,
+  requireBytes,
+  text,
+} from '../network/netlink-message.js';
 import { type ParsedChains, parseIptables } from '../network/parse-iptables.js';
 import { parseNftables } from '../network/parse-nftables.js';
 import { runInside } from './inside-namespace.js';
@@ -18,8 +24,7 @@ export const LEGACY_FILES = [
   '/proc/thread-self/net/ip_tables_names',
   '/proc/thread-self/net/ip6_tables_names',
 ] as const;
-/** struct nfgenmsg; NFTA_TABLE_NAME. */
-const NFGENMSG = 4;
+/** NFTA_TABLE_NAME. */
 const TABLE_NAME = 1;
 const FAMILIES: Readonly<Record<number, string>> = { 1: 'inet', 2: 'ip', 10: 'ip6' };
 /** Tables of iptables that can drop a packet or change an MSS. */

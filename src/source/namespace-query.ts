@@ -14,7 +14,6 @@ const NETLINK_ROUTE = 0;
 export const NLM_F_DUMP = 0x300;
 export const RTM = { getlink: 18, getaddr: 22, getroute: 26, getneigh: 30, getrule: 34 } as const;
 export const AF = { unspec: 0, inet: 2, bridge: 7, inet6: 10 } as const;
-export const RTM_F_CLONED = 0x200;
 /** Lengths of the header that each request has: ifinfomsg, ifaddrmsg, rtmsg, ndmsg, fib_rule_hdr. */
 const HEADER: Readonly<Record<number, number>> = { 18: 16, 22: 8, 26: 12, 30: 12, 34: 12 };
 

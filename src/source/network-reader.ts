@@ -6,7 +6,7 @@ import {
   decodeNeighbours,
 } from '../network/decode-addresses.js';
 import { type DecodedLink, decodeLinks } from '../network/decode-links.js';
-import { decodeRoutes } from '../network/decode-routes.js';
+import { decodeRoutes, RTM_F_CLONED } from '../network/decode-routes.js';
 import { decodeRules } from '../network/decode-rules.js';
 import type {
   NamespaceDescription,
@@ -22,7 +22,7 @@ import {
   tablesOf,
 } from './firewall-reader.js';
 import { inTurn } from './in-turn.js';
-import { AF, askNamespace, dump, findEnds, RTM, RTM_F_CLONED } from './namespace-query.js';
+import { AF, askNamespace, dump, findEnds, RTM } from './namespace-query.js';
 import type { FoundNamespace } from './namespace-watcher.js';
 import { readWireguard } from './wireguard-reader.js';
 

@@ -7,7 +7,13 @@ import { decodeRoutes } from '../network/decode-routes.js';
 import { decodeRules } from '../network/decode-rules.js';
 import type { NamespaceDescription } from '../network/description.js';
 import type { Family } from '../network/ip-address.js';
-import { attributesOf, be32, messagesOf, requireBytes } from '../network/netlink-message.js';
+import {
+  attributesOf,
+  be32,
+  messagesOf,
+  NFGENMSG,
+  requireBytes,
+} from '../network/netlink-message.js';
 import { networkText } from '../rules/network-text.js';
 import type { NamespaceRules, RuleProblem, RuleText } from '../rules/rule-text.js';
 import { type FirewallTable, LEGACY_FILES, TABLES_REQUEST, tablesOf } from './firewall-reader.js';
@@ -29,7 +35,6 @@ const GENERATION_REQUEST = {
 /** What changes by itself: counters, times that run, and when the text was made. */
 const PASSING =
   /^#.*$|\[\d+:\d+\]| timeout \d+| packets \d+ bytes \d+|"(?:packets|bytes|expires)": \d+/gmu;
-const NFGENMSG = 4;
 const GEN_ID = 1;
 const REQUESTS = [
   GENERATION_REQUEST,

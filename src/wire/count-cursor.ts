@@ -1,10 +1,9 @@
 import { PROTO_ICMP, PROTO_ICMPV6 } from '../packet/proto.js';
 import { TCP_FIN, TCP_RST, TCP_SYN } from '../packet/tcp.js';
+import { AF_INET, AF_INET6 } from './address-family.js';
 import type { Epoch } from './clock.js';
 import * as layout from './count-layout.gen.js';
 
-const AF_INET = 2;
-const AF_INET6 = 10;
 const HIGH_WORD = 4294967296;
 const NOTHING = new Uint8Array(0);
 

@@ -1,3 +1,4 @@
+import { AF_INET, AF_INET6 } from './address-family.js';
 import * as layout from './layout.gen.js';
 import type { RecordCursor, WireErrorCode } from './record-cursor.js';
 
@@ -214,9 +215,6 @@ export class TrailCursor {
     return this.drop < 0 ? 0n : this.view.getBigUint64(this.drop + layout.DROP_LOCATION, true);
   }
 }
-
-const AF_INET = 2;
-const AF_INET6 = 10;
 
 function conntrackSize(l3num: number): number {
   switch (l3num) {

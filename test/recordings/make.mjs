@@ -3,12 +3,12 @@
 /**
  * Records the fixtures anew, on Debian's kernel in a guest, and the demo's recording. To be
  * done when the layout of the kernel's records changes; the tests then say whether what is
- * said of them is still right.
+ * said of them is still right. With `--without-demo` the demo's stays as it is.
  */
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { stderr } from 'node:process';
+import { argv, stderr } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { constants, gzipSync } from 'node:zlib';
 import { bootstrap, ROOT, reportFailure } from '../../src/setup/bootstrap.mjs';
@@ -20,6 +20,7 @@ import { quote } from '../guest/shell-words.mjs';
 const SCENARIOS = ['S2', 'S6', 'S10', 'S12', 'S13', 'S19'];
 const FOLDER = fileURLToPath(new URL('.', import.meta.url));
 const DEMO = join(ROOT, 'src', 'source', 'demo-recording.hops.gz');
+const WITHOUT_DEMO = argv.includes('--without-demo');
 const LIMIT_SECONDS = 2400;
 /** Twenty seconds of traffic have four times as much, on a machine that does nothing else. */
 const DEMO_LEAST_BYTES = 1 << 20;
@@ -39,7 +40,7 @@ async function main() {
     const status = await runGuest({
       kernel,
       share,
-      command: `cd ${quote(ROOT)} && bash test/recordings/scenes.sh /run/guest`,
+      command: `cd ${quote(ROOT)} && bash test/recordings/scenes.sh /run/guest ${WITHOUT_DEMO ? 'without-demo' : ''}`,
       limitSeconds: LIMIT_SECONDS,
       onOutput: (text) => stderr.write(text),
     });
@@ -49,17 +50,17 @@ async function main() {
         status: 1,
       });
     }
-    if (statSync(join(share, 'demo.hops')).size < DEMO_LEAST_BYTES) {
+    if (!WITHOUT_DEMO && statSync(join(share, 'demo.hops')).size < DEMO_LEAST_BYTES) {
       throw new SetupError('RECORDINGS', 'the machine was too busy for the traffic of the demo', {
         status: 1,
       });
     }
     for (const name of SCENARIOS) {
-      for (const kind of ['hops', 'flows.jsonl', 'paths.jsonl']) {
+      for (const kind of ['hops', 'flows.jsonl', 'paths.jsonl', 'tcpdump']) {
         pack(join(share, `${name}.${kind}`), join(FOLDER, `${name}.${kind}.gz`));
       }
     }
-    pack(join(share, 'demo.hops'), DEMO);
+    if (!WITHOUT_DEMO) pack(join(share, 'demo.hops'), DEMO);
     return 0;
   } catch (error) {
     return reportFailure(error);

@@ -1,8 +1,10 @@
 #!/bin/bash
-# Inside a guest: records each scenario alone, in the cluster it is about, with what a
-# replay there says of it, into the folder given.
+# Inside a guest: records each scenario alone, in its cluster, with the records of a replay
+# there, and with what tcpdump saw meanwhile on every device of every namespace, into the folder
+# given. A second argument, `without-demo`, leaves out the recording of the demo.
 set -euo pipefail
 out=$1
+without=${2:-}
 hopscope() { node dist/cli/main.js "$@"; }
 in_netns() { ip netns exec "$@" || true; }
 get() { # netns, source port, host, port, seconds
@@ -10,11 +12,38 @@ get() { # netns, source port, host, port, seconds
 		in_netns "$1" nc -n -p "$2" -w "$5" "$3" "$4" > /dev/null
 }
 
+# watch NAME: a tcpdump in each namespace of the lab, on all its devices.
+watch() {
+	local netns
+	watchers=()
+	for netns in $(ip netns list | cut -d ' ' -f 1); do
+		ip netns exec "$netns" tcpdump -Z root -nn -tt -v -U -i any ip \
+			> "$out/$1.tcpdump.$netns" 2> "$out/$1.tcpdump.$netns.log" &
+		watchers+=($!)
+	done
+	for netns in $(ip netns list | cut -d ' ' -f 1); do
+		until grep -q 'listening on' "$out/$1.tcpdump.$netns.log"; do sleep 0.2; done
+	done
+}
+
+# unwatch NAME: ends them; one file, a heading for each namespace.
+unwatch() {
+	local file
+	kill -INT "${watchers[@]}"
+	wait "${watchers[@]}" || true
+	for file in "$out/$1".tcpdump.*; do
+		[[ $file == *.log ]] && continue
+		echo "== ${file##*.tcpdump.}"
+		cat "$file"
+	done > "$out/$1.tcpdump"
+}
+
 # record NAME COMMAND…: what happens while COMMAND runs, and two seconds for its ends.
 record() {
 	local name=$1 recorder
 	shift
 	echo "recording $name"
+	[ "$name" = demo ] || watch "$name"
 	node dist/cli/main.js record --sample all "$out/$name.hops" 2> "$out/$name.log" &
 	recorder=$!
 	until grep -q ready "$out/$name.log"; do
@@ -25,6 +54,7 @@ record() {
 	sleep 2
 	kill -INT $recorder
 	wait $recorder
+	[ "$name" = demo ] || unwatch "$name"
 	tail -n 1 "$out/$name.log"
 	hopscope replay "$out/$name.hops" --json > "$out/$name.flows.jsonl"
 	hopscope replay "$out/$name.hops" --paths --json > "$out/$name.paths.jsonl"
@@ -51,7 +81,7 @@ in_netns pod1 ping -q -c 2 $pod3
 record S2 s2
 record S6 s6
 record S10 s10
-record demo demo
+[ "$without" = without-demo ] || record demo demo
 hopscope lab up --encap ipip --policy
 record S12 s12
 hopscope lab up --encap ipip --proxy ipvs

@@ -49,7 +49,8 @@ function destination(tuple: TupleRecord): string {
 
 export function outerText(outer: OuterRecord): string {
   const vni = outer.vni === null ? '' : ` VNI ${outer.vni}`;
-  return `${outer.type}${vni} ${outer.src} → ${outer.dst}`;
+  const key = outer.key === undefined ? '' : ` key ${outer.key}`;
+  return `${outer.type}${vni}${key} ${outer.src} → ${outer.dst}`;
 }
 
 /** Names of the tables between two observations at one hook, `null` when they are not. */
