@@ -101,6 +101,7 @@ export const REPLAY = {
     netns: { ...COMMON_OPTIONS.netns, help: '', file: null },
     names: { ...COMMON_OPTIONS.names, help: '', file: null },
     cri: { ...COMMON_OPTIONS.cri, help: '', file: null },
+    docker: { ...COMMON_OPTIONS.docker, help: '', file: null },
     kubernetes: { ...COMMON_OPTIONS.kubernetes, help: '', file: null },
     'node-name': { ...COMMON_OPTIONS['node-name'], help: '', file: null },
     sample: {

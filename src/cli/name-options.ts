@@ -16,6 +16,12 @@ export const NAME_OPTIONS = {
     help: "names of pods from the container runtime's socket: auto (the default): containerd's or CRI-O's usual one; off",
     file: { type: 'string' },
   },
+  docker: {
+    type: 'string',
+    takes: 'SOCKET',
+    help: 'names of containers from the socket of Docker or Podman: auto (the default): the usual ones; off',
+    file: { type: 'string' },
+  },
   kubernetes: {
     type: 'string',
     takes: 'WHERE',
@@ -33,6 +39,7 @@ export const NAME_OPTIONS = {
 export interface ParsedNames {
   readonly names?: string;
   readonly cri?: string;
+  readonly docker?: string;
   readonly kubernetes?: string;
   readonly 'node-name'?: string;
 }
@@ -47,6 +54,7 @@ export function namesGiven({ names, cri, kubernetes, 'node-name': node }: Parsed
 export function nameOptions({
   names,
   cri = 'auto',
+  docker = 'auto',
   kubernetes = 'auto',
   'node-name': node,
 }: ParsedNames): NameChoice {
@@ -54,6 +62,13 @@ export function nameOptions({
     kubernetes,
     node: node ?? hostname(),
     file: names ?? null,
-    cri: cri === 'auto' ? null : cri === 'off' ? [] : [cri],
+    cri: socketsOf(cri),
+    docker: socketsOf(docker),
   };
+}
+
+/** Null for the usual ones. */
+function socketsOf(given: string): readonly string[] | null {
+  if (given === 'auto') return null;
+  return given === 'off' ? [] : [given];
 }

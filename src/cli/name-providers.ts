@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { LabNames } from '../lab/lab-names.js';
-import { CriNames } from '../provide/cri/cri-names.js';
+import { ContainerNames, CRI, DOCKER } from '../provide/container-names.js';
 import { FileNames } from '../provide/file-names.js';
 import { KubeNames } from '../provide/kube/kube-names.js';
 import type { NameChoice } from '../provide/name-choice.js';
@@ -16,11 +16,12 @@ const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount/token';
  * @throws UsageError as FileNames
  */
 export function nameProviders(choice: NameChoice): NameProvider[] {
-  const { file, cri } = choice;
+  const { file, cri, docker } = choice;
   return [
     ...(file === null ? [] : [new FileNames(file)]),
     ...kubeNames(choice),
-    new CriNames(cri),
+    new ContainerNames(CRI, cri),
+    new ContainerNames(DOCKER, docker),
     new LabNames(),
     new UnitNames(),
   ];

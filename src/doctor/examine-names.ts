@@ -1,4 +1,4 @@
-import { CRI_SOCKETS, CriNames } from '../provide/cri/cri-names.js';
+import { ContainerNames, CRI, DOCKER, type RuntimeKind } from '../provide/container-names.js';
 import {
   absent,
   available,
@@ -11,30 +11,30 @@ import {
 const RUNTIME: FindingSubject = {
   id: 'container-runtime',
   area: 'names',
-  title: 'pods of a container runtime',
+  title: 'pods and containers of a runtime',
   need: 'optional',
-  consequence: 'pods have no names from containerd or CRI-O',
+  consequence: 'pods and containers have no names from a runtime',
   remedy: null,
 };
 
-/**
- * Who may be asked for names.
- *
- * @param sockets of container runtimes
- */
-export async function examineNames(sockets: readonly string[] = CRI_SOCKETS): Promise<Finding[]> {
-  const observed = await Promise.all(sockets.map(observe));
+/** Who may be asked for names: runtimes of these kinds. */
+export async function examineNames(
+  kinds: readonly RuntimeKind[] = [CRI, DOCKER],
+): Promise<Finding[]> {
+  const sockets = kinds.flatMap((kind) => kind.sockets.map((socket) => ({ kind, socket })));
+  const observed = await Promise.all(sockets.map(({ kind, socket }) => observe(kind, socket)));
   const found = observed.filter((each) => each !== null);
   if (found.length === 0) {
-    return [finding(RUNTIME, absent(`no socket at ${sockets.join(' or ')}`))];
+    const looked = sockets.map(({ socket }) => socket).join(' or ');
+    return [finding(RUNTIME, absent(`no socket at ${looked}`))];
   }
   // One that is there and does not answer is not as it should be.
   return found.map((each) => finding({ ...RUNTIME, need: 'wanted' }, each));
 }
 
-async function observe(socket: string): Promise<Observation | null> {
+async function observe(kind: RuntimeKind, socket: string): Promise<Observation | null> {
   // One socket at a time, as if it were one of the usual ones.
-  const names = new CriNames([socket], false);
+  const names = new ContainerNames(kind, [socket], false);
   try {
     await names.read([]);
     const [fault] = names.missing;
@@ -42,7 +42,9 @@ async function observe(socket: string): Promise<Observation | null> {
       const remedy = /EACCES/u.test(fault) ? 'run as root' : 'see what the runtime is doing';
       return absent(fault, remedy);
     }
-    return names.runtimes === 0 ? null : available(`at ${socket}, ${names.pods} pods`);
+    if (names.runtimes === 0) return null;
+    const what = kind === CRI ? 'pods' : 'containers';
+    return available(`at ${socket}, ${names.pods} ${what}`);
   } finally {
     names.close();
   }

@@ -49,6 +49,7 @@ const samplingSchema = v.variant('mode', [
 const nameChoiceSchema = v.object({
   file: v.nullable(short(PATH_LENGTH)),
   cri: v.nullable(list(short(PATH_LENGTH), NAMES_LIMIT)),
+  docker: v.nullable(list(short(PATH_LENGTH), NAMES_LIMIT)),
   kubernetes: short(PATH_LENGTH),
   node: short(NAME_LENGTH),
 }) satisfies v.GenericSchema<unknown, NameChoice>;

@@ -16,10 +16,12 @@ export interface Machine {
   readonly own: number;
 }
 
-/** Names under /run/netns that a container runtime made up for a pod (containerd and CRI-O, by CNI). */
-const MACHINE_MADE = /^(?:cni-)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u;
+/** Names under /run/netns that a container runtime made up for a pod (containerd and CRI-O, by CNI; Podman). */
+const MACHINE_MADE = /^(?:cni-|netns-)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u;
 /** What these say is a person's or a cluster's word; the rest only helps where nobody knows. */
-const KNOWING: ReadonlySet<ProviderName> = new Set(['file', 'kubernetes', 'cri', 'lab']);
+const KNOWING: ReadonlySet<ProviderName> = new Set([
+  ...(['file', 'kubernetes', 'cri', 'docker', 'lab'] as const),
+]);
 
 /** Names of the namespaces that there are. */
 export function mergeNamespaces(

@@ -4,6 +4,8 @@ export interface NameChoice {
   readonly file: string | null;
   /** Sockets of container runtimes to ask; null for the usual ones, of which none need be there. */
   readonly cri: readonly string[] | null;
+  /** The same of Docker and Podman. */
+  readonly docker: readonly string[] | null;
   /** `auto`, `off`, or a kubeconfig file. */
   readonly kubernetes: string;
   /** This node's name in the cluster. */

@@ -8,7 +8,9 @@ import type { NameChange } from '../name/cluster-names.js';
 import type { FoundNamespace } from '../source/namespace-watcher.js';
 
 /** Who says a name. Where several know the same thing, the first of these is believed. */
-export const PROVIDERS = ['file', 'kubernetes', 'cri', 'lab', 'rules', 'unit'] as const;
+export const PROVIDERS = [
+  ...(['file', 'kubernetes', 'cri', 'docker', 'lab', 'rules', 'unit'] as const),
+] as const;
 export type ProviderName = (typeof PROVIDERS)[number];
 
 /** What a provider knows of a namespace, by its number; null or absent where it does not know. */

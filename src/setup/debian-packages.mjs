@@ -95,6 +95,18 @@ export const SYSTEM_NEEDS = [
     why: 'runs pods to be named',
     evidence: ['containerd'],
   },
+  {
+    package: 'podman',
+    purpose: 'test',
+    why: 'runs containers to be named',
+    evidence: ['podman'],
+  },
+  {
+    package: 'netavark',
+    purpose: 'test',
+    why: 'gives them a network',
+    evidence: ['/usr/lib/podman/netavark'],
+  },
   { package: 'runc', purpose: 'test', why: 'containerd runs on it', evidence: ['runc'] },
   {
     package: 'openssl',

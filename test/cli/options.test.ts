@@ -129,7 +129,7 @@ describe('options that commands share', () => {
       durationMs: null,
       filter: null,
       netns: null,
-      names: { file: null, cri: null, kubernetes: 'auto', node: hostname() },
+      names: { file: null, cri: null, docker: null, kubernetes: 'auto', node: hostname() },
       sampling: { mode: 'auto', budget: 0.05 },
       memory: shareOut(512 * 2 ** 20),
       json: false,

@@ -7,7 +7,7 @@ const OBSERVE: ObserveMessage = {
   netns: ['a', 'b'],
   sampling: { mode: 'auto', budget: 0.05 },
   filter: 'icmp',
-  names: { file: null, cri: ['/run/a.sock'], kubernetes: 'auto', node: 'n1' },
+  names: { file: null, cri: ['/run/a.sock'], docker: null, kubernetes: 'auto', node: 'n1' },
   ringBytes: 1 << 24,
   count: true,
   rules: true,

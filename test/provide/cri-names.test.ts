@@ -4,7 +4,7 @@ import { examineNames } from '../../src/doctor/examine-names.js';
 import { runCommand } from '../../src/lab/run-command.js';
 import { type Catalog, EMPTY_CATALOG } from '../../src/name/catalog.js';
 import { Names } from '../../src/name/names.js';
-import { CriNames } from '../../src/provide/cri/cri-names.js';
+import { ContainerNames, CRI } from '../../src/provide/container-names.js';
 import { CatalogFollower } from '../../src/source/catalog-follower.js';
 import { CatalogReader } from '../../src/source/catalog-reader.js';
 import { NamespaceWatcher } from '../../src/source/namespace-watcher.js';
@@ -13,7 +13,7 @@ import { RealContainerd } from './real-containerd.js';
 const BRIDGE = 'hs-cri0';
 /** Three addresses besides the bridge's own: they are soon used again. */
 const containerd = new RealContainerd('10.231.77.0/29', BRIDGE);
-const cri = new CriNames([containerd.socket]);
+const cri = new ContainerNames(CRI, [containerd.socket]);
 const watcher = new NamespaceWatcher();
 let found = watcher.scan();
 let catalog: Catalog = EMPTY_CATALOG;
@@ -120,10 +120,12 @@ describe('pods of a real containerd', () => {
 });
 
 it('doctor says what runtimes there are', async () => {
-  const [there] = await examineNames(['/run/hs-no-such.sock', containerd.socket]);
+  const [there] = await examineNames([
+    { ...CRI, sockets: ['/run/hs-no-such.sock', containerd.socket] },
+  ]);
   expect(there).toMatchObject({ id: 'container-runtime', state: 'available' });
   expect(there?.detail).toMatch(/containerd\.sock, \d+ pods$/u);
-  const [none] = await examineNames(['/run/hs-no-such.sock']);
+  const [none] = await examineNames([{ ...CRI, sockets: ['/run/hs-no-such.sock'] }]);
   expect(none).toMatchObject({ need: 'optional', state: 'absent' });
 });
 
@@ -143,7 +145,7 @@ describe('a runtime that does not answer', () => {
       );
       expect(endpointsOf(name)[0]?.until).toBeUndefined();
       await within(4_000, () => expect(endpointsOf(name)[0]?.stale).toBe(true));
-      const [hanging] = await examineNames([containerd.socket]);
+      const [hanging] = await examineNames([{ ...CRI, sockets: [containerd.socket] }]);
       expect(hanging).toMatchObject({ need: 'wanted', state: 'absent' });
       expect(hanging?.detail).toMatch(/DEADLINE/u);
     } finally {
@@ -158,12 +160,12 @@ describe('a runtime that does not answer', () => {
 });
 
 it('a socket that is not there is said where it was asked for, and only there', async () => {
-  const asked = new CriNames(['/run/hs-no-such.sock']);
+  const asked = new ContainerNames(CRI, ['/run/hs-no-such.sock']);
   await asked.read([]);
   expect(asked.missing).toEqual([
     'names of pods from /run/hs-no-such.sock: there is no such socket',
   ]);
-  const usual = new CriNames(null);
+  const usual = new ContainerNames(CRI, null);
   await usual.read([]);
   expect(usual.missing).toEqual([]);
 });

@@ -6,6 +6,7 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
+import type { ContainerRuntime, Sandbox, SandboxNetwork } from '../container-runtime.js';
 
 /** Of one answer. */
 const DEADLINE_MS = 1_000;
@@ -43,23 +44,6 @@ const READY = 0;
 /** NamespaceMode NODE: the sandbox is in the namespace of its node. */
 const OF_NODE = 2;
 
-export interface Sandbox {
-  readonly id: string;
-  readonly name: string;
-  readonly namespace: string;
-  readonly labels: Readonly<Record<string, string>>;
-  /** Wall clock, milliseconds. */
-  readonly createdMs: number;
-  readonly isReady: boolean;
-}
-
-export interface SandboxNetwork {
-  readonly ips: readonly string[];
-  readonly isOfNode: boolean;
-  /** Where its network namespace is to be found, the surest first. */
-  readonly paths: readonly string[];
-}
-
 interface Message {
   readonly request: string;
   readonly response: string;
@@ -73,7 +57,7 @@ const CALLS = {
 type Fields = Readonly<Record<string, unknown>>;
 
 /** Asks containerd, CRI-O or another runtime for its pods. */
-export class CriClient {
+export class CriClient implements ContainerRuntime {
   readonly #client: Client;
   readonly #call: (name: keyof typeof CALLS, request: object) => Promise<Fields>;
 
@@ -146,7 +130,8 @@ export class CriClient {
     const ips = [network['ip'], ...listOf(network['additionalIps']).map(({ ip }) => ip)];
     return {
       ips: ips.map(textOf).filter((ip) => ip !== ''),
-      isOfNode: fieldsOf(namespaces['options'])['network'] === OF_NODE,
+      isShared: fieldsOf(namespaces['options'])['network'] === OF_NODE,
+      startedMs: null,
       paths: pathsOf(textsOf(said['info'])['info'] ?? ''),
     };
   }

@@ -29,11 +29,11 @@ export interface KubeReport {
 }
 
 /**
- * Groups of one report, which take whoever gets them some 10 ms, and the time between two: all of
+ * Groups of one report, which take whoever gets them some 5 ms, and the time between two: all of
  * 100,000 pods are there after seconds, and packets are joined meanwhile.
  */
-const REPORT_GROUPS = 1_500;
-const REPORT_MS = 50;
+const REPORT_GROUPS = 500;
+const REPORT_MS = 25;
 
 // It parses what comes from elsewhere, and needs no more than files of its user and a connection.
 confine({ keep: [], filter: false });

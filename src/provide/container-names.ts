@@ -1,17 +1,36 @@
 import { accessSync, constants, statSync } from 'node:fs';
-import type { CatalogEndpoint } from '../../name/catalog.js';
-import { inTurn } from '../../source/in-turn.js';
-import type { FoundNamespace } from '../../source/namespace-watcher.js';
+import type { CatalogEndpoint, CatalogPod } from '../name/catalog.js';
+import { inTurn } from '../source/in-turn.js';
+import type { FoundNamespace } from '../source/namespace-watcher.js';
+import type { ContainerRuntime, Sandbox, SandboxNetwork } from './container-runtime.js';
 import {
   type NameFacts,
   type NameProvider,
   type NamespaceFact,
   NO_FACTS,
-} from '../name-provider.js';
-import type { CriClient, Sandbox, SandboxNetwork } from './cri-client.js';
+  type ProviderName,
+} from './name-provider.js';
 
-/** Where runtimes have their socket unless configured otherwise. */
-export const CRI_SOCKETS = ['/run/containerd/containerd.sock', '/run/crio/crio.sock'] as const;
+/** A way to ask container runtimes, and where they have their sockets unless others are chosen. */
+export interface RuntimeKind {
+  readonly name: ProviderName & ('cri' | 'docker');
+  readonly sockets: readonly string[];
+  /** Who has no runtime need not load what speaks to one. */
+  readonly open: (socket: string) => Promise<ContainerRuntime>;
+}
+
+/** containerd and CRI-O. */
+export const CRI: RuntimeKind = {
+  name: 'cri',
+  sockets: ['/run/containerd/containerd.sock', '/run/crio/crio.sock'],
+  open: async (socket) => new (await import('./cri/cri-client.js')).CriClient(socket),
+};
+/** Docker, and Podman as root, which answers the same requests. */
+export const DOCKER: RuntimeKind = {
+  name: 'docker',
+  sockets: ['/run/docker.sock', '/run/podman/podman.sock'],
+  open: async (socket) => new (await import('./docker/docker-client.js')).DockerClient(socket),
+};
 /** Pods of one runtime; a kubelet takes 110 unless configured otherwise. */
 export const SANDBOXES_LIMIT = 2_000;
 /** What a runtime adds to the labels of a pod. */
@@ -29,15 +48,16 @@ interface Pod extends SandboxNetwork {
 }
 
 interface Runtime {
-  client: CriClient | null;
+  client: ContainerRuntime | null;
   /** By id. */
   pods: ReadonlyMap<string, Pod>;
   fault: string | null;
 }
 
-/** Pods that a container runtime of this machine runs. */
-export class CriNames implements NameProvider {
-  readonly name = 'cri';
+/** Pods and containers that the runtimes of this machine run. */
+export class ContainerNames implements NameProvider {
+  readonly name: RuntimeKind['name'];
+  readonly #kind: RuntimeKind;
   readonly #sockets: readonly string[];
   readonly #isAsked: boolean;
   readonly #runtimes = new Map<string, Runtime>();
@@ -50,8 +70,10 @@ export class CriNames implements NameProvider {
    * @param sockets null for those that are usual
    * @param isAsked whether one that is not there is missing
    */
-  constructor(sockets: readonly string[] | null, isAsked = sockets !== null) {
-    this.#sockets = sockets ?? CRI_SOCKETS;
+  constructor(kind: RuntimeKind, sockets: readonly string[] | null, isAsked = sockets !== null) {
+    this.name = kind.name;
+    this.#kind = kind;
+    this.#sockets = sockets ?? kind.sockets;
     this.#isAsked = isAsked;
   }
 
@@ -87,18 +109,17 @@ export class CriNames implements NameProvider {
     const named = new Set<number>();
     const namespaces: NamespaceFact[] = [];
     const endpoints: CatalogEndpoint[] = [];
-    for (const { sandbox, ips, isOfNode, inode, from } of pods) {
-      if (isOfNode) continue;
-      const { name, namespace } = sandbox;
-      const labels = ownLabels(sandbox.labels);
+    for (const { sandbox, ips, isShared, inode, from } of pods) {
+      if (isShared) continue;
+      const { name } = sandbox;
       const netns = inode === null ? undefined : byInode.get(inode);
       if (netns !== undefined) {
         named.add(netns);
-        namespaces.push({ netns, name, role: 'pod', pod: { namespace, labels } });
+        namespaces.push({ netns, name, role: 'pod', pod: podOf(sandbox) });
       }
       for (const ip of ips) {
         endpoints.push({
-          ...{ ip, name, kind: 'pod', node: null, namespace, labels },
+          ...{ ip, name, kind: 'pod', node: null, ...podOf(sandbox) },
           from,
           ...(netns === undefined ? {} : { netns }),
         });
@@ -127,12 +148,9 @@ export class CriNames implements NameProvider {
       }
       this.#runtimes.set(socket, runtime);
       accessSync(socket, constants.W_OK);
-      if (runtime.client === null) {
-        // Who has no runtime need not load what speaks to one.
-        const { CriClient } = await import('./cri-client.js');
-        runtime.client = new CriClient(socket);
-      }
-      runtime.pods = await readPods(runtime.client, runtime.pods);
+      const client = runtime.client ?? (await this.#kind.open(socket));
+      runtime.client = client;
+      runtime.pods = await readPods(client, runtime.pods);
       runtime.fault = null;
     } catch (error) {
       this.#runtimes.set(socket, runtime);
@@ -156,23 +174,28 @@ export class CriNames implements NameProvider {
 }
 
 async function readPods(
-  client: CriClient,
+  client: ContainerRuntime,
   known: ReadonlyMap<string, Pod>,
 ): Promise<ReadonlyMap<string, Pod>> {
   const ready = (await client.sandboxes()).filter(({ isReady }) => isReady);
   const pods = new Map<string, Pod>();
   await inTurn(ready.slice(0, SANDBOXES_LIMIT), async (sandbox) => {
     const before = known.get(sandbox.id);
-    // It has its addresses and its namespace for as long as it lives.
-    if (before !== undefined && (before.isOfNode || before.ips.length > 0)) {
+    // It has its addresses and its namespace for as long as it runs; a container may run again.
+    if (before !== undefined && inodeOf(before.paths) === before.inode && isKnown(before)) {
       pods.set(sandbox.id, { ...before, sandbox });
       return;
     }
     const network = await client.network(sandbox.id);
-    const from = Math.floor(Number(process.hrtime.bigint()) / 1e6 - Date.now() + sandbox.createdMs);
+    const since = network.startedMs ?? sandbox.createdMs;
+    const from = Math.floor(Number(process.hrtime.bigint()) / 1e6 - Date.now() + since);
     pods.set(sandbox.id, { ...network, sandbox, from, inode: inodeOf(network.paths) });
   });
   return pods;
+}
+
+function isKnown({ isShared, ips }: Pod): boolean {
+  return isShared || ips.length > 0;
 }
 
 function inodeOf(paths: readonly string[]): number | null {
@@ -185,6 +208,13 @@ function inodeOf(paths: readonly string[]): number | null {
 
 function isThere(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isSocket() === true;
+}
+
+function podOf({ namespace, labels }: Sandbox): CatalogPod {
+  return {
+    ...(namespace === null ? {} : { namespace }),
+    labels: ownLabels(labels),
+  };
 }
 
 function ownLabels(labels: Readonly<Record<string, string>>): Record<string, string> {
