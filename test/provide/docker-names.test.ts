@@ -65,12 +65,12 @@ describe('names of containers, from a real Podman', () => {
       expect(web?.netns).toBeDefined();
       expect(web?.from).toBeGreaterThan(began);
     });
-    const { ip = '' } = endpointOf(await read(), 'web') ?? {};
+    const { ip = '', from = 0 } = endpointOf(await read(), 'web') ?? {};
     await podman.do('rm', '-f', '-t', '0', 'web');
     await within((catalog) => expect(endpointOf(catalog, 'web')).toBeUndefined());
     const names = new Names({ ...EMPTY_CATALOG, ...(await read()) });
     expect(names.endpoint(ip, null).name).toBeNull();
-    expect(names.endpoint(ip, null, began + 1).name).toBe('web');
+    expect(names.endpoint(ip, null, from + 1).name).toBe('web');
   });
 
   it('are not of those in the network of their node, or of another', async () => {

@@ -16,6 +16,7 @@ export class RealPodman {
   readonly folder = mkdtempSync('/tmp/hs-podman-');
   readonly socket = join(this.folder, 'podman.sock');
   #service: ChildProcess | null = null;
+  readonly #names: string[] = [];
 
   /** @param subnet of its containers */
   async start(subnet: string): Promise<void> {
@@ -46,6 +47,7 @@ export class RealPodman {
 
   /** Runs a container that sleeps. */
   async runContainer(name: string, ...more: readonly string[]): Promise<string> {
+    this.#names.push(name);
     // What these limits are by default may be more than this machine allows.
     const limits = ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=1024:1024'];
     const network = more.includes('--network') ? [] : ['--network', NETWORK];
@@ -76,7 +78,10 @@ export class RealPodman {
 
   async stop(): Promise<void> {
     this.signal('SIGCONT');
-    await this.do('rm', '-f', '-t', '0', '--all').catch(() => undefined);
+    // The newest first: it may be in the network of one before.
+    for (const name of this.#names.reverse()) {
+      await this.do('rm', '-f', '-t', '0', name).catch(() => undefined);
+    }
     await this.do('network', 'rm', NETWORK).catch(() => undefined);
     const child = this.#service;
     if (child !== null && child.exitCode === null) {
