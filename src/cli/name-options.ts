@@ -45,9 +45,15 @@ export interface ParsedNames {
 }
 
 /** The same options for another command of hopscope. */
-export function namesGiven({ names, cri, kubernetes, 'node-name': node }: ParsedNames): string[] {
-  return Object.entries({ names, cri, kubernetes, 'node-name': node }).flatMap(([option, value]) =>
-    value === undefined ? [] : [`--${option}`, value],
+export function namesGiven({
+  names,
+  cri,
+  docker,
+  kubernetes,
+  'node-name': node,
+}: ParsedNames): string[] {
+  return Object.entries({ names, cri, docker, kubernetes, 'node-name': node }).flatMap(
+    ([option, value]) => (value === undefined ? [] : [`--${option}`, value]),
   );
 }
 

@@ -7,6 +7,9 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const IMAGE = 'localhost/hopscope-sleep:1';
 const NETWORK = 'hs-podman';
+/** Its node: Podman leaves its chains in the rules of the namespace that it is in. */
+const NODE = 'hs-podman-node';
+const INSIDE = ['nsenter', `--net=/run/netns/${NODE}`, 'podman'] as const;
 
 /**
  * A Podman of the test's own, with its service on a socket in a folder of its own. Its only image
@@ -20,6 +23,7 @@ export class RealPodman {
 
   /** @param subnet of its containers */
   async start(subnet: string): Promise<void> {
+    await run('ip', ['netns', 'add', NODE]);
     const network = join(this.folder, 'net');
     mkdirSync(network);
     writeFileSync(
@@ -34,9 +38,10 @@ export class RealPodman {
     await run('tar', ['-C', root, '-cf', image, '.']);
     await this.do('import', image, IMAGE);
     await this.do('network', 'create', '--subnet', subnet, '--disable-dns', NETWORK);
+    const [enter, ...podman] = INSIDE;
     this.#service = spawn(
-      'podman',
-      [...this.#options, 'system', 'service', '--time', '0', `unix://${this.socket}`],
+      enter,
+      [...podman, ...this.#options, 'system', 'service', '--time', '0', `unix://${this.socket}`],
       { stdio: 'ignore', env: this.#env },
     );
     for (let tries = 0; !existsSync(this.socket); tries++) {
@@ -67,7 +72,8 @@ export class RealPodman {
 
   /** What the command prints. */
   async do(...args: readonly string[]): Promise<string> {
-    const { stdout } = await run('podman', [...this.#options, ...args], { env: this.#env });
+    const [enter, ...podman] = INSIDE;
+    const { stdout } = await run(enter, [...podman, ...this.#options, ...args], { env: this.#env });
     return stdout.trim();
   }
 
@@ -88,6 +94,7 @@ export class RealPodman {
       child.kill('SIGTERM');
       await new Promise((resolve) => child.once('exit', resolve));
     }
+    await run('ip', ['netns', 'del', NODE]).catch(() => undefined);
     rmSync(this.folder, { recursive: true, force: true });
   }
 
