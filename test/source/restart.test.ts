@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { probeTcx } from 'ebpf-ts';
 import type { FlowRecord } from 'hopscope-protocol';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { runIn } from '../../src/lab/run-command.js';
 import { MAIN } from '../scenario/hopscope-process.js';
 import { heldBy, leftOf } from './attached.js';
@@ -21,6 +21,9 @@ import {
   removeDevice,
 } from './counted-router.js';
 import { StandInManager } from './stand-in-manager.js';
+
+// A service starts twice in each, and the machine may be busy.
+vi.setConfig({ testTimeout: 180_000 });
 
 const PORT = 9000;
 const SERVE = [
