@@ -33,10 +33,15 @@ interface Group {
  * Ways over the same devices are one line, whichever routes lead there; so are those of all pods
  * of a node whose own devices are alike.
  */
-export function renderWays(ways: readonly WayRecord[], paint: Paint): string[] {
-  return grouped(grouped(ways.map(alone), sameDevices), samePods).flatMap((group) =>
-    renderGroup(group, paint),
-  );
+export function renderWays(
+  ways: readonly WayRecord[],
+  faults: readonly FaultRecord[],
+  paint: Paint,
+): string[] {
+  return grouped(grouped(ways.map(alone), sameDevices), samePods).flatMap((group) => [
+    ...renderGroup(group, paint),
+    ...faultsOn(group.way, faults, paint),
+  ]);
 }
 
 function alone(way: WayRecord): Group {
@@ -88,6 +93,15 @@ function renderGroup({ way, pods, routes }: Group, paint: Paint): string[] {
       `set by ${setBy.netns}/${setBy.dev} (${BY[setBy.by]})${end}`,
     paint('dim', `    ${way.hops.map(placeText).join(' → ')}`),
   ];
+}
+
+/** What is wrong on a way, in a word: below is why, and what to do. */
+function faultsOn(way: WayRecord, faults: readonly FaultRecord[], paint: Paint): string[] {
+  const places = new Set([way, ...way.hops].map(({ netns, dev }) => `${netns}/${dev}`));
+  const texts = faults
+    .filter(({ netns, dev }) => places.has(`${netns}/${dev}`))
+    .map(({ id, netns, dev, severity }) => paint(COLOURS[severity], `${id} at ${netns}/${dev}`));
+  return texts.length === 0 ? [] : [`    ${[...new Set(texts)].join(', ')}`];
 }
 
 function fitText({ mtu, sent }: WayRecord, paint: Paint): string {

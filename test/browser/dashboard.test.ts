@@ -359,6 +359,28 @@ describe('a flow', () => {
   });
 });
 
+describe('encapsulation and MTU', () => {
+  test('a page of faults, of what the tunnel costs, and of the ways from pods', async () => {
+    await show('mtu');
+    const { page } = window;
+    const costs = page.getByTestId('mtu-costs').locator('tbody tr');
+    await costs.first().waitFor({ timeout: 60_000 });
+    expect(await costs.first().textContent()).toMatch(/^\s*vxlan\+50\s*all/u);
+    await page.getByTestId('mtu-ways').waitFor({ timeout: 60_000 });
+    await page.getByTestId('mtu-no-fault').waitFor();
+    await window.screenshot('mtu');
+  });
+
+  test('the packet of a flow in the devices of its way', async () => {
+    await openServiceFlow();
+    const parts = window.page.getByTestId('mtu-pipe').locator('li');
+    await parts.first().waitFor();
+    const texts = await parts.allTextContents();
+    expect(texts.some((text) => text.includes('ens10') && text.includes('+50'))).toBe(true);
+    expect(texts.some((text) => text.includes('too large'))).toBe(false);
+  });
+});
+
 describe('the page', () => {
   test('shows how good its data are', async () => {
     const { page } = window;

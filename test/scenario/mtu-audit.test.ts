@@ -5,13 +5,16 @@ import { labUp } from '../../src/lab/up.js';
 import { POD_MTU, TUNNEL } from './cluster.js';
 import { describeInLab } from './in-lab.js';
 import { anyTunnel, missingFor } from './missing.js';
-import { auditMachine, healthyAuditScene } from './scenes/mtu-audit.js';
+import { auditMachine, healthyAuditScene, healthyLiveScene } from './scenes/mtu-audit.js';
 
 // The other healthy clusters are audited where their own scenes are.
 for (const encap of ['ipip', 'vxlan', 'wireguard', 'none'] as const) {
   const missing = await missingFor({ encap });
   describe.skipIf(missing !== null)(missing ?? 'a router between the nodes, dual stack', () => {
-    describeInLab({ encap, crossSubnet: true, subnets: 2, dualStack: true }, healthyAuditScene);
+    describeInLab({ encap, crossSubnet: true, subnets: 2, dualStack: true }, () => {
+      healthyAuditScene();
+      healthyLiveScene();
+    });
   });
 }
 

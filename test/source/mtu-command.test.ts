@@ -27,6 +27,7 @@ it('status 1 and a block for each fault, with a remedy that corrects it', async 
   const { status, out, err } = await hopscope('mtu', ...THESE);
   expect([status, err]).toEqual([1, '']);
   expect(out).toContain(`10.20.2.0/24  1450 of 1500 sent  set by ${A}/vx0 (its MTU)`);
+  expect(out).toContain(`\n    pod-mtu-above-tunnel at ${A}/pod0\n`);
   const remedy = `ip -n ${P1} link set dev eth0 mtu 1450 && ip -n ${A} link set dev pod0 mtu 1450`;
   expect(out).toContain(
     [

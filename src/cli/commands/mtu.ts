@@ -110,7 +110,7 @@ export async function runMtu(args: string[]): Promise<number> {
   } else {
     const paint = painter(process.stdout.isTTY);
     const lines = [
-      ...renderWays(printableRecord(ways.map(wayRecord)), paint),
+      ...renderWays(printableRecord(ways.map(wayRecord)), printableRecord(faults), paint),
       ...printableRecord(faults).flatMap((fault) => ['', ...renderFault(fault, paint)]),
       ...blockOf(renderCosts(printableRecord(live?.costs ?? []))),
       '',

@@ -1,3 +1,4 @@
+import type { CostRecord, FaultRecord, WayRecord } from 'hopscope-protocol';
 import { expect, it } from 'vitest';
 import { ETHERNET_MTU } from '../../../src/lab/options.js';
 import { runIn } from '../../../src/lab/run-command.js';
@@ -6,7 +7,9 @@ import { tunnelsOf } from '../../../src/lab/tunnels.js';
 import { type Audit, audit } from '../../../src/mtu/audit.js';
 import type { Way } from '../../../src/mtu/ways.js';
 import { readMachine } from '../../../src/source/machine-reader.js';
+import { hopscope } from '../../cli/command-line.js';
 import { ADDRESS, type Mode } from '../cluster.js';
+import { stream } from '../traffic.js';
 
 /** The audit of everything on this machine, the machine itself included. */
 export async function auditMachine(): Promise<Audit> {
@@ -67,4 +70,29 @@ export function podsAboveAuditScene(encap: Mode): void {
     // What was learned so is no fault.
     expect((await auditMachine()).findings).toHaveLength(expected.length);
   });
+}
+
+/** With traffic between the nodes as large as fits. */
+export function healthyLiveScene(): void {
+  it('nor do packets show a fault, and what the tunnel costs is said', async () => {
+    const way = toOtherNode(await auditMachine());
+    const size = `${(way?.mtu ?? 0) - 28}`;
+    const watching = hopscope('mtu', '--duration', '10s', '--json');
+    for (let round = 0; round < 5; round++) {
+      await runIn('pod1', 'ping', ['-c2', '-i0.2', '-W10', '-Mdo', `-s${size}`, ADDRESS.pod3]);
+      const port = 5_301 + round;
+      const to = { netns: 'pod3', address: ADDRESS.pod3, port };
+      await stream({ netns: 'pod1', port: 40_000 + port }, to, 200_000);
+    }
+    const { status, out } = await watching;
+    const records = out
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as FaultRecord | CostRecord | WayRecord);
+    expect(records.filter(({ type }) => type === 'fault')).toEqual([]);
+    expect(status).toBe(0);
+    const costs = records.filter((each): each is CostRecord => each.type === 'cost');
+    expect(costs.some(({ by }) => by === 'encapsulation')).toBe(true);
+    for (const { ratio } of costs) expect(ratio ?? 2).toBeGreaterThan(1);
+  }, 120_000);
 }

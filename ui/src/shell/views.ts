@@ -2,6 +2,7 @@ import type { Component } from 'svelte';
 import DropsView from '../drops/drops-view.svelte';
 import FlowPage from '../flow/flow-page.svelte';
 import GroupsView from '../group/groups-view.svelte';
+import MtuView from '../mtu/mtu-view.svelte';
 import OverviewView from '../overview/overview-view.svelte';
 import type { Dashboard } from '../store/dashboard.svelte.js';
 import { shortService } from '../table/flow-label.js';
@@ -44,6 +45,12 @@ const VIEWS: readonly View[] = [
     match: ([first]) => (first === 'drops' ? {} : null),
     title: () => 'Drops',
     component: DropsView as Component<Params>,
+  },
+  {
+    name: 'mtu',
+    match: ([first]) => (first === 'mtu' ? {} : null),
+    title: () => 'Encapsulation and MTU',
+    component: MtuView as Component<Params>,
   },
   {
     name: 'flow',
