@@ -63,7 +63,8 @@ const SUITES = [
   guestSuite('latency-6.1', '6.1', LATENCY_TESTS),
   guestSuite('guest-6.12', '6.12', GUEST_TESTS, true),
   guestSuite('guest-6.1', '6.1', GUEST_TESTS, true),
-  { name: 'native-asan', limitSeconds: 1800, root: true, beside: true, sanitized: true },
+  // Minutes for its build alone: by name only.
+  { name: 'native-asan', limitSeconds: 1800, root: true, sanitized: true },
   { name: 'two-kernels', limitSeconds: 900, root: true, pair: true },
 ];
 
@@ -77,6 +78,9 @@ const SUITES = [
 function guestSuite(name, guest, tests, beside = false) {
   return { name, limitSeconds: GUEST_LIMIT_SECONDS, root: true, guest, tests, beside };
 }
+
+/** What runs where no suite is named. */
+const WHOLE = SUITES.filter(({ sanitized }) => sanitized !== true);
 
 const RESULTS = join(ROOT, 'test-results');
 const SKIPS = expectedSkips();
@@ -188,16 +192,12 @@ function reportFile(suite) {
   return join(RESULTS, `${suite}.json`);
 }
 
-/**
- * In the time that guests leave: they need a CPU each, and measure time.
- *
- * @param {Suite} suite @returns {Promise<Sum>}
- */
+/** @param {Suite} suite @returns {Promise<Sum>} */
 async function runSanitizedSuite({ name, limitSeconds }) {
   const file = reportFile(name);
   rmSync(file, { force: true });
-  const args = ['-n', '19', execPath, join('test', 'fuzz', 'asan.mjs'), '--report', file];
-  const result = await runChild('nice', args, { cwd: ROOT, limitSeconds });
+  const args = [join('test', 'fuzz', 'asan.mjs'), '--report', file];
+  const result = await runChild(execPath, args, { cwd: ROOT, limitSeconds });
   writeFileSync(join(RESULTS, `${name}.log`), result.output);
   const { sum, problems, remarks } = sumReport(readReport(file), result.status);
   // What the sanitizers cannot run is left out by name; it ran in `native`.
@@ -321,7 +321,7 @@ function chosenSuites(names) {
     print(`no suite ${unknown.join(', ')}; there are ${SUITES.map(({ name }) => name).join(', ')}`);
     return null;
   }
-  return names.length === 0 ? SUITES : SUITES.filter((suite) => names.includes(suite.name));
+  return names.length === 0 ? WHOLE : SUITES.filter((suite) => names.includes(suite.name));
 }
 
 /**
@@ -342,7 +342,7 @@ function inTurn(suites) {
 async function main() {
   const suites = chosenSuites(argv.slice(2));
   if (suites === null) return 2;
-  if (suites === SUITES) rmSync(RESULTS, { recursive: true, force: true });
+  if (suites === WHOLE) rmSync(RESULTS, { recursive: true, force: true });
   mkdirSync(RESULTS, { recursive: true });
   try {
     await bootstrap({ test: process.getuid?.() === 0 });
@@ -362,7 +362,7 @@ async function main() {
   };
   for (const together of inTurn(suites)) await Promise.all(together.map(measure));
   // As another user nothing has run that could be in it.
-  if (suites === SUITES && process.getuid?.() === 0) {
+  if (suites === WHOLE && process.getuid?.() === 0) {
     const failed = compareScenarioTable();
     results.push({ name: 'scenarios by kernel', sum: { ...emptySum(), failed }, seconds: 0 });
   }
