@@ -302,6 +302,7 @@ export class Pipeline implements FlowFeed, SourceSink {
         ...decimalCounts(Object.entries(this.#source.otherLosses?.() ?? {})),
         ...decimalCounts(Object.entries(evictions)),
         ...decimalCounts(Object.entries(others)),
+        ...decimalCounts([['cluster-names-refused', this.names.cluster.refused]]),
       },
       memory: this.#memoryUse(),
       malformed: decimalCounts(malformed),
