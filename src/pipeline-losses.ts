@@ -1,5 +1,6 @@
 import type { FlowTable } from './flow/flow-table.js';
 import type { PathJoiner } from './join/path-joiner.js';
+import type { RuleCounters } from './rules/rule-counters.js';
 import type { RecordQueue } from './wire/record-queue.js';
 
 /** What the stages could not keep, so far: one entry a cause, for what is lost is not one thing. */
@@ -10,7 +11,12 @@ export interface StageLosses {
   readonly others: Readonly<Record<string, number>>;
 }
 
-export function lossesOf(joiner: PathJoiner, flows: FlowTable, queue: RecordQueue): StageLosses {
+export function lossesOf(
+  joiner: PathJoiner,
+  flows: FlowTable,
+  queue: RecordQueue,
+  rules: RuleCounters,
+): StageLosses {
   return {
     evictions: {
       'paths-evicted': joiner.counters.evicted,
@@ -36,6 +42,7 @@ export function lossesOf(joiner: PathJoiner, flows: FlowTable, queue: RecordQueu
       'histories-evicted': flows.historiesEvicted,
       'ended-flows-evicted': flows.counters.endedEvicted,
       'places-forgotten': joiner.places.cleared,
+      ...rules.losses(),
     },
   };
 }

@@ -2,8 +2,10 @@ import type { PathRecord } from 'hopscope-protocol';
 import { explained, isExplainable } from './export/explained-path.js';
 import type { HopQuestion } from './export/hop-questions.js';
 import { RuleBook } from './rules/rule-book.js';
+import { RuleCounters } from './rules/rule-counters.js';
 import { parseRules, type RuleSet } from './rules/rule-set.js';
 import type { NamespaceRules, RulesNews } from './rules/rule-text.js';
+import { MissingCauses } from './source/missing-causes.js';
 import type { Epoch } from './wire/clock.js';
 
 /** Rules are understood for so long at a time, ms; the drain of the ring goes on in between. */
@@ -19,24 +21,30 @@ export interface ToExplain {
 
 /** Understands rules as they are read, by and by, and explains paths with them. */
 export class RuleReading {
-  readonly book = new RuleBook();
+  readonly counters = new RuleCounters();
+  readonly book = new RuleBook(this.counters);
   readonly #epoch: Epoch;
   readonly #waiting: RulesNews[] = [];
+  readonly #missing = new MissingCauses();
+  /** Names of namespaces, by their number. */
+  readonly #nameOf: (netns: number) => string;
   #working: Promise<void> | null = null;
-  /** News left out. */
-  skipped = 0;
-  /** Problems of what was read, by code. */
-  readonly problems = new Map<string, number>();
 
-  constructor(epoch: Epoch, isFollowed: boolean) {
+  constructor(epoch: Epoch, isFollowed: boolean, nameOf: (netns: number) => string) {
     this.#epoch = epoch;
+    this.#nameOf = nameOf;
     this.book.isFollowed = isFollowed;
+  }
+
+  /** What of the rules is not known, in words that begin with a code. */
+  get missing(): readonly string[] {
+    return this.#missing.texts();
   }
 
   add(news: RulesNews): void {
     if (this.#waiting.length >= NEWS_LIMIT) {
       this.#waiting.shift();
-      this.skipped += 1;
+      this.counters.newsSkipped += 1;
     }
     this.#waiting.push(news);
     this.#working ??= this.#work().finally(() => {
@@ -61,17 +69,23 @@ export class RuleReading {
 
   async #work(): Promise<void> {
     for (let news = this.#waiting.shift(); news !== undefined; news = this.#waiting.shift()) {
-      if (news.kind === 'gone') this.book.forget(news.netns);
-      else if (news.kind === 'same') this.book.confirm(news.netns, this.#since(news.until));
+      if (news.kind === 'gone') {
+        this.book.forget(news.netns);
+        this.#missing.withdraw(String(news.netns));
+      } else if (news.kind === 'same') this.book.confirm(news.netns, this.#since(news.until));
       else await this.#add(news.rules);
     }
   }
 
   async #add(rules: NamespaceRules): Promise<void> {
-    const { netns, from, until, texts } = rules;
-    const set = texts.length === 0 ? null : await inSlices(parseRules(rules));
-    for (const { code } of set?.problems ?? []) {
-      this.problems.set(code, (this.problems.get(code) ?? 0) + 1);
+    const { netns, from, until, texts, problems } = rules;
+    const isNone = texts.length === 0 && problems.length === 0;
+    const set = isNone ? null : await inSlices(parseRules(rules, this.counters));
+    const place = String(netns);
+    this.#missing.withdraw(place);
+    for (const { code, message } of set?.problems ?? []) {
+      this.counters.problems.set(code, (this.counters.problems.get(code) ?? 0) + 1);
+      this.#missing.add(`${code}: ${message}`, place, this.#nameOf(netns));
     }
     this.book.add(netns, this.#since(from), this.#since(until), set);
   }

@@ -111,7 +111,9 @@ export class Pipeline implements FlowFeed, SourceSink {
     this.#source = source;
     this.#options = options;
     this.epoch = new Epoch(source.epochNs);
-    this.ruleReading = new RuleReading(this.epoch, source.hasRules ?? false);
+    this.ruleReading = new RuleReading(this.epoch, source.hasRules ?? false, (netns) =>
+      this.names.netns(netns, 0),
+    );
     this.names = new Names(source.catalog, (address) => source.symbol(address));
     const memory = options.memory ?? shareOut();
     this.#memory = memory;
@@ -279,7 +281,7 @@ export class Pipeline implements FlowFeed, SourceSink {
   quality(): QualityRecord {
     const { joiner, flows } = this;
     this.#rate.measure(joiner.counters.hops + joiner.counters.events);
-    const { evictions, others } = lossesOf(joiner, flows, this.#queue);
+    const { evictions, others } = lossesOf(joiner, flows, this.#queue, this.ruleReading.counters);
     const malformed = Object.entries({
       ...this.#queue.malformed,
       ...Object.fromEntries(this.#damaged),
@@ -317,7 +319,7 @@ export class Pipeline implements FlowFeed, SourceSink {
         : { filtered: String(filtered) }),
       ringFill: this.#source.ringFill?.() ?? null,
       ...(nameAges === undefined ? {} : { nameAges }),
-      missing: [...this.#source.missing, ...this.missing],
+      missing: [...this.#source.missing, ...this.missing, ...this.ruleReading.missing],
       sampling: this.#sampling(),
     };
   }

@@ -22,7 +22,7 @@ export class HeldPaths {
   }
 
   add(path: ToExplain): void {
-    if (this.#held.length >= HELD_LIMIT) this.#release();
+    if (this.#held.length >= HELD_LIMIT) this.#hurry();
     this.#held.push({ path, until: Date.now() + HOLD_MS });
   }
 
@@ -36,9 +36,16 @@ export class HeldPaths {
   #look(): void {
     const now = Date.now();
     for (let first = this.#held[0]; first !== undefined; first = this.#held[0]) {
-      if (first.until > now && !this.#rules.isReady(first.path)) return;
-      this.#release();
+      const isReady = this.#rules.isReady(first.path);
+      if (first.until > now && !isReady) return;
+      if (isReady) this.#release();
+      else this.#hurry();
     }
+  }
+
+  #hurry(): void {
+    this.#rules.counters.pathsHurried += 1;
+    this.#release();
   }
 
   #release(): void {

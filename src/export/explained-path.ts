@@ -35,11 +35,14 @@ function answer(
   if (found === 'none') return [];
   if (found === 'later' || found === 'unread') return null;
   if (found === 'changed') {
+    book.counters.changed += 1;
     const family = question.packet.family === 4 ? 'ipv4' : 'ipv6';
     const why = 'the rules changed while the packet passed';
     return [unknownRecord('nft', family, '', question.hook, why)];
   }
-  return explainHook(found, question);
+  const met = explainHook(found, question);
+  // Of tables that were not read it is not known that none was met.
+  return met.length === 0 && !found.isWhole(question.packet.family) ? null : met;
 }
 
 /** The rule that dropped, where it is sure. */

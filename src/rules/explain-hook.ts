@@ -51,7 +51,10 @@ export function explainHook(rules: RuleSet, question: HookQuestion): readonly Ru
   const answer = known.get(key);
   if (answer !== undefined) return answer;
   const found = evaluate(rules, chains, routed(rules, question));
-  if (known.size >= ANSWERS_LIMIT) known.clear();
+  if (known.size >= ANSWERS_LIMIT) {
+    rules.counters.answersForgotten += known.size;
+    known.clear();
+  }
   known.set(key, found);
   return found;
 }
@@ -92,13 +95,22 @@ function evaluate(
     // Of a known connection the kernel translates what its first packet's rules decided.
     return (isSettled && way.nat === null) || mayBecome(packet, way.nat, next);
   };
-  const walked = walkChains(chains, packet, rules.around, agrees, next);
-  if (walked.ways.length === 0) return chains.map((chain) => unexplained(chain, walked.cut));
-  return judge(walked, {
-    isDropped,
-    isTranslated: next !== null && !isSame(packet, next),
-    isMarked: next !== null && next.mark !== packet.mark,
-  }).map(ruleRecord);
+  const { ways, cut: stopped } = walkChains(chains, packet, rules.around, agrees, next);
+  // What a table that was not read did is not known, nor whether those that were read saw the packet.
+  const cut = stopped ?? (rules.isWhole(packet.family) ? null : 'RULES_INCOMPLETE');
+  if (cut !== null) rules.counters.cut += 1;
+  if (ways.length === 0) {
+    if (cut === null) rules.counters.unexplained += 1;
+    return chains.map((chain) => unexplained(chain, cut));
+  }
+  return judge(
+    { ways, cut },
+    {
+      isDropped,
+      isTranslated: next !== null && !isSame(packet, next),
+      isMarked: next !== null && next.mark !== packet.mark,
+    },
+  ).map(ruleRecord);
 }
 
 function isSame(a: Endpoints, b: Endpoints): boolean {

@@ -7,6 +7,7 @@ import { targetSteps } from './iptables-target.js';
 import { groupWords, wordsOf } from './iptables-words.js';
 import type { BackEnd, BaseChain, Chain, Rule, Step, Table } from './model.js';
 import { INDEX_FROM, LazyRules } from './rule-list.js';
+import { RuleRoom } from './rule-room.js';
 
 const HOOKS: Readonly<Record<string, Hook>> = {
   ...{ PREROUTING: 'prerouting', INPUT: 'input', FORWARD: 'forward' },
@@ -27,14 +28,14 @@ const APPENDED = /^-A (\S+)/u;
 export class IptablesSaveParser {
   readonly #family: Family;
   readonly #backEnd: BackEnd;
+  readonly #room: RuleRoom;
   readonly #tables = new Map<string, Map<string, ChainText>>();
   #table: Map<string, ChainText> | null = null;
-  /** Rules so far. */
-  rules = 0;
 
-  constructor(family: Family, backEnd: BackEnd) {
+  constructor(family: Family, backEnd: BackEnd, room = new RuleRoom()) {
     this.#family = family;
     this.#backEnd = backEnd;
+    this.#room = room;
   }
 
   add(piece: string): void {
@@ -54,11 +55,13 @@ export class IptablesSaveParser {
       this.#tables.set(line.slice(1).trim(), this.#table);
     } else if (line.startsWith(':')) {
       const [name = '', policy = ''] = line.slice(1).split(' ');
-      this.#table?.set(name, { policy, rules: [] });
+      this.#table?.set(name, { policy, rules: [], isCut: false });
     } else if (line.startsWith('-A ')) {
       const name = APPENDED.exec(line)?.[1] ?? '';
-      this.#table?.get(name)?.rules.push(line);
-      this.rules += 1;
+      const chain = this.#table?.get(name);
+      if (chain === undefined) return;
+      if (this.#room.take()) chain.rules.push(line);
+      else chain.isCut = true;
     }
   }
 
@@ -69,14 +72,15 @@ export class IptablesSaveParser {
     const isChain = (target: string): boolean => texts.has(target);
     const compile = (text: string, position: number): Rule =>
       parseRule(text, position, this.#family, isChain);
-    for (const [chain, { policy, rules }] of texts) {
+    for (const [chain, { policy, rules, isCut }] of texts) {
       // The nft back end names chains that it has not made: nothing is met in one without rules.
-      const isNothing = policy === '-' || (policy === 'ACCEPT' && rules.length === 0);
+      const isNothing = policy === '-' || (policy === 'ACCEPT' && rules.length === 0 && !isCut);
       const base = isNothing ? null : baseOf(name, chain, policy);
       const made: Chain = {
         name: chain,
         base,
         rules: new LazyRules(rules, compile, yield* destinationsOf(rules)),
+        isCut,
       };
       chains.set(chain, made);
       if (base !== null) bases.push(made);
@@ -93,6 +97,7 @@ export class IptablesSaveParser {
 interface ChainText {
   readonly policy: string;
   readonly rules: string[];
+  isCut: boolean;
 }
 
 function baseOf(table: string, chain: string, policy: string): BaseChain | null {

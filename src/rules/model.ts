@@ -93,6 +93,8 @@ export interface Chain {
   /** Null for one that others jump to. */
   readonly base: BaseChain | null;
   readonly rules: RuleList;
+  /** Whether rules after these were left out. */
+  readonly isCut: boolean;
 }
 
 export interface Table {

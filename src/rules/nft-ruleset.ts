@@ -4,6 +4,7 @@ import type { BaseChain, Chain, Rule, Table } from './model.js';
 import { isObject, type Json, objectTexts } from './nft-json.js';
 import { stepsOf } from './nft-rule.js';
 import { LazyRules } from './rule-list.js';
+import { RuleRoom } from './rule-room.js';
 
 const FAMILIES: Readonly<Record<string, Table['family']>> = {
   ip: 'ipv4',
@@ -16,10 +17,16 @@ const SOURCE_NAT = 100;
 /** Objects between two pauses. */
 const PART = 64;
 
+interface ReadChain {
+  readonly base: BaseChain | null;
+  readonly rules: string[];
+  isCut: boolean;
+}
+
 interface ReadTable {
   readonly family: Table['family'];
   readonly name: string;
-  readonly chains: Map<string, { readonly base: BaseChain | null; readonly rules: string[] }>;
+  readonly chains: Map<string, ReadChain>;
   readonly sets: Map<string, readonly unknown[] | null>;
 }
 
@@ -30,11 +37,12 @@ interface ReadTable {
 export function* parseNft(
   json: string,
   texts: ReadonlyMap<number, string>,
+  room = new RuleRoom(),
 ): Generator<void, Table[]> {
   const tables = new Map<string, ReadTable>();
   let left = PART;
   for (const text of objectTexts(json)) {
-    addObject(tables, text);
+    addObject(tables, text, room);
     left -= 1;
     if (left > 0) continue;
     left = PART;
@@ -43,10 +51,13 @@ export function* parseNft(
   return [...tables.values()].map((table) => finished(table, texts));
 }
 
-function addObject(tables: Map<string, ReadTable>, text: string): void {
+function addObject(tables: Map<string, ReadTable>, text: string, room: RuleRoom): void {
   if (/^\{\s*"rule"/u.test(text)) {
     const { family, table, chain } = headOf(text);
-    tables.get(`${family} ${table}`)?.chains.get(chain)?.rules.push(text);
+    const own = tables.get(`${family} ${table}`)?.chains.get(chain);
+    if (own === undefined) return;
+    if (room.take()) own.rules.push(text);
+    else own.isCut = true;
     return;
   }
   const parsed: unknown = JSON.parse(text);
@@ -59,7 +70,8 @@ function addObject(tables: Map<string, ReadTable>, text: string): void {
     if (family === undefined) return;
     tables.set(`${table['family']} ${name}`, { family, name, chains: new Map(), sets: new Map() });
   } else if (isObject(chain)) {
-    tableOf(tables, chain)?.chains.set(String(chain['name']), { base: baseOf(chain), rules: [] });
+    const read = { base: baseOf(chain), rules: [], isCut: false };
+    tableOf(tables, chain)?.chains.set(String(chain['name']), read);
   } else if (isObject(set)) {
     tableOf(tables, set)?.sets.set(String(set['name']), elementsOf(set));
   }
@@ -119,8 +131,8 @@ function finished(
     };
   };
   const chains = new Map<string, Chain>();
-  for (const [chain, { base, rules }] of read) {
-    chains.set(chain, { name: chain, base, rules: new LazyRules(rules, compile, []) });
+  for (const [chain, { base, rules, isCut }] of read) {
+    chains.set(chain, { name: chain, base, rules: new LazyRules(rules, compile, []), isCut });
   }
   const bases = [...chains.values()].filter((chain) => chain.base !== null);
   return { backEnd: 'nft', family, name, chains, bases };

@@ -1,3 +1,4 @@
+import { RuleCounters } from './rule-counters.js';
 import type { RuleSet } from './rule-set.js';
 
 /** Rule sets of one namespace that are kept; the oldest is removed. */
@@ -20,7 +21,12 @@ export type Found = RuleSet | 'none' | 'later' | 'changed' | 'unread';
 export class RuleBook {
   /** Whether what is not known yet will be. */
   isFollowed = false;
+  readonly counters: RuleCounters;
   readonly #namespaces = new Map<number, Version[]>();
+
+  constructor(counters = new RuleCounters()) {
+    this.counters = counters;
+  }
 
   add(netns: number, from: number, until: number, set: RuleSet | null): void {
     const versions = this.#namespaces.get(netns) ?? [];
@@ -28,6 +34,7 @@ export class RuleBook {
       const [oldest] = this.#namespaces.keys();
       if (this.#namespaces.size >= NAMESPACES_LIMIT && oldest !== undefined) {
         this.#namespaces.delete(oldest);
+        this.counters.namespacesEvicted += 1;
       }
       this.#namespaces.set(netns, versions);
     }

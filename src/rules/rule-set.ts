@@ -8,15 +8,17 @@ import type { Table } from './model.js';
 import { localOf, type ReadNetwork, readNetworkText } from './network-text.js';
 import { parseNft, ruleTexts } from './nft-ruleset.js';
 import type { Surroundings } from './packet.js';
+import { RuleCounters } from './rule-counters.js';
+import { RULES_LIMIT, RuleRoom } from './rule-room.js';
 import type { NamespaceRules, RuleProblem, RuleText } from './rule-text.js';
-
-/** Rules of one namespace that are kept; those past it are left out, which is a problem. */
-export const RULES_LIMIT = 500_000;
 
 const FAMILIES: Readonly<Record<Family, readonly Table['family'][]>> = {
   4: ['ipv4', 'inet'],
   6: ['ipv6', 'inet'],
 };
+
+/** Problems by which a whole table may be missing. */
+const TABLES_MISSING: ReadonlySet<string> = new Set(['RULES_NOT_READ', 'RULES_NOT_UNDERSTOOD']);
 
 /** The rules of a namespace, ready to be asked. */
 export class RuleSet {
@@ -27,6 +29,8 @@ export class RuleSet {
   readonly network: ReadNetwork | null;
   readonly ipvs: VirtualServices;
   readonly #registered = new Map<string, readonly RegisteredChain[]>();
+  /** Shared with other rule sets. */
+  readonly counters: RuleCounters;
 
   constructor(
     netns: number,
@@ -35,13 +39,23 @@ export class RuleSet {
     problems: readonly RuleProblem[],
     network: ReadNetwork | null = null,
     ipvs: VirtualServices = new Map(),
+    counters = new RuleCounters(),
   ) {
+    this.counters = counters;
     this.network = network;
     this.ipvs = ipvs;
     this.netns = netns;
     this.tables = tables;
     this.around = around;
     this.problems = problems;
+  }
+
+  /** Whether every table that a packet may meet was read and understood. */
+  isWhole(family: Family): boolean {
+    return !this.problems.some(
+      (problem) =>
+        TABLES_MISSING.has(problem.code) && (problem.family === null || problem.family === family),
+    );
   }
 
   /** The base chains at a hook, in the order in which packets come to them. */
@@ -60,7 +74,11 @@ export class RuleSet {
 }
 
 /** Understands the rules of a namespace, a piece of text at a time: between two, other work may be done. */
-export function* parseRules(read: NamespaceRules): Generator<void, RuleSet> {
+export function* parseRules(
+  read: NamespaceRules,
+  counters = new RuleCounters(),
+  room = new RuleRoom(),
+): Generator<void, RuleSet> {
   const tables: Table[] = [];
   const problems: RuleProblem[] = [...read.problems];
   const sets = new Map<string, IpSet>();
@@ -68,23 +86,31 @@ export function* parseRules(read: NamespaceRules): Generator<void, RuleSet> {
   for (const text of read.texts) {
     try {
       if (text.tool === 'nft-text') texts = yield* ruleTexts(text.pieces);
-      else if (text.tool === 'nft') tables.push(...(yield* parseNft(text.pieces.join(''), texts)));
-      else yield* parseText(text, tables, sets);
+      else if (text.tool === 'nft')
+        tables.push(...(yield* parseNft(text.pieces.join(''), texts, room)));
+      else yield* parseText(text, tables, sets, room);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      problems.push({ code: 'RULES_NOT_UNDERSTOOD', message: `${text.tool}: ${message}` });
+      const { tool, family } = text;
+      problems.push({ code: 'RULES_NOT_UNDERSTOOD', message: `${tool}: ${message}`, family });
     }
+  }
+  if (room.leftOut > 0) {
+    counters.leftOut += room.leftOut;
+    const message = `${room.leftOut} rules past ${RULES_LIMIT} were left out`;
+    problems.push({ code: 'RULES_TOO_MANY', message, family: null });
   }
   const network = read.network === null ? null : readNetworkText(read.network);
   const around = { ...localOf(network), sets };
   const ipvs = parseIpvs(read.texts.flatMap((text) => (text.tool === 'ipvs' ? text.pieces : [])));
-  return new RuleSet(read.netns, tables, around, problems, network, ipvs);
+  return new RuleSet(read.netns, tables, around, problems, network, ipvs, counters);
 }
 
 function* parseText(
   { tool, family, pieces }: RuleText,
   tables: Table[],
   sets: Map<string, IpSet>,
+  room: RuleRoom,
 ): Generator<void, void> {
   if (tool === 'ipset') {
     const parser = new IpSetParser();
@@ -96,7 +122,7 @@ function* parseText(
     return;
   }
   if (tool !== 'iptables-nft' && tool !== 'iptables-legacy') return;
-  const parser = new IptablesSaveParser(family ?? 4, tool);
+  const parser = new IptablesSaveParser(family ?? 4, tool, room);
   for (const piece of pieces) {
     parser.add(piece);
     yield;

@@ -18,6 +18,8 @@ export interface RuleProblem {
   /** Stays the same. */
   readonly code: string;
   readonly message: string;
+  /** Whose packets it concerns; null for both. */
+  readonly family: Family | null;
 }
 
 export interface NamespaceRules {

@@ -135,7 +135,9 @@ class Simulator {
       const [first] = ways;
       if (first === undefined) continue;
       const seen = { isDropped: null, isTranslated: false, isMarked: false };
-      const rules = judge({ ways, cut: walked.cut }, seen).map((judged) => {
+      const isWhole = this.#rules.isWhole(branch.packet.family);
+      const cut = walked.cut ?? (isWhole ? null : 'RULES_INCOMPLETE');
+      const rules = judge({ ways, cut }, seen).map((judged) => {
         const isInAll = counts.get(metKey(judged.met)) === walked.ways.length;
         const isOneOf = !isInAll && judged.certainty === 'follows';
         const record = ruleRecord(judged);

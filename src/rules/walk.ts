@@ -21,10 +21,19 @@ export interface Way extends WalkState {
   readonly packet: Packet;
 }
 
+export type Cut =
+  | 'RULES_TOO_MANY_WAYS'
+  | 'RULES_LOOP'
+  | 'RULES_TOO_DEEP'
+  /** Some are past the limit. */
+  | 'RULES_LEFT_OUT'
+  /** Some tables were not read, or not understood. */
+  | 'RULES_INCOMPLETE';
+
 export interface Walked {
   readonly ways: readonly Way[];
   /** Why not all ways were followed; null when they were. */
-  readonly cut: 'RULES_TOO_MANY_WAYS' | 'RULES_LOOP' | 'RULES_TOO_DEEP' | null;
+  readonly cut: Cut | null;
 }
 
 interface Frame {
@@ -151,6 +160,10 @@ class Walker {
       const { rules } = walk.chain;
       const index = walk.resumed === null ? rules.next(walk.index, walk.packet.dst) : walk.index;
       if (index >= rules.length) {
+        if (walk.chain.isCut) {
+          this.#cut = 'RULES_LEFT_OUT';
+          return;
+        }
         if (this.#leave(walk)) continue;
         this.#policy(walk, base);
         return;

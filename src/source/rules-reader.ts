@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { BpfError } from 'ebpf-ts';
 import { HopscopeError } from '../model/errors.js';
@@ -6,7 +5,7 @@ import { decodeLinks } from '../network/decode-links.js';
 import { decodeRoutes } from '../network/decode-routes.js';
 import { decodeRules } from '../network/decode-rules.js';
 import type { NamespaceDescription } from '../network/description.js';
-import type { Family } from '../network/ip-address.js';
+import { FAMILIES, type Family } from '../network/ip-address.js';
 import {
   attributesOf,
   be32,
@@ -19,10 +18,9 @@ import type { NamespaceRules, RuleProblem, RuleText } from '../rules/rule-text.j
 import { type FirewallTable, LEGACY_FILES, TABLES_REQUEST, tablesOf } from './firewall-reader.js';
 import { AF, askNamespace, dump, RTM } from './namespace-query.js';
 import type { FoundNamespace } from './namespace-watcher.js';
+import { readNftTables } from './nft-rules-reader.js';
+import { type ReadText, toolText } from './tool-text.js';
 
-/** Bytes of rules taken from one namespace; 100,000 rules of kube-proxy have some 20 MB. */
-export const TEXT_LIMIT = 128 << 20;
-const TIMEOUT_MS = 30_000;
 /** Bytes of netlink answers; the local routes are few. */
 const ANSWER_BYTES = 16 << 20;
 /** NFT_MSG_GETGEN (include/uapi/linux/netfilter/nf_tables.h); NFTA_GEN_ID. */
@@ -32,24 +30,30 @@ const GENERATION_REQUEST = {
   flags: 0,
   body: new Uint8Array(4),
 };
-/** What changes by itself: counters, times that run, and when the text was made. */
-const PASSING =
-  /^#.*$|\[\d+:\d+\]| timeout \d+| packets \d+ bytes \d+|"(?:packets|bytes|expires)": \d+/gmu;
 const GEN_ID = 1;
-const REQUESTS = [
-  GENERATION_REQUEST,
-  TABLES_REQUEST,
-  dump('devices', RTM.getlink, AF.unspec).request,
-  dump('IPv4 routes', RTM.getroute, AF.inet).request,
-  dump('IPv6 routes', RTM.getroute, AF.inet6).request,
-  dump('IPv4 rules', RTM.getrule, AF.inet).request,
-  dump('IPv6 rules', RTM.getrule, AF.inet6).request,
+const TABLES = 'tables of nftables';
+const GENERATION = 'generation of nftables';
+const ASKED = [
+  { what: GENERATION, request: GENERATION_REQUEST },
+  { what: TABLES, request: TABLES_REQUEST },
+  dump('devices', RTM.getlink, AF.unspec),
+  dump('IPv4 routes', RTM.getroute, AF.inet),
+  dump('IPv6 routes', RTM.getroute, AF.inet6),
+  dump('IPv4 rules', RTM.getrule, AF.inet),
+  dump('IPv6 rules', RTM.getrule, AF.inet6),
 ];
+const REQUESTS = ASKED.map(({ request }) => request);
+const WHAT = ASKED.map(({ what }) => what);
+/** A kernel without IPv6, or without nftables. */
+const ABSENT = new Set(['EOPNOTSUPP', 'EAFNOSUPPORT', 'EINVAL']);
 /** What shows whether ipset and IPVS are in use, beside the tables of the legacy back end. */
 const FILES = [...LEGACY_FILES, '/proc/thread-self/net/ip_vs'];
 const IP_VS = 2;
 /** Lines that /proc/net/ip_vs has without a server. */
 const IP_VS_HEAD = 3;
+
+/** Of a namespace that is there no more. */
+const GONE = 'ENOENT';
 
 /** What was read, and a hash by which it is seen whether anything has changed. */
 export interface ReadRules {
@@ -61,10 +65,9 @@ export interface ReadRules {
   readonly steady: ReadonlyMap<string, ReadText>;
 }
 
-interface ReadText {
-  readonly pieces: readonly string[];
-  readonly digest: string;
-}
+const NOT_READ: Readonly<Partial<Record<RuleText['tool'], string>>> = {
+  ...{ ipset: 'SETS_NOT_READ', ipvs: 'IPVS_NOT_READ' },
+};
 
 /** What changes with the generation alone. */
 const STEADY: ReadonlySet<RuleText['tool']> = new Set(['iptables-nft', 'nft-text', 'nft']);
@@ -84,55 +87,136 @@ export async function readRules(
   try {
     state = await askState(path);
   } catch (error) {
-    if (error instanceof BpfError || error instanceof HopscopeError) return null;
-    throw error;
+    if (!(error instanceof BpfError)) throw error;
+    if (error.code === GONE) return null;
+    state = {
+      ...{ generation: null, tables: [], network: null, hasIpvs: false },
+      problems: [{ code: 'RULES_NOT_READ', message: error.message, family: null }],
+    };
   }
-  const hash = createHash('sha256').update(state.network);
-  const problems: RuleProblem[] = [];
-  const texts: RuleText[] = [];
-  const steady = new Map<string, ReadText>();
-  const add = async (
+  const reading = new Reading(path, known?.steady ?? new Map());
+  await reading.tables(state.tables);
+  if (reading.texts.some(({ pieces }) => pieces.some((piece) => piece.includes('--match-set ')))) {
+    await reading.tool('ipset', null, 'ipset', 'save');
+  }
+  if (state.hasIpvs) await reading.tool('ipvs', null, 'ipvsadm', '-Sn');
+  const { texts } = reading;
+  const problems = [...state.problems, ...reading.problems];
+  return {
+    rules: {
+      ...{ netns, from: String(from), until: String(now()), texts },
+      ...{ network: state.network, problems },
+    },
+    hash: reading.hash(state.network ?? ''),
+    isSilent: texts.some(({ tool }) => !STEADY.has(tool)),
+    steady: reading.steady,
+  };
+}
+
+/** Texts of one namespace as they are read. */
+class Reading {
+  readonly texts: RuleText[] = [];
+  readonly problems: RuleProblem[] = [];
+  readonly steady = new Map<string, ReadText>();
+  readonly #path: string;
+  readonly #known: ReadonlyMap<string, ReadText>;
+  readonly #digests: string[] = [];
+
+  constructor(path: string, known: ReadonlyMap<string, ReadText>) {
+    this.#path = path;
+    this.#known = known;
+  }
+
+  hash(network: string): string {
+    const hash = createHash('sha256').update(network);
+    for (const digest of this.#digests) hash.update(digest);
+    return hash.digest('hex');
+  }
+
+  async tables(tables: readonly FirewallTable[]): Promise<void> {
+    for (const family of FAMILIES) {
+      const own = tables.filter((table) => table.family === (family === 4 ? 'ip' : 'ip6'));
+      const nft = own.filter(({ backEnd }) => backEnd === 'iptables-nft');
+      if (nft.length > 0)
+        await this.#iptables(
+          family,
+          nft.map(({ name }) => name),
+        );
+      if (!own.some(({ backEnd }) => backEnd === 'iptables-legacy')) continue;
+      await this.tool('iptables-legacy', family, `${commandOf(family)}-legacy-save`);
+    }
+    for (const { backEnd, family, name } of tables) {
+      if (backEnd === 'nft') await this.#nft(family, name);
+    }
+  }
+
+  /** Tables that iptables keeps in nf_tables; one with anything else in it is read as nft's. */
+  async #iptables(family: Family, names: readonly string[]): Promise<void> {
+    const keys = new Map(names.map((name) => [name, `nf_tables ${commandOf(family)} ${name}`]));
+    const wanted = names.filter((name) => !this.#known.has(keys.get(name) ?? ''));
+    let read: ReadonlyMap<string, ReadText | null>;
+    try {
+      read = wanted.length === 0 ? new Map() : await readNftTables(this.#path, family, wanted);
+    } catch (error) {
+      this.#failed('iptables-nft', family, `tables of ${commandOf(family)}`, error);
+      return;
+    }
+    for (const [name, key] of keys) {
+      const text = this.#known.get(key) ?? read.get(name) ?? (await this.#saved(family, name));
+      if (text === 'failed') continue;
+      if (text === 'nft') await this.#nft(family === 4 ? 'ip' : 'ip6', name);
+      else this.#add('iptables-nft', family, key, text);
+    }
+  }
+
+  /** As its own tool writes it, which refuses what iptables has no form for. */
+  async #saved(family: Family, name: string): Promise<ReadText | 'nft' | 'failed'> {
+    const command = [`${commandOf(family)}-nft-save`, '-t', name];
+    try {
+      const text = await toolText(this.#path, command);
+      return text.pieces.some((piece) => `\n${piece}\n`.includes(`\n*${name}\n`)) ? text : 'nft';
+    } catch (error) {
+      this.#failed('iptables-nft', family, command.join(' '), error);
+      return 'failed';
+    }
+  }
+
+  async #nft(family: string, name: string): Promise<void> {
+    await this.tool('nft-text', null, 'nft', '-a', 'list', 'table', family, name);
+    await this.tool('nft', null, 'nft', '-j', 'list', 'table', family, name);
+  }
+
+  async tool(
     tool: RuleText['tool'],
     family: Family | null,
     ...command: readonly string[]
-  ): Promise<void> => {
+  ): Promise<void> {
+    const key = command.join(' ');
     try {
-      const key = command.join(' ');
-      const read = known?.steady.get(key) ?? (await piecesOf(path, command));
-      texts.push({ tool, family, pieces: read.pieces });
-      hash.update(read.digest);
-      if (STEADY.has(tool)) steady.set(key, read);
+      this.#add(tool, family, key, this.#known.get(key) ?? (await toolText(this.#path, command)));
     } catch (error) {
-      const why = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
-      problems.push({ code: 'RULES_NOT_READ', message: `${command.join(' ')}: ${why}` });
+      this.#failed(tool, family, key, error);
     }
-  };
-  for (const [tool, family] of toolsOf(state.tables)) {
-    await add(tool, family, `${family === 4 ? 'ip' : 'ip6'}tables-${toolSuffix(tool)}-save`);
   }
-  for (const { family, name } of state.tables.filter(({ backEnd }) => backEnd === 'nft')) {
-    await add('nft-text', null, 'nft', '-a', 'list', 'table', family, name);
-    await add('nft', null, 'nft', '-j', 'list', 'table', family, name);
+
+  #add(tool: RuleText['tool'], family: Family | null, key: string, read: ReadText): void {
+    this.texts.push({ tool, family, pieces: read.pieces });
+    this.#digests.push(read.digest);
+    if (STEADY.has(tool)) this.steady.set(key, read);
   }
-  if (texts.some(({ pieces }) => pieces.some((piece) => piece.includes('--match-set ')))) {
-    await add('ipset', null, 'ipset', 'save');
+
+  #failed(tool: RuleText['tool'], family: Family | null, what: string, error: unknown): void {
+    const why = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+    this.problems.push({
+      code: NOT_READ[tool] ?? 'RULES_NOT_READ',
+      message: `${what}: ${why}`,
+      family,
+    });
   }
-  if (state.hasIpvs) await add('ipvs', null, 'ipvsadm', '-Sn');
-  return {
-    rules: {
-      ...{
-        netns,
-        from: String(from),
-        until: String(now()),
-        texts,
-        network: state.network,
-        problems,
-      },
-    },
-    hash: hash.digest('hex'),
-    isSilent: texts.some(({ tool }) => !STEADY.has(tool)),
-    steady,
-  };
+}
+
+function commandOf(family: Family): string {
+  return family === 4 ? 'iptables' : 'ip6tables';
 }
 
 /**
@@ -150,8 +234,9 @@ export async function rulesFingerprint(path: string): Promise<string | null> {
       texts,
     ]);
   } catch (error) {
-    if (error instanceof BpfError || error instanceof HopscopeError) return null;
-    throw error;
+    if (!(error instanceof HopscopeError || error instanceof BpfError)) throw error;
+    // Reading it says what is wrong.
+    return error.code === GONE ? null : error.code;
   }
 }
 
@@ -163,34 +248,55 @@ export async function readRulesOf({ netns, path }: NamespaceDescription): Promis
 }
 
 interface NamespaceState {
+  readonly problems: readonly RuleProblem[];
   /** Changes with each change of nftables; null where there is none. */
   readonly generation: number | null;
   readonly tables: readonly FirewallTable[];
-  readonly network: string;
+  /** Null where it could not be read. */
+  readonly network: string | null;
   readonly hasIpvs: boolean;
 }
 
 async function askState(path: string): Promise<NamespaceState> {
+  const problems: RuleProblem[] = [];
   const { answers, files } = await askNamespace(path, REQUESTS, FILES, ANSWER_BYTES);
-  const [generation, tables, links, routes4, routes6, rules4, rules6] = answers.map(
-    ({ data }) => data,
-  );
-  const texts = files.map(({ data }) => Buffer.from(data).toString());
-  const nothing = new Uint8Array();
-  const network = networkText({
-    links: decodeLinks(links ?? nothing).map(({ ifindex, name }) => ({ ifindex, name })),
-    routes: [
-      ...decodeRoutes(routes4 ?? nothing, 4).routes,
-      ...decodeRoutes(routes6 ?? nothing, 6).routes,
-    ],
-    rules: [...decodeRules(rules4 ?? nothing), ...decodeRules(rules6 ?? nothing)],
+  const parts = answers.map(({ code, data, interrupted }, i) => {
+    const what = WHAT[i] ?? '';
+    if (interrupted) problems.push(notRead(what, 'it changed meanwhile'));
+    else if (code !== null && !ABSENT.has(code)) problems.push(notRead(what, code));
+    return data;
   });
-  return {
-    generation: generationOf(generation ?? nothing),
-    tables: tablesOf(tables ?? nothing, texts.slice(0, LEGACY_FILES.length), true),
-    network,
-    hasIpvs: (texts[IP_VS] ?? '').trim().split('\n').length > IP_VS_HEAD,
+  const decode = <T>(index: number, decoder: (data: Uint8Array) => T, none: T): T => {
+    try {
+      return decoder(parts[index] ?? new Uint8Array());
+    } catch (error) {
+      if (!(error instanceof HopscopeError)) throw error;
+      problems.push(notRead(WHAT[index] ?? '', error.message));
+      return none;
+    }
   };
+  const texts = files.map(({ data }) => Buffer.from(data).toString());
+  const network = networkText({
+    links: decode(2, decodeLinks, []).map(({ ifindex, name }) => ({ ifindex, name })),
+    routes: [
+      ...decode(3, (data) => decodeRoutes(data, 4).routes, []),
+      ...decode(4, (data) => decodeRoutes(data, 6).routes, []),
+    ],
+    rules: [...decode(5, decodeRules, []), ...decode(6, decodeRules, [])],
+  });
+  const legacy = texts.slice(0, LEGACY_FILES.length);
+  return {
+    generation: decode(0, generationOf, null),
+    tables: decode(1, (data) => tablesOf(data, legacy, true), []),
+    network: problems.some(({ code }) => code === 'ROUTES_NOT_READ') ? null : network,
+    hasIpvs: (texts[IP_VS] ?? '').trim().split('\n').length > IP_VS_HEAD,
+    problems,
+  };
+}
+
+function notRead(what: string, why: string): RuleProblem {
+  const code = what === TABLES || what === GENERATION ? 'RULES_NOT_READ' : 'ROUTES_NOT_READ';
+  return { code, message: `${what}: ${why}`, family: null };
 }
 
 function generationOf(data: Uint8Array): number | null {
@@ -199,73 +305,4 @@ function generationOf(data: Uint8Array): number | null {
     return be32(attributesOf(body, NFGENMSG), GEN_ID);
   }
   return null;
-}
-
-function toolsOf(
-  tables: readonly FirewallTable[],
-): (readonly ['iptables-nft' | 'iptables-legacy', Family])[] {
-  const found = new Map<string, readonly ['iptables-nft' | 'iptables-legacy', Family]>();
-  for (const { backEnd, family } of tables) {
-    if (backEnd === 'nft') continue;
-    found.set(`${backEnd} ${family}`, [backEnd, family === 'ip6' ? 6 : 4]);
-  }
-  return [...found.values()];
-}
-
-function toolSuffix(tool: 'iptables-nft' | 'iptables-legacy'): string {
-  return tool === 'iptables-nft' ? 'nft' : 'legacy';
-}
-
-/** Standard output of a command in a namespace, in pieces that end where a line does. */
-function piecesOf(path: string, command: readonly string[]): Promise<ReadText> {
-  return new Promise((resolve, reject) => {
-    const child = spawn('nsenter', [`--net=${path}`, ...command], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: TIMEOUT_MS,
-    });
-    const pieces: string[] = [];
-    const hash = createHash('sha256');
-    const take = (piece: string, end = '\n'): void => {
-      // By its lines, for where it comes in two is another place each time.
-      hash.update(`${piece.replace(PASSING, '')}${end}`);
-      pieces.push(piece);
-    };
-    let rest = '';
-    let bytes = 0;
-    let said = '';
-    child.stdout.setEncoding('utf8');
-    child.stderr.setEncoding('utf8');
-    child.stdout.on('data', (chunk: string) => {
-      bytes += chunk.length;
-      if (bytes > TEXT_LIMIT) {
-        child.kill('SIGKILL');
-        return;
-      }
-      const end = chunk.lastIndexOf('\n');
-      if (end < 0) {
-        // JSON has no lines: it is cut where an object begins.
-        const cut = chunk.lastIndexOf(', {"');
-        if (cut < 0) rest += chunk;
-        else {
-          take(rest + chunk.slice(0, cut), '');
-          rest = chunk.slice(cut);
-        }
-        return;
-      }
-      take(rest + chunk.slice(0, end));
-      rest = chunk.slice(end + 1);
-    });
-    child.stderr.on('data', (chunk: string) => {
-      if (said.length < 1_024) said += chunk;
-    });
-    child.on('error', reject);
-    child.on('close', (code, signal) => {
-      if (bytes > TEXT_LIMIT) reject(new Error(`more than ${TEXT_LIMIT} bytes`));
-      else if (code !== 0) reject(new Error(said.trim() || `ended with ${code ?? signal}`));
-      else {
-        if (rest !== '') take(rest);
-        resolve({ pieces, digest: hash.digest('hex') });
-      }
-    });
-  });
 }

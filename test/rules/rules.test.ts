@@ -65,7 +65,7 @@ describe('rules', () => {
     expect(met.every((line) => line.includes('[unknown]'))).toBe(true);
   });
 
-  it('text of a tool that is not understood is a problem with a code, and nothing else is lost', () => {
+  it('text of a tool that is not understood is a problem with a code, and makes no other rule certain', () => {
     const rules = understood(
       ['nft', '{"nftables": [{"table": {'],
       ['nft', 'not JSON'],
@@ -75,7 +75,7 @@ describe('rules', () => {
       'RULES_NOT_UNDERSTOOD',
       'RULES_NOT_UNDERSTOOD',
     ]);
-    expect(explain(rules, 'forward', SENT, 'dropped')).toEqual(['FORWARD policy DROP [seen]']);
+    expect(explain(rules, 'forward', SENT, 'dropped')).toEqual(['FORWARD policy DROP [unknown]']);
   });
 
   it('a set of nets excepts what nomatch says', () => {
