@@ -1,6 +1,10 @@
 import type { PathRecord } from 'hopscope-protocol';
 import { explained, isExplainable } from './export/explained-path.js';
-import type { HopQuestion } from './export/hop-questions.js';
+import { type HopQuestion, questionsOf } from './export/hop-questions.js';
+import { isRuleDrop } from './export/path-record.js';
+import { type RouteQuestion, routeQuestionsOf } from './export/route-questions.js';
+import type { Path } from './join/path.js';
+import type { Names } from './name/names.js';
 import { RuleBook } from './rules/rule-book.js';
 import { RuleCounters } from './rules/rule-counters.js';
 import { parseRules, type RuleSet } from './rules/rule-set.js';
@@ -17,6 +21,22 @@ export const NEWS_LIMIT = 10_000;
 export interface ToExplain {
   readonly record: PathRecord;
   readonly questions: readonly HopQuestion[];
+  readonly routes: readonly RouteQuestion[];
+}
+
+/** @param hasRules whether rules are read at all */
+export function toExplain(
+  path: Path,
+  record: PathRecord,
+  names: Names,
+  hasRules: boolean,
+): ToExplain {
+  if (!hasRules) return { record, questions: [], routes: [] };
+  return {
+    record,
+    questions: questionsOf(path, isRuleDrop(path, names)),
+    routes: routeQuestionsOf(path, record.drop?.location ?? null),
+  };
 }
 
 /** Understands rules as they are read, by and by, and explains paths with them. */
@@ -59,8 +79,8 @@ export class RuleReading {
     this.book.isFollowed = false;
   }
 
-  explained(record: PathRecord, questions: readonly HopQuestion[]): PathRecord {
-    return questions.length === 0 ? record : explained(record, questions, this.book);
+  explained({ record, questions, routes }: ToExplain): PathRecord {
+    return questions.length === 0 ? record : explained(record, questions, routes, this.book);
   }
 
   isReady({ questions }: ToExplain): boolean {
@@ -78,8 +98,8 @@ export class RuleReading {
   }
 
   async #add(rules: NamespaceRules): Promise<void> {
-    const { netns, from, until, texts, problems } = rules;
-    const isNone = texts.length === 0 && problems.length === 0;
+    const { netns, from, until, texts, problems, network } = rules;
+    const isNone = texts.length === 0 && problems.length === 0 && network === null;
     const set = isNone ? null : await inSlices(parseRules(rules, this.counters));
     const place = String(netns);
     this.#missing.withdraw(place);

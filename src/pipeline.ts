@@ -9,8 +9,7 @@ import type {
 } from 'hopscope-protocol';
 import { type FlowRecordOptions, flowRecord } from './export/flow-record.js';
 import { historyRecord } from './export/history-record.js';
-import { questionsOf } from './export/hop-questions.js';
-import { isRuleDrop, pathId, pathRecord } from './export/path-record.js';
+import { pathId, pathRecord } from './export/path-record.js';
 import type { PacketFilter } from './filter/packet-filter.js';
 import { REMOVED_BYTES } from './flow/change-log.js';
 import { countedOf } from './flow/counted-row.js';
@@ -29,7 +28,7 @@ import { packetErrorName } from './packet/packet-error.js';
 import { lossesOf } from './pipeline-losses.js';
 import { MtuReporting } from './pipeline-mtu.js';
 import { PipelineRate } from './pipeline-rate.js';
-import { RuleReading, type ToExplain } from './pipeline-rules.js';
+import { RuleReading, type ToExplain, toExplain } from './pipeline-rules.js';
 import type { RulesNews } from './rules/rule-text.js';
 import type { HookDetail } from './source/hook-places.js';
 import type { Source, SourceSink } from './source/source.js';
@@ -238,18 +237,13 @@ export class Pipeline implements FlowFeed, SourceSink {
 
   /** With the rules that it met, as far as they are known by now. */
   pathRecord(finished: FinishedPath): PathRecord {
-    const { record, questions } = this.toExplain(finished);
-    return this.ruleReading.explained(record, questions);
+    return this.ruleReading.explained(this.toExplain(finished));
   }
 
   /** For a reader that waits until the rules are known for the path's time. */
   toExplain(finished: FinishedPath): ToExplain {
-    const { path } = finished;
-    return {
-      record: pathRecord(finished, this.names, this.epoch),
-      questions:
-        this.#source.hasRules === true ? questionsOf(path, isRuleDrop(path, this.names)) : [],
-    };
+    const record = pathRecord(finished, this.names, this.epoch);
+    return toExplain(finished.path, record, this.names, this.#source.hasRules === true);
   }
 
   flowRecord(flow: Flow, options: FlowRecordOptions = {}): FlowRecord {

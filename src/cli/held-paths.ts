@@ -51,7 +51,6 @@ export class HeldPaths {
   #release(): void {
     const first = this.#held.shift();
     if (first === undefined) return;
-    const { record, questions } = first.path;
-    this.#onPath(this.#rules.explained(record, questions));
+    this.#onPath(this.#rules.explained(first.path));
   }
 }

@@ -9,7 +9,9 @@ export class Shapes {
 
   isNew({ flow, direction, hops, verdict }: PathRecord): boolean {
     // The rules of a first packet, or of a drop: later ones only pass as known.
-    const met = hops.flatMap(({ rules }) => rules ?? []);
+    const all = hops.flatMap(({ rules }) => rules ?? []);
+    const isDropped = verdict === 'dropped';
+    const met = all.filter(({ backend }) => isDropped || backend !== 'route');
     if (met.length === 0) return false;
     const shape = `${direction} ${verdict} ${met.map(keyOf).join(' ')}`;
     const key = flow ?? '';

@@ -89,7 +89,7 @@ interface Addressed {
 }
 
 /** The addresses of the header that a hook sees: in a tunnel the outer one. */
-function endsOf({ outer, tuple }: Hop): Addressed | null {
+export function endsOf({ outer, tuple }: Hop): Addressed | null {
   if (outer !== null) return outerEnds(outer);
   if (tuple === null) return null;
   const ends = tupleEnds(tuple);

@@ -23,6 +23,8 @@ const FRA = {
 const FIB_RULE_INVERT = 2;
 /** FR_ACT_TO_TBL, FR_ACT_GOTO, FR_ACT_NOP; those after it refuse. */
 const ACTION = { table: 1, goto: 2, nop: 3 } as const;
+/** FR_ACT_BLACKHOLE and what follows it. */
+const REFUSALS = { 6: 'blackhole', 7: 'unreachable', 8: 'prohibit' } as const;
 const NO_LENGTH = 0xffff_ffff;
 
 /** In the order of their priorities. Errors: NetlinkError `NETLINK_MALFORMED`. */
@@ -53,6 +55,7 @@ function decodeRule(body: DataView, family: Family): Rule {
     mask: u32(attributes, FRA.fwmask) ?? (mark === 0 ? 0 : 0xffff_ffff),
     isInverted: (body.getUint32(8, true) & FIB_RULE_INVERT) !== 0,
     action: actionOf(action),
+    ...(action in REFUSALS ? { refusal: REFUSALS[action as keyof typeof REFUSALS] } : {}),
     table: u32(attributes, FRA.table) ?? body.getUint8(4),
     target: u32(attributes, FRA.goto),
     suppressedLength: suppressed === null || suppressed === NO_LENGTH ? null : suppressed,

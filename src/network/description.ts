@@ -137,6 +137,8 @@ export interface Rule {
   readonly mask: number;
   readonly isInverted: boolean;
   readonly action: 'table' | 'goto' | 'nop' | 'refuse';
+  /** How it refuses; absent for one that does not, or where that is not known. */
+  readonly refusal?: 'blackhole' | 'unreachable' | 'prohibit';
   readonly table: number;
   /** Priority of the rule that `goto` goes on with. */
   readonly target: number | null;

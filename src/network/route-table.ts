@@ -26,6 +26,16 @@ export interface FoundRoute {
   readonly isCertain: boolean;
 }
 
+/** What a look-up came to. */
+export interface Decision {
+  /** The rule of routing that led there; null where there are none. */
+  readonly rule: Rule | null;
+  /** Null where the rule refuses, or no rule leads to a route. */
+  readonly route: Route | null;
+  /** False where a rule was passed over that looks at more than is known. */
+  readonly isCertain: boolean;
+}
+
 type ByValue = Map<bigint, Route[]>;
 
 /** The routes of a namespace, looked up as the kernel does: rules first, then the longest prefix. */
@@ -63,14 +73,19 @@ export class RouteTable {
 
   /** Null where no rule leads to a route. */
   find(key: RouteKey, outgoingName: string | null = null): FoundRoute | null {
+    const { route, isCertain } = this.decide(key, outgoingName);
+    return route === null ? null : found(route, key, isCertain);
+  }
+
+  decide(key: RouteKey, outgoingName: string | null = null): Decision {
     const { family } = key.dst;
     const rules = this.#rules.filter((rule) => rule.family === family);
     if (rules.length === 0) {
       for (const table of TABLES) {
         const route = this.#longest(table, key, null);
-        if (route !== null) return found(route, key, true);
+        if (route !== null) return { rule: null, route, isCertain: true };
       }
-      return null;
+      return { rule: null, route: null, isCertain: true };
     }
     let isCertain = true;
     let passed = 0;
@@ -79,16 +94,16 @@ export class RouteTable {
       if (rule.isSelective) isCertain = false;
       if (rule.isSelective || rule.isVrf || matches(rule, key, outgoingName) === rule.isInverted)
         continue;
-      if (rule.action === 'refuse') return null;
+      if (rule.action === 'refuse') return { rule, route: null, isCertain };
       if (rule.action === 'goto') {
         const target = rules.findIndex(({ priority }) => priority === rule.target);
         if (target > i) i = target - 1;
       } else if (rule.action === 'table') {
         const route = this.#longest(rule.table, key, rule.suppressedLength);
-        if (route !== null && route.type !== 'throw') return found(route, key, isCertain);
+        if (route !== null && route.type !== 'throw') return { rule, route, isCertain };
       }
     }
-    return null;
+    return { rule: null, route: null, isCertain };
   }
 
   #longest(table: number, { dst, outgoing }: RouteKey, suppressed: number | null): Route | null {

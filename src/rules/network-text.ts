@@ -17,6 +17,8 @@ export interface ReadNetwork {
   readonly table: RouteTable;
   /** Whether something routes by more than addresses, devices and mark. */
   readonly isSelective: boolean;
+  /** Whether devices may have tables of their own. */
+  readonly hasVrf: boolean;
 }
 
 const BIG = /^-?\d+n$/u;
@@ -39,6 +41,7 @@ export function readNetworkText(text: string): ReadNetwork {
     routes,
     table: new RouteTable(routes, rules),
     isSelective: rules.some((rule) => rule.isSelective || rule.isVrf),
+    hasVrf: rules.some((rule) => rule.isVrf),
   };
 }
 

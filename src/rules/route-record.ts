@@ -1,7 +1,6 @@
 import type { RuleRecord } from 'hopscope-protocol';
 import type { NextHop, Route } from '../network/description.js';
 import { addressText, prefixText } from '../network/ip-address.js';
-import type { Namespace } from '../network/machine.js';
 import type { FoundRoute } from '../network/route-table.js';
 
 /** rt_class_t of include/uapi/linux/rtnetlink.h. */
@@ -10,18 +9,19 @@ const TABLES: Readonly<Record<number, string>> = { 253: 'default', 254: 'main', 
 /**
  * The route that takes a packet, in the form of a rule.
  *
+ * @param nameOf of a device
  * @param isSeen whether the packet was seen to leave by its device
  */
 export function routeRecord(
   { route, hop, isCertain }: FoundRoute,
-  namespace: Namespace,
+  nameOf: (ifindex: number | null) => string | null,
   isSeen: boolean,
 ): RuleRecord {
-  const deviceOf = (to: NextHop): string | null => namespace.link(to.ifindex)?.name ?? null;
+  const deviceOf = (to: NextHop): string | null => nameOf(to.ifindex);
   return {
     backend: 'route',
     family: route.dst.family === 4 ? 'ipv4' : 'ipv6',
-    table: TABLES[route.table] ?? String(route.table),
+    table: tableName(route.table),
     chain: 'route',
     rule: routeText(route, deviceOf),
     position: null,
@@ -31,6 +31,10 @@ export function routeRecord(
     of: null,
     source: null,
   };
+}
+
+export function tableName(table: number): string {
+  return TABLES[table] ?? String(table);
 }
 
 /** As iproute2 writes it, without what decides nothing here. */

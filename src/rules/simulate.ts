@@ -107,7 +107,11 @@ class Simulator {
       this.#end(branch, 'dropped', 'no route');
       return;
     }
-    const record = routeRecord(found, this.#namespace, false);
+    const record = routeRecord(
+      found,
+      (ifindex) => this.#namespace.link(ifindex)?.name ?? null,
+      false,
+    );
     const steps = [...branch.steps, { hook: 'route', rules: [record] } as const];
     const { type } = found.route;
     if (type === 'local' || type === 'broadcast') {

@@ -90,7 +90,7 @@ export async function readRules(
     if (!(error instanceof BpfError)) throw error;
     if (error.code === GONE) return null;
     state = {
-      ...{ generation: null, tables: [], network: null, hasIpvs: false },
+      ...{ generation: null, tables: [], network: null, hasIpvs: false, files: [] },
       problems: [{ code: 'RULES_NOT_READ', message: error.message, family: null }],
     };
   }
@@ -224,17 +224,11 @@ function commandOf(family: Family): string {
  */
 export async function rulesFingerprint(path: string): Promise<string | null> {
   try {
-    const { answers, files } = await askNamespace(path, REQUESTS.slice(0, 2), FILES, ANSWER_BYTES);
-    const [generation, tables] = answers.map(({ data }) => data);
-    const texts = files.map(({ data }) => Buffer.from(data).toString());
-    const nothing = new Uint8Array();
-    return JSON.stringify([
-      generationOf(generation ?? nothing),
-      tablesOf(tables ?? nothing, []),
-      texts,
-    ]);
+    const { generation, tables, network, files } = await askState(path);
+    const hash = createHash('sha256').update(network ?? '');
+    return JSON.stringify([generation, tables, files, hash.digest('hex')]);
   } catch (error) {
-    if (!(error instanceof HopscopeError || error instanceof BpfError)) throw error;
+    if (!(error instanceof BpfError)) throw error;
     // Reading it says what is wrong.
     return error.code === GONE ? null : error.code;
   }
@@ -255,6 +249,7 @@ interface NamespaceState {
   /** Null where it could not be read. */
   readonly network: string | null;
   readonly hasIpvs: boolean;
+  readonly files: readonly string[];
 }
 
 async function askState(path: string): Promise<NamespaceState> {
@@ -290,7 +285,7 @@ async function askState(path: string): Promise<NamespaceState> {
     tables: decode(1, (data) => tablesOf(data, legacy, true), []),
     network: problems.some(({ code }) => code === 'ROUTES_NOT_READ') ? null : network,
     hasIpvs: (texts[IP_VS] ?? '').trim().split('\n').length > IP_VS_HEAD,
-    problems,
+    ...{ files: texts, problems },
   };
 }
 

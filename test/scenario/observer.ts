@@ -94,9 +94,7 @@ export class Observer {
     await this.#rulesRead();
     this.#requireWhole();
     const changed = this.#changed().map((flow) => this.#pipeline.flowRecord(flow));
-    const paths = this.#paths.map(({ record, questions }) =>
-      this.#pipeline.ruleReading.explained(record, questions),
-    );
+    const paths = this.#paths.map((path) => this.#pipeline.ruleReading.explained(path));
     return { paths, flows: [...this.#ended, ...changed] };
   }
 

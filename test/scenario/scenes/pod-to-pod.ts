@@ -111,6 +111,12 @@ export function podToPodScenes(encap: Mode): void {
         location: 'ip_error',
         hook: null,
         table: null,
+        // Which route, seen by where the packet ended.
+        chain: 'route',
+        rule: expect.stringMatching(/^blackhole 10\.244\.\d+\.\d+\/26$/),
+      });
+      expect(path.hops.at(-2)?.rules?.at(-1)).toMatchObject({
+        ...{ backend: 'route', table: 'main', verdict: 'blackhole', certainty: 'seen' },
       });
     }
     const reason = scene.paths[0]?.drop?.reason ?? '';
