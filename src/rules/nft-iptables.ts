@@ -91,7 +91,9 @@ export class NftRuleWriter {
     }
     const matches = native.text();
     if (matches === null) return null;
-    return `-A ${chain}${matches}${this.#target === '' ? '' : ` ${this.#target}`}`;
+    const line = `-A ${chain}${matches}${this.#target === '' ? '' : ` ${this.#target}`}`;
+    // A comment with the end of a line in it would be read as a rule of its own.
+    return line.includes('\n') ? line.replaceAll('\n', ' ') : line;
   }
 
   /** False for an expression that is not known. */

@@ -22,6 +22,7 @@ import {
 } from '../../src/source/recording-format.js';
 import { CLUSTER } from '../fixtures/catalog.js';
 import { FIXTURES } from '../packet/fixtures.js';
+import { chain, WRITTEN } from '../rules/nft-bytes.js';
 import {
   droppedFlow,
   droppedPath,
@@ -56,6 +57,7 @@ export function seeds(): ReadonlyMap<string, readonly Uint8Array[]> {
     ['http', REQUESTS.map((request) => text(request))],
     ['http-socket', REQUESTS.map((request) => text(request))],
     ['rules', rules()],
+    ['rules-netlink', rulesNetlink()],
     ['names', catalogs()],
     ['filter-expression', EXPRESSIONS.map((expression) => text(expression))],
     ['filter-program', EXPRESSIONS.flatMap(programs)],
@@ -124,6 +126,12 @@ function catalogs(): Uint8Array[] {
 }
 
 /** A few lines of each listing that the readers' own tests have. */
+function rulesNetlink(): Uint8Array[] {
+  const chains = [chain('FORWARD', [2, 0]), chain('X', null)];
+  const written = WRITTEN.map(([bytes]) => bytes);
+  return [new Uint8Array(Buffer.concat([...chains, ...written])), ...chains, ...written];
+}
+
 function rules(): Uint8Array[] {
   const folder = join(cwd(), 'test', 'name', 'rules');
   const listings = readdirSync(folder)
