@@ -1,5 +1,5 @@
 /** Which route, and which rule of routing, took a packet: looked up as the kernel does, and checked by what was seen. */
-import type { RuleRecord } from '../model/records.js';
+import type { RuleRecord } from 'hopscope-protocol';
 import type { Rule } from '../network/description.js';
 import { addressText, prefixText } from '../network/ip-address.js';
 import type { Decision, FoundRoute, RouteKey } from '../network/route-table.js';

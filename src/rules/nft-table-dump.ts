@@ -95,8 +95,7 @@ function* messages(data: Buffer, wanted: number): Generator<readonly [from: numb
 }
 
 /** @throws RangeError */
-export function chainsOf(data: Buffer): DumpedChain[] {
-  const chains: DumpedChain[] = [];
+export function* chainsOf(data: Buffer): Generator<DumpedChain> {
   const chain = new NftAttributes();
   const hook = new NftAttributes();
   for (const [from, end] of messages(data, NEW_CHAIN)) {
@@ -105,7 +104,7 @@ export function chainsOf(data: Buffer): DumpedChain[] {
     const name = chain.text(CHAIN.name);
     if (table === null || name === null) continue;
     if (!chain.has(CHAIN.hook)) {
-      chains.push({ table, name, policy: '-', isUsual: true });
+      yield { table, name, policy: '-', isUsual: true };
       continue;
     }
     hook.read(data, chain.start(CHAIN.hook), chain.end(CHAIN.hook));
@@ -114,12 +113,11 @@ export function chainsOf(data: Buffer): DumpedChain[] {
     const isSource = table === 'nat' && (number === 1 || number === 4);
     const usual = isSource ? SOURCE_NAT : PRIORITIES[table];
     const isNat = chain.text(CHAIN.type) === 'nat';
-    chains.push({
+    yield {
       ...{ table, name, policy: chain.be32(CHAIN.policy) === 0 ? 'DROP' : 'ACCEPT' },
       isUsual: BASES[number] === name && priority === usual && isNat === (table === 'nat'),
-    });
+    };
   }
-  return chains;
 }
 
 /** Where the attributes of each rule begin and end. Errors: RangeError. */

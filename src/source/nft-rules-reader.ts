@@ -38,7 +38,7 @@ export async function readNftTables(
   names: readonly string[],
 ): Promise<Map<string, ReadText | null>> {
   const [answer] = await ask(path, [chainsRequest(family)]);
-  const chains = decoded(() => chainsOf(answer ?? Buffer.alloc(0)));
+  const chains = await chainsIn(answer ?? Buffer.alloc(0));
   const read = new Map<string, ReadText | null>();
   const reader = new TableReader(path, family);
   for (const name of names) {
@@ -46,6 +46,24 @@ export async function readNftTables(
     read.set(name, await reader.read(name, own));
   }
   return read;
+}
+
+/** A large rule set has 40,000. */
+async function chainsIn(answer: Buffer): Promise<DumpedChain[]> {
+  const chains: DumpedChain[] = [];
+  const all = chainsOf(answer);
+  for (;;) {
+    const began = performance.now();
+    const isOver = decoded(() => {
+      for (let next = all.next(); next.done !== true; next = all.next()) {
+        chains.push(next.value);
+        if (performance.now() - began >= SLICE_MS) return false;
+      }
+      return true;
+    });
+    if (isOver) return chains;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 }
 
 class TableReader {

@@ -76,28 +76,28 @@ describe('what of the rules is not known', () => {
 
   it('is said with its code and its place, until it is read whole', async () => {
     const rules = reading();
-    rules.take({ kind: 'read', rules: rulesOf([missing(null)]) });
+    rules.add({ kind: 'read', rules: rulesOf([missing(null)]) });
     await rules.settled();
     expect(rules.missing).toEqual([
       expect.stringMatching(/^RULES_NOT_READ: nft: it is not there, in node7, since /),
     ]);
     expect(rules.counters.losses()['rules-not-read']).toBe(1);
-    rules.take({ kind: 'read', rules: rulesOf([]) });
+    rules.add({ kind: 'read', rules: rulesOf([]) });
     await rules.settled();
     expect(rules.missing).toEqual([]);
   });
 
   it('is over with its namespace', async () => {
     const rules = reading();
-    rules.take({ kind: 'read', rules: { ...rulesOf([missing(null)]), texts: [] } });
-    rules.take({ kind: 'gone', netns: 7 });
+    rules.add({ kind: 'read', rules: { ...rulesOf([missing(null)]), texts: [] } });
+    rules.add({ kind: 'gone', netns: 7 });
     await rules.settled();
     expect(rules.missing).toEqual([]);
   });
 
   it('news past the limit are counted', async () => {
     const rules = reading();
-    for (let i = 0; i < NEWS_LIMIT + 2; i++) rules.take({ kind: 'same', netns: 1, until: '1' });
+    for (let i = 0; i < NEWS_LIMIT + 2; i++) rules.add({ kind: 'same', netns: 1, until: '1' });
     await rules.settled();
     // One is at work.
     expect(rules.counters.losses()['rules-news-skipped']).toBeGreaterThan(0);

@@ -60,7 +60,7 @@ it('chains: those of iptables, and one that it would not make', () => {
     chain('FORWARD', [2, 5]),
     chain('mine', [2, 0]),
   ]);
-  expect(chainsOf(data)).toEqual([
+  expect([...chainsOf(data)]).toEqual([
     { table: 'filter', name: 'FORWARD', policy: 'DROP', isUsual: true },
     { table: 'filter', name: 'X', policy: '-', isUsual: true },
     { table: 'filter', name: 'FORWARD', policy: 'DROP', isUsual: false },

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { PathRecord } from 'hopscope-protocol';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { runIn } from '../../src/lab/run-command.js';
-import type { PathRecord } from '../../src/model/records.js';
 import { Pipeline } from '../../src/pipeline.js';
 import type { ToExplain } from '../../src/pipeline-rules.js';
 import { KernelSource } from '../../src/source/kernel-source.js';

@@ -38,7 +38,7 @@ class RulesNetlinkEra implements Era {
   check(input: Uint8Array, random: Random): void {
     for (const decode of [decodeChains, decodeRules]) orNamed(() => decode(input));
     const data = Buffer.from(input);
-    orNamed(() => chainsOf(data));
+    orNamed(() => [...chainsOf(data)]);
     orNamed(() => setNamesOf(data));
     const family = random.below(2) === 0 ? 4 : 6;
     const writer = new NftRuleWriter(family);
