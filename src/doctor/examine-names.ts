@@ -43,7 +43,7 @@ async function observe(kind: RuntimeKind, socket: string): Promise<Observation |
       return absent(fault, remedy);
     }
     if (names.runtimes === 0) return null;
-    const what = kind === CRI ? 'pods' : 'containers';
+    const what = kind.name === 'cri' ? 'pods' : 'containers';
     return available(`at ${socket}, ${names.pods} ${what}`);
   } finally {
     names.close();
