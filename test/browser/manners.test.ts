@@ -65,7 +65,14 @@ const SIZES = [
   [820, 1180],
   [390, 844],
 ] as const;
-const VIEWS = ['flows', 'flows?q=nothing-matches', 'flow/flow1', 'flow/flow10', 'flow/none'];
+const VIEWS = [
+  'drops',
+  'flows',
+  'flows?q=nothing-matches',
+  'flow/flow1',
+  'flow/flow10',
+  'flow/none',
+];
 
 describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
   beforeAll(() => window.page.emulateMedia({ colorScheme }));

@@ -20,6 +20,8 @@ beforeAll(async () => {
   for (let n = 0; n < 80; n++) putNewest();
   server = await servePage(feed);
   window = await Window.open();
+  // Wide enough for every column.
+  await window.page.setViewportSize({ width: 1920, height: 800 });
   await window.page.goto(server.url);
   await window.page.locator('tr[data-flow]').first().waitFor();
 });
@@ -105,7 +107,7 @@ test('a narrow window drops single columns, least important first, and says whic
     }
   }
   expect(await page.getByTestId('columns-hidden').textContent()).toMatch(/not fit.*Last/s);
-  await page.setViewportSize({ width: 1280, height: 800 });
+  await page.setViewportSize({ width: 1920, height: 800 });
 });
 
 test('columns are chosen, moved and sized, and that is remembered', async () => {
