@@ -1,6 +1,7 @@
 import { hostname, release } from 'node:os';
 import { log } from '../logger.js';
 import { Pipeline } from '../pipeline.js';
+import type { Access } from '../serve/listening.js';
 import type { Reach } from '../serve/reach.js';
 import { ServerProcess } from '../serve/server-process.js';
 import type { Source } from '../source/source.js';
@@ -18,6 +19,8 @@ export interface DashboardOptions {
   readonly host: string;
   readonly port: number;
   readonly allowHosts: readonly string[];
+  readonly access: Access | null;
+  readonly isTokenNew: boolean;
   /** How the server process comes to its files; absent: by their paths. */
   readonly reach?: () => Reach;
   /** Given what starts the server and reports the port taken, before the source starts. */
@@ -32,7 +35,7 @@ export interface Dashboard {
 
 /** A source, its pipeline, and the process that shows what they see. */
 export async function startDashboard(settings: DashboardOptions): Promise<Dashboard> {
-  const { source, options, mode, description, host, port, allowHosts } = settings;
+  const { source, options, mode, description, host, port, allowHosts, access } = settings;
   const pipeline = new Pipeline(source, {
     filter: options.filter,
     namespaceFiltered: settings.namespaceFiltered ?? options.netns !== null,
@@ -63,6 +66,7 @@ export async function startDashboard(settings: DashboardOptions): Promise<Dashbo
       host,
       port,
       allowHosts,
+      access,
       rowBytes: options.memory.rows,
       onWarning: (event, message, fields) => log.warn(event, message, { fields }),
       onOutput: (line) => log.warn('server-output', line, { text: [line] }),
@@ -72,6 +76,11 @@ export async function startDashboard(settings: DashboardOptions): Promise<Dashbo
   // The port it really has is left out of what is watched, from the first packet on: the
   // source asks for it when there is a processor to spare, and fails as the server does.
   settings.onListen?.(async () => (await serve()).port);
+  if (access !== null && settings.isTokenNew) {
+    log.info('token', `the token, shown this once: ${access.token}`, {
+      fields: { token: access.token },
+    });
+  }
   let server: ServerProcess;
   try {
     // A recording gives all it has at once, and would keep the server's answer waiting.

@@ -1,4 +1,4 @@
-import type { Server } from 'node:http';
+import type { Server } from 'node:net';
 import { log } from '../logger.js';
 import type { ServeCounters } from './serve-counters.js';
 

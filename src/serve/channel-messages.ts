@@ -23,6 +23,7 @@ import type { Catalog } from '../name/catalog.js';
 import type { NameChange } from '../name/cluster-names.js';
 import type { ChannelCounters } from './channel-counters.js';
 import { RECORDS_PER_ANSWER } from './limits.js';
+import type { Access } from './listening.js';
 import type { Load } from './load-meter.js';
 
 /** What the dashboard says of the daemon it is connected to. */
@@ -40,6 +41,8 @@ export interface StartMessage {
   /** 0 for any free one. */
   readonly port: number;
   readonly allowHosts: readonly string[];
+  /** Null on loopback, where there is no login. */
+  readonly access: Access | null;
   readonly uiDirectory: string;
   readonly info: HelloInfo;
   readonly run: string;

@@ -14,12 +14,14 @@ export type HostGuard = (headers: IncomingHttpHeaders) => Refusal | null;
  * rebinding); the Origin and Host headers, which it cannot choose, show it.
  *
  * `allowHosts` are further names, for use through a forwarded port: with a port
- * only that one, without a port any.
+ * only that one, without a port any. With `isAnyHost`, for a server with a login, any name
+ * is answered to, and of pages only those of the very host that is asked.
  */
 export function createHostGuard(
   port: number,
   bound: string,
   allowHosts: readonly string[] = [],
+  isAnyHost = false,
 ): HostGuard {
   const names = ['localhost', '127.0.0.1', '[::1]', bound.includes(':') ? `[${bound}]` : bound];
   const exact = new Set<string>();
@@ -40,6 +42,7 @@ export function createHostGuard(
 
   return (headers) => {
     const { host, origin } = headers;
+    if (isAnyHost) return host === originOf(origin, host) ? null : foreignOrigin(origin);
     if (host === undefined || !allowed(host)) {
       return {
         code: 'foreign-host',
@@ -47,13 +50,22 @@ export function createHostGuard(
       };
     }
     if (origin !== undefined && !allowed(originHost(origin))) {
-      return {
-        code: 'foreign-origin',
-        message: `pages of ${quote(origin)} may not use this server; see --allow-host`,
-      };
+      return foreignOrigin(origin);
     }
     return null;
   };
+}
+
+function foreignOrigin(origin: string | undefined): Refusal {
+  return {
+    code: 'foreign-origin',
+    message: `pages of ${quote(origin)} may not use this server; see --allow-host`,
+  };
+}
+
+/** The host that a page came from; the one asked for where no page asks. */
+function originOf(origin: string | undefined, host: string | undefined): string | undefined {
+  return origin === undefined ? host : originHost(origin);
 }
 
 function splitHost(host: string): { name: string; port: string | undefined } | null {

@@ -32,6 +32,9 @@ export const API_REQUEST_LIMIT = 32;
 export const UNREAD_PAGE_LIMIT = 16;
 /** Bytes of dashboard files held in memory. */
 export const STATIC_BYTE_LIMIT = 16 << 20;
+/** Bytes of a form with a token, and tries to log in that are looked at in a minute. */
+export const LOGIN_BYTES = 1_024;
+export const LOGINS_PER_MINUTE = 30;
 export const PING_INTERVAL_MS = 10_000;
 /** A client that has been silent for so long is cut off. */
 export const SILENCE_LIMIT_MS = 30_000;

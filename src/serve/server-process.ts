@@ -16,6 +16,7 @@ import {
   START_DEADLINE_MS,
   serverHeapMib,
 } from './limits.js';
+import type { Access } from './listening.js';
 import { LoadMeter } from './load-meter.js';
 import type { Reach } from './reach.js';
 import { RowFeed } from './row-feed.js';
@@ -39,6 +40,8 @@ export interface ServerProcessOptions {
   readonly port: number;
   /** Further Host names to answer to, `name` or `name:port`. */
   readonly allowHosts: readonly string[];
+  /** What it takes to serve others than this machine; null or absent on loopback. */
+  readonly access?: Access | null;
   /** Bytes of the rows that the process may hold; all that ROW_TABLE_LIMIT allows when absent. */
   readonly rowBytes?: number;
   /** How it comes to its files, and to Node, where this process has given up its user. */
@@ -145,7 +148,7 @@ export class ServerProcess {
 
   /** Starts the process; resolves once it listens. */
   #launch(): Promise<void> {
-    const { collected, host, port, allowHosts, info } = this.#options;
+    const { collected, host, port, allowHosts, info, access = null } = this.#options;
     const { program = SERVER_PROGRAM, uiDirectory } = this.#options;
     const reach = this.#options.reach?.();
     const inChild = (file: string): string => reach?.inChild(file) ?? file;
@@ -212,6 +215,7 @@ export class ServerProcess {
         // One that is started again must be found where the first one was.
         port: this.#listening?.port ?? port,
         allowHosts,
+        access,
         uiDirectory: inChild(uiDirectory),
         info,
         run: this.#run,

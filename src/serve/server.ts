@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import {
   CLIENT_MESSAGE_LIMIT,
@@ -31,13 +31,19 @@ import {
   REQUEST_DEADLINE_MS,
   RESPONSE_DEADLINE_MS,
 } from './limits.js';
+import { type Access, listenOn } from './listening.js';
 import { LoadMeter } from './load-meter.js';
+import { Login } from './login.js';
 import { parseInParts } from './parse-in-parts.js';
 import { refuseBroken, refuseSocket } from './refused-sockets.js';
 import { RequestTurns } from './request-turns.js';
 import { ServeCounters } from './serve-counters.js';
-import { ServeError } from './serve-error.js';
 import { loadStaticFiles } from './static-files.js';
+
+const NO_TOKEN = {
+  code: 'no-token',
+  message: 'send the token as Authorization: Bearer TOKEN, or log in at /login',
+};
 
 /** A batch so soon after the tick before waits for the next one. */
 const TICK_LEAST_MS = TICK_MS / 2;
@@ -54,6 +60,8 @@ export interface ServerOptions {
   readonly port?: number;
   /** Further Host names to answer to, `name` or `name:port`. */
   readonly allowHosts?: readonly string[];
+  /** With these it speaks TLS, and answers who has the token alone. */
+  readonly access?: Access | null;
 }
 
 export interface RunningServer {
@@ -105,9 +113,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   parseInParts(server, counters);
   refuseBroken(server, counters, (socket) => connections.isBusy(socket));
   const turns = new RequestTurns(counters);
-  const port = await listen(server, host, options.port ?? DEFAULT_PORT);
-  surviveAcceptFailures(server, counters);
-  const guard = createHostGuard(port, host, options.allowHosts);
+  const { access = null } = options;
+  const login = access === null ? null : new Login(access.token, options.run, () => Date.now());
+  const door = await listenOn(server, host, options.port ?? DEFAULT_PORT, access);
+  const { port } = door;
+  surviveAcceptFailures(door.server, counters);
+  // What the cookie is for is this host: with a login, no other name leads here with one.
+  const guard = createHostGuard(port, host, options.allowHosts, login !== null);
   const routes = new Routes({
     collector,
     files,
@@ -127,6 +139,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     if (refusal !== null) {
       counters.refuseRequest(refusal.code);
       sendJson(response, 403, { type: 'error', ...refusal });
+      return;
+    }
+    if (login?.isLogin(request) === true) {
+      login.answer(request, response);
+      return;
+    }
+    if (login !== null && !login.admits(request.headers)) {
+      counters.refuseRequest('no-token');
+      if (request.url === '/') login.redirect(response);
+      else sendJson(response, 401, { type: 'error', ...NO_TOKEN });
       return;
     }
     routes.answer(request, response).catch((error: unknown) => {
@@ -157,7 +179,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     clock: () => performance.now(),
   };
   let watching = false;
-  acceptSockets(server, guard, counters, sessions, (client, socket) => {
+  acceptSockets(server, guard, login, counters, sessions, (client, socket) => {
     connections.keep(socket);
     if (!watching) {
       watching = true;
@@ -215,7 +237,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }, PING_INTERVAL_MS);
 
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    url: `${access === null ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`,
     port,
     counters,
     close: async () => {
@@ -225,6 +247,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       const closed = new Promise<void>((resolve) => {
         server.close(() => resolve());
       });
+      door.close();
       server.closeIdleConnections();
       setTimeout(() => server.closeAllConnections(), 500).unref();
       await closed;
@@ -237,6 +260,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 function acceptSockets(
   server: Server,
   guard: HostGuard,
+  login: Login | null,
   counters: ServeCounters,
   sessions: { readonly size: number },
   accept: (client: WebSocket, socket: Socket) => void,
@@ -262,6 +286,8 @@ function acceptSockets(
     const refusal = guard(request.headers);
     if (refusal !== null) {
       refuse(socket, '403 Forbidden', refusal.code, refusal.message);
+    } else if (login !== null && !login.admits(request.headers)) {
+      refuse(socket, '401 Unauthorized', NO_TOKEN.code, NO_TOKEN.message);
     } else if (request.url?.split('?', 1)[0] !== '/ws') {
       refuse(socket, '404 Not Found', 'not-found', 'the WebSocket is at /ws');
     } else if (sessions.size >= CLIENT_LIMIT) {
@@ -280,27 +306,4 @@ function acceptSockets(
 
 function hasBody({ headers }: IncomingMessage): boolean {
   return (headers['content-length'] ?? '0') !== '0' || headers['transfer-encoding'] !== undefined;
-}
-
-function listen(server: Server, host: string, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const failed = (error: NodeJS.ErrnoException): void => {
-      const where = `${host}:${port}`;
-      if (error.code === 'EADDRINUSE') {
-        const message = `${where} is taken by another program; choose another with --port`;
-        reject(new ServeError('address-in-use', message, { cause: error }));
-      } else if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND') {
-        const message = `${host} is not an address of this machine`;
-        reject(new ServeError('address-not-available', message, { cause: error }));
-      } else {
-        const message = `cannot listen on ${where}: ${error.message}`;
-        reject(new ServeError('listen-failed', message, { cause: error }));
-      }
-    };
-    server.once('error', failed);
-    server.listen(port, host, () => {
-      server.off('error', failed);
-      resolve((server.address() as AddressInfo).port);
-    });
-  });
 }

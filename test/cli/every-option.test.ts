@@ -32,6 +32,10 @@ const SAMPLES: Readonly<Record<string, readonly [right: unknown[], wrong: [unkno
       ['', 'BAD_HOST'],
     ],
   ],
+  listen: [['0.0.0.0', '::', '192.0.2.1'], [['node1', 'BAD_HOST']]],
+  cert: [['/etc/hopscope.crt'], []],
+  key: [['/etc/hopscope.key'], []],
+  'token-file': [['/etc/hopscope.token'], []],
   'allow-host': [[['node1'], ['a', 'b:80']], []],
   duration: [
     ['10s', 7, 0.5, '500ms'],

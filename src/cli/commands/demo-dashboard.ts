@@ -6,7 +6,7 @@ import { ReplaySource } from '../../source/replay-source.js';
 import { DEMO } from '../command-options.js';
 import { type Dashboard, startDashboard } from '../dashboard.js';
 import { Joiner } from '../joiner.js';
-import { type ListenOptions, listenOptions } from '../listen.js';
+import { type AccessOptions, accessOptions, type ListenOptions, listenOptions } from '../listen.js';
 import {
   announceDashboard,
   announceReady,
@@ -39,7 +39,7 @@ export async function runDemoDashboard([given = '', ...args]: string[]): Promise
   // The lab's traffic is there to be looked at: all of it, unless less is asked for.
   const sample = values.sample ?? (values['cpu-budget'] === undefined ? 'all' : 'auto');
   const options = filteredOptions({ ...values, sample }, positionals);
-  const listen = listenOptions(values);
+  const listen = { ...listenOptions(values), ...accessOptions(values) };
   let dashboard: Dashboard;
   try {
     if (lack !== null) throw new UnsupportedError(lack.code, lack.message, lack.remedy);
@@ -74,7 +74,7 @@ export async function runDemoDashboard([given = '', ...args]: string[]): Promise
 async function startReplay(
   reason: UnsupportedError,
   options: CommonOptions,
-  listen: ListenOptions,
+  listen: ListenOptions & AccessOptions,
 ): Promise<Dashboard> {
   const recording = Joiner.own.reach.here(DEMO_RECORDING);
   if (!existsSync(recording)) {

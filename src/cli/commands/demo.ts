@@ -5,7 +5,7 @@ import { labUp } from '../../lab/up.js';
 import { log } from '../../logger.js';
 import { UnsupportedError } from '../../model/errors.js';
 import { DEMO, DEMO_OPTIONS } from '../command-options.js';
-import { LISTEN_OPTIONS, listenOptions } from '../listen.js';
+import { accessOptions, LISTEN_OPTIONS, listenOptions } from '../listen.js';
 import { stopRequest } from '../observe.js';
 import { runObserving } from '../observing.js';
 import { commonHelp, optionHelp } from '../option.js';
@@ -30,6 +30,7 @@ export async function runDemo(args: string[]): Promise<number> {
   // What is wrong with them is said before there is a lab.
   filteredOptions(values, positionals);
   listenOptions(values);
+  accessOptions(values);
   const encap = values.encap === undefined ? undefined : DEMO_OPTIONS.encap.read(values.encap);
   // From here on there may be a lab to take down.
   const stop = stopRequest();

@@ -9,7 +9,7 @@ import { Recording } from '../../source/recording.js';
 import { ReplaySource } from '../../source/replay-source.js';
 import { REPLAY } from '../command-options.js';
 import { startDashboard } from '../dashboard.js';
-import { listenOptions } from '../listen.js';
+import { accessOptions, listenOptions } from '../listen.js';
 import { reportLosses } from '../losses.js';
 import { nameFilter } from '../name-filter.js';
 import { NAME_OPTIONS } from '../name-options.js';
@@ -36,7 +36,7 @@ export async function runReplay(args: string[]): Promise<number> {
     throw new UsageError('REPLAY_USAGE', 'replay takes one FILE; see hopscope replay --help');
   }
   const options = commonOptions(values);
-  const listen = listenOptions(values);
+  const listen = { ...listenOptions(values), ...accessOptions(values) };
   boundUnusedMemory(options.memory.slack);
   if (options.netns !== null) {
     throw new UsageError(

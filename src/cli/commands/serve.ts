@@ -2,7 +2,7 @@ import { DEFAULT_HOST, DEFAULT_PORT } from '../../serve/address.js';
 import { SERVE } from '../command-options.js';
 import { startDashboard } from '../dashboard.js';
 import { Joiner } from '../joiner.js';
-import { LISTEN_OPTIONS, listenOptions } from '../listen.js';
+import { accessOptions, LISTEN_OPTIONS, listenOptions } from '../listen.js';
 import { announceDashboard, announceReady, observedSource, untilStopped } from '../observe.js';
 import { commonHelp, optionHelp } from '../option.js';
 import { COMMON_OPTIONS, filteredOptions } from '../options.js';
@@ -24,7 +24,7 @@ export async function runServe(args: string[]): Promise<number> {
   if (parsed === null) return 0;
   const { values, positionals } = parsed;
   const options = filteredOptions(values, positionals);
-  const listen = listenOptions(values);
+  const listen = { ...listenOptions(values), ...accessOptions(values) };
   const joiner = Joiner.own;
   const { stop } = joiner;
   const source = observedSource(options, { rules: true, audit: true });
