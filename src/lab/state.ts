@@ -160,6 +160,9 @@ export function parseLabState(text: string): LabState {
   } catch (cause) {
     throw new LabStateError('LAB_STATE_MALFORMED', `${STATE_FILE} is not JSON`, { cause });
   }
+  if (Array.isArray(value)) {
+    throw new LabStateError('LAB_STATE_MALFORMED', `${STATE_FILE} is not an object`);
+  }
   const version = checked(v.object({ version: v.optional(v.unknown()) }), value).version;
   if (version !== STATE_VERSION) {
     throw new LabStateError(
