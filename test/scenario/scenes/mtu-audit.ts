@@ -78,7 +78,12 @@ export function healthyLiveScene(): void {
     const way = toOtherNode(await auditMachine());
     const size = `${(way?.mtu ?? 0) - 28}`;
     const watching = hopscope('mtu', '--duration', '10s', '--json');
-    for (let round = 0; round < 5; round++) {
+    let isOver = false;
+    void watching.then(() => {
+      isOver = true;
+    });
+    // It takes some seconds to begin.
+    for (let round = 0; !isOver; round++) {
       await runIn('pod1', 'ping', ['-c2', '-i0.2', '-W10', '-Mdo', `-s${size}`, ADDRESS.pod3]);
       const port = 5_301 + round;
       const to = { netns: 'pod3', address: ADDRESS.pod3, port };
