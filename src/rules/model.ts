@@ -113,3 +113,13 @@ export interface RuleList {
   /** The first rule from `from` on that may take the destination, or `length`. */
   next(from: number, destination: Address): number;
 }
+
+/** Why not all ways of a packet were followed. */
+export type Cut =
+  | 'RULES_TOO_MANY_WAYS'
+  | 'RULES_LOOP'
+  | 'RULES_TOO_DEEP'
+  /** Some are past the limit. */
+  | 'RULES_LEFT_OUT'
+  /** Some tables were not read, or not understood. */
+  | 'RULES_INCOMPLETE';

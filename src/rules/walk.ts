@@ -1,6 +1,7 @@
 import { listOf, type Met, natText, type RegisteredChain, type Trail, verdictText } from './met.js';
-import type { Chain, Choice, Nat, Rule, Step, Table, Verdict, WalkState } from './model.js';
+import type { Chain, Choice, Cut, Nat, Rule, Step, Table, Verdict, WalkState } from './model.js';
 import { CONNTRACK_PRIORITY, type Packet, type Surroundings, type Tracked } from './packet.js';
+import { lastMatch, merged } from './rule-steps.js';
 import { type NatHint, translated } from './translate.js';
 
 /** Rules that one evaluation looks at; 100,000 rules are no loop. */
@@ -20,15 +21,6 @@ export interface Way extends WalkState {
   /** As it leaves. */
   readonly packet: Packet;
 }
-
-export type Cut =
-  | 'RULES_TOO_MANY_WAYS'
-  | 'RULES_LOOP'
-  | 'RULES_TOO_DEEP'
-  /** Some are past the limit. */
-  | 'RULES_LEFT_OUT'
-  /** Some tables were not read, or not understood. */
-  | 'RULES_INCOMPLETE';
 
 export interface Walked {
   readonly ways: readonly Way[];
@@ -387,17 +379,6 @@ function isAsked({ chain: { base } }: RegisteredChain, walk: Walk): boolean {
 function isFirst({ tracked }: Packet): boolean {
   const state = tracked?.state ?? null;
   return tracked !== null && (state === 'new' || state === 'related' || state === null);
-}
-
-function lastMatch(steps: readonly Step[], from: number): number {
-  let last = from;
-  while (steps[last + 1]?.kind === 'match') last += 1;
-  return last;
-}
-
-/** xt_connmark, and the same of nft: the bits of one mark that are asked for, into those of another. */
-function merged(into: number, from: number, mask: number, toMask: number): number {
-  return ((into & ~toMask) ^ (from & mask)) >>> 0;
 }
 
 function changeMark(walk: Walk, step: Step & { kind: 'mark' | 'ctmark' }): Done {
