@@ -169,7 +169,10 @@ test('with forced colours bars keep theirs', async () => {
   await page.emulateMedia({ forcedColors: 'active' });
   const bar = page.locator('[data-testid=hop] .bar i').nth(2);
   await bar.waitFor();
-  expect(await bar.evaluate((one) => getComputedStyle(one).forcedColorAdjust)).toBe('none');
+  const adjust = page.evaluate<string>(
+    "getComputedStyle(document.querySelectorAll('[data-testid=hop] .bar i')[2]).forcedColorAdjust",
+  );
+  expect(await adjust).toBe('none');
   await window.screenshot('manners-forced');
   await page.emulateMedia({ forcedColors: 'none' });
 });

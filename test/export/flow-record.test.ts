@@ -218,5 +218,7 @@ it('takes another state for one that went by age', () => {
   const flow = nth(joining.allFlows(), 0);
   const names = new Names(CLUSTER);
   expect(flowRecord(flow, names, new Epoch(TAPE_START)).state).toBe('active');
-  expect(flowRecord(flow, names, new Epoch(TAPE_START), { state: 'expired' }).state).toBe('expired');
+  expect(flowRecord(flow, names, new Epoch(TAPE_START), { state: 'expired' }).state).toBe(
+    'expired',
+  );
 });

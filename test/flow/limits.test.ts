@@ -153,7 +153,7 @@ describe('one past the limit of a flow', () => {
       const outer = { type: 2, src: `192.0.2.${n}`, dst: '192.0.2.255', sport: 1, dport: 4789 };
       tunnelled.columns.headers[0] = {
         ...headers,
-        outer: { ...outer, vni: 1, overhead: 50, srcLow: n, dstLow: 255, key: 0 },
+        outer: { ...outer, vni: 1, greKey: -1, overhead: 50, srcLow: n, dstLow: 255, key: 0 },
       };
       table.add(tunnelled);
     }

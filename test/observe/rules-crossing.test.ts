@@ -9,7 +9,7 @@ import type { NamespaceRules, RulesNews } from '../../src/rules/rule-text.js';
 const LARGE = 'x'.repeat(100_000);
 const RULES: NamespaceRules = {
   ...{ netns: 7, from: '1', until: '2', network: '{}' },
-  problems: [{ code: 'RULES_NOT_READ', message: 'no nft' }],
+  problems: [{ code: 'RULES_NOT_READ', message: 'no nft', family: null }],
   texts: [
     { tool: 'iptables-nft', family: 4, pieces: ['*nat', LARGE, LARGE, LARGE, LARGE, 'COMMIT'] },
     // Two tables of one tool, and one that printed nothing.

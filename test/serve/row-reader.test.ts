@@ -87,7 +87,7 @@ function unusualFlows(): Joining {
     traced.icmpTooBigSeen = index % 2 === 0;
     traced.blackholeSeen = index % 5 === 0;
     if (index % 7 === 0) {
-      const tunnel = { type: 1, src: '', dst: '', vni: -1, overhead: 50 };
+      const tunnel = { type: 1, src: '', dst: '', vni: -1, greKey: -1, overhead: 50 };
       traced.encapsulations = [tunnel, { ...tunnel, vni: 3 }, { ...tunnel, overhead: 65_000 }];
     }
   }

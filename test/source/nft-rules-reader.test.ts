@@ -9,10 +9,11 @@ import { runIn } from '../../src/lab/run-command.js';
 import { NODES } from '../../src/lab/topology.js';
 import { readNftTables } from '../../src/source/nft-rules-reader.js';
 import { run } from '../cli/command-line.js';
+import { nth } from '../fixtures/joined.js';
 
 const NETNS = 'hs-nft-rules';
 const PATH = `/run/netns/${NETNS}`;
-const NODE = NODES[0];
+const NODE = nth(NODES, 0);
 const SETS = ['create hosts hash:ip family inet', 'create ports hash:ip,port family inet'];
 
 beforeAll(async () => {

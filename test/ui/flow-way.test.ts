@@ -6,8 +6,8 @@ import { hopRows, sortedRows } from '../../ui/src/flow/hop-table.js';
 import { ipLength, isTooLong } from '../../ui/src/flow/ip-length.js';
 import { spansOf, stationsOf } from '../../ui/src/flow/stations.js';
 import { connectionFacts, wayFacts } from '../../ui/src/flow/tcp-facts.js';
-import { nameLegs } from '../../ui/src/store/flow-detail.svelte.js';
 import { hopKeys } from '../../ui/src/store/leg-window.js';
+import { nameLegs } from '../../ui/src/store/named-legs.js';
 import { serviceFlow, servicePath } from '../serve/fixture-feed.js';
 
 const flow = serviceFlow('a', 4);

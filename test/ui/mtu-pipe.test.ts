@@ -13,9 +13,9 @@ function at(dev: string, change: Partial<HopRecord>): HopRecord {
 
 it('shows the packet in each device once, with the headers around it', () => {
   const outer = {
-    ...{ type: 'vxlan', src: '192.0.2.1', dst: '192.0.2.2', sport: 1, dport: 4789, vni: 1 },
-    overhead: 50,
-  } as const;
+    ...({ type: 'vxlan', src: '192.0.2.1', dst: '192.0.2.2' } as const),
+    ...{ sport: 1, dport: 4789, vni: 1, overhead: 50 },
+  };
   const hops = [
     at('eth0', { mtu: 1450, len: 1464 }),
     at('eth0', { mtu: 1450, len: 1464 }),

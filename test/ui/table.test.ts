@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { LEAST_WIDTH, parseSetup } from '../../ui/src/table/column-setup.svelte.js';
+import { LEAST_WIDTH, parseChoices } from '../../ui/src/table/column-choices.js';
 import { COLUMNS } from '../../ui/src/table/columns.js';
 import { parseOrder } from '../../ui/src/table/row-order.js';
 
@@ -7,7 +7,7 @@ describe('remembered columns', () => {
   const ids = COLUMNS.map(({ id }) => id);
 
   test('are as they come without any, optional ones hidden', () => {
-    const setup = parseSetup(null);
+    const setup = parseChoices(null);
     expect(setup.map(({ id }) => id)).toEqual(ids);
     expect(setup.find(({ id }) => id === 'packets')?.isShown).toBe(false);
   });
@@ -17,7 +17,7 @@ describe('remembered columns', () => {
       { id: 'p99', isShown: true, width: 120 },
       { id: 'src', isShown: false, width: null },
     ]);
-    const [first, second, ...rest] = parseSetup(text);
+    const [first, second, ...rest] = parseChoices(text);
     expect([first, second]).toEqual(JSON.parse(text));
     expect(rest).toHaveLength(ids.length - 2);
   });
@@ -25,7 +25,7 @@ describe('remembered columns', () => {
   test.each(['no JSON', '{}', '[1, null, {"id": "nothing", "isShown": true}, {"id": "src"}]'])(
     'that cannot be read are left out: %s',
     (text) => {
-      expect(parseSetup(text)).toEqual(parseSetup(null));
+      expect(parseChoices(text)).toEqual(parseChoices(null));
     },
   );
 
@@ -34,8 +34,8 @@ describe('remembered columns', () => {
       { id: 'src', isShown: true, width: 1 },
       { id: 'src', isShown: true, width: 90 },
     ]);
-    expect(parseSetup(text)[0]?.width).toBe(LEAST_WIDTH);
-    expect(parseSetup(text)).toHaveLength(ids.length);
+    expect(parseChoices(text)[0]?.width).toBe(LEAST_WIDTH);
+    expect(parseChoices(text)).toHaveLength(ids.length);
   });
 });
 

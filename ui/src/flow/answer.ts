@@ -1,6 +1,6 @@
 import type { Direction, FlowRecord, LegRecord, PathRecord } from 'hopscope-protocol';
 import { formatDuration, formatExact, plural } from '../format/quantity.js';
-import { nameLegs } from '../store/flow-detail.svelte.js';
+import { nameLegs } from '../store/named-legs.js';
 import { newestDropped, type PathsByDirection } from './packet-choice.js';
 
 /** What matters most of a flow, in a sentence, and the hop that it is about. */

@@ -1,6 +1,6 @@
 import type { Direction, LegRecord, OctavesRecord } from 'hopscope-protocol';
-import type { NamedLeg } from '../store/flow-detail.svelte.js';
 import type { Quantiles } from '../store/leg-window.js';
+import type { NamedLeg } from '../store/named-legs.js';
 
 /** Times since the flow began, or of the packets of the last seconds. */
 export type TimeSpan = 'all' | 'recent';

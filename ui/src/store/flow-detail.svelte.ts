@@ -3,7 +3,6 @@ import {
   type FlowMessage,
   type FlowRecord,
   type FlowRow,
-  type LegRecord,
   type PathRecord,
   pathDirection,
   type Rate,
@@ -11,21 +10,6 @@ import {
 import { toSeconds } from '../format/clock.js';
 import { History } from './history.js';
 import { LegWindow, placeKeys, type Quantiles } from './leg-window.js';
-
-/** A leg with the name its series have in the history. */
-export interface NamedLeg {
-  readonly key: string;
-  readonly leg: LegRecord;
-}
-
-/** Legs by where they are: each direction's in the order they are passed. */
-export function nameLegs(legs: readonly LegRecord[]): NamedLeg[] {
-  return (['original', 'reply'] as const).flatMap((direction) => {
-    const own = legs.filter((leg) => leg.direction === direction);
-    const keys = placeKeys(direction, own);
-    return own.map((leg, index) => ({ key: keys[index] ?? '', leg }));
-  });
-}
 
 /** One flow that is being followed: its record, newest paths and their history. */
 export class FlowDetailStore {

@@ -1,51 +1,12 @@
 import { readSetting, writeSetting } from '../settings/settings.js';
 import type { Column } from './column.js';
+import { type ColumnChoice, clampWidth, DEFAULT_CHOICES, parseChoices } from './column-choices.js';
 import { COLUMNS } from './columns.js';
 
 const NAME = 'columns';
-/** Pixels that a column takes at least, and at most. */
-export const LEAST_WIDTH = 40;
-export const MOST_WIDTH = 800;
-
-interface Setup {
-  readonly id: string;
-  readonly isShown: boolean;
-  /** Pixels; null for what the column has by itself. */
-  readonly width: number | null;
-}
-
-const DEFAULT: readonly Setup[] = COLUMNS.map(({ id, optional }) => ({
-  id,
-  isShown: optional !== true,
-  width: null,
-}));
-
-/** What was remembered, as far as it can be used: columns that it does not know come last. */
-export function parseSetup(text: string | null): readonly Setup[] {
-  let value: unknown;
-  try {
-    value = JSON.parse(text ?? '[]');
-  } catch {
-    return DEFAULT;
-  }
-  const found = (Array.isArray(value) ? value : []).flatMap((one: unknown): Setup[] => {
-    if (typeof one !== 'object' || one === null) return [];
-    const { id, isShown, width } = one as Readonly<Record<string, unknown>>;
-    const isKnown = typeof id === 'string' && DEFAULT.some((other) => other.id === id);
-    if (!isKnown || typeof isShown !== 'boolean') return [];
-    return [{ id, isShown, width: typeof width === 'number' ? clamp(width) : null }];
-  });
-  const once = found.filter((one, at) => found.findIndex(({ id }) => id === one.id) === at);
-  return [...once, ...DEFAULT.filter(({ id }) => !once.some((one) => one.id === id))];
-}
-
-function clamp(width: number): number {
-  return Math.round(Math.min(MOST_WIDTH, Math.max(LEAST_WIDTH, width)));
-}
-
 /** Which columns the table has, in what order and how wide; the browser remembers it. */
 export class ColumnSetup {
-  list = $state.raw<readonly Setup[]>(parseSetup(readSetting(NAME)));
+  list = $state.raw<readonly ColumnChoice[]>(parseChoices(readSetting(NAME)));
 
   readonly columns: readonly Column[] = $derived(
     this.list.flatMap(({ id, isShown, width }) => {
@@ -63,7 +24,7 @@ export class ColumnSetup {
   }
 
   resize(id: string, width: number | null): void {
-    this.#change(id, () => ({ width: width === null ? null : clamp(width) }));
+    this.#change(id, () => ({ width: width === null ? null : clampWidth(width) }));
   }
 
   move(id: string, by: 1 | -1): void {
@@ -76,14 +37,14 @@ export class ColumnSetup {
   }
 
   reset(): void {
-    this.#set(DEFAULT);
+    this.#set(DEFAULT_CHOICES);
   }
 
-  #change(id: string, to: (setup: Setup) => Partial<Setup>): void {
+  #change(id: string, to: (choice: ColumnChoice) => Partial<ColumnChoice>): void {
     this.#set(this.list.map((one) => (one.id === id ? { ...one, ...to(one) } : one)));
   }
 
-  #set(list: readonly Setup[]): void {
+  #set(list: readonly ColumnChoice[]): void {
     this.list = list;
     writeSetting(NAME, JSON.stringify(list));
   }

@@ -1,5 +1,10 @@
-import { compareKeys, ORDER_COLUMNS, ROW_KEYS, type RowOrder } from 'hopscope-protocol';
-import type { RowCell } from '../store/flow-table.svelte.js';
+import {
+  compareKeys,
+  type FlowRow,
+  ORDER_COLUMNS,
+  ROW_KEYS,
+  type RowOrder,
+} from 'hopscope-protocol';
 
 /** Newest first: rows stay where they are while their packets go on. */
 export const DEFAULT_ORDER: RowOrder = { column: 'start', descending: true };
@@ -17,7 +22,10 @@ export function formatOrder({ column, descending }: RowOrder): string {
 }
 
 /** In order. Each key is made once: it may be the text of an address. */
-export function sortedCells(cells: readonly RowCell[], order: RowOrder): RowCell[] {
+export function sortedCells<T extends { readonly row: FlowRow }>(
+  cells: readonly T[],
+  order: RowOrder,
+): T[] {
   const key = ROW_KEYS[order.column];
   const keyed = cells.map((cell) => ({ cell, key: key(cell.row), id: cell.row.id }));
   // Equal rows keep a fixed order, or they would jump at every tick.
