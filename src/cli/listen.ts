@@ -40,21 +40,18 @@ export const LISTEN_OPTIONS = {
     takes: 'FILE',
     help: 'with --listen: the certificate, PEM, with those that vouch for it',
     file: { type: 'string' },
-    read: (text: string) => text,
   },
   key: {
     type: 'string',
     takes: 'FILE',
     help: 'with --listen: the key of the certificate, PEM',
     file: { type: 'string' },
-    read: (text: string) => text,
   },
   'token-file': {
     type: 'string',
     takes: 'FILE',
     help: 'with --listen: the token is in FILE; else one is made and printed, once',
     file: { type: 'string' },
-    read: (text: string) => text,
   },
   'allow-host': {
     type: 'string',

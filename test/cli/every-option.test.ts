@@ -51,6 +51,7 @@ const SAMPLES: Readonly<Record<string, readonly [right: unknown[], wrong: [unkno
   kubernetes: [['auto', 'off', '/etc/kubernetes/admin.conf'], []],
   'node-name': [['n111'], []],
   cri: [['auto', 'off', '/run/containerd/containerd.sock'], []],
+  docker: [['auto', 'off', '/run/docker.sock'], []],
   sample: [
     ['auto', 'all', '1/64'],
     [

@@ -468,8 +468,22 @@ describe('encapsulation and MTU', () => {
     talk(new Connection(tape, plan));
     const flow = onlyFlow(new Joining().end(tape));
     expect(flow.encapsulations).toEqual([
-      { type: 2, src: ADDRESSES.node111, dst: ADDRESSES.node112, vni: 4096, overhead: 50 },
-      { type: 2, src: ADDRESSES.node112, dst: ADDRESSES.node111, vni: 4096, overhead: 50 },
+      {
+        type: 2,
+        src: ADDRESSES.node111,
+        dst: ADDRESSES.node112,
+        vni: 4096,
+        greKey: -1,
+        overhead: 50,
+      },
+      {
+        type: 2,
+        src: ADDRESSES.node112,
+        dst: ADDRESSES.node111,
+        vni: 4096,
+        greKey: -1,
+        overhead: 50,
+      },
     ]);
     expect(flow.pathMtu).toBe(1450);
     expect(flow.largest).toBe(440);
