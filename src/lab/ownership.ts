@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { HopscopeError } from '../model/errors.js';
-import { NETNS_DIRECTORY } from '../source/namespace-watcher.js';
+import { NETNS_DIRECTORY } from '../source/netns-directory.js';
 import { LAB_DIRECTORY } from './state.js';
 import { ALL_NETNS } from './topology.js';
 

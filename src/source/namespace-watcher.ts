@@ -1,8 +1,8 @@
 import { type BigIntStats, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { BpfError } from 'ebpf-ts';
 import { type NamespaceNumber, readNamespace } from './namespace-number.js';
+import { NETNS_DIRECTORY } from './netns-directory.js';
 
-export const NETNS_DIRECTORY = '/run/netns';
 /** Looking at every process again, not only at new ones, once in so many rounds. */
 const FULL_SCAN_ROUNDS = 20;
 

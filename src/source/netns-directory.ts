@@ -1,6 +1,7 @@
 import { type FSWatcher, statSync, watch } from 'node:fs';
-import { NETNS_DIRECTORY } from './namespace-watcher.js';
 
+/** Where ip-netns(8) keeps namespaces by their names. */
+export const NETNS_DIRECTORY = '/run/netns';
 /** `ip netns add` makes the file first and then mounts the namespace on it. */
 const MOUNT_POLL_MS = 2;
 const MOUNT_LIMIT_MS = 1_000;

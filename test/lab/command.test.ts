@@ -89,10 +89,13 @@ it('up without root ends with status 3 and the remedy', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'hopscope-lab-'));
   try {
     chmodSync(folder, 0o755);
-    for (const part of ['lab', 'model']) {
-      cpSync(join(dirname(programFile('command')), '..', part), join(folder, part), {
-        recursive: true,
-      });
+    const built = join(dirname(programFile('command')), '..');
+    for (const part of ['lab', 'model', 'packet', 'provide', 'source']) {
+      cpSync(join(built, part), join(folder, part), { recursive: true });
+    }
+    for (const name of ['hopscope-protocol', 'valibot']) {
+      const target = join(folder, 'node_modules', name);
+      cpSync(join(built, '../node_modules', name), target, { recursive: true, dereference: true });
     }
     writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
     const { status, err } = await lab(['up'], 65534, join(folder, 'lab', 'command.js'));
