@@ -23,6 +23,8 @@ const CHAINS_REQUEST = {
 } as const;
 /** Bytes of chains taken from one namespace: some 200,000. */
 const NAMESPACE_BYTES = 16 << 20;
+/** Looks that a namespace is left out of at most, after its listing failed again and again. */
+const PAUSE_MOST = 30;
 
 /** How a proxy's services are read, and the chain that says there are any. */
 interface Listing {
@@ -48,6 +50,9 @@ interface ReadRules {
   /** What it was read at: while it stays the same, so do the services. */
   readonly generation: number | null;
   readonly services: readonly CatalogService[];
+  /** Times in a row that a listing failed, and how often to look away before the next try. */
+  readonly failures: number;
+  readonly pause: number;
   readonly chains: readonly BaseChain[];
 }
 
@@ -103,7 +108,9 @@ export class RuleNames implements NameProvider {
     const hasLegacy = legacy.some((names) => names.split('\n').includes('nat'));
     // The old back end has no generation, so it is listed each time.
     if (before !== undefined && !hasLegacy && before.generation === generation) {
-      return { generation, services: before.services, chains };
+      const { services, failures, pause } = before;
+      if (failures === 0) return { generation, services, failures, pause, chains };
+      if (pause > 0) return { generation, services, failures, pause: pause - 1, chains };
     }
     const listings = LISTINGS.filter(({ chain }) => [...dumped.names].some((n) => chain.test(n)));
     for (const [i, family] of ['ip', 'ip6'].entries()) {
@@ -113,11 +120,19 @@ export class RuleNames implements NameProvider {
       const command = [`${family}tables-legacy-save`, '-t', 'nat'] as const;
       listings.push({ chain: /./u, command, services: servicesFromRules });
     }
-    const services = await Promise.all(listings.map((each) => this.#list(path, each)));
-    return { generation, chains, services: services.flat() };
+    const listed = await Promise.all(listings.map((each) => this.#list(path, each)));
+    const services = listed.flatMap((each) => each ?? []);
+    if (!listed.includes(null)) return { generation, chains, services, failures: 0, pause: 0 };
+    const failures = (before?.failures ?? 0) + 1;
+    // What was known before is nearer to the truth than nothing, and it is tried again.
+    return {
+      ...{ generation, chains, failures, pause: Math.min(failures - 1, PAUSE_MOST) },
+      services: services.length > 0 ? services : (before?.services ?? []),
+    };
   }
 
-  async #list(path: string, { command, services }: Listing): Promise<CatalogService[]> {
+  /** Null where it failed: a busy machine may need longer than it is given. */
+  async #list(path: string, { command, services }: Listing): Promise<CatalogService[] | null> {
     this.listings += 1;
     try {
       return services(await runInside(path, ...command));
@@ -127,7 +142,7 @@ export class RuleNames implements NameProvider {
       if (error instanceof Error && 'code' in error && error.code === 127) {
         this.#absentTools.add(command[0]);
       }
-      return [];
+      return null;
     }
   }
 }

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCommand, runIn } from '../../src/lab/run-command.js';
 import { RuleNames } from '../../src/provide/rule-names.js';
@@ -94,5 +97,33 @@ describe('the rules of a namespace', () => {
     expect(await rules.read([gone])).toEqual({
       ...{ namespaces: [], endpoints: [], services: [], chains: [] },
     });
+  });
+});
+
+describe('a listing that fails', () => {
+  it('is tried again, though the rules have not changed', async () => {
+    const rules = new RuleNames();
+    const { PATH } = process.env;
+    const folder = mkdtempSync(join(tmpdir(), 'hopscope-rule-names-'));
+    for (const tool of ['iptables-nft-save', 'nft']) {
+      writeFileSync(join(folder, tool), '#!/bin/sh\nexit 1\n', { mode: 0o755 });
+    }
+    const names = async (): Promise<string[]> => {
+      const { services } = await rules.read(found(NETNS));
+      return services.map(({ name }) => name);
+    };
+    process.env['PATH'] = `${folder}:${PATH}`;
+    try {
+      expect(await names()).toEqual([]);
+      process.env['PATH'] = PATH;
+      expect(await names()).toContain('default/web');
+      // What is known stays, and is not listed again.
+      const { listings } = rules;
+      expect(await names()).toContain('default/web');
+      expect(rules.listings).toBe(listings);
+    } finally {
+      process.env['PATH'] = PATH;
+      rmSync(folder, { recursive: true });
+    }
   });
 });
