@@ -38,6 +38,8 @@ async function openServiceFlow(): Promise<void> {
   await window.page.keyboard.press('j');
   await window.page.keyboard.press('Enter');
   await window.page.getByTestId('hops').waitFor();
+  // It begins in the direction that matters.
+  await window.page.getByTestId('direction-original').click();
 }
 
 async function text(locator: Locator): Promise<string> {
@@ -90,7 +92,7 @@ describe('the table', () => {
     expect(new URL(page.url()).hash).toContain('q=service%3Adefault%2Fnginx-service');
     await page.reload();
     await rows().first().waitFor();
-    expect(await page.getByRole('searchbox').inputValue()).toBe('service:default/nginx-service');
+    expect(await page.getByRole('combobox').inputValue()).toBe('service:default/nginx-service');
     for (const cell of await page.locator('.col-dst').allTextContents()) {
       expect(cell).toContain('nginx-service');
     }
@@ -132,10 +134,10 @@ describe('the table', () => {
     await page.getByTestId('hops').waitFor();
     expect(page.url()).toContain('#/flow/');
     await page.keyboard.press('Escape');
-    await page.getByRole('searchbox').waitFor();
-    expect(await page.getByRole('searchbox').inputValue()).toBe(SERVICE);
+    await page.getByRole('combobox').waitFor();
+    expect(await page.getByRole('combobox').inputValue()).toBe(SERVICE);
     await page.keyboard.press('Escape');
-    expect(await page.getByRole('searchbox').inputValue()).toBe('');
+    expect(await page.getByRole('combobox').inputValue()).toBe('');
 
     await page.keyboard.press('Space');
     await page.getByTestId('paused').waitFor();
@@ -207,6 +209,9 @@ describe('a flow', () => {
     await openServiceFlow();
     await window.page.getByTestId('held').getByText('Order held').waitFor();
     await window.page.keyboard.press('Escape');
+    // Its row has the focus, and holds the order too.
+    await window.page.mouse.move(0, 0);
+    await window.page.evaluate('document.activeElement.blur()');
     await window.page.getByTestId('held').waitFor({ state: 'detached' });
   });
 
@@ -280,7 +285,9 @@ describe('a flow', () => {
     await expect.poll(() => packets.count(), { timeout: 15_000 }).toBeGreaterThan(2);
     await page.keyboard.press('s');
     await expect
-      .poll(() => page.getByRole('button', { name: 'slowest' }).getAttribute('aria-pressed'))
+      .poll(() =>
+        page.getByRole('button', { name: 'slowest', exact: true }).getAttribute('aria-pressed'),
+      )
       .toBe('true');
   });
 
@@ -445,6 +452,6 @@ describe('the page', () => {
         { timeout: 20_000 },
       )
       .toBe(true);
-    expect(await page.getByRole('searchbox').inputValue()).toBe('service:default/nginx-service');
+    expect(await page.getByRole('combobox').inputValue()).toBe('service:default/nginx-service');
   });
 });
