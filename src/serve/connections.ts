@@ -2,6 +2,7 @@ import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { CONNECTION_LIMIT } from './limits.js';
+import { connectionEvent } from './listening.js';
 import type { ServeCounters } from './serve-counters.js';
 
 /**
@@ -19,7 +20,7 @@ export class Connections {
   constructor(server: Server, counters: ServeCounters, limit = CONNECTION_LIMIT) {
     this.#counters = counters;
     this.#limit = limit;
-    server.on('connection', (socket) => this.#add(socket));
+    server.on(connectionEvent(server), (socket: Socket) => this.#add(socket));
     server.on('timeout', (socket: Socket) => {
       // An idle one is done; one at work has an answer that nobody reads on.
       if (this.#busy.has(socket)) this.#counters.connectionsUnread += 1;

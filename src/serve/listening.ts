@@ -1,6 +1,7 @@
-import type { Server } from 'node:http';
+import { createServer, type Server, type ServerOptions } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { createServer, type Server as TlsServer } from 'node:tls';
+import { Server as TlsServer } from 'node:tls';
 import { CONNECTION_LIMIT, REQUEST_DEADLINE_MS } from './limits.js';
 import { ServeError } from './serve-error.js';
 
@@ -13,53 +14,36 @@ export interface Access {
   readonly token: string;
 }
 
-export interface Listening {
-  readonly port: number;
-  /** What accepts connections. */
-  readonly server: Server | TlsServer;
-  /** Takes no more connections. */
-  close(): void;
-}
-
 /**
- * Has the server answer on an address: with a certificate, what comes out of TLS.
+ * A server of HTTP; with a certificate, of HTTPS alone.
  *
- * @throws ServeError `address-in-use`, `address-not-available`, `listen-failed`, `bad-certificate`
+ * @throws ServeError `bad-certificate`
  */
-export async function listenOn(
-  server: Server,
-  host: string,
-  port: number,
-  access: Access | null,
-): Promise<Listening> {
-  if (access === null) {
-    return { port: await listen(server, host, port), server, close: () => undefined };
-  }
-  const door = doorOf(server, access);
-  return { port: await listen(door, host, port), server: door, close: () => door.close() };
-}
-
-function doorOf(server: Server, { cert, key }: Access): TlsServer {
-  let door: TlsServer;
+export function createWebServer(options: ServerOptions, access: Access | null): Server {
+  if (access === null) return createServer(options);
+  const { cert, key } = access;
+  const tls = { cert, key, minVersion: 'TLSv1.2', handshakeTimeout: REQUEST_DEADLINE_MS } as const;
   try {
-    door = createServer({
-      cert,
-      key,
-      minVersion: 'TLSv1.2',
-      handshakeTimeout: REQUEST_DEADLINE_MS,
-    });
+    const server = createTlsServer({ ...options, ...tls });
+    // Those that are still shaking hands are connections too.
+    server.maxConnections = CONNECTION_LIMIT;
+    return server;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new ServeError('bad-certificate', `--cert and --key: ${why}`, { cause: error });
   }
-  door.maxConnections = CONNECTION_LIMIT;
-  door.on('secureConnection', (socket) => server.emit('connection', socket));
-  // Whoever does not speak TLS is turned away by it.
-  door.on('tlsClientError', (_error, socket) => socket.destroy());
-  return door;
 }
 
-function listen(server: Server | TlsServer, host: string, port: number): Promise<number> {
+/** What a server calls a connection on which HTTP is spoken: with TLS, what comes out of it. */
+export function connectionEvent(server: Server): 'connection' | 'secureConnection' {
+  return server instanceof TlsServer ? 'secureConnection' : 'connection';
+}
+
+/**
+ * @returns the port really taken
+ * @throws ServeError `address-in-use`, `address-not-available`, `listen-failed`
+ */
+export function listen(server: Server, host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const failed = (error: NodeJS.ErrnoException): void => {
       const where = `${host}:${port}`;

@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
+import { connectionEvent } from './listening.js';
 import type { ServeCounters } from './serve-counters.js';
 
 /** Bytes that node's parser gets at a time. */
@@ -12,7 +13,7 @@ const PART_BYTES = 2_048;
  */
 export function parseInParts(server: Server, counters: ServeCounters): void {
   const parsing = new WeakMap<object, (chunk: Buffer) => void>();
-  server.on('connection', (socket: Socket) => {
+  server.on(connectionEvent(server), (socket: Socket) => {
     const [parse, ...others] = socket.listeners('data');
     if (parse === undefined || others.length > 0) return;
     const onData = (chunk: Buffer): void => {

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import {
@@ -31,7 +31,7 @@ import {
   REQUEST_DEADLINE_MS,
   RESPONSE_DEADLINE_MS,
 } from './limits.js';
-import { type Access, listenOn } from './listening.js';
+import { type Access, createWebServer, listen } from './listening.js';
 import { LoadMeter } from './load-meter.js';
 import { Login } from './login.js';
 import { parseInParts } from './parse-in-parts.js';
@@ -100,24 +100,26 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     return { ...record, skipped, losses: { ...record.losses, 'clients-slow': skipped } };
   };
 
-  const server = createServer({
-    maxHeaderSize: 16_384,
-    headersTimeout: REQUEST_DEADLINE_MS,
-    requestTimeout: REQUEST_DEADLINE_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    connectionsCheckingInterval: DEADLINE_CHECK_MS,
-  });
+  const { access = null } = options;
+  const server = createWebServer(
+    {
+      maxHeaderSize: 16_384,
+      headersTimeout: REQUEST_DEADLINE_MS,
+      requestTimeout: REQUEST_DEADLINE_MS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      connectionsCheckingInterval: DEADLINE_CHECK_MS,
+    },
+    access,
+  );
   // One that does not read on is cut off: an inactive socket reports nothing else.
   server.timeout = RESPONSE_DEADLINE_MS;
   const connections = new Connections(server, counters);
   parseInParts(server, counters);
   refuseBroken(server, counters, (socket) => connections.isBusy(socket));
   const turns = new RequestTurns(counters);
-  const { access = null } = options;
   const login = access === null ? null : new Login(access.token, options.run, () => Date.now());
-  const door = await listenOn(server, host, options.port ?? DEFAULT_PORT, access);
-  const { port } = door;
-  surviveAcceptFailures(door.server, counters);
+  const port = await listen(server, host, options.port ?? DEFAULT_PORT);
+  surviveAcceptFailures(server, counters);
   // What the cookie is for is this host: with a login, no other name leads here with one.
   const guard = createHostGuard(port, host, options.allowHosts, login !== null);
   const routes = new Routes({
@@ -247,7 +249,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       const closed = new Promise<void>((resolve) => {
         server.close(() => resolve());
       });
-      door.close();
       server.closeIdleConnections();
       setTimeout(() => server.closeAllConnections(), 500).unref();
       await closed;

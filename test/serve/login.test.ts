@@ -1,12 +1,15 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { type RequestOptions, request } from 'node:https';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { connect as connectTls } from 'node:tls';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { LOGINS_PER_MINUTE } from '../../src/serve/limits.js';
+import { LOGINS_PER_MINUTE, REQUEST_DEADLINE_MS } from '../../src/serve/limits.js';
 import { type RunningServer, startServer } from '../../src/serve/server.js';
 import { FixtureCollector } from './fixture-collector.js';
 import { FixtureFeed } from './fixture-feed.js';
@@ -157,5 +160,20 @@ describe('a server that others reach', () => {
     expect(await opened({ authorization })).toBe('open');
     expect(await opened({ authorization, origin: 'https://elsewhere.example' })).toBe(403);
     expect(await opened({ authorization, origin: server.url })).toBe('open');
+  });
+
+  test('waits for a request no longer than one without TLS does', async () => {
+    const socket = connectTls({ host: '127.0.0.1', port: server.port, ca: access.cert });
+    socket.on('error', () => undefined);
+    await once(socket, 'secureConnect');
+    socket.resume();
+    // It is never idle, and never there whole.
+    socket.write('GET / HTTP/1.1\r\n');
+    const drip = setInterval(() => socket.write('X: x\r\n'), 500);
+    await Promise.race([once(socket, 'close'), delay(REQUEST_DEADLINE_MS + 5_000)]);
+    clearInterval(drip);
+    expect(socket.destroyed).toBe(true);
+    expect(server.counters.refusedRequests.get('request-too-slow')).toBe(1);
+    socket.destroy();
   });
 });
