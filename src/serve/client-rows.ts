@@ -62,6 +62,8 @@ export class ClientRows implements RowListener {
   #window: number[] = [];
   /** At rows, that `next` has left. */
   #looks = 0;
+  /** The feed's time at the call of `next`, for ages: thousands of rows ask for it. */
+  #nowNs = 0;
 
   /** @param now the feed's time, wall-clock nanoseconds */
   constructor(table: RowTable, now: () => string) {
@@ -138,6 +140,7 @@ export class ClientRows implements RowListener {
    * begin anew. What it returns counts as sent.
    */
   next(limit: number, looks: number): RowDelta | null {
+    this.#nowNs = Number(this.#now());
     const conditions = topLevel(this.#filter).length;
     const filtered = conditions === 0 ? 1 : FILTERED_ROW_COST + conditions;
     this.#looks = Math.max(1, Math.floor(looks / filtered));
@@ -192,7 +195,7 @@ export class ClientRows implements RowListener {
   }
 
   #matches(row: FlowRow): boolean {
-    return this.#filter === ALL || matchesFilter(row, this.#filter, Number(this.#now()));
+    return this.#filter === ALL || matchesFilter(row, this.#filter, this.#nowNs);
   }
 
   /** Of all that match, those that come first are what the page is to have. */

@@ -10,7 +10,6 @@ import {
   type HelloMessage,
   type HistoryMessage,
   PATHS_PER_MESSAGE,
-  type ParsedFilter,
   parseClientMessage,
   parseFilter,
   ROWS_PER_MESSAGE,
@@ -78,7 +77,7 @@ export class ClientSession {
   readonly #context: SessionContext;
   readonly #rows: ClientRows;
   /** The filter and order it asked for last, until the next tick. */
-  #wanted: { readonly filter: ParsedFilter; readonly order: RowOrder | null } | null = null;
+  #wanted: { readonly text: string; readonly order: RowOrder | null } | null = null;
   #paused = false;
   readonly #followed = new Map<string, Following>();
   #grouped: readonly GroupFollowing[] = [];
@@ -119,8 +118,9 @@ export class ClientSession {
     }
     if (tick.quality !== null) this.#send(tick.quality);
     if (this.#wanted !== null) {
-      this.#rows.restart(this.#wanted.filter, this.#wanted.order);
+      const { text, order } = this.#wanted;
       this.#wanted = null;
+      this.#filter(text, order);
     }
     if (tick.quality !== null) this.#rows.reorder();
     if (!this.#paused) this.#sendFlows(tick);
@@ -208,7 +208,7 @@ export class ClientSession {
         this.#unfollow(message.id);
         break;
       case 'filter':
-        this.#filter(message.text, message.order ?? null);
+        this.#wanted = { text: message.text, order: message.order ?? null };
         break;
       case 'group':
         this.#group(message.groupings);
@@ -222,7 +222,7 @@ export class ClientSession {
   /** What cannot be read of it is left out, and said. */
   #filter(text: string, order: RowOrder | null): void {
     const filter = parseFilter(text);
-    this.#wanted = { filter, order };
+    this.#rows.restart(filter, order);
     const [problem] = filter.problems;
     if (problem !== undefined) {
       this.#refuse(problem.code, `the filter, at ${problem.at}: ${problem.message}`);

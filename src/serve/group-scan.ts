@@ -83,6 +83,8 @@ export class GroupScan {
   #slot = 0;
   #looked = 0;
   #now = 0;
+  /** The same moment by the wall clock. */
+  #wall = 0;
 
   constructor(from: ScannedFlows, by: Grouping, filter: string) {
     this.#from = from;
@@ -118,15 +120,16 @@ export class GroupScan {
     this.#looked = 0;
     this.#sums = new Map();
     this.#other = new Sums(null);
-    this.#now = this.#from.flows.newest?.last ?? 0;
+    const { flows, names, epochNs } = this.#from;
+    this.#now = flows.newest?.last ?? 0;
+    this.#wall = Number(names.wallClock(epochNs + BigInt(Math.round(this.#now))));
   }
 
   #add(flow: Flow): void {
     const { names, epochNs } = this.#from;
     this.#looked += 1;
     const row = rowOfFlow(flow, names, epochNs);
-    const wall = Number(names.wallClock(epochNs + BigInt(Math.round(this.#now))));
-    if (!matchesFilter(row, this.#parsed, wall)) return;
+    if (!matchesFilter(row, this.#parsed, this.#wall)) return;
     const failed = hasFailed(row);
     for (const key of groupKeys(row, this.by)) {
       let sums = this.#sums.get(key.label);

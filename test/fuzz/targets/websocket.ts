@@ -7,6 +7,7 @@ import {
   type HelloMessage,
   PROTOCOL_VERSION,
   parseClientMessage,
+  parseFilter,
   parseServerMessage,
   type ServerMessage,
   SUBSCRIPTION_LIMIT,
@@ -70,6 +71,8 @@ interface Open {
   readonly session: ClientSession;
   /** Whether nothing of a damaged frame may be waiting for its rest. */
   isClean: boolean;
+  /** What is to be said of the filter asked for last, at the next tick; null for nothing. */
+  filterProblem: string | null;
 }
 
 class WebSocketEra implements Era {
@@ -116,34 +119,48 @@ class WebSocketEra implements Era {
     open.socket.push(bytes.subarray(0, cut));
     if (cut < bytes.length) open.socket.push(bytes.subarray(cut));
     await turn();
-    if (open.client.readyState === open.client.OPEN && random.below(4) === 0) {
-      open.session.tick({ looks: random.below(64), quality: null });
-      if (random.below(4) === 0) this.#details.ask();
-      await turn();
-    }
-    const messages = messagesIn(open.socket.taken());
-    const errors = messages.filter(({ type }) => type === 'error');
-    if (errors.length > total(this.#counters) - refused) throw new Error('an uncounted refusal');
-    if (open.isClean) this.#asParsed(input, open, errors);
+    const atOnce = errorsIn(open.socket.taken());
+    if (open.isClean) this.#asParsed(input, open, atOnce);
+    const atTick = await this.#tick(open, random);
+    const errors = atOnce.length + atTick.length;
+    if (errors > total(this.#counters) - refused) throw new Error('an uncounted refusal');
     const isOver = open.client.readyState !== open.client.OPEN;
     if (isOver || (!open.isClean && random.below(4) === 0)) await this.#close(open);
   }
 
+  /** Of many filters that come before a tick, the last one is answered. */
+  async #tick(open: Open, random: Random): Promise<string[]> {
+    if (open.client.readyState !== open.client.OPEN || random.below(4) !== 0) return [];
+    open.session.tick({ looks: random.below(64), quality: null });
+    if (random.below(4) === 0) this.#details.ask();
+    await turn();
+    const codes = errorsIn(open.socket.taken());
+    const expected = open.filterProblem === null ? [] : [open.filterProblem];
+    open.filterProblem = null;
+    if (open.isClean && codes.join() !== expected.join()) {
+      throw new Error(`a filter is answered with “${codes.join()}”, not “${expected.join()}”`);
+    }
+    return codes;
+  }
+
   /** A whole message is answered as its reader says. */
-  #asParsed(input: Uint8Array, { client }: Open, errors: readonly ServerMessage[]): void {
+  #asParsed(input: Uint8Array, open: Open, codes: readonly string[]): void {
+    const { client } = open;
     if (input.length > CLIENT_MESSAGE_LIMIT || !isUtf8(input)) {
       if (client.readyState === client.OPEN) throw new Error('a bad frame is taken');
       return;
     }
     if (client.readyState !== client.OPEN) throw new Error('a good frame is not taken');
     const parsed = parseClientMessage(Buffer.from(input).toString());
-    const codes = errors.map((error) => (error.type === 'error' ? error.code : ''));
     if (codes.length > 1) throw new Error(`one message has ${codes.length} answers`);
     const [code] = codes;
     if (code === 'too-many-messages') return;
     if (!parsed.ok && code !== undefined && code !== parsed.code) throw new Error(code);
     if (parsed.ok && code !== undefined && code !== 'too-many-subscriptions') throw new Error(code);
-    if (parsed.ok) this.good += 1;
+    if (!parsed.ok) return;
+    this.good += 1;
+    if (parsed.value.type !== 'filter') return;
+    open.filterProblem = parseFilter(parsed.value.text).problems[0]?.code ?? null;
   }
 
   async #connect(): Promise<Open> {
@@ -158,7 +175,7 @@ class WebSocketEra implements Era {
     const begin = answer.indexOf('\r\n\r\n') + 4;
     const [hello] = messagesIn(answer.subarray(begin));
     if (hello?.type !== 'hello') throw new Error('no hello');
-    return { client, socket, session, isClean: true };
+    return { client, socket, session, isClean: true, filterProblem: null };
   }
 
   async #close({ client, socket }: Open): Promise<void> {
@@ -226,6 +243,10 @@ function damaged(input: Uint8Array, random: Random): Buffer {
       return Buffer.from(mutateBytes(frame, random, [frame]));
     }
   }
+}
+
+function errorsIn(bytes: Buffer): string[] {
+  return messagesIn(bytes).flatMap((message) => (message.type === 'error' ? [message.code] : []));
 }
 
 /** What the server said; all of it has to be what a page reads. */
