@@ -31,8 +31,8 @@ export interface FlowFeed {
   history(id: string): FlowHistoryRecord | null;
   quality(): QualityRecord;
   namespaces(): readonly NamespaceRecord[];
-  /** What is known of encapsulation and MTUs. */
-  mtu(): MtuReport;
+  /** What is known of encapsulation and MTUs; null while it is being made: ask again. */
+  mtu(): MtuReport | null;
   /** Asks to see everything for a moment: somebody looks at a flow. */
   request(): void;
 }

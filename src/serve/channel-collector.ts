@@ -101,8 +101,11 @@ export class ChannelCollector implements Collector {
     return this.#ask({ about: 'namespaces' }) as Promise<readonly NamespaceRecord[]>;
   }
 
-  mtu(): Promise<MtuReport> {
-    return this.#ask({ about: 'mtu' }) as Promise<MtuReport>;
+  async mtu(): Promise<MtuReport> {
+    for (;;) {
+      const report = (await this.#ask({ about: 'mtu' })) as MtuReport | null;
+      if (report !== null) return report;
+    }
   }
 
   send(message: ToCollector): void {
