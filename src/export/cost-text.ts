@@ -1,13 +1,6 @@
-import type { CostAlternativeRecord, CostRecord } from 'hopscope-protocol';
+import { COST_ALTERNATIVES, type CostAlternativeRecord, type CostRecord } from 'hopscope-protocol';
 import { alignedTable } from './text-table.js';
 
-const ALTERNATIVES: Readonly<Record<CostAlternativeRecord['what'], string>> = {
-  none: 'no tunnel',
-  ipip: 'IPIP',
-  vxlan: 'VXLAN',
-  wireguard: 'WireGuard',
-  jumbo: 'MTU 9000',
-};
 /** Node pairs in the text; JSON has them all. */
 const ROWS = 16;
 
@@ -33,5 +26,5 @@ export function renderCosts(costs: readonly CostRecord[]): string[] {
 }
 
 function alternativeText({ what, percent }: CostAlternativeRecord): string {
-  return `${ALTERNATIVES[what]} ${percent > 0 ? '−' : '+'}${Math.abs(percent).toFixed(1)} %`;
+  return `${COST_ALTERNATIVES[what]} ${percent > 0 ? '−' : '+'}${Math.abs(percent).toFixed(1)} %`;
 }

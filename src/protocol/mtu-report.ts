@@ -43,6 +43,15 @@ export interface CostAlternativeRecord {
   readonly percent: number;
 }
 
+/** As people call them. */
+export const COST_ALTERNATIVES: Readonly<Record<CostAlternativeRecord['what'], string>> = {
+  none: 'no tunnel',
+  ipip: 'IPIP',
+  vxlan: 'VXLAN',
+  wireguard: 'WireGuard',
+  jumbo: 'MTU 9000',
+};
+
 /** What encapsulation costs traffic between nodes. Bytes are decimal strings. */
 export interface CostRecord {
   readonly type: 'cost';
