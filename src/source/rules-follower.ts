@@ -1,7 +1,12 @@
 import type { RulesNews } from '../rules/rule-text.js';
 import { inTurn } from './in-turn.js';
 import type { FoundNamespace } from './namespace-watcher.js';
-import { type ReadRules, readRules, rulesFingerprint } from './rules-reader.js';
+import {
+  type ReadRules,
+  type RulesFingerprint,
+  readRules,
+  rulesFingerprint,
+} from './rules-reader.js';
 
 /** Between two looks at whether anything has changed, ms. */
 const LOOK_MS = 250;
@@ -14,7 +19,7 @@ const READING_REST = 50;
 const ATTEMPTS = 3;
 
 interface Known {
-  readonly fingerprint: string;
+  readonly fingerprint: RulesFingerprint;
   readonly read: ReadRules;
   /** When it is to be read again although nothing says that it has changed, ms. */
   readonly due: number;
@@ -92,7 +97,7 @@ export class RulesFollower {
     if (fingerprint === null) return;
     const known = this.#known.get(netns);
     const isDue = known?.read.isSilent === true && (isUrgent || Date.now() >= known.due);
-    if (known !== undefined && known.fingerprint === fingerprint && !isDue) {
+    if (known !== undefined && known.fingerprint.all === fingerprint.all && !isDue) {
       // The legacy back end, ipset and IPVS have no generation: only reading them shows a change.
       if (!known.read.isSilent) this.#onNews({ kind: 'same', netns, until });
       return;
@@ -100,17 +105,21 @@ export class RulesFollower {
     await this.#read(namespace, fingerprint, known ?? null);
   }
 
-  async #read(namespace: FoundNamespace, before: string, known: Known | null): Promise<void> {
+  async #read(
+    namespace: FoundNamespace,
+    before: RulesFingerprint,
+    known: Known | null,
+  ): Promise<void> {
     const { netns, path } = namespace;
     const began = Date.now();
     let fingerprint = before;
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-      // What has a generation is read again where that is another one.
-      const same = known?.fingerprint === fingerprint ? known.read : null;
+      // What has a generation is read again where that is another one, and not for a route.
+      const same = known?.fingerprint.tables === fingerprint.tables ? known.read : null;
       const read = await readRules(namespace, process.hrtime.bigint, same);
       const after = await rulesFingerprint(path);
       if (read === null || after === null) return;
-      const isWhole = after === fingerprint;
+      const isWhole = after.all === fingerprint.all;
       fingerprint = after;
       if (!isWhole && attempt < ATTEMPTS) continue;
       const ended = Date.now();

@@ -219,18 +219,25 @@ function commandOf(family: Family): string {
   return family === 4 ? 'iptables' : 'ip6tables';
 }
 
-/**
- * What changes with most changes of the rules; reading it costs next to nothing. Null where the namespace has gone.
- */
-export async function rulesFingerprint(path: string): Promise<string | null> {
+/** What changes with most changes; reading it costs next to nothing. */
+export interface RulesFingerprint {
+  /** Of tables alone: while it is the same, what has a generation need not be read again. */
+  readonly tables: string;
+  /** Of tables and routes. */
+  readonly all: string;
+}
+
+/** Null where the namespace has gone. */
+export async function rulesFingerprint(path: string): Promise<RulesFingerprint | null> {
   try {
-    const { generation, tables, network, files } = await askState(path);
+    const { generation, tables: found, network, files } = await askState(path);
+    const tables = JSON.stringify([generation, found, files]);
     const hash = createHash('sha256').update(network ?? '');
-    return JSON.stringify([generation, tables, files, hash.digest('hex')]);
+    return { tables, all: `${tables} ${hash.digest('hex')}` };
   } catch (error) {
     if (!(error instanceof BpfError)) throw error;
     // Reading it says what is wrong.
-    return error.code === GONE ? null : error.code;
+    return error.code === GONE ? null : { tables: error.code, all: error.code };
   }
 }
 
