@@ -42,15 +42,21 @@ test('holds the lock for the work and no longer, also when the work fails', asyn
 test('two take turns, and the second says that it waits', async () => {
   const order: string[] = [];
   const said: string[] = [];
+  let isHeld = (): void => {};
+  const held = new Promise<void>((resolve) => {
+    isHeld = resolve;
+  });
   const first = withFileLock(
     file,
     () => {},
     async () => {
       order.push('first begins');
+      isHeld();
       await delay(300);
       order.push('first ends');
     },
   );
+  await held;
   const second = withFileLock(
     file,
     (line) => said.push(line),

@@ -105,7 +105,7 @@ describe('without privileges', () => {
     cpSync(dirname(dirname(MAIN)), join(folder, 'dist'), { recursive: true });
     mkdirSync(join(folder, 'node_modules'));
     const find = createRequire(MAIN);
-    for (const name of ['ebpf-ts', 'ws']) {
+    for (const name of ['ebpf-ts', 'hopscope-protocol', 'valibot', 'ws']) {
       const from = folderOf(find.resolve(name));
       cpSync(from, join(folder, 'node_modules', name), { recursive: true, dereference: true });
     }
