@@ -110,10 +110,6 @@ export function isTextField(name: string): name is TextField {
   return Object.hasOwn(TEXT_SPECS, name);
 }
 
-export function isFilterField(name: string): name is FilterField {
-  return isTextField(name) || isNumberField(name);
-}
-
 function endpointValues(endpoint: Endpoint | null): string[] {
   return endpoint === null ? [] : [endpoint.address, endpointText(endpoint)];
 }

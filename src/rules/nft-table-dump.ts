@@ -1,10 +1,10 @@
 /** Tables of iptables in nf_tables, from the kernel's own dumps. */
 import type { Family } from '../network/ip-address.js';
+import { NFGENMSG } from '../network/netlink-message.js';
 import { NftAttributes } from './nft-attributes.js';
 
-/** struct nlmsghdr, struct nfgenmsg. */
+/** struct nlmsghdr. */
 const HEADER = 16;
-const NFGENMSG = 4;
 /** NFT_MSG_GETCHAIN, NFT_MSG_GETRULE and the like of include/uapi/linux/netfilter/nf_tables.h. */
 const SUBSYSTEM = 10 << 8;
 const GET = { chain: SUBSYSTEM | 4, rule: SUBSYSTEM | 7 } as const;
@@ -129,7 +129,7 @@ export function ruleMessages(data: Buffer): Generator<readonly [from: number, en
 export function setNamesOf(data: Buffer): Map<number, string> {
   const names = new Map<number, string>();
   const set = new NftAttributes();
-  for (const [from, end] of messages(data, (6 << 8) | 7)) {
+  for (const [from, end] of messages(data, SET_LIST)) {
     set.read(data, from, end);
     const [index, name] = [set.be16(SET.index), set.text(SET.name)];
     if (index !== null && name !== null) names.set(index, name);

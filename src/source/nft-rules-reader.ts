@@ -27,8 +27,8 @@ const PIECE_LINES = 512;
 export class RulesDumpError extends HopscopeError {}
 
 /**
- * Reads tables of iptables from nf_tables itself, which takes a third of the time that the tool takes. Null for a
- * table that has something that only a tool can write.
+ * Reads tables of iptables from nf_tables itself: in the time that the tool takes, without a process and with two
+ * thirds of its memory. Null for a table that has something that only a tool can write.
  *
  * @throws RulesDumpError `RULES_DUMP`; BpfError
  */
