@@ -25,6 +25,7 @@ import type { Catalog } from './name/catalog.js';
 import type { NameChange } from './name/cluster-names.js';
 import { Names } from './name/names.js';
 import { packetErrorName } from './packet/packet-error.js';
+import { Joining } from './pipeline-joining.js';
 import { lossesOf } from './pipeline-losses.js';
 import { MtuReporting } from './pipeline-mtu.js';
 import { PipelineRate } from './pipeline-rate.js';
@@ -40,11 +41,6 @@ import { RecordQueue } from './wire/record-queue.js';
 /** How often finished paths are looked for, nanoseconds of the source's time. */
 const SWEEP_NS = 20e6;
 const EXPIRY_PERIOD_NS = 1e9;
-/** Of more records than this, what began within so long is joined at a time, ns. */
-const RELEASE_RECORDS = 1_000;
-const RELEASE_NS = 10e6;
-/** And in no more steps than this, however far the time of a recording jumps. */
-const RELEASE_STEPS = 1_000;
 /** Openings and closings of the source that wait for what began before them. */
 export const WINDOW_CHANGES_LIMIT = 64;
 
@@ -64,6 +60,8 @@ export interface PipelineOptions {
   readonly onEnd?: () => void;
   /** Gets the first error of hopscope's own for which a record could not be joined. */
   readonly onFailure?: (error: unknown) => void;
+  /** As in SourceSink. */
+  readonly passedOn?: () => Promise<void>;
   /** Sees everything the source gives before the pipeline does. */
   readonly tap?: SourceSink;
 }
@@ -87,11 +85,13 @@ export class Pipeline implements FlowFeed, SourceSink {
   readonly ruleReading: RuleReading;
   readonly joiner: PathJoiner;
   readonly mtu: FlowFeed['mtu'];
+  readonly passedOn: () => Promise<void>;
   readonly #source: Source;
   readonly #options: PipelineOptions;
   /** What else this machine lacks, for `quality`; added to what the source lacks. */
   missing: readonly string[] = [];
   readonly #queue: RecordQueue;
+  readonly #joining: Joining;
   readonly #memory: MemoryBudget;
   /** Trails whose rest could not be read, and counts of no IP, by error code. */
   readonly #damaged = new Map<string, number>();
@@ -100,8 +100,6 @@ export class Pipeline implements FlowFeed, SourceSink {
   #sampled = 0;
   readonly #windows: WindowChange[] = [];
   #lastSweep = 0;
-  /** Up to when records were joined. */
-  #released = Number.POSITIVE_INFINITY;
   #lastExpiry = 0;
   #drained = 0n;
   readonly #rate = new PipelineRate();
@@ -113,6 +111,7 @@ export class Pipeline implements FlowFeed, SourceSink {
     this.ruleReading = new RuleReading(this.epoch, source.hasRules ?? false, (netns) =>
       this.names.netns(netns, 0),
     );
+    this.passedOn = options.passedOn ?? (() => Promise.resolve());
     this.names = new Names(source.catalog, (address) => source.symbol(address));
     const memory = options.memory ?? shareOut();
     this.#memory = memory;
@@ -140,6 +139,7 @@ export class Pipeline implements FlowFeed, SourceSink {
       ...(options.keepEnded === true ? { ended: {} } : {}),
       ...(options.onFlowEnd === undefined ? {} : { onRemove: options.onFlowEnd }),
     });
+    this.#joining = new Joining(this.#queue, this.joiner, this.#joinRecord);
     const mtu = new MtuReporting(this.flows, (flow) => this.flowRecord(flow));
     this.mtu = () => mtu.report(source.configuredMtu ?? null);
     // A filter, and namespaces left out, keep packets from being traced: none of them is lost.
@@ -158,15 +158,17 @@ export class Pipeline implements FlowFeed, SourceSink {
   batch(records: Uint8Array, length: number): void {
     this.#options.tap?.batch(records, length);
     this.#queue.add(records, length);
-    if (this.#queue.isFull) {
-      this.#queue.hurried += this.#queue.waiting;
-      this.#queue.flush(this.#joinRecord);
-    }
+    this.#queue.hurry(this.#joinRecord);
   }
 
   /** Up to when all has been taken from the source, kernel monotonic ns; it grows while the drain lives. */
   get drained(): bigint {
     return this.#drained;
+  }
+
+  advance(now: bigint, relieve?: () => void): boolean {
+    const next = this.#windows[0]?.at ?? Number.POSITIVE_INFINITY;
+    return this.#joining.advance(Math.min(next, this.epoch.since(now)), relieve);
   }
 
   /** All that began before `now` has come. */
@@ -176,7 +178,7 @@ export class Pipeline implements FlowFeed, SourceSink {
     this.#drained = now;
     this.#options.tap?.tick(now);
     while ((this.#windows[0]?.at ?? Number.POSITIVE_INFINITY) <= time) this.#changeWindow();
-    this.#release(time, relieve);
+    this.#joining.release(time, relieve);
     if (time - this.#lastSweep >= SWEEP_NS) {
       this.#lastSweep = time;
       this.joiner.sweep(time);
@@ -345,21 +347,6 @@ export class Pipeline implements FlowFeed, SourceSink {
 
   #refuse(code: string): void {
     this.#damaged.set(code, (this.#damaged.get(code) ?? 0) + 1);
-  }
-
-  /** Joins what began before `time`; where that is much, by and by, or the ring would fill up. */
-  #release(time: number, relieve = (): void => undefined): void {
-    const queue = this.#queue;
-    const step = Math.max(RELEASE_NS, (time - this.#released) / RELEASE_STEPS);
-    while (this.#released + step < time && queue.waiting > RELEASE_RECORDS) {
-      this.#released += step;
-      queue.release(this.#released, this.#joinRecord);
-      this.joiner.sweep(this.#released);
-      // Past its limit the queue would have to give records out before their time.
-      if (queue.memory < queue.limit / 2) relieve();
-    }
-    queue.release(time, this.#joinRecord);
-    this.#released = time;
   }
 
   #changeAt(at: bigint, sees: Seen | null, detail: HookDetail): void {

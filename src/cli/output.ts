@@ -1,4 +1,10 @@
+import { once } from 'node:events';
 import { log } from '../logger.js';
+
+/** A reader that has no more than this before it has caught up. */
+const CAUGHT_UP_BYTES = 4 << 20;
+/** How long one that has more is waited for, ms. */
+const PATIENCE_MS = 50;
 
 /**
  * Standard output with back-pressure known: a reader that is slower than the
@@ -22,6 +28,13 @@ export class LineOutput {
       return;
     }
     this.#stream.write(`${text}\n`);
+  }
+
+  /** Resolves when the reader has caught up, or after a moment in which it has not. */
+  async passedOn(): Promise<void> {
+    if (this.#stream.writableLength <= CAUGHT_UP_BYTES) return;
+    const signal = AbortSignal.timeout(PATIENCE_MS);
+    await once(this.#stream, 'drain', { signal }).catch(() => undefined);
   }
 
   /** Resolves when everything written has been taken. */

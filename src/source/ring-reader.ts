@@ -5,8 +5,8 @@ import type { SourceSink } from './source.js';
 const BATCH_BYTES = 1 << 20;
 /** So much is taken out while what was read before is dealt with: not what two turns bring. */
 export const RELIEF_BYTES = 2 << 20;
-/** Batches taken before timers and sockets get their turn. */
-const BATCHES_PER_TURN = 8;
+/** Batches taken while one tick is dealt with. */
+const RELIEF_BATCHES = 8;
 
 /** What takes records out of the ring and deals with them: in this process, or in another one. */
 export interface RecordReader {
@@ -22,7 +22,7 @@ export interface RecordReader {
 
 export interface RingReaderOptions {
   readonly ring: Pick<RingBuffer, 'available' | 'drain'>;
-  readonly sink: Pick<SourceSink, 'batch' | 'tick'>;
+  readonly sink: Pick<SourceSink, 'batch' | 'advance' | 'tick' | 'passedOn'>;
   /** Called with how many bytes wait, before they are taken out in between. */
   readonly onWaiting?: (bytes: number) => void;
   /** Bytes in the ring from which on it is relieved; RELIEF_BYTES when absent. */
@@ -44,33 +44,36 @@ export class RingReader implements RecordReader {
   async read(bytes: number, now: bigint): Promise<number> {
     this.#left = bytes;
     this.#records = 0;
-    while (!this.#drain(BATCHES_PER_TURN)) await turn();
-    this.#options.sink.tick(now, this.#relieve);
+    const { sink } = this.#options;
+    while (!this.#drain()) await this.#turn();
+    while (sink.advance?.(now, this.#relieve) === true) await this.#turn();
+    sink.tick(now, this.#relieve);
     return this.#records;
   }
 
-  /** Takes some batches; true when the ring is read up to where it was at the beginning. */
-  #drain(batches: number): boolean {
+  /** Timers and sockets get theirs, and what was given is passed on. */
+  async #turn(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    await this.#options.sink.passedOn?.();
+  }
+
+  /** Takes a batch; true when the ring is read up to where it was at the beginning. */
+  #drain(): boolean {
+    if (this.#left === 0) return true;
     const { ring, sink } = this.#options;
-    for (let i = 0; i < batches && this.#left > 0; i++) {
-      const { records, bytes } = ring.drain(this.#target);
-      if (records === 0) {
-        // A record that is still being written holds up those after it.
-        if (ring.available() > 0) return false;
-        this.#left = 0;
-        break;
-      }
-      this.#records += records;
-      this.#left = Math.max(0, this.#left - bytes);
-      sink.batch(this.#target, bytes);
-    }
+    const { records, bytes } = ring.drain(this.#target);
+    // A record that is still being written holds up those after it.
+    if (records === 0) return ring.available() === 0;
+    this.#records += records;
+    this.#left = Math.max(0, this.#left - bytes);
+    sink.batch(this.#target, bytes);
     return this.#left === 0;
   }
 
   /** While what was read is dealt with, more comes: takes it out before the ring is full. */
   readonly #relieve = (): void => {
     const { ring, sink, onWaiting, reliefBytes = RELIEF_BYTES } = this.#options;
-    for (let i = 0; i < BATCHES_PER_TURN; i++) {
+    for (let i = 0; i < RELIEF_BATCHES; i++) {
       const waiting = ring.available();
       if (waiting < reliefBytes) return;
       onWaiting?.(waiting);
@@ -80,8 +83,4 @@ export class RingReader implements RecordReader {
       sink.batch(this.#target, bytes);
     }
   };
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

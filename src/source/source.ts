@@ -11,6 +11,13 @@ export interface SourceSink {
   /** Framed records (see wire/record-cursor.ts); borrowed. */
   batch(records: Uint8Array, length: number): void;
   /**
+   * Deals with some of what began before `now`, where that is much; false when the rest is for `tick`.
+   * Between two calls others get their turn.
+   *
+   * @param relieve as for `tick`
+   */
+  advance?(now: bigint, relieve?: () => void): boolean;
+  /**
    * Time has come this far: kernel monotonic nanoseconds.
    *
    * @param relieve gives the batches that have come meanwhile, of later times: call it from time
@@ -31,6 +38,11 @@ export interface SourceSink {
   count?(row: CountCursor): void;
   /** Rules of a namespace, as they are read again and again. */
   rules?(news: RulesNews): void;
+  /**
+   * Resolves when what came of the batches so far has been passed on, or after a moment in which it
+   * was not: while more waits in the ring, a reader is not to be overrun.
+   */
+  passedOn?(): Promise<void>;
   /** Names have changed: these are all, but for those of a cluster. */
   catalog(catalog: Catalog): void;
   /** Names of a whole cluster have changed. */

@@ -14,6 +14,8 @@ export const QUEUE_LIMIT_BYTES = 64 << 20;
 const CHUNK_BYTES = 1 << 20;
 /** Of each record that waits: when it began, where it is, and its place in the order. */
 export const ENTRY_BYTES = 8 + 8 + 8 + 8;
+/** Records given out at once where too many are held. */
+const HURRIED_AT_ONCE = 2_048;
 /** Index of an entry within its sort key; more entries are sorted in several rounds. */
 const KEY_ENTRIES = 1 << 20;
 /** Times sorted by keys lie this close together, ns: a key must fit a double. */
@@ -90,7 +92,7 @@ export class RecordQueue {
     return this.#limit;
   }
 
-  /** Whether what waits must be given out now, whatever its time. */
+  /** Whether some of what waits must be given out now, whatever its time: see `hurry`. */
   get isFull(): boolean {
     return this.memory > this.#limit;
   }
@@ -130,11 +132,22 @@ export class RecordQueue {
    * leaves a rest in the cursor comes again at the time of that.
    */
   release(time: number, take: (record: RecordCursor) => void): void {
-    while (this.#count > 0 && this.#round(time, take)) {
+    while (this.#count > 0 && this.#round(time, take, Number.POSITIVE_INFINITY)) {
       // until nothing is left that is due
     }
     this.#giveDeferred(time, take);
     this.#recycle();
+  }
+
+  /** Gives out the oldest before their time, until no more is held than may be. */
+  hurry(take: (record: RecordCursor) => void): void {
+    while (this.isFull) {
+      const before = this.records;
+      if (this.#count > 0) this.#round(Number.POSITIVE_INFINITY, take, HURRIED_AT_ONCE);
+      else this.#giveDeferred(Number.POSITIVE_INFINITY, take);
+      this.#recycle();
+      this.hurried += this.records - before;
+    }
   }
 
   /** Gives out everything there is. */
@@ -167,8 +180,8 @@ export class RecordQueue {
     );
   }
 
-  /** Gives out the oldest that are due, as many as one sort takes; false when none was. */
-  #round(time: number, take: (record: RecordCursor) => void): boolean {
+  /** Gives out the oldest that are due, as many as one sort takes or `most`; false when none was. */
+  #round(time: number, take: (record: RecordCursor) => void, most: number): boolean {
     const times = this.#times;
     let oldest = Number.POSITIVE_INFINITY;
     for (let i = 0; i < this.#count; i++) {
@@ -179,8 +192,8 @@ export class RecordQueue {
     }
     let due = 0;
     let isWide = false;
-    const most = Math.min(this.#count, KEY_ENTRIES);
-    for (let i = 0; i < most; i++) {
+    const sorted = Math.min(this.#count, KEY_ENTRIES);
+    for (let i = 0; i < sorted; i++) {
       const one = times[i] as number;
       if (one === Number.NEGATIVE_INFINITY) {
         this.#keys[due++] = i - KEY_ENTRIES;
@@ -193,7 +206,7 @@ export class RecordQueue {
       return false;
     }
     const keys = isWide ? this.#wideKeys(time) : this.#keys.subarray(0, due).sort();
-    for (const key of keys) {
+    for (const key of keys.subarray(0, most)) {
       const entry = key < 0 ? key + KEY_ENTRIES : key % KEY_ENTRIES;
       if (this.#deferred.length > 0 && key >= 0) {
         this.#giveDeferred(times[entry] as number, take);

@@ -53,3 +53,20 @@ it('leaves out and counts what a slow reader does not take, one line past the li
   await output.flush();
   expect(reader.text).toBe('aaaa\nbbbb\neeee\n');
 });
+
+it('is passed on at once while little waits, when it is taken, or after a moment', async () => {
+  const reader = new SlowReader();
+  const output = outputTo(reader, 64 << 20);
+  const happened: string[] = [];
+  output.line('a');
+  await output.passedOn();
+  output.line('b'.repeat(5 << 20));
+  await output.passedOn();
+  happened.push('a moment');
+  const passedOn = output.passedOn().then(() => happened.push('taken'));
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(happened).toEqual(['a moment']);
+  reader.release();
+  await passedOn;
+  expect(happened).toEqual(['a moment', 'taken']);
+});

@@ -44,7 +44,10 @@ describe('a daemon that stood still until its ring was full', () => {
       await runIn(LEFT.netns, process.execPath, ['-e', SENDER]);
       trace.child.kill('SIGCONT');
       // It takes what is in the ring; only then there is room for what comes.
-      await delay(5_000);
+      for (let before = -1; before < trace.out.length || before === 0; ) {
+        before = trace.out.length;
+        await delay(2_000);
+      }
       await runIn(LEFT.netns, 'ping', ['-n', '-c', '5', '-i', '0.05', RIGHT.address]);
       await delay(500);
       expect(await trace.stop()).toBe(0);

@@ -209,6 +209,26 @@ describe('memory', () => {
     expect([queue.byteLength, queue.isFull, queue.waiting]).toEqual([0, false, 0]);
   });
 
+  test('full, it gives out the oldest before their time, as many as have to be', () => {
+    const many = 10_000;
+    const records = Array.from({ length: many }, (_, at) => trail(many - at, (many - at) & 0xff));
+    const limit = (many - 100) * ((records[0]?.length ?? 0) + ENTRY_BYTES);
+    const queue = new RecordQueue(new Epoch(EPOCH), limit);
+    add(queue, records);
+    const hurried: number[] = [];
+    queue.hurry((record) => hurried.push(record.time));
+    expect([queue.isFull, queue.hurried, queue.waiting]).toEqual([
+      ...[false, hurried.length, many - hurried.length],
+    ]);
+    expect(hurried.length).toBeGreaterThanOrEqual(100);
+    expect(hurried.length).toBeLessThan(many / 2);
+    expect(hurried).toEqual(Array.from(hurried, (_, at) => at + 1));
+    const rest: number[] = [];
+    queue.release(Number.POSITIVE_INFINITY, (record) => rest.push(record.time));
+    expect(rest).toEqual(Array.from(rest, (_, at) => hurried.length + at + 1));
+    expect(queue.waiting).toBe(0);
+  });
+
   test('chunks are used again: what has waited is not what is kept', () => {
     const queue = new RecordQueue(new Epoch(EPOCH));
     const buffers = new Set<ArrayBufferLike>();

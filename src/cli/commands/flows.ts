@@ -50,6 +50,7 @@ export async function runFlows(args: string[]): Promise<number> {
     filter: options.filter,
     memory: options.memory,
     namespaceFiltered: options.netns !== null,
+    passedOn: () => output.passedOn(),
     onFlowEnd: (flow) => show(flow, flow.state === 'closed' ? 'closed' : 'expired'),
   });
   let cursor = 0;

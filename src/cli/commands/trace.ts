@@ -37,6 +37,7 @@ export async function runTrace(args: string[]): Promise<number> {
     filter: options.filter,
     memory: options.memory,
     namespaceFiltered: options.netns !== null,
+    passedOn: () => output.passedOn(),
     onPath: (finished) => {
       const { flow } = finished;
       if (names !== undefined && (flow === null || !isWanted(pipeline.flowRecord(flow)))) return;
