@@ -63,11 +63,12 @@ test('a filter reaches the flows that are not held', async () => {
   await page.keyboard.type(`port:${port(3)}`);
   await expect.poll(() => page.locator('tr[data-flow]').count(), { timeout: 20_000 }).toBe(1);
   expect(await page.locator('tr[data-flow]').getAttribute('data-flow')).toBe('flow3');
+  // The first leaves the field, the second clears it.
+  await page.keyboard.press('Escape');
   await page.keyboard.press('Escape');
   await expect
     .poll(() => page.getByTestId('count').textContent(), { timeout: 30_000 })
     .toMatch(/5\s000 of 5\s500/);
-  await page.keyboard.press('Escape');
 });
 
 test('scrolls and moves to either end by the keyboard', async () => {

@@ -28,7 +28,11 @@ test('where a recording is shown, the page says so and the terminal too', async 
 
 test('it begins again at its end, with times that go on', async () => {
   const { page } = window;
-  const starts = (): Promise<string[]> => page.locator('td.col-start').allTextContents();
+  // What the cell links to is said before the time.
+  const starts = async (): Promise<string[]> =>
+    (await page.locator('td.col-start').allTextContents()).map(
+      (text) => /[\d:.]+$/u.exec(text.trim())?.[0] ?? '',
+    );
   const lastOfRound = async (): Promise<string> => (await starts()).sort().at(-1) ?? '';
   // A round takes some ten seconds; three times that has new flows in each part.
   let newest = await lastOfRound();

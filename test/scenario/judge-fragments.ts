@@ -7,7 +7,7 @@
 import type { PathRecord } from 'hopscope-protocol';
 import { expect } from 'vitest';
 import type { Frame } from './frame.js';
-import { expectSame, framesOf, isSealed, judgeSealed, packetsOf } from './judge.js';
+import { described, expectSame, framesOf, isSealed, judgeSealed, packetsOf } from './judge.js';
 import type { Scene } from './scene.js';
 
 /** Compares every frame seen with every frame captured; fails on the first difference. */
@@ -18,7 +18,7 @@ export function judgeFragments(scene: Scene): void {
   const paths = scene.paths.filter((path) => !framesOf(path).every(isSealed));
   const said = framesOnce(paths).filter((frame) => !isSealed(frame));
   expectSame(sorted(said), sorted(captured.map(({ frame }) => frame)));
-  for (const path of paths) expect(path.complete, `path ${path.id}`).toBe(true);
+  for (const path of paths) expect(path.complete, described(path)).toBe(true);
   const whole = paths.filter(({ branch }) => branch === undefined);
   expect(whole.length, 'packets').toBe(packetsOf(captured).length);
 }

@@ -39,7 +39,7 @@ export function judgePaths(scene: Scene): void {
   });
   expectSame(sorted(joined), sorted(seen as [string, Frame[]][]));
   for (const path of paths) {
-    expect(path.complete, `path ${path.id}`).toBe(true);
+    expect(path.complete, described(path)).toBe(true);
     expect(path.branch, `path ${path.id}`).toBeUndefined();
     judgeTimes(path, packets);
     expect(unsureRules(path), `rules of path ${path.id}`).toEqual([]);
@@ -64,6 +64,14 @@ export function expectSame<T extends string | readonly [string, unknown]>(
 
 function nameOf(one: string | readonly [string, unknown] | undefined): string | undefined {
   return typeof one === 'string' ? one : one?.[0];
+}
+
+/** What is to be known of a path that is not whole, where it cannot be looked at any more. */
+export function described({ id, verdict, branch, drop, hops }: PathRecord): string {
+  const steps = hops.map(({ netns, dev, stage, hook, len, gso }) =>
+    [netns, dev, stage, hook, len, gso?.size].filter((part) => part != null).join(' '),
+  );
+  return [`path ${id}`, verdict, branch, drop?.reason, steps.join(', ')].join('; ');
 }
 
 function judgeTimes(
