@@ -22,7 +22,7 @@ export function payloadScenes(encap: Mode): void {
   });
 
   it('a TCP stream whose segments are cut by the device', async () => {
-    const bytes = 400_000;
+    const bytes = 120_000;
     const ways = await roundTrip(encap, 'pod1', 'pod3');
     port += 1;
     const scene = await observe([...ways.before, ...ways.after], async () =>
