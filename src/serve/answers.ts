@@ -3,6 +3,7 @@ import {
   type Grouping,
   PATHS_PER_FLOW,
   PATHS_PER_MESSAGE,
+  type RowOrder,
 } from 'hopscope-protocol';
 import { flowChain } from '../export/flow-chain.js';
 import type { Flow } from '../flow/flow.js';
@@ -12,6 +13,7 @@ import type { ChannelCounters } from './channel-counters.js';
 import type {
   AnswerMessage,
   AskMessage,
+  FirstFlows,
   FlowDetail,
   FlowsPart,
   GroupsPart,
@@ -19,9 +21,12 @@ import type {
   Question,
 } from './channel-messages.js';
 import type { Collected } from './collected.js';
+import { flowMatch } from './flow-match.js';
 import { flowRow } from './flow-row.js';
 import { GroupScan } from './group-scan.js';
-import { ANSWER_DEADLINE_MS, ANSWER_SHARE, GROUPING_MEMORY, STEPS_PER_ANSWER } from './limits.js';
+import { ANSWER_DEADLINE_MS, ANSWER_SHARE, SLOTS_PER_ANSWER, STEPS_PER_ANSWER } from './limits.js';
+import { OrderScan } from './order-scan.js';
+import { Scans } from './scans.js';
 
 /** How long an answer waits for a channel that is full before it asks again. */
 const NOT_READY_MS = 10;
@@ -34,7 +39,8 @@ const NOT_READY_MS = 10;
 export class Answers {
   readonly #collected: Collected;
   readonly #feed: FlowFeed;
-  readonly #scans = new Map<string, GroupScan>();
+  readonly #groupings = new Scans<GroupScan>();
+  readonly #orders = new Scans<OrderScan>();
   readonly #flows: FlowTable;
   readonly #counters: ChannelCounters;
   readonly #send: (answer: AnswerMessage) => void;
@@ -99,7 +105,11 @@ export class Answers {
       case 'flow':
         return this.#detail(question.id, question.have);
       case 'flows':
-        return this.#part(question.from, question.limit);
+        return this.#part(question.from, question.limit, question.filter);
+      case 'first':
+        return this.#first(question.filter, question.order, question.limit);
+      case 'records':
+        return this.#records(question.ids);
       case 'history':
         return this.#feed.history(question.id);
       case 'groups':
@@ -112,17 +122,21 @@ export class Answers {
   }
 
   #groups(by: Grouping, filter: string): GroupsPart {
-    const name = `${by} ${filter}`;
-    const scan = this.#scans.get(name) ?? new GroupScan(this.#collected, by, filter);
-    // The one that was asked for last is at the end.
-    this.#scans.delete(name);
-    this.#scans.set(name, scan);
-    for (const old of this.#scans.keys()) {
-      if (this.#scans.size <= GROUPING_MEMORY) break;
-      this.#scans.delete(old);
-    }
+    const begin = (): GroupScan => new GroupScan(this.#collected, by, filter);
+    const scan = this.#groupings.of(`${by} ${filter}`, begin);
     const isWhole = scan.advance();
     return { groups: isWhole ? scan.answer : null, isWhole };
+  }
+
+  #first(filter: string, order: RowOrder, limit: number): FirstFlows | null {
+    const { column, descending } = order;
+    const begin = (): OrderScan => new OrderScan(this.#collected, filter, order, limit);
+    const scan = this.#orders.of(`${column} ${descending} ${limit} ${filter}`, begin);
+    return scan.advance() ? scan.answer : null;
+  }
+
+  #records(ids: readonly string[]): readonly FlowRecord[] {
+    return ids.flatMap((id) => this.#feed.flow(id) ?? []);
   }
 
   #detail(id: string, have: readonly string[]): FlowDetail {
@@ -144,23 +158,22 @@ export class Answers {
     };
   }
 
-  #part(from: PagePosition | null, limit: number): FlowsPart {
+  #part(from: PagePosition | null, limit: number, filter: string): FlowsPart {
     const records: FlowRecord[] = [];
+    const match = filter === '' ? null : flowMatch(this.#collected, filter);
+    const most = match === null ? STEPS_PER_ANSWER : SLOTS_PER_ANSWER;
     let before = from?.before ?? Number.POSITIVE_INFINITY;
     let flow = this.#begin(from);
     let at: Flow | null = null;
-    for (
-      let steps = 0;
-      flow !== null && steps < STEPS_PER_ANSWER;
-      steps++, flow = this.#flows.older(flow)
-    ) {
+    for (let steps = 0; flow !== null && steps < most; steps++, flow = this.#flows.older(flow)) {
       if (records.length >= limit) break;
       at = flow;
       // What has changed since the page before stands before it in the order of change.
       if (flow.version >= before) continue;
+      before = flow.version;
+      if (match !== null && match(flow) === null) continue;
       const record = this.#feed.flow(flow.id);
       if (record !== null) records.push(record);
-      before = flow.version;
     }
     const next =
       flow === null || at === null

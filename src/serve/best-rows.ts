@@ -1,25 +1,32 @@
 import { compareKeys, type RowKey } from 'hopscope-protocol';
 
-export interface Candidate {
-  readonly slot: number;
+export interface Keyed {
   readonly key: RowKey;
+}
+
+export interface Candidate extends Keyed {
+  readonly slot: number;
 }
 
 /**
  * Puts the `count` first of an order to the front, in any order among themselves: a choice takes
  * a step for each candidate, where sorting all would take many (Hoare's selection).
  */
-export function bestFirst(candidates: Candidate[], count: number, descending: boolean): void {
+export function bestFirst<T extends Keyed>(
+  candidates: T[],
+  count: number,
+  descending: boolean,
+): void {
   let [low, high] = [0, candidates.length - 1];
   while (low < high) {
-    const pivot = (candidates[(low + high) >> 1] as Candidate).key;
+    const pivot = (candidates[(low + high) >> 1] as T).key;
     let [left, right] = [low, high];
     while (left <= right) {
-      while (compareKeys((candidates[left] as Candidate).key, pivot, descending) < 0) left += 1;
-      while (compareKeys((candidates[right] as Candidate).key, pivot, descending) > 0) right -= 1;
+      while (compareKeys((candidates[left] as T).key, pivot, descending) < 0) left += 1;
+      while (compareKeys((candidates[right] as T).key, pivot, descending) > 0) right -= 1;
       if (left > right) break;
-      const moved = candidates[left] as Candidate;
-      candidates[left] = candidates[right] as Candidate;
+      const moved = candidates[left] as T;
+      candidates[left] = candidates[right] as T;
       candidates[right] = moved;
       left += 1;
       right -= 1;

@@ -1,5 +1,11 @@
 import type { Duplex } from 'node:stream';
-import type { FlowHistoryRecord, Grouping, MtuReport } from 'hopscope-protocol';
+import type {
+  FlowHistoryRecord,
+  FlowRecord,
+  Grouping,
+  MtuReport,
+  RowOrder,
+} from 'hopscope-protocol';
 import {
   ChannelError,
   FRAME_JSON,
@@ -13,6 +19,7 @@ import { EMPTY_CATALOG } from '../name/catalog.js';
 import { Names } from '../name/names.js';
 import type {
   AnswerMessage,
+  FirstFlows,
   FlowDetail,
   FlowsPart,
   GroupsPart,
@@ -85,8 +92,16 @@ export class ChannelCollector implements Collector {
     return this.#ask({ about: 'flow', id, have }) as Promise<FlowDetail>;
   }
 
-  flows(from: PagePosition | null, limit: number): Promise<FlowsPart> {
-    return this.#ask({ about: 'flows', from, limit }) as Promise<FlowsPart>;
+  flows(from: PagePosition | null, limit: number, filter: string): Promise<FlowsPart> {
+    return this.#ask({ about: 'flows', from, limit, filter }) as Promise<FlowsPart>;
+  }
+
+  first(filter: string, order: RowOrder, limit: number): Promise<FirstFlows> {
+    return this.#askUntilWhole<FirstFlows>({ about: 'first', filter, order, limit });
+  }
+
+  records(ids: readonly string[]): Promise<readonly FlowRecord[]> {
+    return this.#ask({ about: 'records', ids }) as Promise<readonly FlowRecord[]>;
   }
 
   history(id: string): Promise<FlowHistoryRecord | null> {
@@ -101,15 +116,20 @@ export class ChannelCollector implements Collector {
     return this.#ask({ about: 'namespaces' }) as Promise<readonly NamespaceRecord[]>;
   }
 
-  async mtu(): Promise<MtuReport> {
-    for (;;) {
-      const report = (await this.#ask({ about: 'mtu' })) as MtuReport | null;
-      if (report !== null) return report;
-    }
+  mtu(): Promise<MtuReport> {
+    return this.#askUntilWhole<MtuReport>({ about: 'mtu' });
   }
 
   send(message: ToCollector): void {
     if (this.#socket.writable) this.#socket.write(jsonFrame(message));
+  }
+
+  /** What is made a part at a time, null until then. */
+  async #askUntilWhole<T extends AnswerMessage['value']>(question: Question): Promise<T> {
+    for (;;) {
+      const answer = (await this.#ask(question)) as T | null;
+      if (answer !== null) return answer;
+    }
   }
 
   #ask(question: Question): Promise<AnswerMessage['value']> {

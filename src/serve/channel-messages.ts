@@ -14,6 +14,7 @@ import {
   PATHS_PER_FLOW,
   type PathRecord,
   type QualityRecord,
+  rowOrderSchema,
   whole,
 } from 'hopscope-protocol';
 import * as v from 'valibot';
@@ -22,7 +23,7 @@ import type { NamespaceRecord } from '../model/feed.js';
 import type { Catalog } from '../name/catalog.js';
 import type { NameChange } from '../name/cluster-names.js';
 import type { ChannelCounters } from './channel-counters.js';
-import { RECORDS_PER_ANSWER } from './limits.js';
+import { API_FLOW_LIMIT, RECORDS_PER_ANSWER } from './limits.js';
 import type { Access } from './listening.js';
 import type { Load } from './load-meter.js';
 
@@ -99,6 +100,14 @@ export interface FlowsPart {
   readonly total: number;
 }
 
+/** The first flows of an order. */
+export interface FirstFlows {
+  readonly ids: readonly string[];
+  /** Flows that were looked at. */
+  readonly looked: number;
+  readonly total: number;
+}
+
 /** Groups of flows, the largest first, and what lies behind them. */
 export interface GroupsPart {
   /** The newest that are whole; `null` while the first are looked for. */
@@ -113,6 +122,8 @@ export interface AnswerMessage {
   readonly value:
     | FlowDetail
     | FlowsPart
+    | FirstFlows
+    | readonly FlowRecord[]
     | GroupsPart
     | FlowHistoryRecord
     | MtuReport
@@ -180,7 +191,17 @@ const questionSchema = v.variant('about', [
     about: v.literal('flows'),
     from: v.nullable(pagePositionSchema),
     limit: whole(RECORDS_PER_ANSWER),
+    filter: longest(FILTER_TEXT_LIMIT),
   }),
+  /** The first of an order among the flows that match: their ids, once all were looked at. */
+  v.object({
+    about: v.literal('first'),
+    filter: longest(FILTER_TEXT_LIMIT),
+    order: rowOrderSchema,
+    limit: whole(API_FLOW_LIMIT),
+  }),
+  /** Those of these flows that are still there. */
+  v.object({ about: v.literal('records'), ids: list(idSchema, RECORDS_PER_ANSWER) }),
   v.object({ about: v.literal('history'), id: idSchema }),
   /** Of flows that match the filter. */
   v.object({

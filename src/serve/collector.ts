@@ -1,7 +1,14 @@
-import type { FlowHistoryRecord, Grouping, MtuReport } from 'hopscope-protocol';
+import type {
+  FlowHistoryRecord,
+  FlowRecord,
+  Grouping,
+  MtuReport,
+  RowOrder,
+} from 'hopscope-protocol';
 import { HopscopeError } from '../model/errors.js';
 import type { NamespaceRecord } from '../model/feed.js';
 import type {
+  FirstFlows,
   FlowDetail,
   FlowsPart,
   GroupsPart,
@@ -29,8 +36,15 @@ export interface Collector {
    * Rejects with CollectorError.
    */
   flow(id: string, have: readonly string[]): Promise<FlowDetail>;
-  /** The next flows in the order of change, the newest first. Rejects with CollectorError. */
-  flows(from: PagePosition | null, limit: number): Promise<FlowsPart>;
+  /**
+   * The next flows that match the filter, in the order of change, the newest first; fewer, or none,
+   * where others had to be passed over. Rejects with CollectorError.
+   */
+  flows(from: PagePosition | null, limit: number, filter: string): Promise<FlowsPart>;
+  /** Of the flows that match the filter the first of an order. Rejects with CollectorError. */
+  first(filter: string, order: RowOrder, limit: number): Promise<FirstFlows>;
+  /** Those of RECORDS_PER_ANSWER flows that are still there. Rejects with CollectorError. */
+  records(ids: readonly string[]): Promise<readonly FlowRecord[]>;
   /** Rejects with CollectorError. */
   history(id: string): Promise<FlowHistoryRecord | null>;
   /** Rejects with CollectorError. */

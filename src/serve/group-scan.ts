@@ -1,5 +1,6 @@
 import {
   CONNECTION_SECONDS,
+  type FlowRow,
   GROUP_LIMIT,
   type Group,
   type Grouping,
@@ -7,19 +8,15 @@ import {
   type GroupsAnswer,
   groupKeys,
   hasFailed,
-  matchesFilter,
-  parseFilter,
   SPARK_STEP_SECONDS,
   SPARK_STEPS,
 } from 'hopscope-protocol';
 import { ORIGINAL, REPLY } from '../flow/direction-index.js';
 import type { Flow } from '../flow/flow.js';
 import { FINE_NS } from '../flow/flow-history.js';
-import type { FlowTable } from '../flow/flow-table.js';
 import { Histogram } from '../flow/histogram.js';
-import type { Names } from '../name/names.js';
-import { GROUPED_FLOWS, SLOTS_PER_ANSWER } from './limits.js';
-import { rowOfFlow } from './row-reader.js';
+import { flowMatch, type ScannedFlows } from './flow-match.js';
+import { SCANNED_FLOWS, SLOTS_PER_ANSWER } from './limits.js';
 
 const SPARK_NS = SPARK_STEP_SECONDS * 1e9;
 
@@ -60,12 +57,6 @@ class Sums {
   }
 }
 
-export interface ScannedFlows {
-  readonly flows: FlowTable;
-  readonly names: Names;
-  readonly epochNs: bigint;
-}
-
 /**
  * Puts the flows of the table together, so many in a call: nobody waits while a million of them
  * is looked at. It looks at all flows anew each time, so nothing is kept of a flow for it; what
@@ -77,20 +68,17 @@ export class GroupScan {
   readonly by: Grouping;
   readonly filter: string;
   readonly #from: ScannedFlows;
-  readonly #parsed: ReturnType<typeof parseFilter>;
+  #match: (flow: Flow) => FlowRow | null = () => null;
   #sums = new Map<string, Sums>();
   #other = new Sums(null);
   #slot = 0;
   #looked = 0;
   #now = 0;
-  /** The same moment by the wall clock. */
-  #wall = 0;
 
   constructor(from: ScannedFlows, by: Grouping, filter: string) {
     this.#from = from;
     this.by = by;
     this.filter = filter;
-    this.#parsed = parseFilter(filter);
   }
 
   /** Looks at some more. @returns whether the answer is new and whole */
@@ -98,11 +86,11 @@ export class GroupScan {
     const { flows } = this.#from;
     if (this.#slot === 0) this.#begin();
     const end = Math.min(flows.slots, this.#slot + SLOTS_PER_ANSWER);
-    for (; this.#slot < end && this.#looked < GROUPED_FLOWS; this.#slot++) {
+    for (; this.#slot < end && this.#looked < SCANNED_FLOWS; this.#slot++) {
       const flow = flows.at(this.#slot);
       if (flow !== null) this.#add(flow);
     }
-    if (this.#slot < flows.slots && this.#looked < GROUPED_FLOWS) return false;
+    if (this.#slot < flows.slots && this.#looked < SCANNED_FLOWS) return false;
     this.#slot = 0;
     const groups = [...this.#sums.values()].map((sums) => sums.group());
     groups.sort((a, b) => b.bytes - a.bytes || (labelOf(a) < labelOf(b) ? -1 : 1));
@@ -120,16 +108,14 @@ export class GroupScan {
     this.#looked = 0;
     this.#sums = new Map();
     this.#other = new Sums(null);
-    const { flows, names, epochNs } = this.#from;
-    this.#now = flows.newest?.last ?? 0;
-    this.#wall = Number(names.wallClock(epochNs + BigInt(Math.round(this.#now))));
+    this.#match = flowMatch(this.#from, this.filter);
+    this.#now = this.#from.flows.newest?.last ?? 0;
   }
 
   #add(flow: Flow): void {
-    const { names, epochNs } = this.#from;
     this.#looked += 1;
-    const row = rowOfFlow(flow, names, epochNs);
-    if (!matchesFilter(row, this.#parsed, this.#wall)) return;
+    const row = this.#match(flow);
+    if (row === null) return;
     const failed = hasFailed(row);
     for (const key of groupKeys(row, this.by)) {
       let sums = this.#sums.get(key.label);

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   type FlowRecord,
@@ -7,20 +6,15 @@ import {
   type PathRecord,
   type QualityRecord,
 } from 'hopscope-protocol';
-import type { PagePosition } from './channel-messages.js';
 import { type Collector, CollectorError } from './collector.js';
 import type { FlowDetails } from './flow-details.js';
-import {
-  API_FLOW_DEFAULT,
-  API_FLOW_LIMIT,
-  API_PAGE_BYTES,
-  API_PAGE_MS,
-  API_REQUEST_LIMIT,
-  RECORDS_PER_ANSWER,
-  UNREAD_PAGE_LIMIT,
-} from './limits.js';
+import { FlowPages } from './flow-pages.js';
+import { readFlowsQuery } from './flows-query.js';
+import { JSON_TYPE } from './json-type.js';
+import { API_REQUEST_LIMIT } from './limits.js';
 import type { Load } from './load-meter.js';
 import { METRICS_TYPE, renderMetrics } from './metrics.js';
+import { Refused } from './refused.js';
 import type { ServeCounters } from './serve-counters.js';
 import type { StaticFile } from './static-files.js';
 
@@ -54,7 +48,6 @@ const CONTENT_SECURITY_POLICY = [
 
 const NOT_BUILT = `<!doctype html><meta charset="utf-8"><title>hopscope</title>
 <p>The daemon runs, but the dashboard has not been built: run <code>npm run build</code>.</p>`;
-const JSON_TYPE = 'application/json; charset=utf-8';
 
 export function setSecurityHeaders(response: ServerResponse): void {
   response.setHeader('Content-Security-Policy', CONTENT_SECURITY_POLICY);
@@ -64,28 +57,16 @@ export function setSecurityHeaders(response: ServerResponse): void {
   response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
 }
 
-/** A request that cannot be answered. */
-class Refused extends Error {
-  readonly status: number;
-  readonly code: string;
-
-  constructor(status: number, code: string, message: string) {
-    super(message);
-    this.status = status;
-    this.code = code;
-  }
-}
-
 /** Answers requests that the host guard has let through. */
 export class Routes {
   readonly #context: RouteContext;
   /** Requests that wait for the collector. */
   #asking = 0;
-  /** Pages that wait for who asked to read on, in the order in which they began to. */
-  readonly #unread = new Set<ServerResponse>();
+  readonly #pages: FlowPages;
 
   constructor(context: RouteContext) {
     this.#context = context;
+    this.#pages = new FlowPages(context, (work) => this.#ask(work));
   }
 
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -123,9 +104,7 @@ export class Routes {
     } else if (path === '/api/mtu') {
       sendJson(response, 200, await this.#ask(() => collector.mtu()));
     } else if (path === '/api/flows') {
-      const limit = readLimit(url.searchParams.get('limit'));
-      const from = readCursor(url.searchParams.get('cursor'));
-      await this.#sendFlows(response, from, limit);
+      await this.#pages.send(response, readFlowsQuery(url.searchParams));
     } else if (path.startsWith('/api/flows/')) {
       const id = decodeSegment(path.slice('/api/flows/'.length));
       const found = id === null ? null : await this.#ask(() => wholeFlow(collector, id));
@@ -178,79 +157,6 @@ export class Routes {
       this.#asking -= 1;
     }
   }
-
-  /**
-   * Sends a page part by part, the next one asked for when this one was read, so that
-   * neither side holds more of it than a part, and who reads slowly keeps no other waiting.
-   */
-  async #sendFlows(
-    response: ServerResponse,
-    from: PagePosition | null,
-    limit: number,
-  ): Promise<void> {
-    const { collector, counters } = this.#context;
-    const deadline = performance.now() + API_PAGE_MS;
-    let position = from;
-    let sent = 0;
-    let bytes = 0;
-    let total = 0;
-    for (let part = 0; ; part++) {
-      const wanted = Math.min(RECORDS_PER_ANSWER, limit - sent);
-      const answer = await this.#ask(() => collector.flows(position, wanted)).catch(
-        (error: unknown) => {
-          // A page that was begun ends here, and its `next` leads on.
-          if (part > 0 && (error instanceof Refused || error instanceof CollectorError))
-            return null;
-          throw error;
-        },
-      );
-      if (answer === null) {
-        counters.pagesCut += 1;
-        break;
-      }
-      const { records, next, total: counted } = answer;
-      if (part === 0) {
-        response.setHeader('Cache-Control', 'no-store');
-        response.writeHead(200, { 'Content-Type': JSON_TYPE });
-      }
-      const texts = records.map((record) => JSON.stringify(record));
-      const text = `${part === 0 ? '{"flows":[' : ''}${sent > 0 && texts.length > 0 ? ',' : ''}${texts.join(',')}`;
-      sent += records.length;
-      bytes += text.length;
-      total = counted;
-      position = next;
-      if (!(await this.#written(response, text))) {
-        counters.pagesUnread += 1;
-        return;
-      }
-      if (next === null || sent >= limit) break;
-      if (bytes >= API_PAGE_BYTES || performance.now() > deadline) {
-        counters.pagesCut += 1;
-        break;
-      }
-    }
-    const next = position === null ? null : `${position.before}.${position.id}`;
-    response.end(`],"total":${total},"next":${JSON.stringify(next)}}`);
-  }
-
-  /** False when the other side has gone, or was cut off since it did not read. */
-  async #written(response: ServerResponse, text: string): Promise<boolean> {
-    if (response.destroyed) return false;
-    if (response.write(text)) return true;
-    const [longest] = this.#unread.size >= UNREAD_PAGE_LIMIT ? this.#unread : [];
-    longest?.destroy();
-    this.#unread.add(response);
-    const gone = new AbortController();
-    const closed = once(response, 'close', { signal: gone.signal }).then(() => false);
-    const drained = once(response, 'drain', { signal: gone.signal }).then(() => true);
-    try {
-      return await Promise.race([closed, drained]);
-    } finally {
-      this.#unread.delete(response);
-      gone.abort();
-      await Promise.allSettled([closed, drained]);
-    }
-  }
 }
 
 /** A flow and its newest paths, a few at a time; null when it is not in the table. */
@@ -278,23 +184,6 @@ function parseUrl(text: string): URL {
   } catch {
     throw new Refused(400, 'bad-url', 'the request names no path');
   }
-}
-
-function readLimit(text: string | null): number {
-  if (text === null) return API_FLOW_DEFAULT;
-  const limit = /^\d{1,6}$/.test(text) ? Number(text) : 0;
-  if (limit >= 1 && limit <= API_FLOW_LIMIT) return limit;
-  throw new Refused(400, 'bad-limit', `limit must be a whole number from 1 to ${API_FLOW_LIMIT}`);
-}
-
-/** A cursor is what a page before gave as `next`. */
-function readCursor(text: string | null): PagePosition | null {
-  if (text === null) return null;
-  const match = /^(\d{1,16})\.([\w-]{1,128})$/.exec(text);
-  const before = Number(match?.[1]);
-  const id = match?.[2];
-  if (id !== undefined && Number.isSafeInteger(before)) return { before, id };
-  throw new Refused(400, 'bad-cursor', 'cursor must be what a page before gave as "next"');
 }
 
 function decodeSegment(segment: string): string | null {

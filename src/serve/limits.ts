@@ -23,6 +23,8 @@ export const CLIENT_REMOVED_LIMIT = 8192;
 /** Flows one page of `/api/flows` holds at most, and when nothing is said. */
 export const API_FLOW_LIMIT = 10_000;
 export const API_FLOW_DEFAULT = 1_000;
+/** Where they have an order, which has one page. */
+export const API_SORTED_LIMIT = 1_000;
 /** A page ends early after so many bytes, or so long; its `next` leads on. */
 export const API_PAGE_BYTES = 8 << 20;
 export const API_PAGE_MS = 2_000;
@@ -86,11 +88,11 @@ export const QUESTION_LIMIT = 256;
 export const RECORDS_PER_ANSWER = 8;
 /** Flows passed over to find where a page begins, in one answer. */
 export const STEPS_PER_ANSWER = 16_384;
-/** Slots of flows looked at for groups in one answer, and flows in all for one grouping. */
+/** Slots of flows looked at for groups, an order or a filter in one answer, and flows in one look at all. */
 export const SLOTS_PER_ANSWER = 512;
-export const GROUPED_FLOWS = 131_072;
-/** Groupings that are remembered between two answers; the one longest not asked for goes. */
-export const GROUPING_MEMORY = 16;
+export const SCANNED_FLOWS = 131_072;
+/** Groupings, and orders, that are remembered between two answers; the one longest not asked for goes. */
+export const SCAN_MEMORY = 16;
 /** Share of its time the collector spends on answers. */
 export const ANSWER_SHARE = 0.1;
 /** What is not answered by then is not known. */

@@ -13,7 +13,7 @@ export const REFUSALS: ReadonlySet<string> = new Set([
     'headers-too-large',
     'request-too-slow',
   ],
-  ...['bad-upgrade', 'frames-before-answer'],
+  ...['bad-upgrade', 'frames-before-answer', 'bad-filter', 'bad-sort', 'unknown-parameter'],
 ]);
 
 /** Names of what the request target is put together from. */
@@ -34,6 +34,7 @@ export const HTTP_WORDS: readonly string[] = [
     '&limit=',
     '?cursor=',
     '?cursor=9.0000000000001001',
+    ...['?q=', '&q=', 'p99>1ms', 'port:40003', '?sort=', '&sort=-', '-last'],
     '/assets/index.js',
     '/../',
     '//',

@@ -180,6 +180,7 @@ const REQUESTS: readonly string[] = [
   ...[
     ...['/', '/healthz', '/metrics', '/api/quality', '/api/namespaces', '/assets/index.js'],
     ...['/api/flows', '/api/flows?limit=3', '/api/flows?limit=2&cursor=9.0000000000001001'],
+    ...['/api/flows?q=port:40003+or+p99>1ms&limit=2', '/api/flows?sort=-p99&limit=3', '/api/mtu'],
     ...[`/api/flows/${flowId(1)}`, '/api/flows/none', '/../etc/passwd', 'http://hopscope.test/'],
   ].map((path) => `GET ${path} HTTP/1.1\r\n${HOST}\r\n`),
   `HEAD /metrics HTTP/1.1\r\n${HOST}\r\n`,
@@ -230,12 +231,23 @@ const COLLECTOR_MESSAGES: readonly object[] = [
   { type: 'watch', watching: false },
   { type: 'ask', number: 1, question: { about: 'namespaces' } },
   { type: 'ask', number: 2, question: { about: 'flow', id: flowId(1), have: ['a', 'b'] } },
-  { type: 'ask', number: 3, question: { about: 'flows', from: null, limit: 8 } },
+  { type: 'ask', number: 3, question: { about: 'flows', from: null, limit: 8, filter: '' } },
   {
     type: 'ask',
     number: 4,
-    question: { about: 'flows', from: { before: 9, id: flowId(2) }, limit: 1 },
+    question: { about: 'flows', from: { before: 9, id: flowId(2) }, limit: 1, filter: 'port:1' },
   },
+  {
+    type: 'ask',
+    number: 5,
+    question: {
+      about: 'first',
+      filter: 'p99>1ms',
+      order: { column: 'last', descending: true },
+      limit: 3,
+    },
+  },
+  { type: 'ask', number: 6, question: { about: 'records', ids: [flowId(1), flowId(2)] } },
 ];
 
 /** Batches of rows as the collector makes them; the last one has removals. */

@@ -1,5 +1,21 @@
-import { type FlowRecord, PATHS_PER_FLOW, PATHS_PER_MESSAGE, TICK_MS } from 'hopscope-protocol';
-import type { FlowDetail, FlowsPart, PagePosition } from '../../src/serve/channel-messages.js';
+import {
+  compareKeys,
+  type FlowRecord,
+  matchesFilter,
+  PATHS_PER_FLOW,
+  PATHS_PER_MESSAGE,
+  parseFilter,
+  ROW_KEYS,
+  type RowKey,
+  type RowOrder,
+  TICK_MS,
+} from 'hopscope-protocol';
+import type {
+  FirstFlows,
+  FlowDetail,
+  FlowsPart,
+  PagePosition,
+} from '../../src/serve/channel-messages.js';
 import type { Collector } from '../../src/serve/collector.js';
 import { flowRow } from '../../src/serve/flow-row.js';
 import type { RowBatch, RowUpdate } from '../../src/serve/row-reader.js';
@@ -98,9 +114,9 @@ export class FixtureCollector implements Collector {
     };
   }
 
-  async flows(from: PagePosition | null, limit: number): Promise<FlowsPart> {
+  async flows(from: PagePosition | null, limit: number, filter: string): Promise<FlowsPart> {
     await this.#turn();
-    const all = this.#feed.newestFirst().filter(({ at }) => at < (from?.before ?? Infinity));
+    const all = this.#matching(filter).filter(({ at }) => at < (from?.before ?? Infinity));
     const part = all.slice(0, limit);
     const last = part.at(-1);
     return {
@@ -108,6 +124,26 @@ export class FixtureCollector implements Collector {
       next: all.length > part.length && last ? { before: last.at, id: last.flow.id } : null,
       total: this.#feed.quality().flows,
     };
+  }
+
+  async first(filter: string, order: RowOrder, limit: number): Promise<FirstFlows> {
+    await this.#turn();
+    const key = ({ flow }: { flow: FlowRecord }): RowKey => ROW_KEYS[order.column](flowRow(flow));
+    const found = [...this.#matching(filter)].sort((a, b) =>
+      compareKeys(key(a), key(b), order.descending),
+    );
+    const total = this.#feed.quality().flows;
+    return { ids: found.slice(0, limit).map(({ flow }) => flow.id), looked: total, total };
+  }
+
+  async records(ids: readonly string[]): Promise<readonly FlowRecord[]> {
+    await this.#turn();
+    return ids.flatMap((id) => this.#feed.flow(id) ?? []);
+  }
+
+  #matching(filter: string): ReturnType<FixtureFeed['newestFirst']> {
+    const parsed = parseFilter(filter);
+    return this.#feed.newestFirst().filter(({ flow }) => matchesFilter(flowRow(flow), parsed, 0));
   }
 
   history(id: string): ReturnType<Collector['history']> {

@@ -1,26 +1,8 @@
 import { GROUP_LIMIT, type GroupsAnswer } from 'hopscope-protocol';
 import { expect, test } from 'vitest';
-import type { Flow } from '../../src/flow/flow.js';
-import { FlowTable } from '../../src/flow/flow-table.js';
 import { Histogram } from '../../src/flow/histogram.js';
-import { EMPTY_CATALOG } from '../../src/name/catalog.js';
-import { Names } from '../../src/name/names.js';
-import { GroupScan, type ScannedFlows } from '../../src/serve/group-scan.js';
-import { PathMaker } from '../fixtures/path-of.js';
-import { CALI1, POD1_ETH0 } from '../fixtures/places.js';
-
-function scanned(): { from: ScannedFlows; add: (src: string, dst: string, time: number) => Flow } {
-  const maker = new PathMaker();
-  const flows = new FlowTable(maker.tuples, { ended: {} });
-  const from = { flows, names: new Names(EMPTY_CATALOG), epochNs: 0n };
-  let port = 1_024;
-  const add = (src: string, dst: string, time: number): Flow => {
-    const tuple = maker.tuple({ src, dst, sport: ++port, dport: 53 }, 'udp');
-    const steps = [maker.egress(POD1_ETH0, tuple), maker.ingress(CALI1, tuple)];
-    return flows.add(maker.path(steps, { proto: 'udp', start: time })).flow as Flow;
-  };
-  return { from, add };
-}
+import { GroupScan } from '../../src/serve/group-scan.js';
+import { scannedFlows } from './scanned-flows.js';
 
 function whole(scan: GroupScan): GroupsAnswer {
   while (!scan.advance()) {
@@ -31,7 +13,7 @@ function whole(scan: GroupScan): GroupsAnswer {
 }
 
 test('flows of a pair are one group, with what they sent, and the filter that finds them', () => {
-  const { from, add } = scanned();
+  const { from, add } = scannedFlows();
   add('10.0.0.1', '10.9.9.9', 1e9);
   add('10.0.0.1', '10.9.9.9', 31e9);
   add('10.0.0.2', '10.9.9.9', 62e9);
@@ -50,7 +32,7 @@ test('flows of a pair are one group, with what they sent, and the filter that fi
 });
 
 test('only flows that match the filter are in them', () => {
-  const { from, add } = scanned();
+  const { from, add } = scannedFlows();
   add('10.0.0.1', '10.9.9.9', 1e9);
   add('10.0.0.2', '10.9.9.9', 2e9);
   const { groups } = whole(new GroupScan(from, 'verdict', 'src:10.0.0.2'));
@@ -58,7 +40,7 @@ test('only flows that match the filter are in them', () => {
 });
 
 test('past the limit of groups flows are in “other”', () => {
-  const { from, add } = scanned();
+  const { from, add } = scannedFlows();
   for (let n = 0; n <= GROUP_LIMIT; n++) add(`10.1.${n >> 8}.${n & 255}`, '10.9.9.9', n * 1e6);
   const scan = new GroupScan(from, 'source-destination', '');
   expect(scan.advance()).toBe(false);

@@ -143,6 +143,9 @@ test('details, pages and figures come from the collector', async () => {
   const ids = [first, second].flatMap(({ flows }) => flows as { id: string }[]);
   expect(ids.map((flow) => flow.id)).toEqual(rows.map((row) => row.id));
   expect(second['next']).toBeNull();
+  expect(await get('/api/flows?q=port:1001')).toMatchObject({ flows: [{ id }], next: null });
+  const sorted = await get('/api/flows?q=port:1001+or+port:1002&sort=start');
+  expect(sorted).toMatchObject({ flows: [{ id }, {}], looked: 3, total: 3, isWhole: true });
   await expect.poll(() => metric('flows')).toBe(3);
 });
 

@@ -256,6 +256,39 @@ describe('what is served', () => {
     }
   });
 
+  test('flows that match a filter, and the first of an order', async () => {
+    for (let index = 0; index < 30; index++)
+      feed.put(serviceFlow(`f${index}`, index, 9_000 + index));
+    const asked = async (query: Record<string, string>) => {
+      const answer = await get(`/api/flows?${new URLSearchParams(query)}`);
+      const { flows = [], ...end } = JSON.parse(answer.body) as { flows?: { id: string }[] };
+      return { status: answer.status, ids: flows.map(({ id }) => id), ...end };
+    };
+    expect(await asked({ q: 'port:9003 or port:9007' })).toEqual({
+      ...{ status: 200, ids: ['f7', 'f3'], total: 30, next: null },
+    });
+    expect(await asked({ q: 'port:1' })).toMatchObject({ ids: [], next: null });
+    expect(await asked({ sort: '-last', limit: '3' })).toEqual({
+      ...{ status: 200, ids: ['f29', 'f28', 'f27'], looked: 30, total: 30, next: null },
+      isWhole: true,
+    });
+    const all = await asked({ q: 'port>=9010', sort: 'last' });
+    expect(all.ids).toEqual(Array.from({ length: 20 }, (_, index) => `f${10 + index}`));
+    expect(await asked({ q: 'port:1', sort: 'last' })).toMatchObject({ ids: [], isWhole: true });
+    const refused: [Record<string, string>, string][] = [
+      [{ q: 'prt:1' }, 'bad-filter'],
+      [{ q: 'x'.repeat(1_025) }, 'bad-filter'],
+      [{ sort: 'pps' }, 'bad-sort'],
+      [{ sort: '-' }, 'bad-sort'],
+      [{ sort: 'last', limit: '1001' }, 'bad-limit'],
+      [{ sort: 'last', cursor: '1.a' }, 'bad-cursor'],
+      [{ filter: 'port:1' }, 'unknown-parameter'],
+    ];
+    for (const [query, code] of refused) {
+      expect(await asked(query), JSON.stringify(query)).toMatchObject({ status: 400, code });
+    }
+  });
+
   test('a page of flows is asked for in parts, and no more than it holds', async () => {
     for (let index = 0; index < 100; index++) feed.put(serviceFlow(`f${index}`, 1));
     const asked = collector.asked;
