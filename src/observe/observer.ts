@@ -271,7 +271,7 @@ export class Observer implements RemoteReader, SourceSink {
       filtered: String(source.filtered()),
       own: String(source.own()),
       ringFill: source.ringFill(),
-      missing: [...source.missing, ...this.#examined],
+      missing: [...source.missing, ...(this.#auditor?.missing ?? []), ...this.#examined],
       nameAges: source.nameAges(),
       counted: source.counted(),
       sampling: source.sampling(),

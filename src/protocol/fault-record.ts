@@ -1,59 +1,53 @@
+import * as v from 'valibot';
+import { boolean, type Infer, number, string } from './scalars.js';
+
 /** A fault of MTU or encapsulation, as `hopscope mtu` reports it: add to it, never rename in it. */
 
 /** Those of the configuration, then those that only packets show. */
-export type FaultId =
-  | 'pod-mtu-above-tunnel'
-  | 'tunnel-mtu-above-underlay'
-  | 'tunnel-on-other-device'
-  | 'veth-ends-differ'
-  | 'bridge-port-differs'
-  | 'bond-or-vlan-differs'
-  | 'nodes-differ'
-  | 'nopmtudisc'
-  | 'icmp-dropped'
-  | 'pmtu-cache-poisoned'
-  | 'route-mtu-disagrees'
-  | 'mss-not-clamped'
-  | 'mss-too-big'
-  | 'mtu-wasted'
-  | 'icmp-not-translated'
-  | 'blackhole'
-  | 'bad-outer-checksum'
-  | 'fragments';
+export const FAULT_IDS = [
+  ...(['pod-mtu-above-tunnel', 'tunnel-mtu-above-underlay', 'tunnel-on-other-device'] as const),
+  ...(['veth-ends-differ', 'bridge-port-differs', 'bond-or-vlan-differs', 'nodes-differ'] as const),
+  ...(['nopmtudisc', 'icmp-dropped', 'pmtu-cache-poisoned', 'route-mtu-disagrees'] as const),
+  ...(['mss-not-clamped', 'mss-too-big', 'mtu-wasted', 'icmp-not-translated'] as const),
+  ...(['blackhole', 'bad-outer-checksum', 'fragments'] as const),
+] as const;
+export type FaultId = (typeof FAULT_IDS)[number];
 
 /**
  * `error`: packets are or will be lost. `warning`: it works by luck or by fragments. `note`: bytes
  * are wasted.
  */
-export type Severity = 'error' | 'warning' | 'note';
+export const SEVERITIES = ['error', 'warning', 'note'] as const;
+export type Severity = (typeof SEVERITIES)[number];
 
 /** What a finding rests on: configuration that was read, or packets. */
-export type Evidence = 'device' | 'route' | 'rule' | 'seen';
+export const EVIDENCE = ['device', 'route', 'rule', 'seen'] as const;
+export type Evidence = (typeof EVIDENCE)[number];
 
-export interface FaultDevice {
-  readonly netns: string;
-  readonly dev: string;
-}
+const faultDeviceSchema = v.object({ netns: string, dev: string });
+export type FaultDevice = Infer<typeof faultDeviceSchema>;
 
 /** Numbers in bytes, and words where it is no number. */
-export type FaultValues = Readonly<Record<string, number | string | boolean | null>>;
+const faultValuesSchema = v.record(string, v.nullable(v.union([number, string, boolean])));
+export type FaultValues = Infer<typeof faultValuesSchema>;
 
-export interface FaultRecord {
-  readonly type: 'fault';
-  readonly id: FaultId;
-  readonly severity: Severity;
-  readonly netns: string;
-  readonly dev: string | null;
+export const faultRecordSchema = v.object({
+  type: v.literal('fault'),
+  id: v.picklist(FAULT_IDS),
+  severity: v.picklist(SEVERITIES),
+  netns: string,
+  dev: v.nullable(string),
   /** The device it does not fit with; null where there is none. */
-  readonly peer: FaultDevice | null;
-  readonly found: FaultValues;
-  readonly expected: FaultValues;
-  readonly because: string;
-  readonly evidence: readonly Evidence[];
+  peer: v.nullable(faultDeviceSchema),
+  found: faultValuesSchema,
+  expected: faultValuesSchema,
+  because: string,
+  evidence: v.array(v.picklist(EVIDENCE)),
   /** Flows that it hits; null where no flows were watched. */
-  readonly flows: number | null;
+  flows: v.nullable(number),
   /** Ids of some of them; absent where no flows were watched. */
-  readonly flowIds?: readonly string[];
+  flowIds: v.exactOptional(v.array(string)),
   /** The command that corrects it, for a POSIX shell. */
-  readonly remedy: string;
-}
+  remedy: string,
+});
+export type FaultRecord = Infer<typeof faultRecordSchema>;

@@ -1,47 +1,52 @@
-import type { FaultRecord } from './fault-record.js';
+import * as v from 'valibot';
+import { faultRecordSchema } from './fault-record.js';
+import { boolean, decimal, type Infer, number, string } from './scalars.js';
 
 /** What `hopscope mtu` reports besides faults: add to it, never rename in it. */
 
 /** What limits a way at one place. */
-export interface WayLimitRecord {
-  readonly netns: string;
-  readonly dev: string;
+const wayLimitRecordSchema = v.object({
+  netns: string,
+  dev: string,
   /** rtnetlink link kind, `null` for hardware. */
-  readonly kind: string | null;
-  readonly by: 'device' | 'route' | 'peer' | 'port' | 'below';
+  kind: v.nullable(string),
+  by: v.picklist(['device', 'route', 'peer', 'port', 'below']),
   /** Bytes of the largest IP packet of the pod that passes whole. */
-  readonly room: number;
+  room: number,
   /** Names of the tunnels that it is inside of here. */
-  readonly tunnels: readonly string[];
-}
+  tunnels: v.array(string),
+});
+export type WayLimitRecord = Infer<typeof wayLimitRecordSchema>;
 
 /** A pod's device, a route of its node, and what fits between. */
-export interface WayRecord {
-  readonly type: 'way';
-  readonly netns: string;
-  readonly dev: string;
+const wayRecordSchema = v.object({
+  type: v.literal('way'),
+  netns: string,
+  dev: string,
   /** As iproute2 writes it. */
-  readonly route: string;
+  route: string,
   /** The address of it that was followed. */
-  readonly towards: string;
-  readonly mtu: number;
+  towards: string,
+  mtu: number,
   /** Bytes of the largest packet that the pod sends there; what is above `mtu` does not fit. */
-  readonly sent: number;
-  readonly setBy: WayLimitRecord;
-  readonly hops: readonly WayLimitRecord[];
-  readonly end: 'delivered' | 'leaves' | 'refused' | 'unknown';
-}
+  sent: number,
+  setBy: wayLimitRecordSchema,
+  hops: v.array(wayLimitRecordSchema),
+  end: v.picklist(['delivered', 'leaves', 'refused', 'unknown']),
+});
+export type WayRecord = Infer<typeof wayRecordSchema>;
 
 /** What the same traffic would take with other headers or another MTU, computed from what was seen. */
-export interface CostAlternativeRecord {
+const costAlternativeRecordSchema = v.object({
   /** `none`, `ipip`, `vxlan`, `wireguard`, or `jumbo`: an MTU of 9000 on the wire. */
-  readonly what: 'none' | 'ipip' | 'vxlan' | 'wireguard' | 'jumbo';
-  readonly wire: string;
+  what: v.picklist(['none', 'ipip', 'vxlan', 'wireguard', 'jumbo']),
+  wire: decimal,
   /** Less than now, bytes; negative where it would take more. */
-  readonly saved: string;
+  saved: decimal,
   /** The same of what it takes now. */
-  readonly percent: number;
-}
+  percent: number,
+});
+export type CostAlternativeRecord = Infer<typeof costAlternativeRecordSchema>;
 
 /** As people call them. */
 export const COST_ALTERNATIVES: Readonly<Record<CostAlternativeRecord['what'], string>> = {
@@ -53,40 +58,42 @@ export const COST_ALTERNATIVES: Readonly<Record<CostAlternativeRecord['what'], s
 };
 
 /** What encapsulation costs traffic between nodes. Bytes are decimal strings. */
-export interface CostRecord {
-  readonly type: 'cost';
+const costRecordSchema = v.object({
+  type: v.literal('cost'),
   /** What was put together: all flows with one encapsulation, between two nodes, or one flow. */
-  readonly by: 'encapsulation' | 'nodes' | 'flow';
+  by: v.picklist(['encapsulation', 'nodes', 'flow']),
   /** `vxlan+50` and the like, or `none`. */
-  readonly encapsulation: string;
+  encapsulation: string,
   /** Node pairs and flows. */
-  readonly nodes: readonly [string, string] | null;
-  readonly flow: string | null;
-  readonly flows: number;
+  nodes: v.nullable(v.strictTuple([string, string])),
+  flow: v.nullable(string),
+  flows: number,
   /** Packets on the wire: of a GSO packet its segments, by the size of one. */
-  readonly packets: string;
+  packets: decimal,
   /** Bytes of the packets without their IP and TCP or UDP headers, options counted as payload. */
-  readonly payload: string;
+  payload: decimal,
   /** Bytes on the wire: with headers, those of the tunnel, and Ethernet. */
-  readonly wire: string;
+  wire: decimal,
   /** Bytes on the wire a byte of payload; null without payload. */
-  readonly ratio: number | null;
+  ratio: v.nullable(number),
   /** Bytes of the tunnel's headers. */
-  readonly overhead: string;
-  readonly alternatives: readonly CostAlternativeRecord[];
-}
+  overhead: decimal,
+  alternatives: v.array(costAlternativeRecordSchema),
+});
+export type CostRecord = Infer<typeof costRecordSchema>;
 
 /** What a daemon knows of encapsulation and MTUs, all in all. */
-export interface MtuReport {
-  readonly type: 'mtu';
-  readonly faults: readonly FaultRecord[];
-  readonly costs: readonly CostRecord[];
+export const mtuReportSchema = v.object({
+  type: v.literal('mtu'),
+  faults: v.array(faultRecordSchema),
+  costs: v.array(costRecordSchema),
   /** Of the newest audit; empty before the first, and where namespaces cannot be read. */
-  readonly ways: readonly WayRecord[];
+  ways: v.array(wayRecordSchema),
   /** Whether devices and routes were audited: packets alone are judged where not. */
-  readonly isAudited: boolean;
+  isAudited: boolean,
   /** Flows that were looked at. */
-  readonly flows: number;
+  flows: number,
   /** Faults, ways and flows past the limits. */
-  readonly leftOut: number;
-}
+  leftOut: number,
+});
+export type MtuReport = Infer<typeof mtuReportSchema>;

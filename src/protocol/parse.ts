@@ -15,6 +15,7 @@ import {
   subscribeMessageSchema,
   unsubscribeMessageSchema,
 } from './messages.js';
+import { type MtuReport, mtuReportSchema } from './mtu-report.js';
 import { problemOf } from './problem.js';
 
 export type Parsed<T> =
@@ -46,6 +47,12 @@ const CLIENT_SCHEMAS = {
 export function parseServerMessage(text: string): Parsed<ServerMessage> {
   const parsed = parseMessage<ServerMessage>(text, SERVER_SCHEMAS);
   return parsed.ok ? { ok: true, value: parsed.given as ServerMessage } : parsed;
+}
+
+/** Reads what a daemon answered to `/api/mtu`, as `parseServerMessage` does. */
+export function parseMtuReport(text: string): Parsed<MtuReport> {
+  const parsed = parseMessage<MtuReport>(text, { mtu: mtuReportSchema });
+  return parsed.ok ? { ok: true, value: parsed.given as MtuReport } : parsed;
 }
 
 /** Reads what a browser sent. Never throws; `code` says what is wrong. Only what is known stays. */

@@ -16,7 +16,7 @@ import type { Flow } from '../flow/flow.js';
 import { FINE_NS } from '../flow/flow-history.js';
 import { Histogram } from '../flow/histogram.js';
 import { flowMatch, type ScannedFlows } from './flow-match.js';
-import { SCANNED_FLOWS, SLOTS_PER_ANSWER } from './limits.js';
+import { SlotWalk } from './slot-walk.js';
 
 const SPARK_NS = SPARK_STEP_SECONDS * 1e9;
 
@@ -71,8 +71,7 @@ export class GroupScan {
   #match: (flow: Flow) => FlowRow | null = () => null;
   #sums = new Map<string, Sums>();
   #other = new Sums(null);
-  #slot = 0;
-  #looked = 0;
+  readonly #walk = new SlotWalk();
   #now = 0;
 
   constructor(from: ScannedFlows, by: Grouping, filter: string) {
@@ -84,20 +83,14 @@ export class GroupScan {
   /** Looks at some more. @returns whether the answer is new and whole */
   advance(): boolean {
     const { flows } = this.#from;
-    if (this.#slot === 0) this.#begin();
-    const end = Math.min(flows.slots, this.#slot + SLOTS_PER_ANSWER);
-    for (; this.#slot < end && this.#looked < SCANNED_FLOWS; this.#slot++) {
-      const flow = flows.at(this.#slot);
-      if (flow !== null) this.#add(flow);
-    }
-    if (this.#slot < flows.slots && this.#looked < SCANNED_FLOWS) return false;
-    this.#slot = 0;
+    if (this.#walk.isAtBeginning) this.#begin();
+    if (!this.#walk.advance(flows, (flow) => this.#add(flow))) return false;
     const groups = [...this.#sums.values()].map((sums) => sums.group());
     groups.sort((a, b) => b.bytes - a.bytes || (labelOf(a) < labelOf(b) ? -1 : 1));
     this.answer = {
       groups,
       other: this.#other.flows === 0 ? null : this.#other.group(),
-      flows: this.#looked,
+      flows: this.#walk.looked,
       total: flows.size + flows.ended,
     };
     this.#sums = new Map();
@@ -105,7 +98,6 @@ export class GroupScan {
   }
 
   #begin(): void {
-    this.#looked = 0;
     this.#sums = new Map();
     this.#other = new Sums(null);
     this.#match = flowMatch(this.#from, this.filter);
@@ -113,7 +105,6 @@ export class GroupScan {
   }
 
   #add(flow: Flow): void {
-    this.#looked += 1;
     const row = this.#match(flow);
     if (row === null) return;
     const failed = hasFailed(row);

@@ -3,7 +3,7 @@ import type { Flow } from '../flow/flow.js';
 import { bestFirst, type Keyed } from './best-rows.js';
 import type { FirstFlows } from './channel-messages.js';
 import { flowMatch, type ScannedFlows } from './flow-match.js';
-import { SCANNED_FLOWS, SLOTS_PER_ANSWER } from './limits.js';
+import { SlotWalk } from './slot-walk.js';
 
 interface KeyedFlow extends Keyed {
   readonly id: string;
@@ -22,8 +22,7 @@ export class OrderScan {
   readonly #limit: number;
   #match: (flow: Flow) => FlowRow | null = () => null;
   #found: KeyedFlow[] = [];
-  #slot = 0;
-  #looked = 0;
+  readonly #walk = new SlotWalk();
 
   constructor(from: ScannedFlows, filter: string, order: RowOrder, limit: number) {
     this.#from = from;
@@ -35,27 +34,17 @@ export class OrderScan {
   /** Looks at some more. @returns whether the answer is new and whole */
   advance(): boolean {
     const { flows } = this.#from;
-    if (this.#slot === 0) {
-      this.#looked = 0;
-      this.#match = flowMatch(this.#from, this.#filter);
-    }
-    const end = Math.min(flows.slots, this.#slot + SLOTS_PER_ANSWER);
-    for (; this.#slot < end && this.#looked < SCANNED_FLOWS; this.#slot++) {
-      const flow = flows.at(this.#slot);
-      if (flow !== null) this.#add(flow);
-    }
-    if (this.#slot < flows.slots && this.#looked < SCANNED_FLOWS) return false;
-    this.#slot = 0;
+    if (this.#walk.isAtBeginning) this.#match = flowMatch(this.#from, this.#filter);
+    if (!this.#walk.advance(flows, (flow) => this.#add(flow))) return false;
     const { descending } = this.#order;
     this.#found.sort((a, b) => compareKeys(a.key, b.key, descending));
     const ids = this.#found.slice(0, this.#limit).map(({ id }) => id);
-    this.answer = { ids, looked: this.#looked, total: flows.size + flows.ended };
+    this.answer = { ids, looked: this.#walk.looked, total: flows.size + flows.ended };
     this.#found = [];
     return true;
   }
 
   #add(flow: Flow): void {
-    this.#looked += 1;
     const row = this.#match(flow);
     if (row === null) return;
     const { column, descending } = this.#order;

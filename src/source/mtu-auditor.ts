@@ -1,12 +1,14 @@
 import { faultRecord, wayRecord } from '../export/mtu-record.js';
-import { log } from '../logger.js';
 import { audit } from '../mtu/audit.js';
 import type { ConfiguredMtu } from '../mtu/configured-mtu.js';
 import { readMachine } from './machine-reader.js';
+import { MissingCauses } from './missing-causes.js';
 import { pauseAfter, READING_REST } from './pause.js';
 
 /** Ways that are passed on; an audit on the command line shows all. */
 export const WAYS_SHOWN = 1_024;
+/** What is missing holds in one place. */
+const PLACE = 'machine';
 
 /** Audits the machine from time to time, while somebody shows it. */
 export class MtuAuditor {
@@ -15,11 +17,17 @@ export class MtuAuditor {
   #timer: NodeJS.Timeout | null = null;
   #newest = '';
   #isStopped = false;
+  readonly #missing = new MissingCauses();
 
   /** @param netns as readMachine */
   constructor(netns: readonly string[] | null, onNews: (configured: ConfiguredMtu) => void) {
     this.#netns = netns;
     this.#onNews = onNews;
+  }
+
+  /** Why devices and routes are not known, in words; empty while they are. */
+  get missing(): readonly string[] {
+    return this.#missing.texts();
   }
 
   start(): void {
@@ -48,9 +56,10 @@ export class MtuAuditor {
       const text = JSON.stringify(configured);
       if (!this.#isStopped && text !== this.#newest) this.#onNews(configured);
       this.#newest = text;
+      this.#missing.withdraw(PLACE);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      log.debug('not-audited', `MTUs were not audited: ${message}`, { fields: { message } });
+      this.#missing.replace(`MTUs of devices and routes: ${message}`, PLACE, '');
     }
     if (this.#isStopped) return;
     const wait = pauseAfter(performance.now() - begun, READING_REST);

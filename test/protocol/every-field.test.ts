@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import {
   type FlowRecord,
+  type MtuReport,
   PATHS_PER_MESSAGE,
   type PathRecord,
   parseClientMessage,
+  parseMtuReport,
   parseServerMessage,
   type ServerMessage,
 } from 'hopscope-protocol';
@@ -129,6 +131,38 @@ describe('every field of a message is checked', () => {
       const message = flowMessage(flows[0] as FlowRecord, [{ ...path, hops: chosen(path.hops) }]);
       expect(unchecked(message, parseServerMessage)).toEqual([]);
     }
+  });
+
+  test('mtu, what is answered to /api/mtu', () => {
+    const limit = { netns: 'pod1', dev: 'eth0', kind: 'veth', by: 'device', room: 1_480 } as const;
+    const alternative = { what: 'ipip', wire: '1', saved: '-1', percent: -1.5 } as const;
+    const report: MtuReport = {
+      type: 'mtu',
+      faults: [
+        {
+          ...{ type: 'fault', id: 'blackhole', severity: 'error', netns: 'pod1', dev: 'eth0' },
+          ...{ peer: { netns: 'node1', dev: 'tunl0' }, found: { mtu: 1_500 } },
+          ...{ expected: { mtu: 1_480 }, because: 'b', evidence: ['seen'], flows: 1 },
+          ...{ flowIds: ['a'], remedy: 'ip link' },
+        },
+      ],
+      costs: [
+        {
+          ...{ type: 'cost', by: 'nodes', encapsulation: 'ipip+20', nodes: ['a', 'b'], flow: 'x' },
+          ...{ flows: 1, packets: '1', payload: '1', wire: '2', ratio: 2, overhead: '1' },
+          alternatives: [alternative],
+        },
+      ],
+      ways: [
+        {
+          ...{ type: 'way', netns: 'pod1', dev: 'eth0', route: 'default', towards: '10.0.0.1' },
+          ...{ mtu: 1_480, sent: 1_500, end: 'delivered' },
+          ...{ setBy: { ...limit, tunnels: ['tunl0'] }, hops: [{ ...limit, tunnels: [] }] },
+        },
+      ],
+      ...{ isAudited: true, flows: 1, leftOut: 0 },
+    };
+    expect(unchecked(report, parseMtuReport)).toEqual([]);
   });
 
   test.each([

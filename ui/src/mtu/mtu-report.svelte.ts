@@ -1,4 +1,4 @@
-import type { MtuReport } from 'hopscope-protocol';
+import { type MtuReport, parseMtuReport } from 'hopscope-protocol';
 
 const PERIOD_MS = 5_000;
 /** Points of a cost over time that are kept: ten minutes. */
@@ -38,9 +38,11 @@ export class MtuReports {
     try {
       const response = await fetch('/api/mtu');
       if (!response.ok) throw new Error(`the daemon answers ${response.status}`);
-      this.report = (await response.json()) as MtuReport;
+      const parsed = parseMtuReport(await response.text());
+      if (!parsed.ok) throw new Error(`what the daemon answers cannot be read: ${parsed.message}`);
+      this.report = parsed.value;
       this.problem = null;
-      this.#note(this.report);
+      this.#note(parsed.value);
     } catch (error) {
       this.problem = error instanceof Error ? error.message : String(error);
     }
