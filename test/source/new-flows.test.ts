@@ -6,6 +6,7 @@ import type { FinishedPath } from '../../src/flow/finished-path.js';
 import { runIn } from '../../src/lab/run-command.js';
 import type { Watch } from './sampled.js';
 import { FAR, makeTunnel, NEAR, PORT, removeTunnel, shapesOf, watchTunnel } from './sampled.js';
+import { untilJoined } from './until-joined.js';
 
 /*
  * Between windows packets of new flows are seen and those of busy ones are not, inside a tunnel
@@ -84,6 +85,7 @@ async function seeNewFlows(script = flood('udp4', FAR.inside)): Promise<ChildPro
   await delay(300);
   watch.source.see('new-flows');
   await delay(200);
+  await untilJoined(watch.pipeline);
   watch.finished.splice(0);
   return sender;
 }

@@ -12,6 +12,7 @@ import { RING_BYTES } from '../../src/source/tracer-object.js';
 import { SIZEOF_HOP } from '../../src/wire/layout.gen.js';
 import { A, B, makeCountedRouter, ROUTER, removeCountedRouter } from './counted-router.js';
 import { TRACER_OBJECT } from './tracer-object.js';
+import { untilJoined } from './until-joined.js';
 
 /** Hops of one datagram, fewer than there really are, so that so many fill the ring twice. */
 const HOPS = 4;
@@ -66,6 +67,9 @@ it('whatever is lost on the way, each stage knows what it passed on and what it 
   while (performance.now() < until);
   await ended;
   await delay(300);
+  // There is one flow more than there is room for: while others are joined, each would make room
+  // for the next.
+  await untilJoined(pipeline);
   await runIn(A.netns, 'ping', ['-n', '-q', '-c', '3', '-i', '0.05', B.ip]);
   await pipeline.stop();
   pipeline.flows.expireIdle(pipeline.epoch.since(process.hrtime.bigint()) + SETTLED_NS);
