@@ -34,19 +34,29 @@ import { addSums, emptySum, flakyNote, sumLine, sumReport } from './report/vites
  * @property {readonly string[]} [tests] what a guest runs, in the words of vitest
  * @property {boolean} [pair] runs in two guests on one Ethernet segment
  * @property {boolean} [sanitized] the native tests, with the addon under ASan and UBSan
+ * @property {boolean} [named] takes long, and runs only where it is named
  * @property {boolean} [quick] part of `npm run test:quick`
  */
 
 /** Under emulation everything takes some ten times as long. */
 const GUEST_LIMIT_SECONDS = 2400;
 
-/** Configurations of the cluster, each a file. */
-const CLUSTERS = [
-  ...['ipip', 'wireguard', 'vxlan', 'bgp', 'ipvs'],
-  ...['nftables', 'iptables-legacy', 'cross-subnet'],
-].map((name) => `test/scenario/${name}.test.ts`);
-// Again when one fails: an emulated machine may lose a second where a test waits for one.
-const GUEST_TESTS = ['--project', 'scenario', ...CLUSTERS, '--retry=2'];
+/**
+ * Configurations of the cluster, each a file. Those that a kernel may lack run on both kernels; of the
+ * others each runs on one and on this machine's, or all of them would take half an hour more.
+ */
+const ON_BOTH = ['ipip', 'wireguard', 'ipvs'];
+const ON_6_12 = ['nftables', 'cross-subnet'];
+const ON_6_1 = ['iptables-legacy', 'bgp', 'vxlan'];
+
+/** @param {readonly string[]} clusters */
+function clusterTests(clusters) {
+  const files = clusters.map((name) => `test/scenario/${name}.test.ts`);
+  // Again when one fails: an emulated machine may lose a second where a test waits for one.
+  return ['--project', 'scenario', ...files, '--retry=2'];
+}
+
+const ALL_CLUSTERS = clusterTests([...ON_BOTH, ...ON_6_12, ...ON_6_1]);
 const LATENCY_TESTS = ['--project', 'scenario', 'test/scenario/latency.test.ts'];
 
 /** @type {readonly Suite[]} */
@@ -61,10 +71,12 @@ const SUITES = [
   // One after the other: who measures time wants the machine to himself.
   guestSuite('latency-6.12', '6.12', LATENCY_TESTS),
   guestSuite('latency-6.1', '6.1', LATENCY_TESTS),
-  guestSuite('guest-6.12', '6.12', GUEST_TESTS, true),
-  guestSuite('guest-6.1', '6.1', GUEST_TESTS, true),
-  // Minutes for its build alone: by name only.
-  { name: 'native-asan', limitSeconds: 1800, root: true, sanitized: true },
+  guestSuite('guest-6.12', '6.12', clusterTests([...ON_BOTH, ...ON_6_12]), { beside: true }),
+  guestSuite('guest-6.1', '6.1', clusterTests([...ON_BOTH, ...ON_6_1]), { beside: true }),
+  guestSuite('guest-6.12-all', '6.12', ALL_CLUSTERS, { beside: true, named: true }),
+  guestSuite('guest-6.1-all', '6.1', ALL_CLUSTERS, { beside: true, named: true }),
+  // Minutes for its build alone.
+  { name: 'native-asan', limitSeconds: 1800, root: true, sanitized: true, named: true },
   { name: 'two-kernels', limitSeconds: 900, root: true, pair: true },
 ];
 
@@ -72,15 +84,15 @@ const SUITES = [
  * @param {string} name
  * @param {KernelName} guest
  * @param {readonly string[]} tests
- * @param {boolean} beside
+ * @param {Pick<Suite, 'beside' | 'named'>} [when]
  * @returns {Suite}
  */
-function guestSuite(name, guest, tests, beside = false) {
-  return { name, limitSeconds: GUEST_LIMIT_SECONDS, root: true, guest, tests, beside };
+function guestSuite(name, guest, tests, when = {}) {
+  return { name, limitSeconds: GUEST_LIMIT_SECONDS, root: true, guest, tests, ...when };
 }
 
 /** What runs where no suite is named. */
-const WHOLE = SUITES.filter(({ sanitized }) => sanitized !== true);
+const WHOLE = SUITES.filter(({ named }) => named !== true);
 
 const RESULTS = join(ROOT, 'test-results');
 const SKIPS = expectedSkips();

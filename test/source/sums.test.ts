@@ -8,7 +8,6 @@ import { SETTLED_NS } from '../../src/flow/losses.js';
 import { runIn } from '../../src/lab/run-command.js';
 import { Pipeline } from '../../src/pipeline.js';
 import { KernelSource } from '../../src/source/kernel-source.js';
-import { RING_BYTES } from '../../src/source/tracer-object.js';
 import { SIZEOF_HOP } from '../../src/wire/layout.gen.js';
 import { A, B, makeCountedRouter, ROUTER, removeCountedRouter } from './counted-router.js';
 import { TRACER_OBJECT } from './tracer-object.js';
@@ -16,6 +15,7 @@ import { untilJoined } from './until-joined.js';
 
 /** Hops of one datagram, fewer than there really are, so that so many fill the ring twice. */
 const HOPS = 4;
+const RING_BYTES = 4 << 20;
 const DATAGRAMS = Math.ceil((2 * RING_BYTES) / (SIZEOF_HOP * HOPS));
 const FLOWS = 64;
 /** They go to where nobody listens. */
@@ -44,7 +44,9 @@ it('whatever is lost on the way, each stage knows what it passed on and what it 
   const finished: Pick<FinishedPath, 'flow'>[] = [];
   let hops = 0;
   const netns = [ROUTER, A.netns, B.netns];
-  const source = new KernelSource({ objectFile: TRACER_OBJECT, netns, count: true });
+  const source = new KernelSource({
+    ...{ objectFile: TRACER_OBJECT, netns, count: true, ringBytes: RING_BYTES },
+  });
   const pipeline = new Pipeline(source, {
     flowLimit: FLOWS,
     onPath: ({ path, flow }) => {
