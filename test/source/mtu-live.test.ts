@@ -5,7 +5,7 @@ import { ipBatch, runCommand, runIn, setSysctls } from '../../src/lab/run-comman
 import { liveReport } from '../../src/mtu/report.js';
 import { hopscope } from '../cli/command-line.js';
 import { auditFaults } from '../fixtures/contract.js';
-import { stream, udpEcho } from '../scenario/traffic.js';
+import { udpEcho } from '../scenario/traffic.js';
 import * as audited from './audited-net.js';
 import {
   A,
@@ -18,7 +18,10 @@ import {
   makeSeenNet,
   ROUTER,
   removeSeenNet,
+  send,
   Watch,
+  withMtu,
+  withRules,
 } from './mtu-seen-net.js';
 
 function faultsOf(flows: readonly FlowRecord[]): FaultRecord[] {
@@ -39,29 +42,6 @@ describe('faults that packets show', () => {
     await removeSeenNet();
   });
   beforeEach(flushCaches);
-
-  async function withMtu<T>(netns: string, dev: string, mtu: number, look: () => Promise<T>) {
-    await ipBatch(netns, [`link set ${dev} mtu ${mtu}`]);
-    try {
-      return await look();
-    } finally {
-      await ipBatch(netns, [`link set ${dev} mtu 1500`]);
-    }
-  }
-
-  async function withRules<T>(netns: string, rules: string, look: () => Promise<T>): Promise<T> {
-    await runIn(netns, 'nft', [`table ip live {\n${rules}\n}`]);
-    try {
-      return await look();
-    } finally {
-      await runIn(netns, 'nft', ['delete table ip live']);
-    }
-  }
-
-  function send(bytes: number, port: number): () => Promise<number> {
-    return () =>
-      stream({ netns: A, port: 40_000 + port }, { netns: B, address: B_IP, port }, bytes);
-  }
 
   it('none where everything fits', async () => {
     expect(faultsOf(await watch.of(send(300_000, 5201)))).toEqual([]);
@@ -170,7 +150,11 @@ describe('faults that packets show', () => {
       ...['mtu', '--duration', '6s', '--json', '--netns', A, '--netns', B, '--netns', ROUTER],
     );
     await withMtu(ROUTER, 'ra', 1400, async () => {
-      for (let left = 40; left > 0; left--) {
+      let isOver = false;
+      void watching.then(() => {
+        isOver = true;
+      });
+      while (!isOver) {
         await echo(A, B_IP, 1_000);
         await echo(A, B_IP, 1_450);
       }

@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import type { FlowRecord } from 'hopscope-protocol';
 import { ipBatch, runCommand, runIn, setSysctls } from '../../src/lab/run-command.js';
 import { Pipeline } from '../../src/pipeline.js';
 import { KernelSource } from '../../src/source/kernel-source.js';
+import { stream } from '../scenario/traffic.js';
+import { TRACER_OBJECT } from './tracer-object.js';
 
-const TRACER = fileURLToPath(new URL('../../dist/bpf/tracer.bpf.o', import.meta.url));
 const PREFIX = 'hs-seen-';
 const POLL_MS = 25;
 
@@ -82,7 +82,7 @@ export class Watch {
 
   private constructor(netns: readonly string[] | null) {
     const source = new KernelSource({
-      objectFile: TRACER,
+      objectFile: TRACER_OBJECT,
       netns,
       count: false,
       sampling: { mode: 'all' },
@@ -140,4 +140,38 @@ export class Watch {
     }
     throw new Error(`${this.#pipeline.joiner.openPaths} packets did not come to an end`);
   }
+}
+
+/** With another MTU of a device for a time. */
+export async function withMtu<T>(
+  netns: string,
+  dev: string,
+  mtu: number,
+  look: () => Promise<T>,
+): Promise<T> {
+  await ipBatch(netns, [`link set ${dev} mtu ${mtu}`]);
+  try {
+    return await look();
+  } finally {
+    await ipBatch(netns, [`link set ${dev} mtu 1500`]);
+  }
+}
+
+/** With rules in a table of their own for a time. */
+export async function withRules<T>(
+  netns: string,
+  rules: string,
+  look: () => Promise<T>,
+): Promise<T> {
+  await runIn(netns, 'nft', [`table ip seen {\n${rules}\n}`]);
+  try {
+    return await look();
+  } finally {
+    await runIn(netns, 'nft', ['delete table ip seen']);
+  }
+}
+
+/** Sends so many bytes over TCP. */
+export function send(bytes: number, port: number): () => Promise<number> {
+  return () => stream({ netns: A, port: 40_000 + port }, { netns: B, address: B_IP, port }, bytes);
 }

@@ -2,9 +2,9 @@ import { cpus } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FlowRecord } from 'hopscope-protocol';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { ipBatch, runIn, setSysctls } from '../../src/lab/run-command.js';
+import { ipBatch, setSysctls } from '../../src/lab/run-command.js';
 import { flowFaults } from '../fixtures/contract.js';
-import { stream, udpEcho } from '../scenario/traffic.js';
+import { udpEcho } from '../scenario/traffic.js';
 import {
   A,
   A_IP,
@@ -16,7 +16,10 @@ import {
   makeSeenNet,
   ROUTER,
   removeSeenNet,
+  send,
   Watch,
+  withMtu,
+  withRules,
 } from './mtu-seen-net.js';
 
 let watch: Watch;
@@ -30,29 +33,6 @@ afterAll(async () => {
   await removeSeenNet();
 });
 beforeEach(flushCaches);
-
-/** With another MTU of a device for a time. */
-async function withMtu<T>(netns: string, dev: string, mtu: number, look: () => Promise<T>) {
-  await ipBatch(netns, [`link set ${dev} mtu ${mtu}`]);
-  try {
-    return await look();
-  } finally {
-    await ipBatch(netns, [`link set ${dev} mtu 1500`]);
-  }
-}
-
-async function withRules<T>(netns: string, rules: string, look: () => Promise<T>): Promise<T> {
-  await runIn(netns, 'nft', [`table ip seen {\n${rules}\n}`]);
-  try {
-    return await look();
-  } finally {
-    await runIn(netns, 'nft', ['delete table ip seen']);
-  }
-}
-
-function send(bytes: number, port: number): () => Promise<number> {
-  return () => stream({ netns: A, port: 40_000 + port }, { netns: B, address: B_IP, port }, bytes);
-}
 
 /** All that is said of its sizes. */
 function shown({ mtu, mtuEvidence }: FlowRecord) {
