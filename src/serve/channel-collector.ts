@@ -31,7 +31,15 @@ import type {
   ToServer,
 } from './channel-messages.js';
 import { type Collector, CollectorError } from './collector.js';
-import { ANSWER_DEADLINE_MS, QUESTION_LIMIT, SERVER_FRAME_LIMIT } from './limits.js';
+import {
+  ANSWER_DEADLINE_MS,
+  QUESTION_LIMIT,
+  RENAME_MS,
+  RENAME_STEP_MS,
+  RENAMED_SLOTS,
+  SERVER_FRAME_LIMIT,
+} from './limits.js';
+import { ChangedNames } from './row-names.js';
 import { readBatch } from './row-reader.js';
 import { RowTable } from './row-table.js';
 
@@ -57,6 +65,9 @@ export class ChannelCollector implements Collector {
   #number = 0;
   #epochNs = 0n;
   #watching = false;
+  /** Names that have changed since rows were looked through for them. */
+  #changed = new ChangedNames();
+  #renaming: NodeJS.Timeout | null = null;
   #onBatch: () => void = () => undefined;
 
   constructor(socket: Duplex, events: ChannelEvents) {
@@ -132,6 +143,30 @@ export class ChannelCollector implements Collector {
     }
   }
 
+  /** Rows that have come get names that have come after them. */
+  #renameSoon(): void {
+    if (!this.#watching) this.#changed = new ChangedNames();
+    if (this.#changed.isEmpty || this.#renaming !== null) return;
+    this.#renaming = setTimeout(() => {
+      const changed = this.#changed;
+      this.#changed = new ChangedNames();
+      this.#rename(changed, 0);
+    }, RENAME_MS);
+    this.#renaming.unref();
+  }
+
+  #rename(changed: ChangedNames, from: number): void {
+    const next = this.table.rename(changed, this.#names, from, RENAMED_SLOTS);
+    this.#onBatch();
+    if (next === null) {
+      this.#renaming = null;
+      this.#renameSoon();
+      return;
+    }
+    this.#renaming = setTimeout(() => this.#rename(changed, next), RENAME_STEP_MS);
+    this.#renaming.unref();
+  }
+
   #ask(question: Question): Promise<AnswerMessage['value']> {
     if (this.#asked.size >= QUESTION_LIMIT) {
       return Promise.reject(
@@ -168,9 +203,13 @@ export class ChannelCollector implements Collector {
         break;
       case 'catalog':
         this.#names.update(message.catalog);
+        this.#changed.addAll();
+        this.#renameSoon();
         break;
       case 'cluster-names':
         this.#names.cluster.change(message.change);
+        this.#changed.add(message.change);
+        this.#renameSoon();
         break;
       case 'status':
         this.status = message;

@@ -123,3 +123,7 @@ export const RESTART_LEAST_MS = 100;
 export const RESTART_MOST_MS = 5_000;
 /** It listens within so long, or is given up. */
 export const START_DEADLINE_MS = 10_000;
+/** After names have changed rows are looked through for them, so many at a time, so long apart, ms. */
+export const RENAME_MS = 250;
+export const RENAMED_SLOTS = 512;
+export const RENAME_STEP_MS = 10;

@@ -1,13 +1,14 @@
-import { type Endpoint, type FlowRow, flowTags } from 'hopscope-protocol';
+import type { Endpoint, FlowRow } from 'hopscope-protocol';
 import { ChannelError } from '../channel/frame.js';
 import type { Flow } from '../flow/flow.js';
 import type { Names } from '../name/names.js';
 import { addressText } from '../packet/address-text.js';
 import { ENCAPSULATION_NAMES } from '../packet/encapsulation.js';
 import { PROTO_ICMP, PROTO_ICMPV6, protocolName } from '../packet/proto.js';
-import { rowVerdict, tagsOf } from './flow-row.js';
+import { rowVerdict } from './flow-row.js';
 import { REMOVED_PER_TICK, ROW_ENCAPSULATIONS, ROWS_PER_TICK } from './limits.js';
 import * as layout from './row-layout.js';
+import { type NamedBy, rowNames } from './row-names.js';
 import { type RowBuffer, writeRow } from './row-writer.js';
 
 /** Where the row of one flow is written and read. */
@@ -27,6 +28,7 @@ export interface RowUpdate {
   readonly old: boolean;
   /** When the flow began, nanoseconds since the source's epoch. */
   readonly startNs: number;
+  readonly by: NamedBy;
   /** Original, reply. */
   readonly packets: readonly [number, number];
   readonly bytes: readonly [number, number];
@@ -134,25 +136,19 @@ class RowReader {
     const snat = answered ? this.#translated(word, layout.ROW_REPLY_DST, layout.ROW_SRC, 1) : null;
     const float = word >> 1;
     const startNs = this.#time(float + layout.ROW_START);
-    const began = (Number(this.#epochNs) + startNs) / 1e6;
-    const from = names.endpoint(src.address, this.#netns(word + layout.ROW_FIRST_NETNS), began);
-    const to = names.endpoint(
-      dnat?.address ?? dst.address,
-      this.#netns(word + layout.ROW_LAST_NETNS),
-      began,
-    );
+    const by: NamedBy = {
+      began: (Number(this.#epochNs) + startNs) / 1e6,
+      netns: [
+        this.#netns(word + layout.ROW_FIRST_NETNS),
+        this.#netns(word + layout.ROW_LAST_NETNS),
+      ],
+    };
     const proto = protocolName(protocol);
-    const dport = this.#port(word + layout.ROW_DPORT);
     const packets = this.#pair(float + layout.ROW_PACKETS);
     const bytes = this.#pair(float + layout.ROW_BYTE_COUNTS);
     const drops = this.#count(float + layout.ROW_DROPS);
     const reason = (flags & layout.FLAG_REASON) !== 0 ? this.#word(word + layout.ROW_REASON) : null;
     const verdict = layout.VERDICTS[(flags >> layout.VERDICT_SHIFT) & layout.CODE_MASK];
-    const service = names.service(
-      { protocolName: proto, dst: dst.address, dport },
-      dnat !== null,
-      began,
-    );
     const row: FlowRow = {
       id: idText(this.#words, word + layout.ROW_ID),
       state: layout.STATES[(flags >> layout.STATE_SHIFT) & layout.CODE_MASK] ?? 'new',
@@ -160,13 +156,9 @@ class RowReader {
       start: this.#wallClock(startNs),
       last: this.#wallClock(this.#time(float + layout.ROW_LAST)),
       proto,
-      service,
-      srcName: from.name,
-      srcNode: from.node,
       src,
       dst,
-      dstName: to.name,
-      dstNode: to.node,
+      ...rowNames({ proto, src, dst, dnat }, by, names),
       answered,
       dnat,
       snat,
@@ -181,9 +173,8 @@ class RowReader {
       bytesPerSecond: null,
       p50: this.#measured(float + layout.ROW_P50),
       p99: this.#measured(float + layout.ROW_P99),
-      ...tagsOf(flowTags([from, to], service)),
     };
-    return { row, old: (flags & layout.FLAG_OLD) !== 0, startNs, packets, bytes };
+    return { row, old: (flags & layout.FLAG_OLD) !== 0, startNs, by, packets, bytes };
   }
 
   #word(at: number): number {

@@ -1,6 +1,9 @@
+import { isDeepStrictEqual } from 'node:util';
 import { type FlowRow, SLOW_TICK_MS } from 'hopscope-protocol';
+import type { Names } from '../name/names.js';
 import { type DirectionRates, withRates } from './flow-row.js';
 import { ROW_TABLE_LIMIT } from './limits.js';
+import { type ChangedNames, type NamedBy, rowNames } from './row-names.js';
 import type { RowBatch, RowUpdate } from './row-reader.js';
 
 /** Rates over less than this say little, milliseconds. */
@@ -19,6 +22,7 @@ export interface RowListener {
 
 interface Slot {
   row: FlowRow;
+  by: NamedBy;
   /** Made when somebody wants it, once for all clients. */
   json: string | null;
   rates: DirectionRates | null;
@@ -170,6 +174,26 @@ export class RowTable {
     }
   }
 
+  /**
+   * Gives rows the names that are known by now, so many slots from one on.
+   *
+   * @returns the slot to go on at; null at the end
+   */
+  rename(changed: ChangedNames, names: Names, from: number, count: number): number | null {
+    const end = Math.min(this.#slots.length, from + count);
+    for (let slot = from; slot < end; slot++) {
+      const found = this.#slots[slot] ?? null;
+      if (found === null || !changed.concern(found.row)) continue;
+      const { tags: _, ...rest } = found.row;
+      const row: FlowRow = { ...rest, ...rowNames(found.row, found.by, names) };
+      if (isDeepStrictEqual(row, found.row)) continue;
+      found.row = row;
+      found.json = null;
+      for (const listener of this.#listeners) listener.changed(slot, found.old);
+    }
+    return end < this.#slots.length ? end : null;
+  }
+
   /** Forgets all; for when nobody watches, and rates would span the pause. */
   clear(): void {
     this.#slots.length = 0;
@@ -196,6 +220,7 @@ export class RowTable {
       const met = !old && update.startNs > this.#metFromNs;
       this.#slots[slot] = {
         row,
+        by: update.by,
         json: null,
         rates: null,
         packets,
@@ -211,6 +236,7 @@ export class RowTable {
     } else {
       found.row = found.rates === null ? row : withRates(row, found.rates);
       found.json = null;
+      found.by = update.by;
       found.packets = packets;
       found.bytes = bytes;
       found.countedAt = now;

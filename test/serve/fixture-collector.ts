@@ -27,6 +27,7 @@ export function rowUpdate(flow: FlowRecord, old = false): RowUpdate {
     row: flowRow(flow),
     old,
     startNs: Number(BigInt(flow.start) - FIXTURE_EPOCH),
+    by: { began: Number(BigInt(flow.start) / 1_000_000n), netns: [null, null] },
     packets: [Number(flow.packets.original), Number(flow.packets.reply)],
     bytes: [Number(flow.bytes.original), Number(flow.bytes.reply)],
   };

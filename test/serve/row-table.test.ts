@@ -1,5 +1,9 @@
 import type { FlowRecord } from 'hopscope-protocol';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { EMPTY_CATALOG } from '../../src/name/catalog.js';
+import type { NameChange } from '../../src/name/cluster-names.js';
+import { Names } from '../../src/name/names.js';
+import { ChangedNames } from '../../src/serve/row-names.js';
 import type { RowBatch } from '../../src/serve/row-reader.js';
 import { RowTable } from '../../src/serve/row-table.js';
 import { rowUpdate } from './fixture-collector.js';
@@ -173,5 +177,53 @@ describe('flows that have ended', () => {
     expect(newestFirst()).toEqual(['b', 'a', 'y', 'x']);
     give([serviceFlow('old', 1)], { old: true });
     expect(newestFirst()).toEqual(['b', 'a', 'old', 'y']);
+  });
+});
+
+describe('names that come after their rows', () => {
+  const names = new Names(EMPTY_CATALOG);
+  const called = (ip: string, name: string): NameChange => ({
+    endpoints: [[ip, [{ ip, name, kind: 'pod', node: 'n1', namespace: 'shop' }]]],
+    services: [],
+  });
+  let changes: number[];
+  beforeEach(() => {
+    changes = [];
+    table.listen({
+      changed: (slot) => changes.push(slot),
+      removed: () => undefined,
+      cleared: () => undefined,
+    });
+    give([serviceFlow('a', 1, 1), droppedFlow('b', 2), serviceFlow('c', 3, 3)]);
+    changes.length = 0;
+  });
+
+  /** Looks through all slots, two at a time. */
+  function rename(change: NameChange | null): void {
+    const changed = new ChangedNames();
+    if (change === null) changed.addAll();
+    else {
+      names.cluster.change(change);
+      changed.add(change);
+    }
+    for (let at: number | null = 0; at !== null; ) at = table.rename(changed, names, at, 2);
+  }
+
+  test('are given to those that they concern, which are sent again', () => {
+    const address = table.row(0)?.src.address ?? '';
+    rename(called(address, 'web-1'));
+    const concerned = [0, 1, 2].filter((slot) => table.row(slot)?.src.address === address);
+    expect(changes).toEqual(concerned);
+    expect(table.row(0)).toMatchObject({ srcName: 'web-1', srcNode: 'n1' });
+    expect(table.row(0)?.tags).toContain('ns:shop');
+    expect(JSON.parse(table.json(0) ?? '')).toMatchObject({ srcName: 'web-1' });
+  });
+
+  test('of nobody here change nothing, and neither do names that are as before', () => {
+    rename(null);
+    changes.length = 0;
+    rename(called('203.0.113.9', 'elsewhere'));
+    rename(null);
+    expect(changes).toEqual([]);
   });
 });
