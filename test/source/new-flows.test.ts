@@ -86,6 +86,8 @@ async function seeNewFlows(script = flood('udp4', FAR.inside)): Promise<ChildPro
   watch.source.see('new-flows');
   await delay(200);
   await untilJoined(watch.pipeline);
+  // Those that were still under way.
+  await delay(300);
   watch.finished.splice(0);
   return sender;
 }
