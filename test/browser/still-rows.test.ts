@@ -87,6 +87,17 @@ test('while the list is scrolled they stay', async () => {
   await page.getByTestId('held').waitFor({ state: 'detached' });
 });
 
+test('another filter that comes by the address is not kept waiting', async () => {
+  const { page } = window;
+  await page.keyboard.press('j');
+  await page.getByTestId('held').waitFor();
+  await page.evaluate("location.hash = '#/flows?q=port%3A30005'");
+  await expect.poll(shown).toEqual(['flow5']);
+  await page.evaluate("location.hash = '#/flows'");
+  await expect.poll(async () => (await shown()).length).toBe(12);
+  await page.evaluate('document.activeElement.blur()');
+});
+
 test('a narrow window drops single columns, least important first, and says which', async () => {
   const { page } = window;
   const columns = (): Promise<string[]> => page.locator('thead th').allTextContents();

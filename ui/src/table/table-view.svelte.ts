@@ -23,6 +23,8 @@ export class TableView {
   /** The row the keyboard is on. */
   selected = $state<string | null>(null);
   readonly #reasons = new Set<HoldReason>();
+  /** The order and filter that the rows were last put in order for. */
+  #asked = '';
   /** Ids in the order they had when it was first held; `null` when it is not. */
   #held = $state.raw<readonly string[] | null>(null);
 
@@ -86,6 +88,14 @@ export class TableView {
     this.#held = null;
     if (this.#reasons.size === 0) return;
     this.#held = untrack(() => this.rows.map((cell) => cell.row.id));
+  }
+
+  /** Puts the rows in order where another filter or order has come by the address. */
+  keepUp(): void {
+    const asked = `${this.#router.param('sort')} ${this.text}`;
+    if (asked === this.#asked) return;
+    this.#asked = asked;
+    untrack(() => this.settle());
   }
 
   setText(text: string): void {
