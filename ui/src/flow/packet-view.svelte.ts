@@ -1,4 +1,10 @@
-import type { Direction, FlowRecord, PathRecord } from 'hopscope-protocol';
+import {
+  type Direction,
+  type FlowRecord,
+  PATHS_PER_FLOW,
+  PATHS_PER_MESSAGE,
+  type PathRecord,
+} from 'hopscope-protocol';
 import { hopKeys } from '../store/leg-window.js';
 import {
   byDirection,
@@ -18,6 +24,9 @@ export interface PacketLink {
 
 export type PacketPick = 'typical' | 'slowest' | 'dropped' | 'newest';
 
+/** By then all packets that the daemon keeps have come, but of a flow that goes on fast. */
+const MESSAGES_FOR_ALL = Math.ceil(PATHS_PER_FLOW / PATHS_PER_MESSAGE) + 1;
+
 /** Which direction and which packet of a flow are shown, and the hop that something led to. */
 export class PacketView {
   direction = $state<Direction>('original');
@@ -26,9 +35,13 @@ export class PacketView {
   target = $state<number | null>(null);
   /** A packet that a link asked for, and that is kept no longer. */
   gone = $state(false);
+  /** The packet that a link asks for, until it has come or is known to be gone; else empty. */
+  awaited = $state('');
   #flow = $state.raw<FlowRecord | null>(null);
   #paths = $state.raw<readonly PathRecord[]>([]);
   #isOpened = false;
+  /** Messages with packets so far. */
+  #messages = 0;
   #link: PacketLink = { direction: '', packet: '' };
 
   readonly byDirection: PathsByDirection = $derived(
@@ -53,21 +66,29 @@ export class PacketView {
     this.#flow = null;
     this.#paths = [];
     this.#isOpened = false;
+    this.#messages = 0;
     this.#link = link;
+    this.awaited = link.packet;
     this.direction = link.direction === 'reply' ? 'reply' : 'original';
     this.held = null;
     this.target = null;
     this.gone = false;
   }
 
-  /** Takes what the daemon said. With the first packets it chooses what to show. */
+  /**
+   * Takes what the daemon said. With the first packets it chooses what to show; the one that a link
+   * asks for may come with a later message, since a few come with each.
+   */
   update(flow: FlowRecord, paths: readonly PathRecord[]): void {
     this.#flow = flow;
     this.#paths = paths;
     if (this.#isOpened || paths.length === 0) return;
-    this.#isOpened = true;
     const { direction, packet } = this.#link;
     const asked = packet === '' ? undefined : paths.find(({ id }) => id === packet);
+    this.#messages += 1;
+    if (packet !== '' && asked === undefined && this.#messages < MESSAGES_FOR_ALL) return;
+    this.#isOpened = true;
+    this.awaited = '';
     this.gone = packet !== '' && asked === undefined;
     if (asked !== undefined) this.hold(asked);
     else {
