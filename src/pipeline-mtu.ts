@@ -41,7 +41,10 @@ export class MtuReporting {
   report(configured: ConfiguredMtu | null): MtuReport | null {
     if (this.#report !== null && performance.now() - this.#madeAt <= FRESH_MS) return this.#report;
     this.#making ??= {
-      ...{ slots: this.#flows.newestSlots(0, FLOWS_LOOKED_AT), at: 0, records: [], others: 0 },
+      slots: this.#flows.newestSlots(0, FLOWS_LOOKED_AT),
+      at: 0,
+      records: [],
+      others: 0,
     };
     if (!this.#lookOn(this.#making)) return null;
     this.#report = reportOf(configured, this.#making);
