@@ -8,11 +8,12 @@
 static __always_inline void observe_hook(struct sk_buff *skb, const struct nf_hook_state *state,
 					 __s32 priority)
 {
-	struct net_device *out = state->out;
+	const struct nf_hook_state *followed = untrusted(nf_hook_state, state);
+	struct net_device *out = followed->out;
 	struct observation o = {
 		.skb = skb,
-		.dev = out ? out : state->in,
-		.netns = netns_number(state->net),
+		.dev = out ? out : followed->in,
+		.netns = netns_number(followed->net),
 		.priority = priority,
 		.start = skb->network_header,
 		.network = skb->network_header,

@@ -25,4 +25,16 @@ static __always_inline const __u64 *kernel_words(const void *address)
 	return bpf_rdonly_cast(address, bpf_core_type_id_kernel(struct pt_regs___words));
 }
 
+/*
+ * The same object, for following its pointers. For each pointer that is read of an object that the
+ * verifier trusts, kernels since 6.3 look four names up among all types there are, on each way
+ * through a program (kernel/bpf/verifier.c, type_is_trusted and its like): a fifth of what loading
+ * the tracer took. Of an untrusted one they look up none.
+ */
+#define untrusted(type, object)                                                               \
+	(has_kernel_words() ?                                                                 \
+		 (const struct type *)bpf_rdonly_cast(object,                                 \
+						      bpf_core_type_id_kernel(struct type)) : \
+		 (object))
+
 #endif

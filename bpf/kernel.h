@@ -77,6 +77,7 @@ struct sk_buff {
 	__be16 protocol;
 	__u16 network_header;
 	__u16 mac_header;
+	__u8 tc_at_ingress : 1;
 	unsigned int tail;
 	unsigned int end;
 	unsigned char *head;

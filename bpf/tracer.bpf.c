@@ -4,8 +4,8 @@
  * is in trail.h. Nothing here changes a packet, and every netfilter program accepts.
  */
 #include "flush.h"
-#include "hook.h"
 #include "hook-fentry.h"
+#include "hook-link.h"
 #include <bpf/bpf_tracing.h>
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -21,7 +21,7 @@ static __always_inline int is_network(const struct sk_buff *skb)
 
 static __always_inline int observe_device(struct sk_buff *skb, __u8 stage)
 {
-	struct net_device *dev = skb->dev;
+	struct net_device *dev = untrusted(sk_buff, skb)->dev;
 	__u16 data = data_offset(skb);
 	struct observation o = {
 		.skb = skb,
@@ -74,7 +74,7 @@ int BPF_PROG(on_ingress, struct sk_buff *skb)
 SEC("tp_btf/kfree_skb")
 int BPF_PROG(on_drop, struct sk_buff *skb, void *location, int reason)
 {
-	struct net_device *dev = skb->dev;
+	struct net_device *dev = untrusted(sk_buff, skb)->dev;
 	struct dst_entry *dst;
 	struct observation o = {
 		.skb = skb,
@@ -206,15 +206,14 @@ int BPF_PROG(on_connect, const struct sock *sk, int before, int after)
 	return 0;
 }
 
-static __always_inline int observe_link(const struct bpf_nf_ctx *ctx, __s32 priority)
+SEC("netfilter")
+int nf_observe(struct bpf_nf_ctx *ctx)
 {
-	observe_hook(ctx->skb, ctx->state, priority);
-	return NF_ACCEPT;
+	return observe_entered(ctx);
 }
 
 /*
- * A netfilter program does not know at which priority it was attached, so there is
- * one entry point for each. They stand just before and just after the priorities
+ * The entry points of netfilter links; see hook-link.h. They stand just before and just after the priorities
  * at which a table may change or drop a packet: raw -300, conntrack -200, mangle
  * -150, destination NAT -100, filter 0, IPVS 98 and 99, source NAT 100
  * (include/uapi/linux/netfilter_ipv4.h).
@@ -222,49 +221,49 @@ static __always_inline int observe_link(const struct bpf_nf_ctx *ctx, __s32 prio
 SEC("netfilter")
 int nf_before_raw(struct bpf_nf_ctx *ctx)
 {
-	return observe_link(ctx, -301 - priority_offset);
+	return enter_hook(ctx, -301 - priority_offset);
 }
 
 SEC("netfilter")
 int nf_before_mangle(struct bpf_nf_ctx *ctx)
 {
-	return observe_link(ctx, -151 - priority_offset);
+	return enter_hook(ctx, -151 - priority_offset);
 }
 
 SEC("netfilter")
 int nf_before_dstnat(struct bpf_nf_ctx *ctx)
 {
-	return observe_link(ctx, -101 - priority_offset);
+	return enter_hook(ctx, -101 - priority_offset);
 }
 
 SEC("netfilter")
 int nf_after_dstnat(struct bpf_nf_ctx *ctx)
 {
-	return observe_link(ctx, -99 + priority_offset);
+	return enter_hook(ctx, -99 + priority_offset);
 }
 
 SEC("netfilter")
 int nf_before_filter(struct bpf_nf_ctx *ctx)
 {
-	return observe_link(ctx, -1 - priority_offset);
+	return enter_hook(ctx, -1 - priority_offset);
 }
 
 SEC("netfilter")
 int nf_after_filter(struct bpf_nf_ctx *ctx)
 {
-	return observe_link(ctx, 1 + priority_offset);
+	return enter_hook(ctx, 1 + priority_offset);
 }
 
 SEC("netfilter")
 int nf_before_srcnat(struct bpf_nf_ctx *ctx)
 {
-	return observe_link(ctx, 97 - priority_offset);
+	return enter_hook(ctx, 97 - priority_offset);
 }
 
 SEC("netfilter")
 int nf_after_srcnat(struct bpf_nf_ctx *ctx)
 {
-	return observe_link(ctx, 101 + priority_offset);
+	return enter_hook(ctx, 101 + priority_offset);
 }
 
 /*

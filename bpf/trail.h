@@ -112,7 +112,7 @@ static __always_inline void begin_trail(struct slot *slot, __u32 index, struct s
 	trail->header.cpu = bpf_get_smp_processor_id();
 	trail->header.time = now;
 	trail->header.skb = (__u64)skb;
-	trail->sock = (__u64)skb->sk;
+	trail->sock = (__u64)untrusted(sk_buff, skb)->sk;
 	trail->hops = 0;
 	trail->reserved = 0;
 	if (filtered) {

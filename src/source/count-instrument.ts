@@ -60,10 +60,7 @@ export function openCountInstrument(
     : PacketCount.open(objects.packet, limit);
 }
 
-const TCX_PROGRAMS = {
-  pod: { ingress: 'count_pod_in', egress: 'count_pod_out' },
-  uplink: { ingress: 'count_uplink_in', egress: 'count_uplink_out' },
-} as const;
+const TCX_PROGRAMS = { pod: 'count_pod', uplink: 'count_uplink' } as const;
 /** In the order in which `attach` returns links. */
 const TCX_DIRECTIONS = ['ingress', 'egress'] as const;
 
@@ -106,7 +103,7 @@ class TcxCount implements CountInstrument {
     return attachAll(
       TCX_DIRECTIONS.map(
         (direction) => () =>
-          this.#object.program(TCX_PROGRAMS[device.role][direction]).attachTcxAsync({
+          this.#object.program(TCX_PROGRAMS[device.role]).attachTcxAsync({
             ifindex: device.ifindex,
             netns: device.path,
             direction,
@@ -149,11 +146,10 @@ class TcxCount implements CountInstrument {
   }
 
   async #replace(object: BpfObject, device: CountedDevice, links: readonly Link[]): Promise<void> {
-    for (const [index, direction] of TCX_DIRECTIONS.entries()) {
-      const link = links[index];
+    for (const link of links) {
       try {
-        if (link !== undefined && (await this.isAttached(link))) {
-          object.program(TCX_PROGRAMS[device.role][direction]).replaceIn(link);
+        if (await this.isAttached(link)) {
+          object.program(TCX_PROGRAMS[device.role]).replaceIn(link);
         }
       } catch (error) {
         // The device has gone since the look.
@@ -166,10 +162,7 @@ class TcxCount implements CountInstrument {
 async function loadTcx(file: string, prepare: (object: BpfObject) => void): Promise<BpfObject> {
   const object = BpfObject.open(file);
   try {
-    for (const program of object.programs) {
-      const direction = program.name.endsWith('_in') ? 'tcx_ingress' : 'tcx_egress';
-      program.setType('sched_cls', direction);
-    }
+    for (const program of object.programs) program.setType('sched_cls', 'tcx_ingress');
     prepare(object);
     await object.loadAsync();
     return object;

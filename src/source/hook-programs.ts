@@ -19,6 +19,11 @@ const LINK_PROGRAMS: ReadonlyMap<number, string> = new Map([
   [101, 'nf_after_srcnat'],
 ]);
 
+/** What they call: it does their work. */
+export const LINK_WORK_PROGRAM = 'nf_observe';
+/** The map that they find it in. */
+export const LINK_WORK_MAP = 'hook_program';
+
 /** A program on the entry or the return of a kernel function. */
 export interface FunctionProgram {
   readonly program: string;
@@ -46,7 +51,7 @@ const PROGRESS_PROGRAMS: readonly FunctionProgram[] = [
   { program: 'hook_confirm6', target: 'ipv6_confirm', module: 'nf_conntrack' },
 ];
 
-export const LINK_PROGRAM_NAMES: readonly string[] = [...LINK_PROGRAMS.values()];
+export const LINK_PROGRAM_NAMES: readonly string[] = [...LINK_PROGRAMS.values(), LINK_WORK_PROGRAM];
 export const FUNCTION_PROGRAMS: readonly FunctionProgram[] = [
   ...HOOK_PROGRAMS,
   ...PROGRESS_PROGRAMS,

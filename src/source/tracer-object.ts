@@ -9,6 +9,8 @@ import {
   hookPriorities,
   isIndispensable,
   LINK_PROGRAM_NAMES,
+  LINK_WORK_MAP,
+  LINK_WORK_PROGRAM,
 } from './hook-programs.js';
 import { KernelTypes } from './kernel-types.js';
 import { NamespaceWatcher } from './namespace-watcher.js';
@@ -183,6 +185,9 @@ async function loadWith(
     object = openObject(options);
     prepare(object, functions, options);
     await object.loadAsync();
+    if (options.hooks === 'link') {
+      setValue(object.map(LINK_WORK_MAP), object.program(LINK_WORK_PROGRAM).descriptor());
+    }
     return object;
   } catch (error) {
     object?.close();
