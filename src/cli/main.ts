@@ -18,7 +18,7 @@ const HELP = `Usage: hopscope COMMAND [options]
   replay     play such a file
   config     the configuration file: its schema, a check, a unit for systemd
 
-  hopscope COMMAND --help says more.
+  hopscope COMMAND --help says more; hopscope --version names the version.
 
 ${EXIT_HELP}`;
 
@@ -59,6 +59,11 @@ async function main(args: string[]): Promise<number> {
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     process.stdout.write(HELP);
     return name === undefined ? EXIT.usage : EXIT.done;
+  }
+  if (name === '--version' || name === '-V' || name === 'version') {
+    const { VERSION } = await import('../version.js');
+    process.stdout.write(`hopscope ${VERSION}\n`);
+    return EXIT.done;
   }
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (load === undefined) {

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { hopscope, ROOT, run } from './command-line.js';
@@ -44,6 +44,17 @@ describe('help', () => {
     LIMIT_MS,
   );
 });
+
+it.each(['--version', '-V', 'version'])(
+  '%s gives the version of the package',
+  async (word) => {
+    const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+    const { status, out } = await hopscope(word);
+    expect(status).toBe(0);
+    expect(out).toBe(`hopscope ${version}\n`);
+  },
+  LIMIT_MS,
+);
 
 describe('bad usage', () => {
   it.each([
