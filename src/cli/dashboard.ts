@@ -6,8 +6,8 @@ import type { Reach } from '../serve/reach.js';
 import { ServerProcess } from '../serve/server-process.js';
 import type { Source } from '../source/source.js';
 import { VERSION } from '../version.js';
-import { UI_DIRECTORY } from './observe.js';
 import type { CommonOptions } from './options.js';
+import { UI_DIRECTORY } from './own-files.js';
 
 export interface DashboardOptions {
   readonly source: Source;

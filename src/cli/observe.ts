@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url';
 import type { PacketFilter } from '../filter/packet-filter.js';
 import { log } from '../logger.js';
 import { ObservedSource, type ObservedSourceOptions } from '../observe/observed-source.js';
@@ -16,21 +15,20 @@ interface SourceChoices extends Pick<ObservedSourceOptions, 'onMode'> {
   readonly rules?: boolean;
   /** Whether MTUs are audited. */
   readonly audit?: boolean;
+  /** Whether there will be a server. */
+  readonly hasServer?: boolean;
 }
-
-/** The compiled tracer, beside the compiled TypeScript. */
-export const TRACER_OBJECT = fileURLToPath(new URL('../bpf/tracer.bpf.o', import.meta.url));
-/** A recording of the lab: shown where the kernel cannot be used, and joined to warm up. */
-export const DEMO_RECORDING = fileURLToPath(
-  new URL('../source/demo-recording.hops.gz', import.meta.url),
-);
-/** The built dashboard. */
-export const UI_DIRECTORY = fileURLToPath(new URL('../ui', import.meta.url));
 
 /** The running kernel, of the process that joins. */
 export function observedSource(
   options: CommonOptions,
-  { onMode, filter = options.filter, rules = false, audit = false }: SourceChoices = {},
+  {
+    onMode,
+    filter = options.filter,
+    rules = false,
+    audit = false,
+    hasServer = false,
+  }: SourceChoices = {},
 ): ObservedSource {
   requireMemory(options.memory.total);
   boundUnusedMemory(options.memory.slack);
@@ -43,6 +41,7 @@ export function observedSource(
     ringBytes: options.memory.ring,
     rules,
     audit,
+    hasServer,
     names: options.names,
     // A filter is asked of packets, and the counter does not know it.
     count: options.filter === null,

@@ -4,8 +4,7 @@ import { confineObserver } from '../observe/confinement.js';
 import { type Ending, JoinerProcess } from '../observe/joiner-process.js';
 import { ObserverError } from '../observe/observer-error.js';
 import { KeptDescriptors, takeStoredDescriptors } from './kept-descriptors.js';
-import { nameProviders } from './name-providers.js';
-import { TRACER_OBJECT } from './observe.js';
+import { TRACER_OBJECT } from './own-files.js';
 import { takeServiceRequest } from './service-manager.js';
 import { trueCause } from './true-cause.js';
 
@@ -42,7 +41,10 @@ export async function runObserving(
     joiner.kill();
   }, stopping);
   if (!keepsPrivileges) confineObserver();
-  const { Observer } = await import('../observe/observer.js');
+  const [{ Observer }, { nameProviders }] = await Promise.all([
+    import('../observe/observer.js'),
+    import('./name-providers.js'),
+  ]);
   const observer = new Observer({
     socket: joiner.socket,
     descriptors: joiner.descriptors,

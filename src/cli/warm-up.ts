@@ -3,7 +3,7 @@ import { Recording } from '../source/recording.js';
 import { CHUNK_BATCH, CHUNK_TICK } from '../source/recording-format.js';
 import { ReplaySource } from '../source/replay-source.js';
 import { Joiner } from './joiner.js';
-import { DEMO_RECORDING } from './observe.js';
+import { DEMO_RECORDING } from './own-files.js';
 
 /** Work between two turns of the event loop, ms: what is starting has its turn. */
 const TURN_MS = 5;

@@ -69,6 +69,8 @@ const OBSERVATION = {
   rules: boolean,
   /** Whether MTUs are audited. */
   audit: boolean,
+  /** Whether there will be a server, whose own traffic is left out. */
+  hasServer: boolean,
 };
 const observationSchema = v.object(OBSERVATION);
 export type Observation = Infer<typeof observationSchema>;
@@ -79,8 +81,6 @@ const observeMessageSchema = v.object({
   ...OBSERVATION,
   /** CLOCK_MONOTONIC, ns. */
   epochNs: decimal,
-  /** Whether there will be a server, whose own traffic is left out. */
-  hasServer: boolean,
   log: v.object({ level: v.picklist(LOG_LEVELS), format: v.picklist(LOG_FORMATS) }),
 });
 export type ObserveMessage = Infer<typeof observeMessageSchema>;

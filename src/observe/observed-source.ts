@@ -25,7 +25,7 @@ const MET_LIMIT = 4_096;
 
 export interface ObservedSourceOptions extends Observation {
   readonly link: ObserverLink;
-  /** Called before anything is asked of the observer: privileges are given up here. */
+  /** Called before anything is read that the observer gives: privileges are given up here. */
   readonly confine: () => void;
   readonly onMode?: (mode: 'open' | 'windows') => void;
 }
@@ -57,6 +57,7 @@ export class ObservedSource implements RecordedSource {
   #reader: RingReader | null = null;
   #begun: { resolve(): void; reject(error: unknown): void } | null = null;
   #stopping: Promise<void> | null = null;
+  #isAsked = false;
   #onEnded: () => void = () => undefined;
 
   constructor(options: ObservedSourceOptions) {
@@ -140,9 +141,25 @@ export class ObservedSource implements RecordedSource {
     this.#options.link.send({ type: 'request' });
   }
 
+  /**
+   * Has the observer begin, which takes it a second, while there is something else to be done
+   * before `start`: that asks where nobody has.
+   */
+  ask(): void {
+    if (this.#isAsked) return;
+    this.#isAsked = true;
+    const { link, confine: _confine, onMode: _onMode, ...observation } = this.#options;
+    link.send({
+      type: 'observe',
+      ...observation,
+      epochNs: String(this.epochNs),
+      log: { level: log.level, format: log.format },
+    });
+  }
+
   /** @throws ObserverError, ObserverUnsupportedError as the observer says */
   start(sink: SourceSink): Promise<void> {
-    const { link, confine, onMode: _, ...observation } = this.#options;
+    const { link, confine } = this.#options;
     this.#sink = sink;
     confine();
     const begun = new Promise<void>((resolve, reject) => {
@@ -152,13 +169,7 @@ export class ObservedSource implements RecordedSource {
       onMessage: (message) => this.#receive(message),
       onCounts: (entries) => giveCounts(entries, this.#counts, (row) => sink.count?.(row)),
     });
-    link.send({
-      type: 'observe',
-      ...observation,
-      epochNs: String(this.epochNs),
-      hasServer: this.ownPort !== null,
-      log: { level: log.level, format: log.format },
-    });
+    this.ask();
     return begun;
   }
 

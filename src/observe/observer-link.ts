@@ -15,6 +15,8 @@ export class ObserverLink {
   readonly #socket: Duplex;
   readonly #descriptors: number;
   #listener: LinkListener | null = null;
+  /** What came before anybody listened, in order. */
+  #early: ((listener: LinkListener) => void)[] = [];
   /** Called when the command is asked to stop. */
   onStop: (signal: string) => void = () => undefined;
   /** Called when the observer is gone. */
@@ -32,9 +34,10 @@ export class ObserverLink {
     socket.on('close', () => this.onGone());
   }
 
-  /** Gives all further messages to a listener. */
+  /** Gives all messages to a listener, those before this call too. */
   listen(listener: LinkListener): void {
     this.#listener = listener;
+    for (const give of this.#early.splice(0)) give(listener);
   }
 
   send(message: ToObserver): void {
@@ -53,12 +56,17 @@ export class ObserverLink {
 
   #receive(type: number, payload: Uint8Array): void {
     if (type === FRAME_COUNTS) {
-      this.#listener?.onCounts(payload);
+      this.#give((listener) => listener.onCounts(payload));
       return;
     }
     if (type !== FRAME_JSON) throw new ObserverError('OBSERVER_MESSAGE', 'a frame of no type');
     const message = jsonOf(payload) as ToJoiner;
     if (message.type === 'stop') this.onStop(message.signal);
-    else this.#listener?.onMessage(message);
+    else this.#give((listener) => listener.onMessage(message));
+  }
+
+  #give(give: (listener: LinkListener) => void): void {
+    if (this.#listener === null) this.#early.push(give);
+    else give(this.#listener);
   }
 }

@@ -7,14 +7,9 @@ import { DEMO } from '../command-options.js';
 import { type Dashboard, startDashboard } from '../dashboard.js';
 import { Joiner } from '../joiner.js';
 import { type AccessOptions, accessOptions, type ListenOptions, listenOptions } from '../listen.js';
-import {
-  announceDashboard,
-  announceReady,
-  DEMO_RECORDING,
-  observedSource,
-  untilStopped,
-} from '../observe.js';
+import { announceDashboard, announceReady, observedSource, untilStopped } from '../observe.js';
 import { type CommonOptions, filteredOptions } from '../options.js';
+import { DEMO_RECORDING } from '../own-files.js';
 import { readOptions } from '../read-options.js';
 
 /** What the process that brought up the lab reports to the one that shows it. */
@@ -46,7 +41,7 @@ export async function runDemoDashboard([given = '', ...args]: string[]): Promise
     // The machine's own traffic would only stand in the way.
     const source = observedSource(
       { ...options, netns: options.netns ?? netns },
-      { rules: true, audit: true },
+      { rules: true, audit: true, hasServer: true },
     );
     dashboard = await startDashboard({
       source,

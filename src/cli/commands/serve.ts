@@ -1,6 +1,5 @@
 import { DEFAULT_HOST, DEFAULT_PORT } from '../../serve/address.js';
 import { SERVE } from '../command-options.js';
-import { startDashboard } from '../dashboard.js';
 import { Joiner } from '../joiner.js';
 import { accessOptions, LISTEN_OPTIONS, listenOptions } from '../listen.js';
 import { announceDashboard, announceReady, observedSource, untilStopped } from '../observe.js';
@@ -8,7 +7,6 @@ import { commonHelp, optionHelp } from '../option.js';
 import { COMMON_OPTIONS, filteredOptions } from '../options.js';
 import { readOptions } from '../read-options.js';
 import { ServiceManager, takeServiceRequest } from '../service-manager.js';
-import { warmUp } from '../warm-up.js';
 
 const HELP = `Usage: hopscope serve [options] [EXPR]
 
@@ -27,7 +25,13 @@ export async function runServe(args: string[]): Promise<number> {
   const listen = { ...listenOptions(values), ...accessOptions(values) };
   const joiner = Joiner.own;
   const { stop } = joiner;
-  const source = observedSource(options, { rules: true, audit: true });
+  const source = observedSource(options, { rules: true, audit: true, hasServer: true });
+  // The observer loads its programs while this process loads the larger part of its own.
+  source.ask();
+  const [{ startDashboard }, { warmUp }] = await Promise.all([
+    import('../dashboard.js'),
+    import('../warm-up.js'),
+  ]);
   // The service manager knows the process that observes, which passes on what is reported to it.
   const request = takeServiceRequest(process.env, process.ppid);
   const manager = new ServiceManager(request, (state) =>
