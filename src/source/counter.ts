@@ -1,6 +1,6 @@
 import { adoptMap, BpfError, type BpfMap, type Link, type MapBatch } from 'ebpf-ts';
 import type { Epoch } from '../wire/clock.js';
-import { CountCursor } from '../wire/count-cursor.js';
+import { CountCursor, type EntryChoice } from '../wire/count-cursor.js';
 import * as layout from '../wire/count-layout.gen.js';
 import {
   bestInstrument,
@@ -12,6 +12,7 @@ import {
 import { type CountTallies, readTallies, talliesSince } from './count-tallies.js';
 import type { CountedDevice } from './counted-devices.js';
 import type { DescriptorStore } from './descriptor-store.js';
+import { GivenCounts } from './given-counts.js';
 import {
   deviceName,
   discardCounts,
@@ -34,7 +35,7 @@ export const COUNT_IDLE_PRESSED_NS = 5e9;
 const PRESSED_ABOVE = 3 / 4;
 /**
  * A program takes the time of a packet before it counts it, and may be kept waiting in
- * between: entries this much older than the last walk are given again.
+ * between: entries this much older than the last walk are looked at again.
  */
 const CHANGE_MARGIN_NS = 1e9;
 
@@ -82,7 +83,7 @@ export class Counter {
   #entriesSoFar = 0;
   #isWalking = false;
   #walkStart = Number.NEGATIVE_INFINITY;
-  #changedSince = Number.NEGATIVE_INFINITY;
+  readonly #choice: { since: number } & EntryChoice;
   /** Null where nothing is kept. */
   readonly #store: DescriptorStore | null;
   /** Devices that there was no room for in the store. */
@@ -107,6 +108,11 @@ export class Counter {
     const counts = this.#instrument.map('counts');
     this.#batch = counts.batch(COUNT_BATCH);
     this.#removed = counts.batch(COUNT_REMOVAL_BATCH);
+    const given = new GivenCounts(this.#batch);
+    this.#choice = {
+      since: Number.NEGATIVE_INFINITY,
+      isKnown: (index) => given.isKnown(index),
+    };
   }
 
   /** Loads the programs; where an earlier process left its counts, they go on. Errors: BpfError. */
@@ -186,13 +192,13 @@ export class Counter {
     const batch = this.#batch;
     const counts = this.#instrument.map('counts');
     if (!this.#isWalking) {
-      this.#changedSince = this.#walkStart - CHANGE_MARGIN_NS;
+      this.#choice.since = this.#walkStart - CHANGE_MARGIN_NS;
       this.#walkStart = now;
       this.#entriesSoFar = 0;
     }
     const count = counts.lookupBatch(batch);
     this.#entriesSoFar += count;
-    this.#cursor.borrow(batch.keys, batch.values, count, false, this.#changedSince);
+    this.#cursor.borrow(batch.keys, batch.values, count, false, this.#choice);
     while (this.#cursor.next()) {
       visit(this.#cursor);
     }

@@ -6,6 +6,15 @@ import * as layout from './count-layout.gen.js';
 
 const HIGH_WORD = 4294967296;
 const NOTHING = new Uint8Array(0);
+const ALL: EntryChoice = { since: Number.NEGATIVE_INFINITY, isKnown: () => false };
+
+/** Which entries of a batch are given out. */
+export interface EntryChoice {
+  /** Nanoseconds since the epoch: those whose last packet is older are passed over. */
+  readonly since: number;
+  /** Asked of those that are not older: what is known is passed over. */
+  isKnown(index: number): boolean;
+}
 
 /** Addresses and ports of one direction, as src/join/tuple.ts has them. Reused. */
 export class CountedTuple {
@@ -57,7 +66,7 @@ export class CountCursor extends CountedTuple {
   #valueBytes: Uint8Array | null = null;
   #index = -1;
   #count = 0;
-  #changedSince = Number.NEGATIVE_INFINITY;
+  #choice = ALL;
   #hasConntrack = false;
 
   constructor(epoch: Epoch) {
@@ -65,17 +74,8 @@ export class CountCursor extends CountedTuple {
     this.#epoch = epoch;
   }
 
-  /**
-   * Starts on the first `count` entries of a batch. Entries whose last packet is older
-   * than `changedSince` (nanoseconds since the epoch) are passed over.
-   */
-  borrow(
-    keys: Uint8Array,
-    values: Uint8Array,
-    count: number,
-    gone: boolean,
-    changedSince = Number.NEGATIVE_INFINITY,
-  ): void {
+  /** Starts on the first `count` entries of a batch; without a choice all are given out. */
+  borrow(keys: Uint8Array, values: Uint8Array, count: number, gone: boolean, choice = ALL): void {
     if (this.#keyBytes !== keys) {
       this.#keyBytes = keys;
       this.#keys = new DataView(keys.buffer, keys.byteOffset, keys.byteLength);
@@ -91,17 +91,17 @@ export class CountCursor extends CountedTuple {
       Math.floor(values.byteLength / layout.SIZEOF_COUNT),
     );
     this.gone = gone;
-    this.#changedSince = changedSince;
+    this.#choice = choice;
   }
 
-  /** Moves to the next entry that has changed; false at the end of the batch. */
+  /** Moves to the next entry that is chosen; false at the end of the batch. */
   next(): boolean {
     for (this.#index += 1; this.#index < this.#count; this.#index += 1) {
       const value = this.#index * layout.SIZEOF_COUNT;
       this.last = this.#time(value + layout.COUNT_LAST);
       // An entry without a packet is one that is being made just now.
       const packets = this.#long(value + layout.COUNT_PACKETS);
-      if (packets > 0 && this.last >= this.#changedSince) {
+      if (packets > 0 && this.last >= this.#choice.since && !this.#choice.isKnown(this.#index)) {
         this.packets = packets;
         this.#read(this.#index * layout.SIZEOF_COUNT_KEY, value);
         this.rows += 1;

@@ -122,7 +122,7 @@ describe.each(MODES)('the counter’s devices, by $name', (mode) => {
     await counter.end();
     const rows = await rowsOf(counter);
     await sending;
-    expect(await rowsOf(counter)).toEqual(rows);
+    expect(await rowsOf(counter)).toEqual([]);
     const inAtA = total(rows.filter((r) => r.dev === 'a' && r.direction === 'in')).packets;
     const outAtB = total(rows.filter((r) => r.dev === 'b' && r.direction === 'out')).packets;
     expect(inAtA).toBeGreaterThan(0);

@@ -172,11 +172,16 @@ test('what has not changed is passed over, and so is an entry that is being made
     count({ packets: 0n }),
   ]);
   const cursor = new CountCursor(new Epoch(EPOCH));
-  cursor.borrow(keys, values, 3, false, 100);
+  const asked: number[] = [];
+  const isKnown = (index: number): boolean => asked.push(index) > 1;
+  cursor.borrow(keys, values, 3, false, { since: 100, isKnown });
   expect(cursor.next()).toBe(true);
   expect(cursor.index).toBe(1);
   expect(cursor.next()).toBe(false);
   expect(cursor.lastOf(0)).toBe(99);
+  cursor.borrow(keys, values, 3, false, { since: 100, isKnown });
+  expect(cursor.next()).toBe(false);
+  expect(asked).toEqual([1, 1]);
 });
 
 test('a count larger than the arrays reads no further than they go', () => {
