@@ -163,9 +163,9 @@ export class TracingSchedule {
 
   #isCrowded(waiting = this.#on.waiting()): boolean {
     if (waiting < this.#fullBytes && this.#on.shutAt() === null) return false;
-    this.#newFlowsFor = 0;
+    // What fills the ring are busy flows: new ones are still seen, or they would be hidden by those.
+    this.#newFlowsFor = this.#governor.crowded().window.newFlowsMs;
     this.#close();
-    this.#governor.crowded();
     this.#toWindows();
     return true;
   }
@@ -269,7 +269,7 @@ export class TracingSchedule {
     const shutAt = this.#on.shutAt();
     const at = shutAt ?? this.#on.now();
     this.#on.setDetail(detail);
-    this.#on.see(next, roomOf(this.#roomFor(window.bytes)));
+    this.#on.see(next, roomOf(this.#roomForNewFlows(window.bytes)));
     this.#on.flush();
     this.#add(milliseconds(at));
     this.#sees = next;
@@ -290,6 +290,11 @@ export class TracingSchedule {
   /** Bytes in the ring at which so many have come; what waits already is not among them. */
   #roomFor(bytes: number): number {
     return Math.min(this.#on.waiting() + bytes, this.#fullBytes);
+  }
+
+  /** The same where the ring may have been filled up by what is not seen from now on. */
+  #roomForNewFlows(bytes: number): number {
+    return Math.min(this.#on.waiting() + bytes, 2 * this.#fullBytes);
   }
 
   /** Puts what came since the last change to where it belongs. */
