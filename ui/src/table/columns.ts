@@ -137,7 +137,7 @@ export const COLUMNS: readonly Column[] = [
     label: 'Verdict',
     help: 'What became of the packets, with the reason where some were dropped',
     grow: 2,
-    width: 230,
+    width: 216,
     rank: 0,
     parts: (row) => {
       const tone = VERDICT_TONE[row.verdict];
@@ -222,7 +222,7 @@ export const COLUMNS: readonly Column[] = [
     label: 'p50',
     help: 'Half of the packets took less, from first to last hop',
     grow: 0,
-    width: 58,
+    width: 68,
     numeric: true,
     rank: 7,
     descending: true,
@@ -233,7 +233,7 @@ export const COLUMNS: readonly Column[] = [
     label: 'p99',
     help: '99 of 100 packets took less, from first to last hop',
     grow: 0,
-    width: 64,
+    width: 68,
     numeric: true,
     rank: 3,
     descending: true,
