@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { FlowRecord, LegRecord, PathRecord } from 'hopscope-protocol';
+import type { FlowRecord, LegRecord, PathRecord, QualityRecord } from 'hopscope-protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCommand, runIn } from '../../src/lab/run-command.js';
 import { Pipeline } from '../../src/pipeline.js';
@@ -137,12 +137,15 @@ describe.skipIf(missing !== null)(missing ?? 'the truth of latency', () => {
     await capture.begin([BEFORE, AFTER]);
     paths = [];
     const version = pipeline.flows.version;
-    const { lost } = pipeline.quality();
+    const before = pipeline.quality();
     await runIn(SENDER, 'ping', ['-q', '-i', '0.01', '-c', `${PACKETS}`, '-W', '2', TARGET]);
     const frames = await capture.frames([BEFORE, AFTER]);
     await delay(SETTLE_MS);
     const quality = pipeline.quality();
-    expect(quality, JSON.stringify(quality.losses)).toMatchObject({ lost, evicted: '0' });
+    const why = JSON.stringify(quality.losses);
+    expect(quality.evicted, why).toBe('0');
+    expect(lostOtherwise(quality), why).toBe(lostOtherwise(before));
+    expect(leftOut(quality) - leftOut(before), why).toBeLessThan(PACKETS / 10);
     const mine = pipeline.flows
       .changedSince(version)
       .map((flow) => pipeline.flowRecord(flow))
@@ -161,6 +164,19 @@ describe.skipIf(missing !== null)(missing ?? 'the truth of latency', () => {
 });
 
 afterAll(remove);
+
+/**
+ * Runs that the kernel left out, since each interrupted the same program. Before Linux 6.4 that may
+ * happen at each hook, where a delayed packet comes out just when the next one is sent: medians do
+ * not feel a few, and each ping is whole all the same.
+ */
+function leftOut({ losses }: QualityRecord): number {
+  return Number(losses['program-recursion'] ?? 0);
+}
+
+function lostOtherwise(quality: QualityRecord): number {
+  return Number(quality.lost) - leftOut(quality);
+}
 
 function legsOf(flow: FlowRecord | undefined): Map<string, number> {
   const legs = (flow?.legs ?? []).filter(({ direction }) => direction === 'original');
