@@ -10,7 +10,7 @@
 #include "hook.h"
 
 #define ENTRIES 16
-/* A struct sk_buff has 256 bytes at the most on its way through a cache of its own. */
+/* In their slab cache packets are 256 bytes apart. */
 #define SKB_BITS 8
 
 /* At which priority a packet has entered. */

@@ -213,9 +213,9 @@ int nf_observe(struct bpf_nf_ctx *ctx)
 }
 
 /*
- * The entry points of netfilter links; see hook-link.h. They stand just before and just after the priorities
- * at which a table may change or drop a packet: raw -300, conntrack -200, mangle
- * -150, destination NAT -100, filter 0, IPVS 98 and 99, source NAT 100
+ * The entry points of netfilter links; see hook-link.h. They stand just before and
+ * just after the priorities at which a table may change or drop a packet: raw -300,
+ * conntrack -200, mangle -150, destination NAT -100, filter 0, IPVS 98 and 99, source NAT 100
  * (include/uapi/linux/netfilter_ipv4.h).
  */
 SEC("netfilter")

@@ -1,6 +1,6 @@
 import { adoptMap, BpfError, type BpfMap, type Link, type MapBatch } from 'ebpf-ts';
 import type { Epoch } from '../wire/clock.js';
-import { CountCursor, type EntryChoice } from '../wire/count-cursor.js';
+import { CountCursor } from '../wire/count-cursor.js';
 import * as layout from '../wire/count-layout.gen.js';
 import {
   bestInstrument,
@@ -83,7 +83,7 @@ export class Counter {
   #entriesSoFar = 0;
   #isWalking = false;
   #walkStart = Number.NEGATIVE_INFINITY;
-  readonly #choice: { since: number } & EntryChoice;
+  readonly #given: GivenCounts;
   /** Null where nothing is kept. */
   readonly #store: DescriptorStore | null;
   /** Devices that there was no room for in the store. */
@@ -108,11 +108,7 @@ export class Counter {
     const counts = this.#instrument.map('counts');
     this.#batch = counts.batch(COUNT_BATCH);
     this.#removed = counts.batch(COUNT_REMOVAL_BATCH);
-    const given = new GivenCounts(this.#batch);
-    this.#choice = {
-      since: Number.NEGATIVE_INFINITY,
-      isKnown: (index) => given.isKnown(index),
-    };
+    this.#given = new GivenCounts(this.#batch);
   }
 
   /** Loads the programs; where an earlier process left its counts, they go on. Errors: BpfError. */
@@ -192,13 +188,13 @@ export class Counter {
     const batch = this.#batch;
     const counts = this.#instrument.map('counts');
     if (!this.#isWalking) {
-      this.#choice.since = this.#walkStart - CHANGE_MARGIN_NS;
+      this.#given.since = this.#walkStart - CHANGE_MARGIN_NS;
       this.#walkStart = now;
       this.#entriesSoFar = 0;
     }
     const count = counts.lookupBatch(batch);
     this.#entriesSoFar += count;
-    this.#cursor.borrow(batch.keys, batch.values, count, false, this.#choice);
+    this.#cursor.borrow(batch.keys, batch.values, count, false, this.#given);
     while (this.#cursor.next()) {
       visit(this.#cursor);
     }

@@ -141,9 +141,7 @@ export class TracingSchedule {
       this.#on.meter.begin(this.#last.at);
       this.#wait(DECIDE_MS, () => this.#stayOpen());
     } else {
-      this.#newFlowsFor = this.#governor.plan.window.newFlowsMs;
-      this.#close();
-      this.#toWindows();
+      this.#closeForWindows();
     }
   }
 
@@ -163,11 +161,17 @@ export class TracingSchedule {
 
   #isCrowded(waiting = this.#on.waiting()): boolean {
     if (waiting < this.#fullBytes && this.#on.shutAt() === null) return false;
+    this.#governor.crowded();
     // What fills the ring are busy flows: new ones are still seen, or they would be hidden by those.
-    this.#newFlowsFor = this.#governor.crowded().window.newFlowsMs;
+    this.#closeForWindows();
+    return true;
+  }
+
+  /** After a time of seeing all. */
+  #closeForWindows(): void {
+    this.#newFlowsFor = this.#governor.plan.window.newFlowsMs;
     this.#close();
     this.#toWindows();
-    return true;
   }
 
   get #fullBytes(): number {
@@ -269,7 +273,8 @@ export class TracingSchedule {
     const shutAt = this.#on.shutAt();
     const at = shutAt ?? this.#on.now();
     this.#on.setDetail(detail);
-    this.#on.see(next, roomOf(this.#roomForNewFlows(window.bytes)));
+    // The ring may have been filled up by what is not seen from now on.
+    this.#on.see(next, roomOf(this.#roomFor(window.bytes, 2 * this.#fullBytes)));
     this.#on.flush();
     this.#add(milliseconds(at));
     this.#sees = next;
@@ -288,13 +293,8 @@ export class TracingSchedule {
   }
 
   /** Bytes in the ring at which so many have come; what waits already is not among them. */
-  #roomFor(bytes: number): number {
-    return Math.min(this.#on.waiting() + bytes, this.#fullBytes);
-  }
-
-  /** The same where the ring may have been filled up by what is not seen from now on. */
-  #roomForNewFlows(bytes: number): number {
-    return Math.min(this.#on.waiting() + bytes, 2 * this.#fullBytes);
+  #roomFor(bytes: number, most = this.#fullBytes): number {
+    return Math.min(this.#on.waiting() + bytes, most);
   }
 
   /** Puts what came since the last change to where it belongs. */

@@ -168,7 +168,7 @@ afterAll(remove);
 /**
  * Runs that the kernel left out, since each interrupted the same program. Before Linux 6.4 that may
  * happen at each hook, where a delayed packet comes out just when the next one is sent: medians do
- * not feel a few, and each ping is whole all the same.
+ * not feel a few, and each ping has its path all the same.
  */
 function leftOut({ losses }: QualityRecord): number {
   return Number(losses['program-recursion'] ?? 0);
